@@ -1,0 +1,118 @@
+"""Reads the catalogue's data files. Every figure in them carries its source; see docs/catalogue.md for the forms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """An outcome scale: its range, unit, direction, and the rules of response and remission where a source gives one.
+
+    `link` is "identity" for scores and "logit" for outcomes counted day by day, whose latent scale is the logit of a day's
+    success. `thresholds` holds the sourced MCIDs and reliable changes as the data file states them.
+    """
+
+    id: str
+    label: str
+    unit: str
+    low: float
+    high: float
+    step: float
+    better: str
+    link: str
+    response_fraction: float | None
+    remission_at_most: float | None
+    thresholds: dict[str, Any]
+
+    @property
+    def sign(self) -> int:
+        """+1 where a higher score is better, −1 where a lower one is."""
+        return 1 if self.better == "higher" else -1
+
+    @property
+    def best(self) -> float:
+        """The end of the range that no patient can improve past."""
+        return self.high if self.better == "higher" else self.low
+
+    @property
+    def latent_unit(self) -> str:
+        """The unit of effects on the latent scale: points, or logit."""
+        return "logit" if self.link == "logit" else "points"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """A route of administration with its bioavailability (a share), None where no source was found."""
+
+    name: str
+    bioavailability: float | None
+    source: str | None
+
+
+@cache
+def _load(name: str) -> dict[str, Any]:
+    text = (files("kaptrial.catalogue") / "data" / f"{name}.yaml").read_text(encoding="utf-8")
+    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+
+
+@cache
+def source_keys() -> frozenset[str]:
+    """The keys a `source:` may name."""
+    return frozenset(_load("sources"))
+
+
+def source(key: str) -> dict[str, Any]:
+    """One source: citation, doi, and the figures read in it. Raises KeyError for an unknown key."""
+    return _load("sources")[key]
+
+
+@cache
+def scale_names() -> tuple[str, ...]:
+    """The names an outcome's `scale:` may take."""
+    return tuple(_load("scales"))
+
+
+@cache
+def scale(name: str) -> Scale:
+    """One outcome scale. Raises KeyError for an unknown name."""
+    raw = _load("scales")[name]
+    return Scale(
+        id=name,
+        label=raw["name"],
+        unit=raw["unit"],
+        low=float(raw["range"]["low"]),
+        high=float(raw["range"]["high"]),
+        step=float(raw["step"]),
+        better=raw["better"],
+        link=raw.get("link", "identity"),
+        response_fraction=raw.get("response", {}).get("fraction"),
+        remission_at_most=raw.get("remission", {}).get("at_most"),
+        thresholds={key: raw.get(key, []) for key in ("mcid", "reliable_change")},
+    )
+
+
+@cache
+def route_names() -> tuple[str, ...]:
+    """The names a dose's `route:` may take."""
+    return tuple(_load("routes")["routes"])
+
+
+@cache
+def route(name: str) -> Route:
+    """One route. Raises KeyError for an unknown name."""
+    found = _load("routes")["routes"][name].get("bioavailability") or {}
+    return Route(name=name, bioavailability=found.get("value"), source=found.get("source"))
+
+
+@cache
+def potency(agent: str) -> float | None:
+    """Potency of racemic ketamine or esketamine, mg for mg against racemic ketamine; None where no source was found."""
+    form = "racemic" if agent == "ketamine" else agent
+    found = _load("routes")["potency"].get(form) or {}
+    return found.get("value")

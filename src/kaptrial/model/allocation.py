@@ -1,0 +1,61 @@
+"""Randomisation: strata, permuted blocks, therapists' caseloads. Prefix-stable: later patients change nothing earlier."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kaptrial.model.streams import Floats
+
+Indices = NDArray[np.int64]
+
+
+def draw_levels(u: Floats, shares: Sequence[float]) -> Indices:
+    """Level of a stratification factor for each uniform: the shares are its levels' probabilities."""
+    edges = np.cumsum(shares)[:-1]
+    return np.searchsorted(edges, u, side="right").astype(np.int64)
+
+
+def order_within(group: Indices) -> Indices:
+    """How many patients of the same group came before each patient; `group`, result: (replicate, patient)."""
+    rank = np.empty_like(group)
+    for g in range(int(group.max(initial=0)) + 1):
+        member = group == g
+        rank[member] = (np.cumsum(member, axis=1) - 1)[member]
+    return rank
+
+
+def permuted_blocks(rng: np.random.Generator, stratum: Indices, arms_in_block: Sequence[int], n_strata: int) -> Indices:
+    """Arm of each patient: permuted blocks within strata, filled in the order of entry.
+
+    `stratum`: (replicate, patient), values below `n_strata`; `arms_in_block`: the arm of each place of a block. Draws are
+    block-major, so a longer trial begins with the same blocks.
+    """
+    n_replicates, n_patients = stratum.shape
+    size = len(arms_in_block)
+    n_blocks = -(-n_patients // size)
+    keys = rng.random((n_blocks, n_replicates, n_strata, size))
+    sequence = np.asarray(arms_in_block, dtype=np.int64)[np.argsort(keys, axis=-1)]
+    place = order_within(stratum)
+    return sequence[place // size, np.arange(n_replicates)[:, None], stratum, place % size]
+
+
+def assign_therapists(
+    pool: Indices, counts: Sequence[int | None], caseloads: Sequence[int | None]
+) -> Indices:
+    """Therapist of each patient, numbered within the therapy's pool; −1 where the therapy has none.
+
+    `pool`: (replicate, patient), index of the therapy, −1 for none. With a count, patients go round the therapists in turn;
+    with a caseload, each therapist is filled before the next begins.
+    """
+    therapist = np.full(pool.shape, -1, dtype=np.int64)
+    rank = order_within(pool + 1)
+    for p, (count, caseload) in enumerate(zip(counts, caseloads, strict=True)):
+        mine = pool == p
+        if count is not None:
+            therapist[mine] = rank[mine] % count
+        elif caseload is not None:
+            therapist[mine] = rank[mine] // caseload
+    return therapist

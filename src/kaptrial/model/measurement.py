@@ -1,0 +1,46 @@
+"""From the latent course to what is recorded: deviations, rounding, clipping, days counted."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import expit
+
+from kaptrial.model.streams import Floats
+
+
+def ornstein_uhlenbeck(start: Floats, z: Floats, days: Floats, sd: float, time_constant_days: float) -> Floats:
+    """Stationary deviations at `days` from their value at days[0].
+
+    `start`: (replicate, patient); `z`: (replicate, patient, visit − 1). Autocorrelation exp(−Δt/τ), SD `sd` throughout.
+    Returns (replicate, patient, visit).
+    """
+    kept = np.exp(-np.diff(days) / time_constant_days)
+    deviation = np.empty((*start.shape, len(days)))
+    deviation[..., 0] = start
+    for v, keep in enumerate(kept):
+        deviation[..., v + 1] = keep * deviation[..., v] + sd * np.sqrt(1 - keep**2) * z[..., v]
+    return deviation
+
+
+def record(score: Floats, *, low: float, high: float, step: float, round_: bool, clip: bool) -> Floats:
+    """The recorded score: rounded to multiples of `step` and clipped to [low, high] if asked."""
+    if round_ and step > 0:
+        score = np.round(score / step) * step
+    if clip:
+        score = np.clip(score, low, high)
+    return score
+
+
+def percent_of_days(linear_predictor: Floats, u: Floats, first_of_interval: np.ndarray, n_days: np.ndarray) -> Floats:
+    """Percent of days of success in each interval.
+
+    `linear_predictor`, `u`: (replicate, patient, day): logits of a day's success, and uniforms; `first_of_interval`: the index of each
+    interval's first day; `n_days`: its number of days. Returns (replicate, patient, interval).
+    """
+    success = u < expit(linear_predictor)
+    return 100.0 * np.add.reduceat(success, first_of_interval, axis=-1, dtype=np.float64) / n_days
+
+
+def mean_percent(linear_predictor: Floats, first_of_interval: np.ndarray, n_days: np.ndarray) -> Floats:
+    """Expected percent of days of success in each interval; shapes as in `percent_of_days`."""
+    return 100.0 * np.add.reduceat(expit(linear_predictor), first_of_interval, axis=-1) / n_days

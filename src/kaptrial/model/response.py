@@ -1,0 +1,239 @@
+"""The course of the response: amounts, occupancy, learning and their interplay between events (docs/model.md).
+
+Time runs in days. At equal times the order is visit, change of an adjunct, dose, session. Visits only read the state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import exp, expm1
+
+import numpy as np
+from numba import njit
+from numpy.typing import ArrayLike, NDArray
+
+from kaptrial.model.streams import Floats
+
+VISIT, ADJUNCT, DOSE, SESSION = range(4)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmSchedule:
+    """What one arm is to receive. `doses`: (day, q in reference doses); `adjuncts`: (from, to, Emax ×, half-life ×)."""
+
+    doses: Sequence[tuple[float, float]] = ()
+    session_days: Sequence[float] = ()
+    adjuncts: Sequence[tuple[float, float, float, float]] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timetable:
+    """The arms' events in the order in which they act, padded to the longest arm.
+
+    `day`, `kind`, `size`, `factor`, `index`: shape (arm, event). `size` is q of a dose and the Emax factor from an adjunct's change
+    on; `factor` the half-life factor from there on; `index` the number of the visit or of the treatment event (doses
+    first, then sessions, each in their own order). `count`: events of each arm.
+    """
+
+    day: Floats
+    kind: NDArray[np.int64]
+    size: Floats
+    factor: Floats
+    index: NDArray[np.int64]
+    count: NDArray[np.int64]
+    n_visits: int
+
+
+def timetable(visit_days: ArrayLike, arms: Sequence[ArmSchedule]) -> Timetable:
+    """Merge each arm's visits, adjunct changes, doses and sessions."""
+    visits = [float(day) for day in np.asarray(visit_days, dtype=float)]
+    rows = []
+    for arm in arms:
+        events = [(day, VISIT, 0.0, 1.0, v) for v, day in enumerate(visits)]
+        events += [(day, DOSE, q, 1.0, j) for j, (day, q) in enumerate(arm.doses)]
+        events += [(day, SESSION, 1.0, 1.0, len(arm.doses) + j) for j, day in enumerate(arm.session_days)]
+        for day in sorted({edge for start, stop, *_ in arm.adjuncts for edge in (start, stop)}):
+            active = [(emax, life) for start, stop, emax, life in arm.adjuncts if start <= day < stop]
+            factors = np.prod(active, axis=0) if active else (1.0, 1.0)
+            events.append((day, ADJUNCT, float(factors[0]), float(factors[1]), 0))
+        rows.append(sorted(events, key=lambda event: (event[0], event[1])))
+    longest = max(len(row) for row in rows)
+    table = np.zeros((len(rows), longest, 5))
+    for a, row in enumerate(rows):
+        table[a, : len(row)] = row
+    return Timetable(
+        day=table[..., 0].copy(),
+        kind=table[..., 1].astype(np.int64),
+        size=table[..., 2].copy(),
+        factor=table[..., 3].copy(),
+        index=table[..., 4].astype(np.int64),
+        count=np.array([len(row) for row in rows]),
+        n_visits=len(visits),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DrugParameters:
+    """Parameters of the drug's effect: scalars, or one a replicate, shape (replicate,).
+
+    `linear`: K = s·(A + C), and the patients' `max_effect` is the slope s. Rates are a day.
+    """
+
+    linear: bool
+    ec50: ArrayLike = 1.0
+    hill: ArrayLike = 1.0
+    consolidated_share: ArrayLike = 0.0
+    consolidated_rate_per_day: ArrayLike = 0.0
+    window_rate_per_day: ArrayLike = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class TherapyParameters:
+    """Parameters of the arms' therapies, each of shape (arm,) or (replicate, arm)."""
+
+    learning_per_session: ArrayLike
+    forgetting_rate_per_day: ArrayLike
+    gamma: ArrayLike
+    kappa: ArrayLike
+    xi: ArrayLike
+
+
+def course(
+    table: Timetable,
+    *,
+    arm: NDArray[np.int64],
+    taken: NDArray[np.bool_] | None,
+    drug: DrugParameters,
+    therapy: TherapyParameters,
+    decay_rate_per_day: Floats,
+    max_effect: Floats,
+    max_therapy_effect: Floats,
+    responder: NDArray[np.bool_],
+) -> tuple[Floats, Floats]:
+    """Noise-free improvement through the drug, K, and through therapy, T − ξ·T·O.
+
+    Parameters
+    ----------
+    arm : (replicate, patient)
+        Index of each patient's arm.
+    taken : (replicate, patient, treatment event) or None
+        Which doses and sessions the patient received (numbered as in `Timetable`); None if all.
+    decay_rate_per_day, max_effect, max_therapy_effect, responder : (replicate, patient)
+        k, Emax (or the slope), Tmax, and whether the drug acts at all.
+
+    Returns
+    -------
+    drug, therapy : (replicate, patient, visit)
+        In the units of `max_effect` and `max_therapy_effect`.
+    """
+    n_replicates, n_patients = arm.shape
+    n_arms = len(table.count)
+    shape = (n_replicates, n_patients, table.n_visits)
+    drug_effect, therapy_effect = np.empty(shape), np.empty(shape)
+    received = np.empty((n_replicates, n_patients, 0), dtype=np.bool_) if taken is None else taken
+    by_replicate = np.stack(
+        [
+            np.broadcast_to(np.asarray(x, dtype=float), (n_replicates,))
+            for x in (
+                drug.ec50,
+                drug.hill,
+                drug.consolidated_share,
+                drug.consolidated_rate_per_day,
+                drug.window_rate_per_day,
+            )
+        ]
+    )
+    by_arm = np.stack(
+        [
+            np.broadcast_to(np.asarray(x, dtype=float), (n_replicates, n_arms))
+            for x in (
+                therapy.learning_per_session,
+                therapy.forgetting_rate_per_day,
+                therapy.gamma,
+                therapy.kappa,
+                therapy.xi,
+            )
+        ]
+    )
+    _follow_all(
+        table.day, table.kind, table.size, table.factor, table.index, table.count,
+        arm, received, drug.linear, by_replicate, by_arm,
+        decay_rate_per_day, max_effect, max_therapy_effect, responder, drug_effect, therapy_effect,
+    )  # fmt: skip
+    return drug_effect, therapy_effect
+
+
+@njit(cache=True, error_model="numpy")
+def consolidation_gain(fast: float, slow: float, dt: float) -> float:
+    """(exp(−slow·dt) − exp(−fast·dt)) / (fast − slow), also where the rates are equal or change places."""
+    low, gap = min(fast, slow), abs(fast - slow)
+    if gap * dt < 1e-300:
+        return dt * exp(-low * dt)
+    return exp(-low * dt) * -expm1(-gap * dt) / gap
+
+
+@njit(cache=True, error_model="numpy")
+def _follow_all(
+    day, kind, size, factor, index, count,
+    arm, received, linear, by_replicate, by_arm,
+    decay_rate, max_effect, max_therapy_effect, responder, drug_effect, therapy_effect,
+):  # fmt: skip # type: ignore[no-untyped-def]
+    full = received.shape[2] == 0
+    for r in range(arm.shape[0]):
+        ec50, hill, rho = by_replicate[0, r], by_replicate[1, r], by_replicate[2, r]
+        k_c, k_w = by_replicate[3, r], by_replicate[4, r]
+        for i in range(arm.shape[1]):
+            a = arm[r, i]
+            g, k_l = by_arm[0, r, a], by_arm[1, r, a]
+            gamma, kappa, xi = by_arm[2, r, a], by_arm[3, r, a], by_arm[4, r, a]
+            k, emax, tmax = decay_rate[r, i], max_effect[r, i], max_therapy_effect[r, i]
+            amount = consolidated = window = learnt = learnt_in_window = 0.0
+            slowing = emax_factor = life_factor = 1.0
+            now = 0.0
+            for e in range(count[a]):
+                dt = day[a, e] - now
+                if dt > 0.0:
+                    now = day[a, e]
+                    k_a = k * slowing / life_factor
+                    if rho > 0.0:
+                        k_slow = k_c * slowing
+                        consolidated = consolidated * exp(-k_slow * dt)
+                        consolidated += rho * amount * k_a * consolidation_gain(k_a, k_slow, dt)
+                    if amount > 0.0:
+                        amount *= exp(-k_a * dt)
+                    if gamma > 0.0:
+                        window *= exp(-k_w * dt)
+                    if learnt > 0.0:
+                        kept = exp(-k_l * dt)
+                        learnt *= kept
+                        learnt_in_window *= kept
+                what = kind[a, e]
+                if what == VISIT:
+                    level = amount + consolidated
+                    occupancy = 0.0
+                    if responder[r, i] and level > 0.0:
+                        if hill == 1.0:
+                            occupancy = level / (ec50 + level)
+                        else:
+                            occupancy = 1.0 / (1.0 + (ec50 / level) ** hill)
+                    therapy = 0.0
+                    if learnt > 0.0:
+                        therapy = tmax * -expm1(-learnt) * (1.0 + gamma * learnt_in_window / learnt)
+                    if linear:
+                        drug = emax * emax_factor * level if responder[r, i] else 0.0
+                    else:
+                        drug = emax * emax_factor * occupancy
+                    drug_effect[r, i, index[a, e]] = drug
+                    therapy_effect[r, i, index[a, e]] = therapy * (1.0 - xi * occupancy)
+                elif what == ADJUNCT:
+                    emax_factor, life_factor = size[a, e], factor[a, e]
+                elif full or received[r, i, index[a, e]]:
+                    if what == DOSE:
+                        amount += size[a, e]
+                        window += size[a, e]
+                    else:
+                        learnt += g
+                        learnt_in_window += g * -expm1(-window)
+                        if kappa > 0.0:
+                            slowing = exp(kappa * expm1(-learnt))

@@ -1,0 +1,81 @@
+"""Contrasts: what is compared, as weights over the arms' means."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Literal
+
+from kaptrial.spec.errors import Misfit
+from kaptrial.spec.noun import noun
+from kaptrial.spec.treatment import Arm
+
+Kind = Literal["difference", "interaction", "simple", "main"]
+
+
+@noun
+class Contrast:
+    """A linear combination of the arms' means, in the order of the scenario's arms."""
+
+    text: str
+    kind: Kind
+    weights: tuple[float, ...]
+
+    @property
+    def left(self) -> tuple[int, ...]:
+        """Indices of the arms with positive weight."""
+        return tuple(i for i, w in enumerate(self.weights) if w > 0)
+
+    @property
+    def right(self) -> tuple[int, ...]:
+        """Indices of the arms with negative weight."""
+        return tuple(i for i, w in enumerate(self.weights) if w < 0)
+
+
+def parse_contrast(text: str, arms: Sequence[Arm]) -> Contrast:
+    """Read `a - b` (arm ids), `f:g` (interaction), `f` (effect of f where the other factor is 0) or `main(f)`.
+
+    `main(f)` averages over the levels of the other factor. Raises Misfit naming what may stand there.
+    """
+    ids = [arm.id for arm in arms]
+    factors = factor_names(arms)
+    spelled = text.strip()
+    if match := re.fullmatch(r"(\w+) - (\w+)", spelled):
+        left, right = match.groups()
+        if left in ids and right in ids and left != right:
+            weights = [0.0] * len(ids)
+            weights[ids.index(left)], weights[ids.index(right)] = 1.0, -1.0
+            return Contrast(text=spelled, kind="difference", weights=tuple(weights))
+    elif factors:
+        levels = [tuple((arm.factors or {})[f] for f in factors) for arm in arms]
+        if spelled == ":".join(factors):
+            sign = {(0, 0): 1.0, (1, 1): 1.0, (1, 0): -1.0, (0, 1): -1.0}
+            return Contrast(text=spelled, kind="interaction", weights=tuple(sign[level] for level in levels))
+        main = re.fullmatch(r"main\((\w+)\)", spelled)
+        name = main.group(1) if main else spelled
+        if name in factors:
+            own, other = factors.index(name), 1 - factors.index(name)
+            share = 0.5 if main else 1.0
+            weights = [
+                (share if level[own] else -share) if (main or level[other] == 0) else 0.0 for level in levels
+            ]
+            return Contrast(text=spelled, kind="main" if main else "simple", weights=tuple(weights))
+    allowed = f"must be `a - b` with a and b different ones of {', '.join(ids)}"
+    if factors:
+        f, g = factors
+        allowed += f"; or {f}:{g}, {f}, {g}, main({f}), main({g})"
+    raise Misfit("contrast", text, allowed)
+
+
+def factor_names(arms: Sequence[Arm]) -> tuple[str, ...]:
+    """The two factors of a 2×2, or nothing. Raises Misfit where the arms' factors do not make a 2×2."""
+    if all(arm.factors is None for arm in arms):
+        return ()
+    for i, arm in enumerate(arms):
+        if arm.factors is None or list(arm.factors) != list(arms[0].factors or {}) or len(arm.factors) != 2:
+            value = dict(arm.factors) if arm.factors else None
+            raise Misfit(f"arms[{i}].factors", value, "in a 2×2 every arm gives its 0/1 level of the same two factors")
+    levels = sorted(tuple((arm.factors or {}).values()) for arm in arms)
+    if levels != [(0, 0), (0, 1), (1, 0), (1, 1)]:
+        raise Misfit("arms", [list(level) for level in levels], "the four arms of a 2×2 must be 00, 01, 10 and 11")
+    return tuple(arms[0].factors or {})

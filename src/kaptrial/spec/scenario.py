@@ -1,0 +1,261 @@
+"""The scenario: a trial, what is assumed about the world, and the question asked of it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from kaptrial.catalogue import Scale, potency, route, scale, scale_names
+from kaptrial.spec.conduct import Conduct
+from kaptrial.spec.contrast import Contrast, factor_names, parse_contrast
+from kaptrial.spec.errors import ABSENT, Misfit
+from kaptrial.spec.noun import Identifier, Text, noun
+from kaptrial.spec.patients import Drug, Expectancy, Measurement, NaturalCourse, Population
+from kaptrial.spec.sourced import EFFECT_UNITS, ByArm, nearest, walk
+from kaptrial.spec.treatment import REFERENCE_MG_PER_KG, Arm, Doses, Therapy
+from kaptrial.spec.trial import Analysis, Design, Estimand, Randomisation, Relapse
+
+Null = Literal["therapy", "synergy", "drug"]
+
+
+@noun
+class Outcome:
+    """The outcome scale of the catalogue on which the trial is measured."""
+
+    scale: Text
+
+    def __post_init__(self) -> None:
+        if self.scale not in scale_names():
+            hint = nearest(self.scale, scale_names())
+            raise Misfit("scale", self.scale, f"must be one of {', '.join(scale_names())}{hint}")
+
+
+@noun
+class Scenario:
+    """Everything a run needs but the seed and the number of replicates.
+
+    `variants`: named sets of settings (path: value) that a power run sets beside the scenario itself. `null`: the
+    hypothesis under which to simulate (docs/model.md); None is the scenario as it stands.
+    """
+
+    title: Text
+    question: Text
+    outcome: Outcome
+    population: Population
+    drug: Drug
+    therapies: dict[Identifier, Therapy]
+    measurement: Measurement
+    arms: tuple[Arm, ...]
+    design: Design
+    estimand: Estimand
+    notes: Text | None = None
+    natural_course: NaturalCourse | None = None
+    expectancy: Expectancy = Expectancy()
+    conduct: Conduct = Conduct()
+    randomisation: Randomisation = Randomisation()
+    relapse: Relapse | None = None
+    secondary: tuple[Estimand, ...] = ()
+    analysis: Analysis = Analysis()
+    null: Null | None = None
+    base_label: Text = "as declared"
+    variants: dict[Text, dict[Text, Any]] | None = None
+
+    def __post_init__(self) -> None:
+        _check_arms(self)
+        _check_units(self)
+        _check_drug(self)
+        _check_estimands(self)
+        _check_design(self)
+        _check_by_arm(self)
+
+    @property
+    def scale(self) -> Scale:
+        """The outcome scale."""
+        return scale(self.outcome.scale)
+
+    @property
+    def factors(self) -> tuple[str, ...]:
+        """The two factors of a 2×2, or nothing."""
+        return factor_names(self.arms)
+
+    @property
+    def estimands(self) -> tuple[Estimand, ...]:
+        """The primary estimand, then the secondary ones."""
+        return (self.estimand, *self.secondary)
+
+    def contrast(self, estimand: Estimand) -> Contrast:
+        """The estimand's contrast as weights over the arms."""
+        return parse_contrast(estimand.contrast, self.arms)
+
+    @property
+    def reference_arm(self) -> int:
+        """Index of the arm on the right of the primary contrast: the reference for conduct and `as_reference`."""
+        return self.contrast(self.estimand).right[-1]
+
+    @property
+    def ratio(self) -> tuple[int, ...]:
+        """Allocation ratio in the order of the arms."""
+        given = self.design.allocation.ratio or {}
+        return tuple(given.get(arm.id, 1) for arm in self.arms)
+
+    @property
+    def n_total(self) -> int:
+        """Number of randomised patients."""
+        if self.design.n_per_arm is not None:
+            return self.design.n_per_arm * len(self.arms)
+        assert self.design.n_total is not None  # Design guarantees one of the two
+        return self.design.n_total
+
+
+def quantities(doses: Doses) -> tuple[float, ...]:
+    """q of each dose in reference doses: mg/kg × bioavailability × potency ÷ 0.5. Zero for control infusions."""
+    if not doses.is_ketamine:
+        return (0.0,) * len(doses.days)
+    available = doses.bioavailability.value if doses.bioavailability else route(doses.route).bioavailability
+    strength = doses.potency.value if doses.potency else potency(doses.agent)
+    if available is None:
+        raise Misfit("bioavailability", ABSENT, f"the catalogue has no figure for {doses.route}; give one with a source")
+    if strength is None:
+        raise Misfit("potency", ABSENT, f"the catalogue has no figure for {doses.agent}; give one with a source")
+    return tuple(mg * available * strength / REFERENCE_MG_PER_KG for mg in doses.mg_per_kg_by_day())
+
+
+def _check_arms(s: Scenario) -> None:
+    if len(s.arms) < 2:
+        raise Misfit("arms", len(s.arms), "must be two arms or more")
+    ids = [arm.id for arm in s.arms]
+    for i, arm_id in enumerate(ids):
+        if arm_id in ids[:i]:
+            raise Misfit(f"arms[{i}].id", arm_id, "must differ from the ids of the other arms")
+    factor_names(s.arms)
+    start = s.randomisation.day
+    for i, arm in enumerate(s.arms):
+        if arm.therapy is not None:
+            _check_therapy(s, f"arms[{i}].therapy", arm.therapy.name)
+            _check_not_before(f"arms[{i}].therapy.days", arm.therapy.days, start)
+        for j, doses in enumerate(arm.doses):
+            _check_not_before(f"arms[{i}].doses[{j}].days", doses.days, start)
+            _check_quantities(f"arms[{i}].doses[{j}]", doses)
+    run_in = s.randomisation.run_in
+    if run_in is not None:
+        for j, doses in enumerate(run_in.doses):
+            _check_quantities(f"randomisation.run_in.doses[{j}]", doses)
+        _check_before_randomisation(s)
+
+
+def _check_therapy(s: Scenario, at: str, name: str) -> None:
+    if name not in s.therapies:
+        known = ", ".join(s.therapies) or "none"
+        raise Misfit(f"{at}.name", name, f"must be one of the therapies declared: {known}{nearest(name, s.therapies)}")
+
+
+def _check_not_before(at: str, days: tuple[float, ...], start: float) -> None:
+    for k, day in enumerate(days):
+        if day < start:
+            raise Misfit(f"{at}[{k}]", day, f"must not be before the arm's first visit, randomisation on day {start:g}")
+
+
+def _check_before_randomisation(s: Scenario) -> None:
+    run_in, start = s.randomisation.run_in, s.randomisation.day
+    assert run_in is not None
+    for j, doses in enumerate(run_in.doses):
+        for k, day in enumerate(doses.days):
+            if day >= start:
+                at = f"randomisation.run_in.doses[{j}].days[{k}]"
+                raise Misfit(at, day, f"must be before randomisation on day {start:g}")
+    if run_in.eligible is not None:
+        day = run_in.eligible.on_day
+        if day not in s.design.visits or not 0 < day <= start:
+            allowed = f"must be a visit after day 0 and not after randomisation on day {start:g}"
+            raise Misfit("randomisation.run_in.eligible.on_day", day, allowed)
+
+
+def _check_quantities(at: str, doses: Doses) -> None:
+    try:
+        quantities(doses)
+    except Misfit as misfit:
+        raise Misfit(f"{at}.{misfit.at}", misfit.value, misfit.allowed) from None
+
+
+def _check_units(s: Scenario) -> None:
+    wanted = s.scale.latent_unit
+    for path, value in walk(s):
+        if value.unit in EFFECT_UNITS and value.unit != wanted:
+            raise Misfit(f"{path}.unit", value.unit, f"must be {wanted}, the latent unit of {s.outcome.scale}")
+
+
+def _check_drug(s: Scenario) -> None:
+    if s.scale.link != "identity":
+        if s.drug.share is not None:
+            allowed = f"{s.outcome.scale} is on a linked scale: give max_effect in logits"
+            raise Misfit("drug.share", s.drug.share.value, allowed)
+        if s.population.entry is not None:
+            raise Misfit("population.entry", ABSENT, f"{s.outcome.scale} is counted by days and takes no entry criterion")
+        for i, day in enumerate(s.design.visits):
+            if day != int(day):
+                raise Misfit(f"design.visits[{i}]", day, f"must be a whole day: {s.outcome.scale} is counted by days")
+    if s.drug.window_half_life is None:
+        for name, therapy in s.therapies.items():
+            if therapy.gamma is not None and therapy.gamma.value > 0:
+                raise Misfit("drug.window_half_life", ABSENT, f"therapies.{name}.gamma > 0 needs the window's half-life")
+
+
+def _check_estimands(s: Scenario) -> None:
+    for at, estimand in [("estimand", s.estimand)] + [(f"secondary[{i}]", e) for i, e in enumerate(s.secondary)]:
+        try:
+            parse_contrast(estimand.contrast, s.arms)
+        except Misfit as misfit:
+            raise Misfit(f"{at}.{misfit.at}", misfit.value, misfit.allowed) from None
+        visits = ", ".join(f"{day:g}" for day in s.design.visits)
+        if estimand.day not in s.design.visits or estimand.day <= s.randomisation.day:
+            raise Misfit(f"{at}.day", estimand.day, f"must be a visit after randomisation; visits are {visits}")
+        counted = s.scale.link == "logit"
+        if (estimand.endpoint == "percent_abstinent_days") != counted:
+            allowed = "percent_abstinent_days" if counted else "score, change, auc, response, remission, sustained_response"
+            raise Misfit(f"{at}.endpoint", estimand.endpoint, f"with the scale {s.outcome.scale} must be {allowed}")
+        if estimand.endpoint in ("response", "sustained_response") and s.scale.response_fraction is None:
+            raise Misfit(f"{at}.endpoint", estimand.endpoint, f"{s.outcome.scale} has no sourced response rule")
+        if estimand.endpoint == "remission" and s.scale.remission_at_most is None:
+            raise Misfit(f"{at}.endpoint", estimand.endpoint, f"{s.outcome.scale} has no sourced remission rule")
+        if estimand.endpoint == "sustained_response":
+            if s.relapse is None:
+                raise Misfit("relapse", ABSENT, "sustained_response needs relapse: response_day and fraction")
+            if s.relapse.response_day not in s.design.visits or s.relapse.response_day > estimand.day:
+                allowed = f"must be a visit not after the estimand's day; visits are {visits}"
+                raise Misfit("relapse.response_day", s.relapse.response_day, allowed)
+
+
+def _check_design(s: Scenario) -> None:
+    allocation, ids = s.design.allocation, [arm.id for arm in s.arms]
+    for arm_id in allocation.ratio or {}:
+        if arm_id not in ids:
+            raise Misfit(f"design.allocation.ratio.{arm_id}", arm_id, f"must be an arm: {', '.join(ids)}{nearest(arm_id, ids)}")
+    smallest = sum(s.ratio)
+    if allocation.block is not None and (allocation.block < 1 or allocation.block % smallest):
+        raise Misfit("design.allocation.block", allocation.block, f"must be a multiple of {smallest}, the sum of the ratio")
+    names = [stratum.name for stratum in allocation.strata]
+    for i, name in enumerate(names):
+        if name in names[:i] or name == "baseline":
+            raise Misfit(f"design.allocation.strata[{i}].name", name, "must differ from the other strata and from `baseline`")
+    known = ["baseline", *(["randomisation_score"] if s.randomisation.day > 0 else []), *names]
+    for i, covariate in enumerate(s.analysis.covariates):
+        if covariate not in known:
+            raise Misfit(f"analysis.covariates[{i}]", covariate, f"must be one of {', '.join(known)}{nearest(covariate, known)}")
+    if s.randomisation.day > 0 and s.randomisation.day not in s.design.visits:
+        raise Misfit("randomisation.day", s.randomisation.day, "must be one of design.visits")
+
+
+def _check_by_arm(s: Scenario) -> None:
+    ids = {arm.id for arm in s.arms}
+    for parent, noun_ in (
+        ("expectancy.drug", s.expectancy.drug),
+        ("conduct", s.conduct),
+        ("conduct.dropout", s.conduct.dropout),
+    ):
+        for key, value in vars(noun_).items() if noun_ is not None else ():
+            if not isinstance(value, ByArm):
+                continue
+            for arm_id in value.by_arm:
+                if arm_id not in ids:
+                    raise Misfit(f"{parent}.{key}.by_arm.{arm_id}", arm_id, f"must be an arm: {', '.join(sorted(ids))}")
+            for arm_id in sorted(ids - set(value.by_arm)):
+                raise Misfit(f"{parent}.{key}.by_arm.{arm_id}", ABSENT, "every arm needs its value")
