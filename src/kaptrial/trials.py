@@ -108,7 +108,7 @@ def read_csv(
     """A real trial in long format as a Trials of one replicate.
 
     `factors`: columns coded 0/1 that make up the arms in place of `arm`. Numeric covariates stay numbers, others become
-    levels in alphabetical order. A file without a day column is one visit, day 0. Raises ScenarioError naming file, column and
+    levels in alphabetical order. A file without a day column is one visit, its day NaN. Raises ScenarioError naming file, column and
     row for what cannot be used.
     """
     frame = _read_frame(path)
@@ -118,8 +118,8 @@ def read_csv(
         _need(frame, baseline, path)
     if "replicate" in frame and frame["replicate"].nunique() > 1:
         raise ScenarioError(f"{path}: column `replicate` = {frame['replicate'].nunique()} trials: must hold one trial")
-    days = _numbers(frame, day, path) if day in frame else np.zeros(len(frame))
-    if np.isnan(days).any():
+    days = _numbers(frame, day, path) if day in frame else np.full(len(frame), np.nan)
+    if day in frame and np.isnan(days).any():
         raise ScenarioError(f"{path}: column `{day}` is empty at row {int(np.isnan(days).argmax()) + 2}: must be a day")
     patients, row_patient = np.unique(frame[patient].astype(str), return_inverse=True)
     visits, row_visit = np.unique(days, return_inverse=True)

@@ -1,0 +1,46 @@
+"""What every estimator returns: a linear contrast's estimate with its standard error and degrees of freedom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtr, stdtrit
+
+Floats = NDArray[np.float64]
+
+
+class Failure(IntEnum):
+    """Why a replicate has no estimate. A failed replicate counts as a non-rejection."""
+
+    NONE = 0
+    TOO_FEW_PATIENTS = 1
+    NO_RESIDUAL_VARIANCE = 2
+    CONFOUNDED_COVARIATE = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fit:
+    """Estimates of one contrast, each of shape (replicate,); NaN where `failure` is not NONE."""
+
+    estimate: Floats
+    se: Floats
+    df: Floats
+    failure: NDArray[np.int64]
+
+    @property
+    def statistic(self) -> Floats:
+        """estimate / se."""
+        return self.estimate / self.se
+
+    @property
+    def p(self) -> Floats:
+        """Two-sided p-value of the t distribution with `df`."""
+        return 2.0 * stdtr(self.df, -np.abs(self.statistic))
+
+    def interval(self, alpha: float) -> tuple[Floats, Floats]:
+        """Lower and upper end of the two-sided 1 − alpha confidence interval."""
+        half = stdtrit(self.df, 1.0 - alpha / 2.0) * self.se
+        return self.estimate - half, self.estimate + half

@@ -1,0 +1,278 @@
+"""The command line: one clear line and exit 2 for what cannot be used, never a traceback."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from kaptrial import __version__
+
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
+    help="Simulation and design of ketamine versus ketamine-plus-psychotherapy trials.",
+)  # fmt: skip
+
+ScenarioFile = Annotated[Path, typer.Argument(metavar="SCENARIO", help="Scenario file in YAML.")]
+Settings = Annotated[list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Set one path of the scenario.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of every random stream.")]
+Workers = Annotated[int, typer.Option(min=1, help="Processes; the result does not depend on it.")]
+JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write one JSON object.")]
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the command line. Exits 2 after one line on stderr for anything the user can mend."""
+    from kaptrial.spec.errors import ScenarioError
+
+    try:
+        app(args=argv, standalone_mode=True)
+    except ScenarioError as error:
+        print(f"kaptrial: {' '.join(str(error).split())}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except OSError as error:
+        print(f"kaptrial: {error.filename}: {error.strerror}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        typer.echo(f"kaptrial {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def check(scenario: ScenarioFile, settings: Settings = None) -> None:
+    """Validate a scenario; list the assumptions that have no source."""
+    from kaptrial.report import words
+
+    loaded = _load(scenario, settings)
+    for cell in _cells(scenario, settings, None)[1:]:
+        _ = cell  # building a variant checks it
+    words.show_check(loaded, scenario)
+
+
+@app.command()
+def describe(
+    scenario: ScenarioFile,
+    settings: Settings = None,
+    seed: Seed = 1,
+) -> None:
+    """Show arms and days, parameters with their sources, and what the model says is true."""
+    from kaptrial.report import words
+    from kaptrial.truth import truths
+
+    loaded = _load(scenario, settings)
+    words.show_description(loaded, truths(loaded, seed=seed), seed)
+
+
+@app.command()
+def simulate(
+    scenario: ScenarioFile,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="CSV file to write.")],
+    settings: Settings = None,
+    seed: Seed = 1,
+    replicates: Annotated[int, typer.Option(min=1, help="Trials to simulate.")] = 1,
+) -> None:
+    """Simulate trials into a long-format CSV that `analyse` reads."""
+    from kaptrial.report.files import write_text
+    from kaptrial.simulate import simulate as simulate_trials
+
+    trials = simulate_trials(_load(scenario, settings), seed=seed, replicates=replicates)
+    write_text(output, trials.to_frame().to_csv(index=False))
+    typer.echo(f"wrote {output}: {replicates} trial{'s' * (replicates > 1)} of {trials.arm.shape[1]} patients, seed {seed}")
+
+
+@app.command()
+def power(
+    scenario: ScenarioFile,
+    replicates: Annotated[int, typer.Option(min=2, max=10_000_000, help="Trials to simulate for each row.")] = 2000,
+    seed: Seed = 1,
+    settings: Settings = None,
+    vary: Annotated[
+        list[str] | None, typer.Option("--vary", metavar="PATH=A,B,C", help="Run for each value; may be given twice.")
+    ] = None,
+    nulls: Annotated[bool, typer.Option("--nulls/--no-nulls", help="Simulate the nulls too.")] = True,
+    variants: Annotated[bool, typer.Option("--variants/--no-variants", help="Run the scenario's variants too.")] = True,
+    workers: Workers = 1,
+    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="DIR", help="Write tables and figures.")] = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Power and the other operating characteristics, each with its Monte Carlo standard error."""
+    from kaptrial.design.characteristics import characteristics, count_replicates
+    from kaptrial.report import files, words
+
+    cells = _cells(scenario, settings, vary, variants=variants)
+    with words.progress(count_replicates(cells, replicates, nulls=nulls)) as advance:
+        results = characteristics(
+            cells, seed=seed, replicates=replicates, workers=workers, nulls=nulls, progress=advance
+        )
+    provenance = _provenance(scenario, cells, seed, replicates, settings, vary)
+    words.show_power(results, provenance)
+    if json_file is not None:
+        files.write_json(json_file, provenance, [row for result in results for row in result.rows])
+    if output is not None:
+        from kaptrial.report.pack import write_power
+
+        write_power(output, results, provenance)
+        typer.echo(f"wrote tables and figures to {output}")
+
+
+@app.command()
+def size(
+    scenario: ScenarioFile,
+    target: Annotated[float, typer.Option("--power", min=0.01, max=0.999, help="Power to reach.")] = 0.9,
+    over: Annotated[str, typer.Option(metavar="PATH", help="The number to solve for.")] = "",
+    between: Annotated[str, typer.Option(metavar="LOW,HIGH", help="Where to look for it.")] = "",
+    replicates: Annotated[int, typer.Option(min=100, max=10_000_000, help="Trials at each point tried.")] = 2000,
+    seed: Seed = 1,
+    settings: Settings = None,
+    workers: Workers = 1,
+    json_file: JsonFile = None,
+) -> None:
+    """The smallest size (or other number, or effect) that reaches a power, with its interval."""
+    from kaptrial.design.sample_size import solve
+    from kaptrial.report import files, words
+
+    raw = _raw(scenario, settings)
+    bounds = _numbers_of("--between", between) if between else None
+    answer = solve(raw, target=target, over=over or None, bounds=bounds, replicates=replicates, seed=seed, workers=workers)
+    provenance = _provenance(scenario, _cells(scenario, settings, None, variants=False), seed, replicates, settings, None)
+    words.show_size(answer, provenance)
+    if json_file is not None:
+        files.write_json(json_file, provenance, answer.rows())
+
+
+@app.command()
+def analyse(
+    data: Annotated[Path, typer.Argument(metavar="DATA.csv", help="Long-format data.")],
+    method: Annotated[str, typer.Option(help="ancova, or difference (unadjusted, complete cases).")] = "ancova",
+    patient: str = "patient",
+    arm: str = "arm",
+    reference: Annotated[str | None, typer.Option(help="The arm on the right of each contrast.")] = None,
+    day: str = "day",
+    baseline: Annotated[str | None, typer.Option(help="Column of the baseline score; '' for none.")] = "baseline",
+    score: str = "score",
+    factor: Annotated[list[str] | None, typer.Option(help="Column coded 0/1; give two for a 2×2.")] = None,
+    covariate: Annotated[list[str] | None, typer.Option(help="Covariate column; may be repeated.")] = None,
+    target_day: Annotated[float | None, typer.Option(help="Only this day.")] = None,
+    alpha: Annotated[float, typer.Option(min=0.0001, max=0.5)] = 0.05,
+    json_file: JsonFile = None,
+) -> None:
+    """Analyse a real or simulated data set with the estimators that power assumes."""
+    from kaptrial.analyse import analyse as analyse_trials
+    from kaptrial.report import files, words
+    from kaptrial.spec.errors import ScenarioError
+    from kaptrial.trials import read_csv
+
+    if method not in ("ancova", "difference"):
+        raise ScenarioError(f"--method = {method!r}: must be ancova or difference")
+    adjust = bool(baseline) and method == "ancova"
+    trials = read_csv(
+        data, patient=patient, arm=arm, day=day, baseline=baseline if adjust else None, score=score,
+        factors=factor or (), covariates=covariate or (),
+    )  # fmt: skip
+    table = analyse_trials(
+        trials, method=method, reference=reference, baseline=adjust, covariates=covariate or (),
+        target_day=target_day, alpha=alpha,
+    )  # fmt: skip
+    words.show_table(table, title=f"{method} of {data.name}")
+    if json_file is not None:
+        provenance = {"version": __version__, "data": data.name, "method": method}
+        files.write_json(json_file, provenance, table.to_dict("records"))
+
+
+# --- reading what was asked -------------------------------------------------------------------------------------------
+
+
+def _assignment(option: str, text: str) -> tuple[str, str]:
+    from kaptrial.spec.errors import ScenarioError
+
+    path, sign, value = text.partition("=")
+    if not sign or not path.strip() or not value.strip():
+        raise ScenarioError(f"{option} = {text!r}: must be PATH=VALUE, such as design.n_per_arm=60")
+    return path.strip(), value.strip()
+
+
+def _scalar(text: str) -> Any:
+    import yaml
+
+    from kaptrial.spec.errors import ScenarioError
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ScenarioError(f"{text!r}: must be a value as YAML would read it") from None
+
+
+def _numbers_of(option: str, text: str) -> tuple[float, float]:
+    from kaptrial.spec.errors import ScenarioError
+
+    parts = [_scalar(part) for part in text.split(",")]
+    if len(parts) != 2 or not all(isinstance(x, int | float) for x in parts) or parts[0] >= parts[1]:
+        raise ScenarioError(f"{option} = {text!r}: must be two rising numbers such as 20,200")
+    return float(parts[0]), float(parts[1])
+
+
+def _raw(path: Path, settings: list[str] | None) -> dict[str, Any]:
+    from kaptrial.spec.files import read_raw, with_settings
+
+    chosen = {key: _scalar(value) for key, value in (_assignment("--set", text) for text in settings or [])}
+    return with_settings(read_raw(path), chosen)
+
+
+def _load(path: Path, settings: list[str] | None) -> Any:
+    from kaptrial.spec.files import build
+
+    return build(_raw(path, settings))
+
+
+def _cells(path: Path, settings: list[str] | None, vary: list[str] | None, *, variants: bool = True) -> list[Any]:
+    """The scenario, its variants and every combination of the varied values, each checked before anything runs."""
+    from itertools import product
+
+    from kaptrial.design.characteristics import Cell
+    from kaptrial.spec.errors import ScenarioError
+    from kaptrial.spec.files import build, with_settings
+
+    raw = _raw(path, settings)
+    base = build(raw)
+    axes: dict[str, list[Any]] = {}
+    for text in vary or []:
+        key, values = _assignment("--vary", text)
+        if key in axes:
+            raise ScenarioError(f"--vary = {text!r}: {key} is varied twice; must be varied once")
+        axes[key] = [_scalar(value) for value in values.split(",")]
+    named: dict[str | None, dict[str, Any]] = {None: {}}
+    if variants and base.variants:
+        named = {base.base_label: {}, **base.variants}
+    cells = []
+    for label, changes in named.items():
+        for values in product(*axes.values()):
+            chosen = dict(zip(axes, values, strict=True))
+            columns = ({} if label is None else {"variant": label}) | chosen
+            cells.append(Cell(scenario=build(with_settings(raw, {**changes, **chosen})), columns=columns))
+    return cells
+
+
+def _provenance(
+    path: Path, cells: list[Any], seed: int, replicates: int, settings: list[str] | None, vary: list[str] | None
+) -> dict[str, Any]:
+    from kaptrial.spec.files import scenario_hash
+
+    return {
+        "version": __version__,
+        "scenario": path.name,
+        "scenario_sha256": scenario_hash(cells[0].scenario),
+        "title": cells[0].scenario.title,
+        "seed": seed,
+        "replicates": replicates,
+        "set": settings or [],
+        "vary": vary or [],
+    }
+
+
+if __name__ == "__main__":
+    main()

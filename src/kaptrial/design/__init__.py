@@ -1,0 +1,1 @@
+"""Operating characteristics, sample size and their execution."""

@@ -1,0 +1,271 @@
+"""Operating characteristics from estimates and truth, each with its Monte Carlo standard error (Morris 2019, Stat Med)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from scipy import optimize, special
+
+from kaptrial.analyse import measure
+from kaptrial.analysis.fit import Fit
+from kaptrial.design.execution import AT_BEST, Fits, Job, best_endpoint, run, scenario_arm_with_both
+from kaptrial.spec.files import scenario_hash
+from kaptrial.spec.nulls import with_null
+from kaptrial.spec.scenario import Null, Scenario
+from kaptrial.spec.trial import Estimand
+from kaptrial.truth import Truth, truths, truths_if_additive
+
+Row = dict[str, Any]
+# Power at which the detectable difference is stated.
+TARGET_POWER = 0.8
+# A truth nearer to 0 than this many of its standard errors has no sign to be wrong about.
+_SIGN_KNOWN = 4.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One scenario of a power run with the columns that tell it from the others (variant, varied paths)."""
+
+    scenario: Scenario
+    columns: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellResult:
+    """What a cell gave: rows of characteristics, the fits they come from, and the truths of its estimands."""
+
+    cell: Cell
+    rows: list[Row]
+    fits: Fits
+    truths: list[Truth]
+    warnings: list[str]
+
+
+def characteristics(
+    cells: Sequence[Cell],
+    *,
+    seed: int,
+    replicates: int,
+    workers: int = 1,
+    nulls: bool = True,
+    progress: Callable[[int], None] | None = None,
+) -> list[CellResult]:
+    """Simulate and analyse every cell, and the nulls that its contrasts ask for."""
+    plans = [_null_runs(cell.scenario) if nulls else [] for cell in cells]
+    jobs = []
+    for cell, plan in zip(cells, plans, strict=True):
+        jobs += [Job(scenario=s, seed=seed, replicates=replicates) for s in (cell.scenario, *(p.scenario for p in plan))]
+    fits = run(jobs, workers=workers, progress=progress)
+    known: dict[str, tuple[list[Truth], list[Truth]]] = {}
+    results = []
+    for cell, plan in zip(cells, plans, strict=True):
+        own = next(fits)
+        under_null = [next(fits) for _ in plan]
+        truth, additive = _cached_truths(cell.scenario, seed, known)
+        rows: list[Row] = []
+        for i, estimand in enumerate(cell.scenario.estimands):
+            for method in cell.scenario.analysis.methods:
+                head = {
+                    "analysis": method,
+                    "contrast": estimand.contrast,
+                    "measure": measure(estimand.endpoint),
+                    "endpoint": estimand.endpoint,
+                    "day": estimand.day,
+                    **cell.columns,
+                }
+                found = _rows(cell.scenario, estimand, own, i, method, truth[i], additive[i])
+                for p, fit in zip(plan, under_null, strict=True):
+                    if i in p.estimands:
+                        found.append(_rejection(p.metric, fit[i, method], cell.scenario.analysis.alpha))
+                rows += [{**head, **row, "favours": _favours(cell.scenario, truth[i])} for row in found]
+        results.append(CellResult(cell=cell, rows=rows, fits=own, truths=truth, warnings=_warnings(cell, truth)))
+    return results
+
+
+def count_replicates(cells: Sequence[Cell], replicates: int, *, nulls: bool = True) -> int:
+    """How many replicates `characteristics` will simulate in all, for a progress bar."""
+    runs = sum(1 + (len(_null_runs(cell.scenario)) if nulls else 0) for cell in cells)
+    return runs * Job(scenario=cells[0].scenario, seed=0, replicates=replicates).n_blocks * 128
+
+
+# --- the rows of one estimand -----------------------------------------------------------------------------------------
+
+
+def _rows(
+    s: Scenario, estimand: Estimand, fits: Fits, i: int, method: str, truth: Truth, additive: Truth
+) -> list[Row]:
+    fit, alpha = fits[i, method], s.analysis.alpha
+    name = {None: "power", "synergy": "false_synergy_rate"}.get(s.null, "type_i_error")
+    n_failed = int((fit.failure != 0).sum())
+    rows = [_rejection(name, fit, alpha)]
+
+    def add(metric: str, value: float | None, mcse: float | None) -> None:
+        rows.append({"metric": metric, "value": value, "mcse": mcse, "n_replicates": len(fit.se), "n_failed": n_failed})
+
+    add("truth", truth.value, truth.mcse)
+    add("truth_if_additive", additive.value, additive.mcse)
+    ok = fit.failure == 0
+    n = int(ok.sum())
+    if n < 2:
+        return rows
+    est, se = fit.estimate[ok], fit.se[ok]
+    sd = float(est.std(ddof=1))
+    mean, mean_mcse = float(est.mean()), sd / np.sqrt(n)
+    add("mean_estimate", mean, mean_mcse)
+    add("bias", mean - truth.value, float(np.hypot(mean_mcse, truth.mcse)))
+    add("empirical_se", sd, sd / np.sqrt(2 * (n - 1)))
+    model = float(np.sqrt(np.mean(se**2)))
+    add("model_se", model, float(np.std(se**2, ddof=1) / (2 * model * np.sqrt(n))))
+    lower, upper = fit.interval(alpha)
+    add("coverage", *_share((lower[ok] <= truth.value) & (truth.value <= upper[ok])))
+    add("type_s", *_type_s(fit, alpha, truth))
+    add("type_m", *_type_m(fit, alpha, truth))
+    detectable = detectable_difference(sd, float(np.median(fit.df[ok])), alpha, TARGET_POWER)
+    add("detectable_difference", detectable, detectable / np.sqrt(2 * (n - 1)))
+    if s.contrast(estimand).kind == "interaction":
+        room = _room(s, estimand, additive)
+        if room is not None:
+            add("room_for_synergy", room, additive.mcse)
+        rows.append(_rejection("power_at_best", fits[i, method + AT_BEST], alpha, least=True))
+    return rows
+
+
+def _rejection(metric: str, fit: Fit, alpha: float, *, least: bool = False) -> Row:
+    """Share of replicates that reject; a failed fit does not. `least`: no residual variance counts as a rejection."""
+    rejects = np.nan_to_num(fit.p, nan=1.0) < alpha
+    if least:
+        rejects |= fit.failure == 2
+    value, mcse = _share(rejects)
+    n_failed = int((fit.failure != 0).sum())
+    return {"metric": metric, "value": value, "mcse": mcse, "n_replicates": len(rejects), "n_failed": n_failed}
+
+
+def _share(hits: np.ndarray) -> tuple[float, float]:
+    value = float(np.mean(hits))
+    return value, float(np.sqrt(value * (1 - value) / len(hits)))
+
+
+def _type_s(fit: Fit, alpha: float, truth: Truth) -> tuple[float | None, float | None]:
+    """Share of the rejections whose sign is wrong (Gelman & Carlin 2014); None if the truth has no sign."""
+    rejected = np.nan_to_num(fit.p, nan=1.0) < alpha
+    if abs(truth.value) <= _SIGN_KNOWN * truth.mcse or not rejected.any():
+        return None, None
+    return _share(np.sign(fit.estimate[rejected]) != np.sign(truth.value))
+
+
+def _type_m(fit: Fit, alpha: float, truth: Truth) -> tuple[float | None, float | None]:
+    """Mean size of the rejecting estimates over the true size (Gelman & Carlin 2014)."""
+    rejected = np.nan_to_num(fit.p, nan=1.0) < alpha
+    if abs(truth.value) <= _SIGN_KNOWN * truth.mcse or rejected.sum() < 2:
+        return None, None
+    sizes = np.abs(fit.estimate[rejected]) / abs(truth.value)
+    return float(sizes.mean()), float(sizes.std(ddof=1) / np.sqrt(len(sizes)))
+
+
+def t_power(effect: float, se: float, df: float, alpha: float) -> float:
+    """Two-sided power of a t test: both tails of the non-central t with noncentrality effect/se."""
+    critical = special.stdtrit(df, 1 - alpha / 2)
+    delta = abs(effect) / se
+    # Far out in a tail the library gives NaN for what is 0 to double precision.
+    below = np.nan_to_num([special.nctdtr(df, delta, critical), special.nctdtr(df, delta, -critical)])
+    return float(1 - below[0] + below[1])
+
+
+def detectable_difference(se: float, df: float, alpha: float, power: float) -> float:
+    """The true difference found with `power` at this standard error: the non-central t solved for its mean."""
+    high = (special.stdtrit(df, 1 - alpha / 2) + special.stdtrit(df, power) + 10) * se
+    return float(optimize.brentq(lambda d: t_power(d, se, df, alpha) - power, 1e-9 * se, high))
+
+
+def _room(s: Scenario, estimand: Estimand, additive: Truth) -> float | None:
+    """How far the combined arm could go beyond the sum of the two effects before the scale ends."""
+    if estimand.endpoint in ("change", "auc"):
+        return None
+    weights = np.array(s.contrast(estimand).weights)
+    means = np.array(additive.arm_means)
+    both = scenario_arm_with_both(s)
+    expected = -float(weights @ means - weights[both] * means[both])
+    return abs(best_endpoint(s, estimand) - expected)
+
+
+def _favours(s: Scenario, truth: Truth) -> str | None:
+    """Which side of the contrast the truth favours, `a` the left or `b` the right; None if it favours neither."""
+    if abs(truth.value) <= _SIGN_KNOWN * truth.mcse:
+        return None
+    return "a" if (truth.value > 0) == (s.scale.better == "higher") else "b"
+
+
+# --- nulls ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class _NullRun:
+    scenario: Scenario
+    metric: str
+    estimands: tuple[int, ...]
+
+
+def null_of(s: Scenario, estimand: Estimand) -> Null | None:
+    """The null hypothesis a contrast tests; None where its sides differ in both drug and therapy."""
+    contrast = s.contrast(estimand)
+    if contrast.kind == "interaction":
+        return "synergy"
+    sides = [[s.arms[a] for a in side] for side in (contrast.left, contrast.right)]
+    therapies = [sorted(str(arm.therapy) for arm in side) for side in sides]
+    doses = [sorted(str((arm.doses, arm.adjuncts)) for arm in side) for side in sides]
+    if (therapies[0] == therapies[1]) == (doses[0] == doses[1]):
+        return None
+    return "therapy" if doses[0] == doses[1] else "drug"
+
+
+def _null_runs(s: Scenario) -> list[_NullRun]:
+    if s.null is not None:
+        return []
+    wanted: dict[Null, list[int]] = {}
+    for i, estimand in enumerate(s.estimands):
+        null = null_of(s, estimand)
+        if null is not None:
+            wanted.setdefault(null, []).append(i)
+    runs = []
+    for null, estimands in wanted.items():
+        metric = "false_synergy_rate" if null == "synergy" else "type_i_error"
+        runs.append(_NullRun(scenario=replace(s, null=null), metric=metric, estimands=tuple(estimands)))
+        part = {"therapy": s.expectancy.therapy, "drug": s.expectancy.drug, "synergy": None}[null]
+        if part is not None:
+            hopeful = replace(with_null(s, null, expectancy=True), null=None)
+            runs.append(_NullRun(scenario=hopeful, metric="expectancy_only_rate", estimands=tuple(estimands)))
+    return runs
+
+
+# --- truth ------------------------------------------------------------------------------------------------------------
+
+
+def _cached_truths(
+    s: Scenario, seed: int, known: dict[str, tuple[list[Truth], list[Truth]]]
+) -> tuple[list[Truth], list[Truth]]:
+    """Truth does not depend on the size of the trial, so cells that differ only in it share one."""
+    key = scenario_hash(replace(s, design=replace(s.design, n_per_arm=2, n_total=None, allocation=_no_ratio(s)), variants=None))
+    if key not in known:
+        truth = truths(s, seed=seed)
+        has_interplay = any(t.gamma or t.kappa or t.xi for t in s.therapies.values())
+        known[key] = truth, truths_if_additive(s, seed=seed) if has_interplay else truth
+    return known[key]
+
+
+def _no_ratio(s: Scenario) -> Any:
+    return replace(s.design.allocation, ratio=None)
+
+
+def _warnings(cell: Cell, found: Iterable[Truth]) -> list[str]:
+    worst = max(truth.past_best for truth in found)
+    if worst <= 0.05:
+        return []
+    where = ", ".join(f"{key} = {value}" for key, value in cell.columns.items())
+    return [
+        f"{100 * worst:.0f} % of patients in one arm would improve past the best score of {cell.scenario.outcome.scale}"
+        + (f" ({where})" if where else "")
+        + ": clipping makes interactions of its own; compare truth with truth_if_additive"
+    ]

@@ -1,0 +1,105 @@
+"""Running many trials: blocks of replicates in bounded memory, on any number of workers, with the same result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from kaptrial.analyse import covariate_columns, estimate, patient_endpoint
+from kaptrial.analysis.ancova import ancova
+from kaptrial.analysis.fit import Fit
+from kaptrial.model.streams import BLOCK
+from kaptrial.simulate import simulate_block
+from kaptrial.spec.scenario import Scenario
+from kaptrial.spec.trial import Estimand
+from kaptrial.trials import Trials
+
+# What a block returns: the fit of each (estimand, method), and of interactions at the end of the scale.
+Fits = dict[tuple[int, str], Fit]
+AT_BEST = " at best"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A scenario to be simulated and analysed `replicates` times under `seed`."""
+
+    scenario: Scenario
+    seed: int
+    replicates: int
+
+    @property
+    def n_blocks(self) -> int:
+        """Blocks needed for the replicates."""
+        return -(-self.replicates // BLOCK)
+
+
+def run(
+    jobs: Sequence[Job], *, workers: int = 1, progress: Callable[[int], None] | None = None
+) -> Iterator[Fits]:
+    """The fits of each job in turn, every one of shape (replicates,).
+
+    `progress` is told the number of replicates done. The result does not depend on `workers`: blocks are joined in their order.
+    """
+    tasks = [(job.scenario, job.seed, block) for job in jobs for block in range(job.n_blocks)]
+    results = _results(tasks, workers)
+    for job in jobs:
+        blocks = []
+        for _ in range(job.n_blocks):
+            blocks.append(next(results))
+            if progress is not None:
+                progress(BLOCK)
+        yield {key: _join([b[key] for b in blocks], job.replicates) for key in blocks[0]}
+
+
+def _results(tasks: Sequence[tuple[Scenario, int, int]], workers: int) -> Iterator[Fits]:
+    if workers == 1:
+        yield from (run_block(*task) for task in tasks)
+        return
+    from joblib import Parallel, delayed
+
+    yield from Parallel(n_jobs=workers, return_as="generator")(delayed(run_block)(*task) for task in tasks)
+
+
+def run_block(scenario: Scenario, seed: int, block: int) -> Fits:
+    """Simulate one block and analyse it for every estimand and method."""
+    trials = simulate_block(scenario, seed=seed, block=block)
+    fits: Fits = {}
+    for i, estimand in enumerate(scenario.estimands):
+        for method in scenario.analysis.methods:
+            fits[i, method] = estimate(trials, scenario, estimand, method)
+            if scenario.contrast(estimand).kind == "interaction":
+                fits[i, method + AT_BEST] = _at_best(trials, scenario, estimand, method)
+    return fits
+
+
+def _at_best(trials: Trials, scenario: Scenario, estimand: Estimand, method: str) -> Fit:
+    """The interaction's fit if every patient of the combined arm had the best possible outcome: no synergy can do more."""
+    y = patient_endpoint(trials, trials.score, scenario, estimand)
+    both = scenario_arm_with_both(scenario)
+    best = best_endpoint(scenario, estimand)
+    best_change = best - trials.baseline if estimand.endpoint == "change" else best
+    y = np.where((trials.arm == both) & ~np.isnan(y), best_change, y)
+    names = scenario.analysis.covariates if method == "ancova" else ()
+    return ancova(y, trials.arm, covariate_columns(trials, names), scenario.contrast(estimand).weights)
+
+
+def scenario_arm_with_both(scenario: Scenario) -> int:
+    """Index of the arm of a 2×2 that has both factors."""
+    return next(a for a, arm in enumerate(scenario.arms) if arm.factors and all(arm.factors.values()))
+
+
+def best_endpoint(scenario: Scenario, estimand: Estimand) -> float:
+    """The best value an endpoint can take: the end of the scale, or certainty."""
+    return 1.0 if estimand.endpoint in ("response", "remission", "sustained_response") else scenario.scale.best
+
+
+def _join(fits: Sequence[Fit], n: int) -> Fit:
+    return Fit(**{name: np.concatenate([getattr(f, name) for f in fits])[:n] for name in vars(fits[0])})
+
+
+def sized(scenario: Scenario, n: int) -> Scenario:
+    """The scenario with n patients an arm, or n in all where the ratio is unequal."""
+    key = "n_total" if scenario.design.n_per_arm is None else "n_per_arm"
+    return replace(scenario, design=replace(scenario.design, **{key: n}))

@@ -1,0 +1,1 @@
+"""Figures and words. They receive tables and compute nothing."""

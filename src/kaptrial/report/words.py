@@ -1,0 +1,192 @@
+"""Tables and sentences for the terminal. Numbers are rounded by their Monte Carlo error."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+
+from kaptrial.spec.scenario import Scenario
+from kaptrial.spec.sourced import walk
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from kaptrial.design.characteristics import CellResult
+    from kaptrial.truth import Truth
+
+
+def _console() -> Console:
+    return Console(width=None if sys.stdout.isatty() else 150, highlight=False, soft_wrap=False)
+
+
+@contextmanager
+def progress(total: int) -> Iterator[Callable[[int], None]]:
+    """A progress bar over replicates on a terminal, nothing in a pipe."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("simulating"), BarColumn(), MofNCompleteColumn(), TextColumn("trials"), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=total)
+        yield lambda done: bar.update(task, advance=done)
+
+
+def by_mcse(value: float | None, mcse: float | None) -> str:
+    """The value to the decimal place of its Monte Carlo error's first digit."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    if not mcse or not math.isfinite(mcse):
+        return f"{value:.4g}"
+    places = max(0, min(6, -math.floor(math.log10(mcse))))
+    return f"{value:.{places}f}"
+
+
+def error(mcse: float | None) -> str:
+    """A Monte Carlo error to its first two digits."""
+    return "" if mcse is None or not math.isfinite(mcse) else f"{mcse:.1g}"
+
+
+def show_check(scenario: Scenario, path: Path) -> None:
+    """Say that the scenario is sound, and what in it rests on an assumption."""
+    console = _console()
+    numbers = walk(scenario)
+    assumed = [(where, value) for where, value in numbers if value.is_assumption]
+    console.print(f"{path}: valid. {scenario.title}", markup=False)
+    console.print(f"{len(numbers)} numbers about the world, {len(assumed)} of them assumptions:", markup=False)
+    if assumed:
+        table = Table("path", "value", "unit", "why it is assumed", box=None)
+        for where, value in assumed:
+            why = value.note if value.source == "assumption" else f"spread: {value.spread_note}"
+            table.add_row(where, f"{value.value:g}", value.unit, why or "")
+        console.print(table)
+
+
+def show_description(scenario: Scenario, found: list[Truth], seed: int) -> None:
+    """The arms' timeline, the parameters with their sources and the truths."""
+    console = _console()
+    console.print(f"{scenario.title}\n{scenario.question}\n", markup=False)
+    if scenario.notes:
+        console.print(scenario.notes.strip() + "\n", markup=False)
+    for line in timeline(scenario):
+        console.print(line, markup=False)
+    table = Table("parameter", "value", "spread", "unit", "source", title="\nWhat is assumed of the world", box=None)
+    for where, value in walk(scenario):
+        spread = next((f"{k} {getattr(value, k):g}" for k in ("sd", "log_sd", "logit_sd") if getattr(value, k) is not None), "")
+        table.add_row(where, f"{value.value:g}", spread, value.unit, value.source)
+    console.print(table)
+    truth_table = Table("contrast", "endpoint", "day", "truth", "MCSE", *(arm.id for arm in scenario.arms), box=None)
+    truth_table.title = f"\nTruth under the model (means of the recorded endpoint by arm; seed {seed})"
+    for estimand, truth in zip(scenario.estimands, found, strict=True):
+        means = (f"{mean:.2f}" for mean in truth.arm_means)
+        truth_table.add_row(
+            estimand.contrast, estimand.endpoint, f"{estimand.day:g}", by_mcse(truth.value, truth.mcse), error(truth.mcse), *means
+        )
+    console.print(truth_table)
+    for arm, icc in zip(scenario.arms, found[0].icc, strict=True):
+        if icc > 0:
+            console.print(f"therapist ICC in {arm.id} at day {scenario.estimand.day:g}: {icc:.3f}", markup=False)
+
+
+def timeline(scenario: Scenario, width: int = 100) -> list[str]:
+    """Arms × days: ▼ infusion, ● session, | visit."""
+    last = max(scenario.design.visits)
+    label = max(len(arm.id) for arm in scenario.arms) + 2
+
+    def row(name: str, marks: list[tuple[float, str]]) -> str:
+        line = [" "] * (width + 1)
+        for day, mark in marks:
+            at = round(day / last * width) if last else 0
+            if 0 <= at <= width:
+                line[at] = "◆" if line[at] not in (" ", mark) else mark
+        return f"{name:<{label}}{''.join(line).rstrip()}"
+
+    lines = [f"days 0 to {last:g}:  ▼ infusion   ● session   ◆ both on (nearly) the same day   | visit"]
+    run_in = scenario.randomisation.run_in
+    before = [(day, "▼") for d in run_in.doses for day in d.days] if run_in else []
+    for arm in scenario.arms:
+        marks = before + [(day, "▼") for d in arm.doses for day in d.days]
+        marks += [(day, "●") for day in (arm.therapy.days if arm.therapy else ())]
+        lines.append(row(arm.id, marks))
+    lines.append(row("visits", [(day, "|") for day in scenario.design.visits]))
+    return lines
+
+
+def show_power(results: list[CellResult], provenance: dict[str, Any]) -> None:
+    """The characteristics of every cell, one row an estimand; then warnings and what the numbers say."""
+    console = _console()
+    console.print(
+        f"{provenance['title']}\nseed {provenance['seed']}, {provenance['replicates']} replicates, kaptrial {provenance['version']};"
+        " value ± Monte Carlo standard error\n",
+        markup=False,
+    )
+    keys = list(results[0].cell.columns)
+    main = ("power", "type_i_error", "false_synergy_rate", "expectancy_only_rate", "truth", "bias", "empirical_se", "coverage")
+    present = [m for m in main if any(row["metric"] == m for r in results for row in r.rows)]
+    table = Table(*keys, "contrast", "endpoint", "day", *(m.replace("_", " ") for m in present), box=None)
+    for result in results:
+        for group in _grouped(result.rows):
+            cells = {row["metric"]: row for row in group}
+            first = group[0]
+            shown = [
+                f"{by_mcse(cells[m]['value'], cells[m]['mcse'])} ± {error(cells[m]['mcse'])}" if m in cells else ""
+                for m in present
+            ]
+            name = first["contrast"] if first["analysis"] == "ancova" else f"{first['contrast']} ({first['analysis']})"
+            table.add_row(*(str(first[k]) for k in keys), name, first["endpoint"], f"{first['day']:g}", *shown)
+    console.print(table)
+    for result in results:
+        for line in [*result.warnings, *verdicts(result)]:
+            console.print(line, markup=False)
+
+
+def _grouped(rows: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault((row["analysis"], row["contrast"], row["endpoint"], row["day"]), []).append(row)
+    return list(groups.values())
+
+
+def verdicts(result: CellResult) -> list[str]:
+    """What an interaction could be found, and whether the scale has room for it."""
+    lines = []
+    scenario = result.cell.scenario
+    for group in _grouped(result.rows):
+        cells = {row["metric"]: row for row in group}
+        if "room_for_synergy" not in cells:
+            continue
+        detectable, room, best = (cells[m] for m in ("detectable_difference", "room_for_synergy", "power_at_best"))
+        unit = "percentage points" if scenario.scale.unit == "percent" else scenario.scale.unit
+        each = f"{scenario.n_total / len(scenario.arms):g} a cell"
+        line = (
+            f"\nThe interaction {group[0]['contrast']} with {each}: detectable with 80 % power from"
+            f" {detectable['value']:.1f} ± {detectable['mcse']:.1g} {unit}; beyond the additive sum the scale leaves room for"
+            f" {room['value']:.1f} ± {room['mcse']:.1g} {unit}."
+        )
+        if best["value"] + 2 * best["mcse"] < 0.8:
+            line += (
+                " Even if every patient of the combined arm had the best possible outcome, power would be"
+                f" {best['value']:.2f} ± {best['mcse']:.1g}: no achievable synergy reaches 80 % power at this size."
+            )
+        else:
+            line += f" With every patient of the combined arm at the best possible outcome power would be {best['value']:.2f}."
+        lines.append(line)
+    return lines
+
+
+def show_table(table: pd.DataFrame, title: str) -> None:
+    """A result table as it is."""
+    console = _console()
+    console.print(title, markup=False)
+    shown = Table(*map(str, table.columns), box=None)
+    for row in table.itertuples(index=False):
+        shown.add_row(*(f"{x:.5g}" if isinstance(x, float) else str(x) for x in row))
+    console.print(shown)

@@ -1,0 +1,101 @@
+"""The estimand's true value, by counterfactual simulation: the same patients in every arm, on the recorded scale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from kaptrial.analyse import patient_endpoint
+from kaptrial.model.streams import BLOCK
+from kaptrial.simulate import simulate_block
+from kaptrial.spec.nulls import additive
+from kaptrial.spec.scenario import Scenario
+from kaptrial.spec.trial import Estimand
+from kaptrial.trials import Floats
+
+PATIENTS_IN_REPLICATE = 250
+BLOCKS = 4
+# Blocks for truth are numbered far from those of the trials, so that the two are independent under one seed.
+FIRST_BLOCK = 1_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Truth:
+    """The true value of one estimand.
+
+    `value`, `mcse`: the contrast and its Monte Carlo standard error. `arm_means`, `arm_sds`: the endpoint's mean and SD between
+    patients in each arm. `past_best`: largest share, over arms, of patients whose latent score at the estimand's day
+    is better than the scale's best. `icc`: share of the endpoint's variance that lies between therapists, by arm.
+    """
+
+    value: float
+    mcse: float
+    arm_means: tuple[float, ...]
+    arm_sds: tuple[float, ...]
+    past_best: float
+    icc: tuple[float, ...]
+
+
+def truths(scenario: Scenario, *, seed: int, blocks: int = BLOCKS) -> list[Truth]:
+    """The truth of each of the scenario's estimands. Therapists differ, but each patient has another."""
+    return [_truth(_counterfactual(scenario, e), e, seed, blocks) for e in scenario.estimands]
+
+
+def truths_if_additive(scenario: Scenario, *, seed: int, blocks: int = BLOCKS) -> list[Truth]:
+    """The truths with γ = κ = ξ = 0: what the recorded scale makes of an additive therapy."""
+    therapies = {name: additive(therapy) for name, therapy in scenario.therapies.items()}
+    return truths(replace(scenario, therapies=therapies), seed=seed, blocks=blocks)
+
+
+def _counterfactual(scenario: Scenario, estimand: Estimand) -> Scenario:
+    """Many patients, one therapist each; under the hypothetical strategy neither rescue nor stopping happens."""
+    design = replace(
+        scenario.design, n_per_arm=None, n_total=PATIENTS_IN_REPLICATE
+    )
+    therapies = {
+        name: t if t.therapists is None else replace(t, therapists=replace(t.therapists, count=None, caseload=1))
+        for name, t in scenario.therapies.items()
+    }
+    conduct = scenario.conduct
+    if estimand.strategy == "hypothetical":
+        conduct = replace(conduct, rescue=None, stop_doses=None, stop_sessions=None)
+    return replace(scenario, design=design, therapies=therapies, conduct=conduct)
+
+
+def _truth(s: Scenario, estimand: Estimand, seed: int, blocks: int) -> Truth:
+    weights = np.array(s.contrast(estimand).weights)
+    used = np.flatnonzero(weights)
+    contrast: list[Floats] = []
+    by_arm: dict[int, list[Floats]] = {a: [] for a in range(len(s.arms))}
+    beyond: dict[int, list[float]] = {a: [] for a in used}
+    v = int(np.searchsorted(s.design.visits, estimand.day))
+    for block in range(blocks):
+        total = np.zeros((BLOCK, s.n_total))
+        for a in range(len(s.arms)):
+            trials = simulate_block(s, seed=seed, block=FIRST_BLOCK + block, full=True, force_arm=a)
+            assert trials.outcome is not None
+            assert trials.latent is not None
+            y = patient_endpoint(trials, trials.outcome, s, estimand)
+            by_arm[a].append(y)
+            total += weights[a] * y
+            if a in beyond:
+                beyond[a].append(float(np.mean((trials.latent[..., v] - s.scale.best) * s.scale.sign > 0)))
+        contrast.append(total)
+    values = np.concatenate(contrast).ravel()
+    arms = [np.concatenate(by_arm[a]).ravel() for a in range(len(s.arms))]
+    sds = tuple(float(y.std(ddof=1)) for y in arms)
+    return Truth(
+        value=float(values.mean()),
+        mcse=float(values.std(ddof=1) / np.sqrt(values.size)),
+        arm_means=tuple(float(y.mean()) for y in arms),
+        arm_sds=sds,
+        past_best=max(float(np.mean(shares)) for shares in beyond.values()),
+        icc=tuple(_icc(s, a, sd) for a, sd in enumerate(sds)),
+    )
+
+
+def _icc(s: Scenario, a: int, sd: float) -> float:
+    session = s.arms[a].therapy
+    therapists = s.therapies[session.name].therapists if session else None
+    return 0.0 if therapists is None or s.scale.link != "identity" or sd == 0 else therapists.sd.value**2 / sd**2
