@@ -32,7 +32,13 @@ def estimate(trials: Trials, scenario: Scenario, estimand: Estimand, method: str
 def patient_endpoint(trials: Trials, scores: Floats, scenario: Scenario, estimand: Estimand) -> Floats:
     """The estimand's endpoint of each patient from `scores`, (replicate, patient)."""
     return endpoint(
-        estimand.endpoint, scores, trials.baseline, trials.days, estimand.day, rule(scenario), trials.rescue_day
+        estimand.endpoint,
+        scores,
+        trials.baseline,
+        trials.days,
+        estimand.day,
+        rule(scenario),
+        trials.rescue_day,
     )
 
 

@@ -16,7 +16,9 @@ app = typer.Typer(
 )  # fmt: skip
 
 ScenarioFile = Annotated[Path, typer.Argument(metavar="SCENARIO", help="Scenario file in YAML.")]
-Settings = Annotated[list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Set one path of the scenario.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Set one path of the scenario.")
+]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of every random stream.")]
 Workers = Annotated[int, typer.Option(min=1, help="Processes; the result does not depend on it.")]
 JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write one JSON object.")]
@@ -82,7 +84,9 @@ def simulate(
 
     trials = simulate_trials(_load(scenario, settings), seed=seed, replicates=replicates)
     write_text(output, trials.to_frame().to_csv(index=False))
-    typer.echo(f"wrote {output}: {replicates} trial{'s' * (replicates > 1)} of {trials.arm.shape[1]} patients, seed {seed}")
+    typer.echo(
+        f"wrote {output}: {replicates} trial{'s' * (replicates > 1)} of {trials.arm.shape[1]} patients, seed {seed}"
+    )
 
 
 @app.command()
@@ -92,12 +96,15 @@ def power(
     seed: Seed = 1,
     settings: Settings = None,
     vary: Annotated[
-        list[str] | None, typer.Option("--vary", metavar="PATH=A,B,C", help="Run for each value; may be given twice.")
+        list[str] | None,
+        typer.Option("--vary", metavar="PATH=A,B,C", help="Run for each value; may be given twice."),
     ] = None,
     nulls: Annotated[bool, typer.Option("--nulls/--no-nulls", help="Simulate the nulls too.")] = True,
     variants: Annotated[bool, typer.Option("--variants/--no-variants", help="Run the scenario's variants too.")] = True,
     workers: Workers = 1,
-    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="DIR", help="Write tables and figures.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="DIR", help="Write tables and figures.")
+    ] = None,
     json_file: JsonFile = None,
 ) -> None:
     """Power and the other operating characteristics, each with its Monte Carlo standard error."""
@@ -138,8 +145,18 @@ def size(
 
     raw = _raw(scenario, settings)
     bounds = _numbers_of("--between", between) if between else None
-    answer = solve(raw, target=target, over=over or None, bounds=bounds, replicates=replicates, seed=seed, workers=workers)
-    provenance = _provenance(scenario, _cells(scenario, settings, None, variants=False), seed, replicates, settings, None)
+    answer = solve(
+        raw,
+        target=target,
+        over=over or None,
+        bounds=bounds,
+        replicates=replicates,
+        seed=seed,
+        workers=workers,
+    )
+    provenance = _provenance(
+        scenario, _cells(scenario, settings, None, variants=False), seed, replicates, settings, None
+    )
     words.show_size(answer, provenance)
     if json_file is not None:
         files.write_json(json_file, provenance, answer.rows())
@@ -247,18 +264,24 @@ def _cells(path: Path, settings: list[str] | None, vary: list[str] | None, *, va
         axes[key] = [_scalar(value) for value in values.split(",")]
     named: dict[str | None, dict[str, Any]] = {None: {}}
     if variants and base.variants:
-        named = {base.base_label: {}, **base.variants}
+        named = {base.base_label: {}}
+        named.update(base.variants)
     cells = []
     for label, changes in named.items():
-        for values in product(*axes.values()):
-            chosen = dict(zip(axes, values, strict=True))
+        for point in product(*axes.values()):
+            chosen = dict(zip(axes, point, strict=True))
             columns = ({} if label is None else {"variant": label}) | chosen
             cells.append(Cell(scenario=build(with_settings(raw, {**changes, **chosen})), columns=columns))
     return cells
 
 
 def _provenance(
-    path: Path, cells: list[Any], seed: int, replicates: int, settings: list[str] | None, vary: list[str] | None
+    path: Path,
+    cells: list[Any],
+    seed: int,
+    replicates: int,
+    settings: list[str] | None,
+    vary: list[str] | None,
 ) -> dict[str, Any]:
     from kaptrial.spec.files import scenario_hash
 

@@ -74,7 +74,8 @@ def simulate_block(
 class _Reading:
     """Visits, and the days at which the state is read for them.
 
-    A score reads one day a visit. A day-by-day outcome reads the middle of every day since the visit before; its entry 0 stands
+    A score reads one day a visit. A day-by-day outcome reads the middle of every day since the visit before;
+    its entry 0 stands
     for the days before entry.
     """
 
@@ -92,7 +93,10 @@ def _reading(s: Scenario) -> _Reading:
     visits = np.asarray(s.design.visits, dtype=float)
     if s.scale.link == "identity":
         return _Reading(
-            visits=visits, days=visits, first=np.arange(len(visits)), length=np.ones(len(visits), dtype=np.int64)
+            visits=visits,
+            days=visits,
+            first=np.arange(len(visits)),
+            length=np.ones(len(visits), dtype=np.int64),
         )
     last = int(visits[-1])
     length = np.concatenate([[1], np.diff(visits).astype(np.int64)])
@@ -139,7 +143,9 @@ def _draw_patients(s: Scenario, seed: int, block: int, reading: _Reading, attemp
         high=entry.at_most + slack if entry and entry.at_most is not None else np.inf,
     )
     spread = s.population.baseline.spread
-    standardised = (zero.trait - s.population.baseline.value - shift) / spread if spread > 0 else np.zeros_like(zero.trait)
+    standardised = (
+        (zero.trait - s.population.baseline.value - shift) / spread if spread > 0 else np.zeros_like(zero.trait)
+    )
     varying = population.correlate(standardised, z[..., 3:], _correlation(s))
     deviation = _deviations(s, seed, block, reading, zero.deviation, attempt)
     rater_error = np.zeros(1)
@@ -185,7 +191,9 @@ def _correlation(s: Scenario) -> Floats:
         i, j = (VARYING.index(name) for name in pair.between)
         matrix[i, j] = matrix[j, i] = pair.value.value
     if np.linalg.eigvalsh(matrix)[0] <= 1e-10:
-        raise ScenarioError("population.correlations: must make a positive definite matrix; these contradict each other")
+        raise ScenarioError(
+            "population.correlations: must make a positive definite matrix; these contradict each other"
+        )
     return matrix
 
 
@@ -246,7 +254,10 @@ def _meets(s: Scenario, reading: _Reading, patients: _Patients) -> np.ndarray:
     nothing = np.zeros((1, 1, 1))
     improvement = _improvement(s, reading, patients, everyone, None, None, None)
     v = int(np.searchsorted(reading.visits, rule.on_day))
-    scores = [_record(s, reading, w, _linear_predictor(s, patients.trait, improvement) + nothing, patients, None) for w in (0, v)]
+    scores = [
+        _record(s, reading, w, _linear_predictor(s, patients.trait, improvement) + nothing, patients, None)
+        for w in (0, v)
+    ]
     return (scores[1] - scores[0]) * s.scale.sign >= rule.improved_by * np.abs(scores[0] - s.scale.best)
 
 
@@ -257,7 +268,11 @@ def _allocate(s: Scenario, seed: int, block: int, strata: Indices, force_arm: in
     if force_arm is not None:
         return np.full(strata.shape[:2], force_arm, dtype=np.int64)
     sizes = [len(factor.levels) for factor in s.design.allocation.strata]
-    stratum = reduce(lambda code, f: code * sizes[f] + strata[..., f], range(len(sizes)), np.zeros(strata.shape[:2], np.int64))
+    stratum = reduce(
+        lambda code, f: code * sizes[f] + strata[..., f],
+        range(len(sizes)),
+        np.zeros(strata.shape[:2], np.int64),
+    )
     smallest = [a for a, share in enumerate(s.ratio) for _ in range(share)]
     repeats = (s.design.allocation.block or len(smallest)) // len(smallest)
     rng = generator(seed, block, Stream.ALLOCATION)
@@ -275,12 +290,16 @@ def _schedules(s: Scenario) -> list[ArmSchedule]:
                 doses=sorted(given),
                 session_days=arm.therapy.days if arm.therapy else (),
                 adjuncts=[
-                    (a.from_day, a.to_day, *(f.value if f else 1.0 for f in (a.max_effect_factor, a.half_life_factor)))
+                    (a.from_day, a.to_day, _factor(a.max_effect_factor), _factor(a.half_life_factor))
                     for a in arm.adjuncts
                 ],
             )
         )
     return schedules
+
+
+def _factor(value: Sourced | None) -> float:
+    return 1.0 if value is None else value.value
 
 
 def _per_arm(s: Scenario, value: object) -> Floats:
@@ -325,7 +344,9 @@ def _therapists(s: Scenario, seed: int, block: int, arm: Indices) -> tuple[Indic
     staff = [s.therapies[name].therapists for name in names]
     if not any(staff):
         return None, None
-    pool = np.array([names.index(a.therapy.name) if a.therapy and s.therapies[a.therapy.name].therapists else -1 for a in s.arms])
+    pool = np.array(
+        [names.index(a.therapy.name) if a.therapy and s.therapies[a.therapy.name].therapists else -1 for a in s.arms]
+    )
     mine = pool[arm]
     therapist = allocation.assign_therapists(
         mine, [x.count if x else None for x in staff], [x.caseload if x else None for x in staff]
@@ -333,7 +354,9 @@ def _therapists(s: Scenario, seed: int, block: int, arm: Indices) -> tuple[Indic
     z = normals(generator(seed, block, Stream.THERAPIST), s.n_total, len(names))
     sds = np.array([x.sd.value if x else 0.0 for x in staff])
     effect = (z * sds)[np.arange(BLOCK)[:, None], np.minimum(np.maximum(therapist, 0), s.n_total - 1), mine]
-    return np.where(therapist < 0, -1, therapist + _first_number(staff, s.n_total)[mine]), np.where(therapist < 0, 0.0, effect)
+    return np.where(therapist < 0, -1, therapist + _first_number(staff, s.n_total)[mine]), np.where(
+        therapist < 0, 0.0, effect
+    )
 
 
 def _first_number(staff: list, n: int) -> Indices:
@@ -383,7 +406,9 @@ def _improvement(
         improvement += therapist_effect[..., None] * started
     x = s.expectancy
     if x.drug is not None and belief is not None:
-        starts = [min((d for d, _ in sch.doses if d >= s.randomisation.day), default=s.randomisation.day) for sch in schedules]
+        starts = [
+            min((d for d, _ in sch.doses if d >= s.randomisation.day), default=s.randomisation.day) for sch in schedules
+        ]
         shape = np.stack(
             [expectancy.rise_and_fade(days, start, x.drug.onset.value, x.drug.half_life.value) for start in starts]
         )
@@ -453,14 +478,18 @@ def _linear_predictor(s: Scenario, trait: Floats, improvement: Floats) -> Floats
     return trait[..., None] + s.scale.sign * improvement
 
 
-def _record(s: Scenario, reading: _Reading, visit: int, predictor: Floats, patients: _Patients, u: Floats | None) -> Floats:
+def _record(
+    s: Scenario, reading: _Reading, visit: int, predictor: Floats, patients: _Patients, u: Floats | None
+) -> Floats:
     """The recorded score of one visit, (replicate, patient), from the predictor at all reading days."""
     days = reading.slice(visit)
     noisy = predictor[..., days] + patients.deviation[..., days]
     m = s.measurement
     if s.scale.link == "identity":
         score = noisy[..., 0] + patients.rater_error[..., visit]
-        return measurement.record(score, low=s.scale.low, high=s.scale.high, step=s.scale.step, round_=m.round, clip=m.clip)
+        return measurement.record(
+            score, low=s.scale.low, high=s.scale.high, step=s.scale.step, round_=m.round, clip=m.clip
+        )
     assert u is not None  # a day-by-day outcome always draws its days
     if visit == 0:
         n = int(m.baseline_period_days)
@@ -488,18 +517,28 @@ class _FollowUp:
 
 
 def _follow_up(
-    s: Scenario, seed: int, block: int, reading: _Reading, patients: _Patients, arm: Indices, improvement: Floats
+    s: Scenario,
+    seed: int,
+    block: int,
+    reading: _Reading,
+    patients: _Patients,
+    arm: Indices,
+    improvement: Floats,
 ) -> _FollowUp:
     """Visit by visit: the score is recorded, rescue is taken or not, the patient stays or leaves."""
     n, visits = s.n_total, reading.visits
     before = later = None
     if s.scale.link != "identity":
-        before = uniforms(generator(seed, block, Stream.BASELINE_DAY_OUTCOME), n, int(s.measurement.baseline_period_days))
+        before = uniforms(
+            generator(seed, block, Stream.BASELINE_DAY_OUTCOME), n, int(s.measurement.baseline_period_days)
+        )
         later = uniforms(generator(seed, block, Stream.DAY_OUTCOME), n, len(reading.days) - 1)
     full = np.empty((*arm.shape, len(visits)))
     rescue_day, dropout_day = np.full(arm.shape, np.inf), np.full(arm.shape, np.inf)
     rescue, dropout = s.conduct.rescue, s.conduct.dropout
-    takes = uniforms(generator(seed, block, Stream.RESCUE), n, 1)[..., 0] < rescue.share_taking.value if rescue else None
+    takes = (
+        uniforms(generator(seed, block, Stream.RESCUE), n, 1)[..., 0] < rescue.share_taking.value if rescue else None
+    )
     threshold = -np.log1p(-uniforms(generator(seed, block, Stream.DROPOUT), n, 1)[..., 0]) if dropout else None
     hazard = _per_arm(s, dropout.hazard)[arm] if dropout else None
     cumulative = np.zeros(arm.shape)
@@ -536,7 +575,11 @@ def _follow_up(
         full[..., v] = _record(s, reading, v, predictor, patients, before if v == 0 else later)
         if rescue is not None and day >= rescue.from_day:
             assert takes is not None
-            bad = full[..., v] >= rescue.score_at_least if rescue.score_at_least is not None else full[..., v] <= rescue.score_at_most
+            bad = (
+                full[..., v] >= rescue.score_at_least
+                if rescue.score_at_least is not None
+                else full[..., v] <= rescue.score_at_most
+            )
             starts = takes & bad & np.isinf(rescue_day) & (day < dropout_day)
             rescue_day = np.where(starts, day, rescue_day)
     return _FollowUp(full=full, rescue_day=rescue_day, dropout_day=dropout_day, day_uniforms=(before, later))
@@ -584,10 +627,7 @@ def _after_dropout(
         predictor += s.scale.sign * conduct.rescue_improvement(since, rescue.effect.value, rescue.onset.value)
     before, later = visits.day_uniforms
     return np.stack(
-        [
-            _record(s, reading, v, predictor, patients, before if v == 0 else later)
-            for v in range(len(reading.visits))
-        ],
+        [_record(s, reading, v, predictor, patients, before if v == 0 else later) for v in range(len(reading.visits))],
         axis=-1,
     )
 

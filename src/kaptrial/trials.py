@@ -32,7 +32,8 @@ class Trials:
     """Trials of one design. Axes (replicate, patient, visit); NaN where a score was not observed.
 
     `baseline`: the score before treatment. `levels`: each arm's 0/1 level of the two `factors` of a 2×2. `rescue_day`,
-    `stop_day`: day of rescue and of stopping treatment, infinite if never. Only simulated trials have `latent`, the noise-free course
+    `stop_day`: day of rescue and of stopping treatment, infinite if never. Only simulated trials have
+    `latent`, the noise-free course
     under the treatment received, before rescue and dropout, and `outcome`, the score as it would have been recorded at
     every visit, dropout and rescue included.
     """
@@ -58,7 +59,9 @@ class Trials:
 
     def first(self, n: int) -> Trials:
         """The first n replicates."""
-        cut = {name: value[:n] for name, value in vars(self).items() if isinstance(value, np.ndarray) and name != "days"}
+        cut = {
+            name: value[:n] for name, value in vars(self).items() if isinstance(value, np.ndarray) and name != "days"
+        }
         covariates = {k: Covariate(values=c.values[:n], levels=c.levels) for k, c in self.covariates.items()}
         return Trials(**{**vars(self), **cut, "covariates": covariates})
 
@@ -84,7 +87,9 @@ class Trials:
             coded = np.array(covariate.levels, dtype=object)[covariate.values.astype(int)] if covariate.levels else None
             columns[name] = spread(covariate.values if coded is None else coded)
         if self.therapist is not None:
-            columns["therapist"] = spread(np.where(self.therapist < 0, "", np.char.add("T", (self.therapist + 1).astype(str))))
+            columns["therapist"] = spread(
+                np.where(self.therapist < 0, "", np.char.add("T", (self.therapist + 1).astype(str)))
+            )
         columns["day"] = np.broadcast_to(self.days[shown], shape).ravel()
         columns["baseline"] = spread(self.baseline)
         for name, value in (("score", self.score), ("latent", self.latent), ("outcome", self.outcome)):
@@ -108,7 +113,8 @@ def read_csv(
     """A real trial in long format as a Trials of one replicate.
 
     `factors`: columns coded 0/1 that make up the arms in place of `arm`. Numeric covariates stay numbers, others become
-    levels in alphabetical order. A file without a day column is one visit, its day NaN. Raises ScenarioError naming file, column and
+    levels in alphabetical order. A file without a day column is one visit, its day NaN. Raises ScenarioError
+    naming file, column and
     row for what cannot be used.
     """
     frame = _read_frame(path)
@@ -132,7 +138,7 @@ def read_csv(
         if differs.any():
             row = int(differs.argmax())
             raise ScenarioError(
-                f"{path}: column `{column}` = {values[row]!r} at row {row + 2}: must be the same in every row of a patient"
+                f"{path}: column `{column}` = {values[row]!r} at row {row + 2}: must be the same for a patient"
             )
         return frame[column].to_numpy()[first_row]
 
@@ -168,7 +174,9 @@ def _read_frame(path: Path) -> pd.DataFrame:
     except OSError as error:
         raise ScenarioError(f"{path}: cannot be read ({error.strerror}); must be a CSV file") from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise ScenarioError(f"{path}: must be a CSV file with a header line ({str(error).strip().splitlines()[-1]})") from None
+        raise ScenarioError(
+            f"{path}: must be a CSV file with a header line ({str(error).strip().splitlines()[-1]})"
+        ) from None
     if frame.empty:
         raise ScenarioError(f"{path} = no rows: must hold one row a patient and visit")
     return frame
@@ -176,7 +184,9 @@ def _read_frame(path: Path) -> pd.DataFrame:
 
 def _need(frame: pd.DataFrame, column: str, path: Path) -> None:
     if column not in frame:
-        raise ScenarioError(f"{path}: column `{column}` is missing: must be one of {', '.join(map(str, frame.columns))}")
+        raise ScenarioError(
+            f"{path}: column `{column}` is missing: must be one of {', '.join(map(str, frame.columns))}"
+        )
 
 
 def _numbers(frame: pd.DataFrame, column: str, path: Path) -> Floats:
@@ -186,7 +196,9 @@ def _numbers(frame: pd.DataFrame, column: str, path: Path) -> Floats:
     bad = numbers.isna() & frame[column].notna()
     if bad.any() or np.isinf(numbers.to_numpy(dtype=float)).any():
         row = int((bad | np.isinf(numbers.astype(float))).to_numpy().argmax())
-        raise ScenarioError(f"{path}: column `{column}` = {frame[column].iloc[row]!r} at row {row + 2}: must be a number")
+        raise ScenarioError(
+            f"{path}: column `{column}` = {frame[column].iloc[row]!r} at row {row + 2}: must be a number"
+        )
     return numbers.to_numpy(dtype=np.float64)
 
 
@@ -197,7 +209,7 @@ def _no_duplicates(row_patient: Any, row_visit: Any, n_visits: int, names: Any, 
     if len(repeats):
         row = int(repeats.min())
         raise ScenarioError(
-            f"{path}: patient {names.iloc[row]} has two rows for day {days[row]:g} (row {row + 2}): must be one row a visit"
+            f"{path}: patient {names.iloc[row]} has two rows for day {days[row]:g} (row {row + 2}): must be one"
         )
 
 
@@ -224,11 +236,11 @@ def _arms(
         coded.append(by_patient(column).astype(float).astype(int))
     codes = coded[0] if len(factors) == 1 else 2 * coded[0] + coded[1]
     levels: tuple[tuple[int, ...], ...] = ((0,), (1,)) if len(factors) == 1 else ((0, 0), (0, 1), (1, 0), (1, 1))
-    names = ["_".join(f"{f}{x}" for f, x in zip(factors, level, strict=True)) for level in levels]
-    for a, name in enumerate(names):
+    cells = ["_".join(f"{f}{x}" for f, x in zip(factors, level, strict=True)) for level in levels]
+    for a, name in enumerate(cells):
         if not (codes == a).any():
             raise ScenarioError(f"{path}: no patient has {name}: every combination of the factors must occur")
-    return tuple(names), codes, levels
+    return tuple(cells), codes, levels
 
 
 def _covariate(frame: pd.DataFrame, column: str, first_row: Indices, path: Path) -> Covariate:

@@ -24,7 +24,8 @@ FIRST_BLOCK = 1_000_000
 class Truth:
     """The true value of one estimand.
 
-    `value`, `mcse`: the contrast and its Monte Carlo standard error. `arm_means`, `arm_sds`: the endpoint's mean and SD between
+    `value`, `mcse`: the contrast and its Monte Carlo standard error. `arm_means`, `arm_sds`: the endpoint's
+    mean and SD between
     patients in each arm. `past_best`: largest share, over arms, of patients whose latent score at the estimand's day
     is better than the scale's best. `icc`: share of the endpoint's variance that lies between therapists, by arm.
     """
@@ -50,9 +51,7 @@ def truths_if_additive(scenario: Scenario, *, seed: int, blocks: int = BLOCKS) -
 
 def _counterfactual(scenario: Scenario, estimand: Estimand) -> Scenario:
     """Many patients, one therapist each; under the hypothetical strategy neither rescue nor stopping happens."""
-    design = replace(
-        scenario.design, n_per_arm=None, n_total=PATIENTS_IN_REPLICATE
-    )
+    design = replace(scenario.design, n_per_arm=None, n_total=PATIENTS_IN_REPLICATE)
     therapies = {
         name: t if t.therapists is None else replace(t, therapists=replace(t.therapists, count=None, caseload=1))
         for name, t in scenario.therapies.items()
@@ -65,7 +64,7 @@ def _counterfactual(scenario: Scenario, estimand: Estimand) -> Scenario:
 
 def _truth(s: Scenario, estimand: Estimand, seed: int, blocks: int) -> Truth:
     weights = np.array(s.contrast(estimand).weights)
-    used = np.flatnonzero(weights)
+    used = [int(a) for a in np.flatnonzero(weights)]
     contrast: list[Floats] = []
     by_arm: dict[int, list[Floats]] = {a: [] for a in range(len(s.arms))}
     beyond: dict[int, list[float]] = {a: [] for a in used}

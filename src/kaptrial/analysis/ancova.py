@@ -67,7 +67,8 @@ def ancova(y: Floats, arm: NDArray[np.int64], covariates: Floats, weights: Array
 
 
 def _sweep(products: Floats, raw: Floats) -> tuple[Floats, NDArray[np.bool_]]:
-    """Sweep the covariates in turn; which were kept. Afterwards −S_xx⁻¹, b and the residual sum of squares stand in place.
+    """Sweep the covariates in turn; which were kept. Afterwards −S_xx⁻¹, b and the residual sum of squares
+    stand in place.
 
     (Goodnight 1979, The American Statistician 33:149-158.)
     """

@@ -14,7 +14,8 @@ Floats = NDArray[np.float64]
 class Rule:
     """What an endpoint needs to know of the scale.
 
-    `sign`: +1 if a higher score is better, else −1. `best`: the best score. `response_fraction`: the share of the way from
+    `sign`: +1 if a higher score is better, else −1. `best`: the best score. `response_fraction`: the share of
+    the way from
     the baseline to the best score that is a response. `remission_at`: score at or better than which is remission.
     """
 
@@ -27,7 +28,15 @@ class Rule:
     confirmed: bool = False
 
 
-def endpoint(name: str, score: Floats, baseline: Floats, days: Floats, day: float, rule: Rule, rescue_day: Floats | None) -> Floats:
+def endpoint(
+    name: str,
+    score: Floats,
+    baseline: Floats,
+    days: Floats,
+    day: float,
+    rule: Rule,
+    rescue_day: Floats | None,
+) -> Floats:
     """One number a patient, (replicate, patient).
 
     Parameters
@@ -65,7 +74,8 @@ def time_averaged(score: Floats, baseline: Floats, days: Floats, v: int) -> Floa
 
 
 def percent_over_period(score: Floats, days: Floats, v: int) -> Floats:
-    """Percent of days of success from day 0 to visit v: the mean of the intervals' percents, weighted by their length."""
+    """Percent of days of success from day 0 to visit v: the mean of the intervals' percents, weighted by their
+    length."""
     start = 0 if days[0] > 0 else 1
     length = np.diff(np.concatenate([[0.0], days[start : v + 1]]))
     return score[..., start : v + 1] @ (length / length.sum())
@@ -86,7 +96,8 @@ def sustained_response(
 ) -> Floats:
     """1 for response on the response day without relapse or rescue up to visit v; failure-free in all randomised.
 
-    Relapse is an improvement below `relapse_fraction` of the way to the best, `confirmed` at the next visit if asked. A patient
+    Relapse is an improvement below `relapse_fraction` of the way to the best, `confirmed` at the next visit if
+    asked. A patient
     lost before failing is NaN.
     """
     assert rule.response_fraction is not None

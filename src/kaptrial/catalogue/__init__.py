@@ -12,4 +12,14 @@ from kaptrial.catalogue.reader import (
     source_keys,
 )
 
-__all__ = ["Route", "Scale", "potency", "route", "route_names", "scale", "scale_names", "source", "source_keys"]
+__all__ = [
+    "Route",
+    "Scale",
+    "potency",
+    "route",
+    "route_names",
+    "scale",
+    "scale_names",
+    "source",
+    "source_keys",
+]

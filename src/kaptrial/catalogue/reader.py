@@ -14,7 +14,8 @@ import yaml
 class Scale:
     """An outcome scale: its range, unit, direction, and the rules of response and remission where a source gives one.
 
-    `link` is "identity" for scores and "logit" for outcomes counted day by day, whose latent scale is the logit of a day's
+    `link` is "identity" for scores and "logit" for outcomes counted day by day, whose latent scale is the
+    logit of a day's
     success. `thresholds` holds the sourced MCIDs and reliable changes as the data file states them.
     """
 

@@ -1,4 +1,5 @@
-"""Operating characteristics from estimates and truth, each with its Monte Carlo standard error (Morris 2019, Stat Med)."""
+"""Operating characteristics from estimates and truth, each with its Monte Carlo standard error (Morris 2019,
+Stat Med)."""
 
 from __future__ import annotations
 
@@ -57,7 +58,9 @@ def characteristics(
     plans = [_null_runs(cell.scenario) if nulls else [] for cell in cells]
     jobs = []
     for cell, plan in zip(cells, plans, strict=True):
-        jobs += [Job(scenario=s, seed=seed, replicates=replicates) for s in (cell.scenario, *(p.scenario for p in plan))]
+        jobs += [
+            Job(scenario=s, seed=seed, replicates=replicates) for s in (cell.scenario, *(p.scenario for p in plan))
+        ]
     fits = run(jobs, workers=workers, progress=progress)
     known: dict[str, tuple[list[Truth], list[Truth]]] = {}
     results = []
@@ -94,16 +97,22 @@ def count_replicates(cells: Sequence[Cell], replicates: int, *, nulls: bool = Tr
 # --- the rows of one estimand -----------------------------------------------------------------------------------------
 
 
-def _rows(
-    s: Scenario, estimand: Estimand, fits: Fits, i: int, method: str, truth: Truth, additive: Truth
-) -> list[Row]:
+def _rows(s: Scenario, estimand: Estimand, fits: Fits, i: int, method: str, truth: Truth, additive: Truth) -> list[Row]:
     fit, alpha = fits[i, method], s.analysis.alpha
     name = {None: "power", "synergy": "false_synergy_rate"}.get(s.null, "type_i_error")
     n_failed = int((fit.failure != 0).sum())
     rows = [_rejection(name, fit, alpha)]
 
     def add(metric: str, value: float | None, mcse: float | None) -> None:
-        rows.append({"metric": metric, "value": value, "mcse": mcse, "n_replicates": len(fit.se), "n_failed": n_failed})
+        rows.append(
+            {
+                "metric": metric,
+                "value": value,
+                "mcse": mcse,
+                "n_replicates": len(fit.se),
+                "n_failed": n_failed,
+            }
+        )
 
     add("truth", truth.value, truth.mcse)
     add("truth_if_additive", additive.value, additive.mcse)
@@ -140,7 +149,13 @@ def _rejection(metric: str, fit: Fit, alpha: float, *, least: bool = False) -> R
         rejects |= fit.failure == 2
     value, mcse = _share(rejects)
     n_failed = int((fit.failure != 0).sum())
-    return {"metric": metric, "value": value, "mcse": mcse, "n_replicates": len(rejects), "n_failed": n_failed}
+    return {
+        "metric": metric,
+        "value": value,
+        "mcse": mcse,
+        "n_replicates": len(rejects),
+        "n_failed": n_failed,
+    }
 
 
 def _share(hits: np.ndarray) -> tuple[float, float]:
@@ -247,7 +262,9 @@ def _cached_truths(
     s: Scenario, seed: int, known: dict[str, tuple[list[Truth], list[Truth]]]
 ) -> tuple[list[Truth], list[Truth]]:
     """Truth does not depend on the size of the trial, so cells that differ only in it share one."""
-    key = scenario_hash(replace(s, design=replace(s.design, n_per_arm=2, n_total=None, allocation=_no_ratio(s)), variants=None))
+    key = scenario_hash(
+        replace(s, design=replace(s.design, n_per_arm=2, n_total=None, allocation=_no_ratio(s)), variants=None)
+    )
     if key not in known:
         truth = truths(s, seed=seed)
         has_interplay = any(t.gamma or t.kappa or t.xi for t in s.therapies.values())

@@ -35,12 +35,11 @@ class Job:
         return -(-self.replicates // BLOCK)
 
 
-def run(
-    jobs: Sequence[Job], *, workers: int = 1, progress: Callable[[int], None] | None = None
-) -> Iterator[Fits]:
+def run(jobs: Sequence[Job], *, workers: int = 1, progress: Callable[[int], None] | None = None) -> Iterator[Fits]:
     """The fits of each job in turn, every one of shape (replicates,).
 
-    `progress` is told the number of replicates done. The result does not depend on `workers`: blocks are joined in their order.
+    `progress` is told the number of replicates done. The result does not depend on `workers`: blocks are
+    joined in their order.
     """
     tasks = [(job.scenario, job.seed, block) for job in jobs for block in range(job.n_blocks)]
     results = _results(tasks, workers)
@@ -75,7 +74,8 @@ def run_block(scenario: Scenario, seed: int, block: int) -> Fits:
 
 
 def _at_best(trials: Trials, scenario: Scenario, estimand: Estimand, method: str) -> Fit:
-    """The interaction's fit if every patient of the combined arm had the best possible outcome: no synergy can do more."""
+    """The interaction's fit if every patient of the combined arm had the best possible outcome: no synergy can
+    do more."""
     y = patient_endpoint(trials, trials.score, scenario, estimand)
     both = scenario_arm_with_both(scenario)
     best = best_endpoint(scenario, estimand)
@@ -101,5 +101,6 @@ def _join(fits: Sequence[Fit], n: int) -> Fit:
 
 def sized(scenario: Scenario, n: int) -> Scenario:
     """The scenario with n patients an arm, or n in all where the ratio is unequal."""
-    key = "n_total" if scenario.design.n_per_arm is None else "n_per_arm"
-    return replace(scenario, design=replace(scenario.design, **{key: n}))
+    if scenario.design.n_per_arm is None:
+        return replace(scenario, design=replace(scenario.design, n_total=n))
+    return replace(scenario, design=replace(scenario.design, n_per_arm=n))

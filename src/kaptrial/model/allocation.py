@@ -1,4 +1,5 @@
-"""Randomisation: strata, permuted blocks, therapists' caseloads. Prefix-stable: later patients change nothing earlier."""
+"""Randomisation: strata, permuted blocks, therapists' caseloads. Prefix-stable: later patients change nothing
+earlier."""
 
 from __future__ import annotations
 
@@ -30,7 +31,8 @@ def order_within(group: Indices) -> Indices:
 def permuted_blocks(rng: np.random.Generator, stratum: Indices, arms_in_block: Sequence[int], n_strata: int) -> Indices:
     """Arm of each patient: permuted blocks within strata, filled in the order of entry.
 
-    `stratum`: (replicate, patient), values below `n_strata`; `arms_in_block`: the arm of each place of a block. Draws are
+    `stratum`: (replicate, patient), values below `n_strata`; `arms_in_block`: the arm of each place of a
+    block. Draws are
     block-major, so a longer trial begins with the same blocks.
     """
     n_replicates, n_patients = stratum.shape
@@ -42,12 +44,11 @@ def permuted_blocks(rng: np.random.Generator, stratum: Indices, arms_in_block: S
     return sequence[place // size, np.arange(n_replicates)[:, None], stratum, place % size]
 
 
-def assign_therapists(
-    pool: Indices, counts: Sequence[int | None], caseloads: Sequence[int | None]
-) -> Indices:
+def assign_therapists(pool: Indices, counts: Sequence[int | None], caseloads: Sequence[int | None]) -> Indices:
     """Therapist of each patient, numbered within the therapy's pool; −1 where the therapy has none.
 
-    `pool`: (replicate, patient), index of the therapy, −1 for none. With a count, patients go round the therapists in turn;
+    `pool`: (replicate, patient), index of the therapy, −1 for none. With a count, patients go round the
+    therapists in turn;
     with a caseload, each therapist is filled before the next begins.
     """
     therapist = np.full(pool.shape, -1, dtype=np.int64)

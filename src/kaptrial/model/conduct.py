@@ -19,7 +19,8 @@ def treatment_taken(
 ) -> Bools:
     """Which scheduled events a patient attends.
 
-    `u`, `event_day`, `miss_probability`, `stop_day` broadcast to (replicate, patient, event); an event is attended if it is not
+    `u`, `event_day`, `miss_probability`, `stop_day` broadcast to (replicate, patient, event); an event is
+    attended if it is not
     missed and not later than the stop.
     """
     return (u >= miss_probability) & (event_day <= stop_day)
@@ -28,10 +29,14 @@ def treatment_taken(
 def stop_days(exponential: Floats, hazard_per_day: Floats, start: float) -> Floats:
     """Day of stopping for good under a constant hazard from `start`; infinity where the hazard is 0."""
     with np.errstate(divide="ignore"):
-        return start + np.where(hazard_per_day > 0, exponential / np.where(hazard_per_day > 0, hazard_per_day, 1), np.inf)
+        return start + np.where(
+            hazard_per_day > 0, exponential / np.where(hazard_per_day > 0, hazard_per_day, 1), np.inf
+        )
 
 
-def hazard_multiplier(slope_observed: float, observed: Floats, slope_latent: float, latent: Floats, centre: float) -> Floats:
+def hazard_multiplier(
+    slope_observed: float, observed: Floats, slope_latent: float, latent: Floats, centre: float
+) -> Floats:
     """exp(slope·(last observed score − centre) + slope·(current latent score − centre)), bounded to e^±50."""
     exponent = slope_observed * (observed - centre) + slope_latent * (latent - centre)
     return np.exp(np.clip(exponent, -50, 50))

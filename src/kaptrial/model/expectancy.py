@@ -17,6 +17,7 @@ def rise_and_fade(days: Floats, start: float, onset_days: float, half_life_days:
 def expectancy(hopes: NDArray[np.bool_], shape: Floats, gain: float, disappointment: float) -> Floats:
     """+gain·shape for those who hope, −disappointment·shape for the others.
 
-    `hopes`: (replicate, patient); `shape`: (visit,) or (replicate, patient, visit). Returns (replicate, patient, visit).
+    `hopes`: (replicate, patient); `shape`: (visit,) or (replicate, patient, visit). Returns (replicate,
+    patient, visit).
     """
     return np.where(hopes, gain, -disappointment)[..., None] * shape

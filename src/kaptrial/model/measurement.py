@@ -34,7 +34,8 @@ def record(score: Floats, *, low: float, high: float, step: float, round_: bool,
 def percent_of_days(linear_predictor: Floats, u: Floats, first_of_interval: np.ndarray, n_days: np.ndarray) -> Floats:
     """Percent of days of success in each interval.
 
-    `linear_predictor`, `u`: (replicate, patient, day): logits of a day's success, and uniforms; `first_of_interval`: the index of each
+    `linear_predictor`, `u`: (replicate, patient, day): logits of a day's success, and uniforms;
+    `first_of_interval`: the index of each
     interval's first day; `n_days`: its number of days. Returns (replicate, patient, interval).
     """
     success = u < expit(linear_predictor)

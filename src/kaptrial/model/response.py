@@ -31,7 +31,8 @@ class ArmSchedule:
 class Timetable:
     """The arms' events in the order in which they act, padded to the longest arm.
 
-    `day`, `kind`, `size`, `factor`, `index`: shape (arm, event). `size` is q of a dose and the Emax factor from an adjunct's change
+    `day`, `kind`, `size`, `factor`, `index`: shape (arm, event). `size` is q of a dose and the Emax factor
+    from an adjunct's change
     on; `factor` the half-life factor from there on; `index` the number of the visit or of the treatment event (doses
     first, then sessions, each in their own order). `count`: events of each arm.
     """
@@ -174,11 +175,11 @@ def consolidation_gain(fast: float, slow: float, dt: float) -> float:
 
 
 @njit(cache=True, error_model="numpy")
-def _follow_all(
+def _follow_all(  # type: ignore[no-untyped-def]
     day, kind, size, factor, index, count,
     arm, received, linear, by_replicate, by_arm,
     decay_rate, max_effect, max_therapy_effect, responder, drug_effect, therapy_effect,
-):  # fmt: skip # type: ignore[no-untyped-def]
+):  # fmt: skip
     full = received.shape[2] == 0
     for r in range(arm.shape[0]):
         ec50, hill, rho = by_replicate[0, r], by_replicate[1, r], by_replicate[2, r]
@@ -213,10 +214,7 @@ def _follow_all(
                     level = amount + consolidated
                     occupancy = 0.0
                     if responder[r, i] and level > 0.0:
-                        if hill == 1.0:
-                            occupancy = level / (ec50 + level)
-                        else:
-                            occupancy = 1.0 / (1.0 + (ec50 / level) ** hill)
+                        occupancy = level / (ec50 + level) if hill == 1.0 else 1.0 / (1.0 + (ec50 / level) ** hill)
                     therapy = 0.0
                     if learnt > 0.0:
                         therapy = tmax * -expm1(-learnt) * (1.0 + gamma * learnt_in_window / learnt)

@@ -6,12 +6,12 @@ import json
 import math
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 
-def write_bytes(path: Path, write: Callable[[Path], None]) -> None:
+def write_bytes(path: Path, write: Callable[[Path], object]) -> None:
     """Let `write` fill a temporary file beside `path`, then rename it; the folder is made if need be."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
@@ -27,10 +27,10 @@ def write_bytes(path: Path, write: Callable[[Path], None]) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write text in UTF-8."""
-    write_bytes(path, lambda temporary: temporary.write_text(text, encoding="utf-8", newline="\n") and None)
+    write_bytes(path, lambda temporary: temporary.write_text(text, encoding="utf-8", newline="\n"))
 
 
-def write_json(path: Path, provenance: dict[str, Any], rows: Sequence[dict[str, Any]]) -> None:
+def write_json(path: Path, provenance: dict[str, Any], rows: Sequence[Mapping[Any, Any]]) -> None:
     """One object, `provenance` and `results`; what is not a finite number is null."""
     clean = [{str(key): _finite(value) for key, value in row.items()} for row in rows]
     write_text(path, json.dumps({"provenance": provenance, "results": clean}, indent=1, ensure_ascii=False) + "\n")

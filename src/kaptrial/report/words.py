@@ -34,7 +34,13 @@ def progress(total: int) -> Iterator[Callable[[int], None]]:
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("simulating"), BarColumn(), MofNCompleteColumn(), TextColumn("trials"), TimeRemainingColumn())
+    columns = (
+        TextColumn("simulating"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("trials"),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=total)
         yield lambda done: bar.update(task, advance=done)
@@ -80,7 +86,10 @@ def show_description(scenario: Scenario, found: list[Truth], seed: int) -> None:
         console.print(line, markup=False)
     table = Table("parameter", "value", "spread", "unit", "source", title="\nWhat is assumed of the world", box=None)
     for where, value in walk(scenario):
-        spread = next((f"{k} {getattr(value, k):g}" for k in ("sd", "log_sd", "logit_sd") if getattr(value, k) is not None), "")
+        spread = next(
+            (f"{k} {getattr(value, k):g}" for k in ("sd", "log_sd", "logit_sd") if getattr(value, k) is not None),
+            "",
+        )
         table.add_row(where, f"{value.value:g}", spread, value.unit, value.source)
     console.print(table)
     truth_table = Table("contrast", "endpoint", "day", "truth", "MCSE", *(arm.id for arm in scenario.arms), box=None)
@@ -88,7 +97,12 @@ def show_description(scenario: Scenario, found: list[Truth], seed: int) -> None:
     for estimand, truth in zip(scenario.estimands, found, strict=True):
         means = (f"{mean:.2f}" for mean in truth.arm_means)
         truth_table.add_row(
-            estimand.contrast, estimand.endpoint, f"{estimand.day:g}", by_mcse(truth.value, truth.mcse), error(truth.mcse), *means
+            estimand.contrast,
+            estimand.endpoint,
+            f"{estimand.day:g}",
+            by_mcse(truth.value, truth.mcse),
+            error(truth.mcse),
+            *means,
         )
     console.print(truth_table)
     for arm, icc in zip(scenario.arms, found[0].icc, strict=True):
@@ -124,12 +138,22 @@ def show_power(results: list[CellResult], provenance: dict[str, Any]) -> None:
     """The characteristics of every cell, one row an estimand; then warnings and what the numbers say."""
     console = _console()
     console.print(
-        f"{provenance['title']}\nseed {provenance['seed']}, {provenance['replicates']} replicates, kaptrial {provenance['version']};"
+        f"{provenance['title']}\nseed {provenance['seed']}, {provenance['replicates']} replicates,"
+        f" kaptrial {provenance['version']};"
         " value ± Monte Carlo standard error\n",
         markup=False,
     )
     keys = list(results[0].cell.columns)
-    main = ("power", "type_i_error", "false_synergy_rate", "expectancy_only_rate", "truth", "bias", "empirical_se", "coverage")
+    main = (
+        "power",
+        "type_i_error",
+        "false_synergy_rate",
+        "expectancy_only_rate",
+        "truth",
+        "bias",
+        "empirical_se",
+        "coverage",
+    )
     present = [m for m in main if any(row["metric"] == m for r in results for row in r.rows)]
     table = Table(*keys, "contrast", "endpoint", "day", *(m.replace("_", " ") for m in present), box=None)
     for result in results:
@@ -168,7 +192,8 @@ def verdicts(result: CellResult) -> list[str]:
         each = f"{scenario.n_total / len(scenario.arms):g} a cell"
         line = (
             f"\nThe interaction {group[0]['contrast']} with {each}: detectable with 80 % power from"
-            f" {detectable['value']:.1f} ± {detectable['mcse']:.1g} {unit}; beyond the additive sum the scale leaves room for"
+            f" {detectable['value']:.1f} ± {detectable['mcse']:.1g} {unit};"
+            " beyond the additive sum the scale leaves room for"
             f" {room['value']:.1f} ± {room['mcse']:.1g} {unit}."
         )
         if best["value"] + 2 * best["mcse"] < 0.8:
@@ -177,7 +202,7 @@ def verdicts(result: CellResult) -> list[str]:
                 f" {best['value']:.2f} ± {best['mcse']:.1g}: no achievable synergy reaches 80 % power at this size."
             )
         else:
-            line += f" With every patient of the combined arm at the best possible outcome power would be {best['value']:.2f}."
+            line += f" With every patient of the combined arm at the best outcome power would be {best['value']:.2f}."
         lines.append(line)
     return lines
 

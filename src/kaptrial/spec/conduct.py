@@ -15,7 +15,8 @@ class Dropout:
 
     The hazard a day is `hazard`·exp(`last_score`·(last observed score − mean trait baseline)), missing at random, and
     ·exp(`current_latent`·(latent score − mean trait baseline)), missing not at random. `afterwards` says what the
-    outcome of those who left does: treatment stops (off_treatment), goes on (as_treated), or from then on is the one the
+    outcome of those who left does: treatment stops (off_treatment), goes on (as_treated), or from then on is
+    the one the
     reference arm gives (as_reference; the reference is the estimand's right-hand arm).
     """
 
@@ -29,7 +30,8 @@ class Dropout:
 class Rescue:
     """Rescue treatment, taken at the first visit from `from_day` on with a score as bad as the trigger.
 
-    The trigger is `score_at_least`, or `score_at_most` where higher is better. `share_taking` is the probability that a patient
+    The trigger is `score_at_least`, or `score_at_most` where higher is better. `share_taking` is the
+    probability that a patient
     who meets it takes the rescue; `effect` is the improvement it adds, with time constant `onset`.
     """
 

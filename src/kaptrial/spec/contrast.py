@@ -47,7 +47,7 @@ def parse_contrast(text: str, arms: Sequence[Arm]) -> Contrast:
             weights[ids.index(left)], weights[ids.index(right)] = 1.0, -1.0
             return Contrast(text=spelled, kind="difference", weights=tuple(weights))
     elif factors:
-        levels = [tuple((arm.factors or {})[f] for f in factors) for arm in arms]
+        levels = [((arm.factors or {})[factors[0]], (arm.factors or {})[factors[1]]) for arm in arms]
         if spelled == ":".join(factors):
             sign = {(0, 0): 1.0, (1, 1): 1.0, (1, 0): -1.0, (0, 1): -1.0}
             return Contrast(text=spelled, kind="interaction", weights=tuple(sign[level] for level in levels))
@@ -56,9 +56,7 @@ def parse_contrast(text: str, arms: Sequence[Arm]) -> Contrast:
         if name in factors:
             own, other = factors.index(name), 1 - factors.index(name)
             share = 0.5 if main else 1.0
-            weights = [
-                (share if level[own] else -share) if (main or level[other] == 0) else 0.0 for level in levels
-            ]
+            weights = [(share if level[own] else -share) if (main or level[other] == 0) else 0.0 for level in levels]
             return Contrast(text=spelled, kind="main" if main else "simple", weights=tuple(weights))
     allowed = f"must be `a - b` with a and b different ones of {', '.join(ids)}"
     if factors:

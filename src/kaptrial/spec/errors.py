@@ -4,7 +4,8 @@ from __future__ import annotations
 
 
 class ScenarioError(ValueError):
-    """A scenario, setting or data file that cannot be used. One line: where, what stands there, what may stand there."""
+    """A scenario, setting or data file that cannot be used. One line: where, what stands there, what may stand
+    there."""
 
 
 class Misfit(ValueError):

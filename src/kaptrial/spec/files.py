@@ -29,7 +29,9 @@ def read_raw(path: Path) -> Raw:
     """The file's mapping, unchecked. Raises ScenarioError if it cannot be read as one."""
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise ScenarioError(f"{path} = {path.stat().st_size} bytes: a scenario file must be under {MAX_BYTES} bytes")
+            raise ScenarioError(
+                f"{path} = {path.stat().st_size} bytes: a scenario file must be under {MAX_BYTES} bytes"
+            )
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ScenarioError(f"{path}: cannot be read ({error.strerror}); must be a scenario file in YAML") from None
@@ -56,7 +58,9 @@ class _UniqueKeys(yaml.SafeLoader):
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
             if isinstance(key, list | dict):
-                raise yaml.constructor.ConstructorError(None, None, "a key that is a list or mapping", key_node.start_mark)
+                raise yaml.constructor.ConstructorError(
+                    None, None, "a key that is a list or mapping", key_node.start_mark
+                )
             if key in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"key `{key}` stands twice", key_node.start_mark)
             seen.add(key)
@@ -69,7 +73,8 @@ def _adapter() -> TypeAdapter[Scenario]:
 
 
 def build(raw: Raw) -> Scenario:
-    """The checked scenario. Raises ScenarioError naming the first path that does not fit, its value and what may stand."""
+    """The checked scenario. Raises ScenarioError naming the first path that does not fit, its value and what
+    may stand."""
     try:
         return _adapter().validate_python(raw)
     except ValidationError as error:
@@ -166,7 +171,9 @@ def _set(raw: Raw, path: str, value: Any) -> None:
 def _as_assumption(old: Any, value: Any, kind: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return value
-    base = {key: old[key] for key in ("unit", "sd", "log_sd", "logit_sd") if key in old} if isinstance(old, dict) else {}
+    base = (
+        {key: old[key] for key in ("unit", "sd", "log_sd", "logit_sd") if key in old} if isinstance(old, dict) else {}
+    )
     if isinstance(old, dict) and any(k in base for k in ("sd", "log_sd", "logit_sd")):
         base["spread_source"] = old.get("spread_source", old.get("source"))
         note = old.get("spread_note", old.get("note"))
@@ -218,7 +225,9 @@ def _kind_below(kind: Any, step: str | int, path: str, steps: list[str | int], i
             return hints[str(step)]
         if step == "by_arm":
             return dict[str, kind]
-        raise ScenarioError(f"{path}: unknown key `{step}` in {_join(steps[:i]) or 'the scenario'}{nearest(str(step), hints)}")
+        raise ScenarioError(
+            f"{path}: unknown key `{step}` in {_join(steps[:i]) or 'the scenario'}{nearest(str(step), hints)}"
+        )
     origin, args = typing.get_origin(bare), typing.get_args(bare)
     if origin in (dict, Mapping):
         return args[1]

@@ -12,7 +12,7 @@ from pydantic import Field
 def noun[T: type](cls: T) -> T:
     """Make `cls` a frozen keyword-only dataclass; pydantic, where it reads one from a file, forbids extra keys."""
     cls.__pydantic_config__ = {"extra": "forbid"}  # type: ignore[attr-defined]
-    return dataclass(frozen=True, kw_only=True)(cls)
+    return dataclass(frozen=True, kw_only=True)(cls)  # type: ignore[return-value]
 
 
 # Strict, so that a quoted number or a yes/no never turns into a dose.

@@ -80,7 +80,8 @@ class Consolidation:
 class Drug:
     """How patients respond to the drug (model.md).
 
-    `effect: emax` takes `share` (φ: Emax as a share of the trait baseline; value is the median, spread `logit_sd`) or, on
+    `effect: emax` takes `share` (φ: Emax as a share of the trait baseline; value is the median, spread
+    `logit_sd`) or, on
     a linked scale, `max_effect` in its units; with `ec50` in reference doses and `hill`. `effect: linear` takes
     `slope`, the improvement a reference dose.
     """

@@ -113,7 +113,11 @@ def quantities(doses: Doses) -> tuple[float, ...]:
     available = doses.bioavailability.value if doses.bioavailability else route(doses.route).bioavailability
     strength = doses.potency.value if doses.potency else potency(doses.agent)
     if available is None:
-        raise Misfit("bioavailability", ABSENT, f"the catalogue has no figure for {doses.route}; give one with a source")
+        raise Misfit(
+            "bioavailability",
+            ABSENT,
+            f"the catalogue has no figure for {doses.route}; give one with a source",
+        )
     if strength is None:
         raise Misfit("potency", ABSENT, f"the catalogue has no figure for {doses.agent}; give one with a source")
     return tuple(mg * available * strength / REFERENCE_MG_PER_KG for mg in doses.mg_per_kg_by_day())
@@ -189,14 +193,22 @@ def _check_drug(s: Scenario) -> None:
             allowed = f"{s.outcome.scale} is on a linked scale: give max_effect in logits"
             raise Misfit("drug.share", s.drug.share.value, allowed)
         if s.population.entry is not None:
-            raise Misfit("population.entry", ABSENT, f"{s.outcome.scale} is counted by days and takes no entry criterion")
+            raise Misfit(
+                "population.entry",
+                ABSENT,
+                f"{s.outcome.scale} is counted by days and takes no entry criterion",
+            )
         for i, day in enumerate(s.design.visits):
             if day != int(day):
                 raise Misfit(f"design.visits[{i}]", day, f"must be a whole day: {s.outcome.scale} is counted by days")
     if s.drug.window_half_life is None:
         for name, therapy in s.therapies.items():
             if therapy.gamma is not None and therapy.gamma.value > 0:
-                raise Misfit("drug.window_half_life", ABSENT, f"therapies.{name}.gamma > 0 needs the window's half-life")
+                raise Misfit(
+                    "drug.window_half_life",
+                    ABSENT,
+                    f"therapies.{name}.gamma > 0 needs the window's half-life",
+                )
 
 
 def _check_estimands(s: Scenario) -> None:
@@ -210,7 +222,9 @@ def _check_estimands(s: Scenario) -> None:
             raise Misfit(f"{at}.day", estimand.day, f"must be a visit after randomisation; visits are {visits}")
         counted = s.scale.link == "logit"
         if (estimand.endpoint == "percent_abstinent_days") != counted:
-            allowed = "percent_abstinent_days" if counted else "score, change, auc, response, remission, sustained_response"
+            allowed = (
+                "percent_abstinent_days" if counted else "score, change, auc, response, remission, sustained_response"
+            )
             raise Misfit(f"{at}.endpoint", estimand.endpoint, f"with the scale {s.outcome.scale} must be {allowed}")
         if estimand.endpoint in ("response", "sustained_response") and s.scale.response_fraction is None:
             raise Misfit(f"{at}.endpoint", estimand.endpoint, f"{s.outcome.scale} has no sourced response rule")
@@ -228,18 +242,34 @@ def _check_design(s: Scenario) -> None:
     allocation, ids = s.design.allocation, [arm.id for arm in s.arms]
     for arm_id in allocation.ratio or {}:
         if arm_id not in ids:
-            raise Misfit(f"design.allocation.ratio.{arm_id}", arm_id, f"must be an arm: {', '.join(ids)}{nearest(arm_id, ids)}")
+            raise Misfit(
+                f"design.allocation.ratio.{arm_id}",
+                arm_id,
+                f"must be an arm: {', '.join(ids)}{nearest(arm_id, ids)}",
+            )
     smallest = sum(s.ratio)
     if allocation.block is not None and (allocation.block < 1 or allocation.block % smallest):
-        raise Misfit("design.allocation.block", allocation.block, f"must be a multiple of {smallest}, the sum of the ratio")
+        raise Misfit(
+            "design.allocation.block",
+            allocation.block,
+            f"must be a multiple of {smallest}, the sum of the ratio",
+        )
     names = [stratum.name for stratum in allocation.strata]
     for i, name in enumerate(names):
         if name in names[:i] or name == "baseline":
-            raise Misfit(f"design.allocation.strata[{i}].name", name, "must differ from the other strata and from `baseline`")
+            raise Misfit(
+                f"design.allocation.strata[{i}].name",
+                name,
+                "must differ from the other strata and from `baseline`",
+            )
     known = ["baseline", *(["randomisation_score"] if s.randomisation.day > 0 else []), *names]
     for i, covariate in enumerate(s.analysis.covariates):
         if covariate not in known:
-            raise Misfit(f"analysis.covariates[{i}]", covariate, f"must be one of {', '.join(known)}{nearest(covariate, known)}")
+            raise Misfit(
+                f"analysis.covariates[{i}]",
+                covariate,
+                f"must be one of {', '.join(known)}{nearest(covariate, known)}",
+            )
     if s.randomisation.day > 0 and s.randomisation.day not in s.design.visits:
         raise Misfit("randomisation.day", s.randomisation.day, "must be one of design.visits")
 

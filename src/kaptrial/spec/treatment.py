@@ -39,7 +39,11 @@ def _expand_days(raw: Any) -> Any:
     for key, ok, allowed in (
         ("first", _is_number(first) and first >= 0, "must be a number ≥ 0"),
         ("every", _is_number(every) and every > 0, "must be a number > 0"),
-        ("count", isinstance(count, int) and not isinstance(count, bool) and count >= 1, "must be a whole number ≥ 1"),
+        (
+            "count",
+            isinstance(count, int) and not isinstance(count, bool) and count >= 1,
+            "must be a whole number ≥ 1",
+        ),
     ):
         if not ok:
             raise Misfit(key, raw[key], allowed)
@@ -82,7 +86,11 @@ class Doses:
         if self.is_ketamine and self.mg_per_kg is None:
             raise Misfit("mg_per_kg", ABSENT, f"{self.agent} needs a dose in mg/kg")
         if isinstance(self.mg_per_kg, tuple) and len(self.mg_per_kg) != len(self.days):
-            raise Misfit("mg_per_kg", list(self.mg_per_kg), f"must be one number, or one for each of {len(self.days)} days")
+            raise Misfit(
+                "mg_per_kg",
+                list(self.mg_per_kg),
+                f"must be one number, or one for each of {len(self.days)} days",
+            )
 
     @property
     def is_ketamine(self) -> bool:

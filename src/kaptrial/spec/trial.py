@@ -12,7 +12,6 @@ from kaptrial.spec.sourced import Effect
 from kaptrial.spec.treatment import Doses, Schedule
 
 
-
 @noun
 class Level:
     """One level of a stratification factor: its share of the patients and its shift of the trait baseline."""
@@ -106,7 +105,11 @@ class Design:
             raise Misfit("visits", list(self.visits), "must begin with 0, the baseline visit")
         for i in range(1, len(self.visits)):
             if self.visits[i] <= self.visits[i - 1]:
-                raise Misfit(f"visits[{i}]", self.visits[i], f"must be later than the visit before it, {self.visits[i - 1]:g}")
+                raise Misfit(
+                    f"visits[{i}]",
+                    self.visits[i],
+                    f"must be later than the visit before it, {self.visits[i - 1]:g}",
+                )
         if (self.n_per_arm is None) == (self.n_total is None):
             at, value = ("n_total", self.n_total) if self.n_per_arm is not None else ("n_per_arm", ABSENT)
             raise Misfit(at, value, "exactly one of n_per_arm and n_total must be given")
@@ -122,16 +125,18 @@ class Design:
 class Estimand:
     """The quantity asked for (ICH E9(R1)).
 
-    `contrast`: `a - b` of two arm ids; in a 2×2 also `f:g`, the interaction, `f`, the effect of a factor where the other
-    is 0, or `main(f)`, averaged over the levels of the other. `strategy` is that for rescue and stopped treatment: treatment_policy takes the
+    `contrast`: `a - b` of two arm ids; in a 2×2 also `f:g`, the interaction, `f`, the effect of a factor where
+    the other
+    is 0, or `main(f)`, averaged over the levels of the other. `strategy` is that for rescue and stopped
+    treatment: treatment_policy takes the
     outcome as it was, hypothetical what it would have been without them.
     """
 
     contrast: Text
     day: Day
-    endpoint: Literal["score", "change", "auc", "response", "remission", "sustained_response", "percent_abstinent_days"] = (
-        "score"
-    )
+    endpoint: Literal[
+        "score", "change", "auc", "response", "remission", "sustained_response", "percent_abstinent_days"
+    ] = "score"
     strategy: Literal["treatment_policy", "hypothetical"] = "treatment_policy"
 
 
@@ -146,5 +151,3 @@ class Analysis:
     def __post_init__(self) -> None:
         if not self.methods:
             raise Misfit("methods", [], "must name at least one of ancova, difference")
-
-
