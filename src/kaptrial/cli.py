@@ -248,6 +248,7 @@ def _load(path: Path, settings: list[str] | None) -> Any:
 
 def _cells(path: Path, settings: list[str] | None, vary: list[str] | None, *, variants: bool = True) -> list[Any]:
     """The scenario, its variants and every combination of the varied values, each checked before anything runs."""
+    from dataclasses import replace
     from itertools import product
 
     from kaptrial.design.characteristics import Cell
@@ -271,7 +272,10 @@ def _cells(path: Path, settings: list[str] | None, vary: list[str] | None, *, va
         for point in product(*axes.values()):
             chosen = dict(zip(axes, point, strict=True))
             columns = ({} if label is None else {"variant": label}) | chosen
-            cells.append(Cell(scenario=build(with_settings(raw, {**changes, **chosen})), columns=columns))
+            scenario = build(with_settings(raw, {**changes, **chosen}))
+            if any(key.startswith("estimand.") for key in axes):
+                scenario = replace(scenario, secondary=())  # what varies is asked of the primary estimand
+            cells.append(Cell(scenario=scenario, columns=columns))
     return cells
 
 

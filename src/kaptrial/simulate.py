@@ -554,18 +554,12 @@ def _follow_up(
             assert hazard is not None
             assert threshold is not None
             start = max(visits[v - 1], s.randomisation.day)
-            current = _expected_one(s, reading, v, predictor)
-            increment = (
-                hazard
-                * (day - start)
-                * conduct.hazard_multiplier(
-                    zero_if_absent(dropout.last_score),
-                    full[..., v - 1],
-                    zero_if_absent(dropout.current_latent),
-                    current,
-                    centre=_centre(s),
-                )
-            )
+            increment = hazard * (day - start)
+            if dropout.last_score is not None:
+                increment = increment * conduct.hazard_ratio(dropout.last_score.value, full[..., v - 1], _centre(s))
+            if dropout.current_latent is not None:
+                current = _expected_one(s, reading, v, predictor)
+                increment = increment * conduct.hazard_ratio(dropout.current_latent.value, current, _centre(s))
             left = np.isinf(dropout_day) & (cumulative + increment > threshold)
             with np.errstate(divide="ignore", invalid="ignore"):
                 leaves = start + (threshold - cumulative) / increment * (day - start)

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from kaptrial.analyse import patient_endpoint
-from kaptrial.model.streams import BLOCK
 from kaptrial.simulate import simulate_block
 from kaptrial.spec.nulls import additive
 from kaptrial.spec.scenario import Scenario
@@ -15,7 +14,7 @@ from kaptrial.spec.trial import Estimand
 from kaptrial.trials import Floats
 
 PATIENTS_IN_REPLICATE = 250
-BLOCKS = 4
+BLOCKS = 2
 # Blocks for truth are numbered far from those of the trials, so that the two are independent under one seed.
 FIRST_BLOCK = 1_000_000
 
@@ -40,7 +39,14 @@ class Truth:
 
 def truths(scenario: Scenario, *, seed: int, blocks: int = BLOCKS) -> list[Truth]:
     """The truth of each of the scenario's estimands. Therapists differ, but each patient has another."""
-    return [_truth(_counterfactual(scenario, e), e, seed, blocks) for e in scenario.estimands]
+    found: dict[int, Truth] = {}
+    for strategy in {e.strategy for e in scenario.estimands}:
+        mine = [i for i, e in enumerate(scenario.estimands) if e.strategy == strategy]
+        s = _counterfactual(scenario, strategy)
+        endpoints, beyond = _potential_outcomes(s, [scenario.estimands[i] for i in mine], seed, blocks)
+        for k, i in enumerate(mine):
+            found[i] = _truth(s, scenario.estimands[i], endpoints[:, k], beyond[:, k])
+    return [found[i] for i in range(len(scenario.estimands))]
 
 
 def truths_if_additive(scenario: Scenario, *, seed: int, blocks: int = BLOCKS) -> list[Truth]:
@@ -49,47 +55,47 @@ def truths_if_additive(scenario: Scenario, *, seed: int, blocks: int = BLOCKS) -
     return truths(replace(scenario, therapies=therapies), seed=seed, blocks=blocks)
 
 
-def _counterfactual(scenario: Scenario, estimand: Estimand) -> Scenario:
+def _counterfactual(scenario: Scenario, strategy: str) -> Scenario:
     """Many patients, one therapist each; under the hypothetical strategy neither rescue nor stopping happens."""
-    design = replace(scenario.design, n_per_arm=None, n_total=PATIENTS_IN_REPLICATE)
     therapies = {
         name: t if t.therapists is None else replace(t, therapists=replace(t.therapists, count=None, caseload=1))
         for name, t in scenario.therapies.items()
     }
     conduct = scenario.conduct
-    if estimand.strategy == "hypothetical":
+    if strategy == "hypothetical":
         conduct = replace(conduct, rescue=None, stop_doses=None, stop_sessions=None)
+    design = replace(scenario.design, n_per_arm=None, n_total=PATIENTS_IN_REPLICATE)
     return replace(scenario, design=design, therapies=therapies, conduct=conduct)
 
 
-def _truth(s: Scenario, estimand: Estimand, seed: int, blocks: int) -> Truth:
-    weights = np.array(s.contrast(estimand).weights)
-    used = [int(a) for a in np.flatnonzero(weights)]
-    contrast: list[Floats] = []
-    by_arm: dict[int, list[Floats]] = {a: [] for a in range(len(s.arms))}
-    beyond: dict[int, list[float]] = {a: [] for a in used}
-    v = int(np.searchsorted(s.design.visits, estimand.day))
-    for block in range(blocks):
-        total = np.zeros((BLOCK, s.n_total))
-        for a in range(len(s.arms)):
+def _potential_outcomes(s: Scenario, estimands: list[Estimand], seed: int, blocks: int) -> tuple[Floats, Floats]:
+    """Endpoints of the same patients in every arm, (arm, estimand, patient), and the share past the best score,
+    (arm, estimand)."""
+    endpoints, beyond = [], []
+    for a in range(len(s.arms)):
+        values, shares = [], []
+        for block in range(blocks):
             trials = simulate_block(s, seed=seed, block=FIRST_BLOCK + block, full=True, force_arm=a)
             assert trials.outcome is not None
             assert trials.latent is not None
-            y = patient_endpoint(trials, trials.outcome, s, estimand)
-            by_arm[a].append(y)
-            total += weights[a] * y
-            if a in beyond:
-                beyond[a].append(float(np.mean((trials.latent[..., v] - s.scale.best) * s.scale.sign > 0)))
-        contrast.append(total)
-    values = np.concatenate(contrast).ravel()
-    arms = [np.concatenate(by_arm[a]).ravel() for a in range(len(s.arms))]
-    sds = tuple(float(y.std(ddof=1)) for y in arms)
+            values.append([patient_endpoint(trials, trials.outcome, s, e).ravel() for e in estimands])
+            past = (trials.latent - s.scale.best) * s.scale.sign > 0
+            shares.append([past[..., s.design.visits.index(e.day)].mean() for e in estimands])
+        endpoints.append(np.concatenate(values, axis=1))
+        beyond.append(np.mean(shares, axis=0))
+    return np.stack(endpoints), np.stack(beyond)
+
+
+def _truth(s: Scenario, estimand: Estimand, endpoints: Floats, beyond: Floats) -> Truth:
+    weights = np.array(s.contrast(estimand).weights)
+    values = weights @ endpoints
+    sds = tuple(float(y.std(ddof=1)) for y in endpoints)
     return Truth(
         value=float(values.mean()),
         mcse=float(values.std(ddof=1) / np.sqrt(values.size)),
-        arm_means=tuple(float(y.mean()) for y in arms),
+        arm_means=tuple(float(y.mean()) for y in endpoints),
         arm_sds=sds,
-        past_best=max(float(np.mean(shares)) for shares in beyond.values()),
+        past_best=float(beyond[weights != 0].max()),
         icc=tuple(_icc(s, a, sd) for a, sd in enumerate(sds)),
     )
 

@@ -13,6 +13,7 @@ from scipy import optimize, special
 from kaptrial.analyse import measure
 from kaptrial.analysis.fit import Fit
 from kaptrial.design.execution import AT_BEST, Fits, Job, best_endpoint, run, scenario_arm_with_both
+from kaptrial.model.streams import BLOCK
 from kaptrial.spec.files import scenario_hash
 from kaptrial.spec.nulls import with_null
 from kaptrial.spec.scenario import Null, Scenario
@@ -56,18 +57,13 @@ def characteristics(
 ) -> list[CellResult]:
     """Simulate and analyse every cell, and the nulls that its contrasts ask for."""
     plans = [_null_runs(cell.scenario) if nulls else [] for cell in cells]
-    jobs = []
-    for cell, plan in zip(cells, plans, strict=True):
-        jobs += [
-            Job(scenario=s, seed=seed, replicates=replicates) for s in (cell.scenario, *(p.scenario for p in plan))
-        ]
-    fits = run(jobs, workers=workers, progress=progress)
-    known: dict[str, tuple[list[Truth], list[Truth]]] = {}
+    scenarios = [s for c, plan in zip(cells, plans, strict=True) for s in (c.scenario, *(p.scenario for p in plan))]
+    fits = iter(_fits(scenarios, seed, replicates, workers, progress))
+    known = _shared_truths([cell.scenario for cell in cells], seed)
     results = []
-    for cell, plan in zip(cells, plans, strict=True):
+    for cell, plan, (truth, additive) in zip(cells, plans, known, strict=True):
         own = next(fits)
         under_null = [next(fits) for _ in plan]
-        truth, additive = _cached_truths(cell.scenario, seed, known)
         rows: list[Row] = []
         for i, estimand in enumerate(cell.scenario.estimands):
             for method in cell.scenario.analysis.methods:
@@ -90,8 +86,74 @@ def characteristics(
 
 def count_replicates(cells: Sequence[Cell], replicates: int, *, nulls: bool = True) -> int:
     """How many replicates `characteristics` will simulate in all, for a progress bar."""
-    runs = sum(1 + (len(_null_runs(cell.scenario)) if nulls else 0) for cell in cells)
-    return runs * Job(scenario=cells[0].scenario, seed=0, replicates=replicates).n_blocks * 128
+    scenarios = [
+        s for c in cells for s in (c.scenario, *(p.scenario for p in (_null_runs(c.scenario) if nulls else [])))
+    ]
+    return len({_trials_key(s) for s in scenarios}) * -(-replicates // BLOCK) * BLOCK
+
+
+# --- trials and truths that cells share -------------------------------------------------------------------------------
+
+
+def _trials_key(s: Scenario) -> str:
+    """Scenarios with the same key have the same trials: they differ in what is asked of them only."""
+    endpoint = replace(s.estimand, day=s.design.visits[-1])
+    return scenario_hash(replace(s, estimand=endpoint, secondary=(), variants=None))
+
+
+def _truth_key(s: Scenario) -> str:
+    """As `_trials_key`, and truth does not depend on the size of the trial."""
+    design = replace(s.design, n_per_arm=2, n_total=None, allocation=replace(s.design.allocation, ratio=None))
+    return _trials_key(replace(s, design=design))
+
+
+def _asking_all(group: Sequence[Scenario]) -> tuple[Scenario, list[Estimand]]:
+    """One scenario that asks all that the group asks, and its estimands in order."""
+    estimands = list(dict.fromkeys(e for s in group for e in s.estimands))
+    return replace(group[0], estimand=estimands[0], secondary=tuple(estimands[1:])), estimands
+
+
+def _grouped(scenarios: Sequence[Scenario], key: Callable[[Scenario], str]) -> dict[str, list[Scenario]]:
+    groups: dict[str, list[Scenario]] = {}
+    for s in scenarios:
+        groups.setdefault(key(s), []).append(s)
+    return groups
+
+
+def _fits(
+    scenarios: Sequence[Scenario],
+    seed: int,
+    replicates: int,
+    workers: int,
+    progress: Callable[[int], None] | None,
+) -> list[Fits]:
+    """The fits of each scenario; those that differ in their estimands only are simulated once."""
+    asked = {key: _asking_all(group) for key, group in _grouped(scenarios, _trials_key).items()}
+    jobs = [Job(scenario=s, seed=seed, replicates=replicates) for s, _ in asked.values()]
+    found = dict(zip(asked, run(jobs, workers=workers, progress=progress), strict=True))
+    out = []
+    for s in scenarios:
+        key = _trials_key(s)
+        number = {asked[key][1].index(e): i for i, e in enumerate(s.estimands)}
+        out.append({(number[i], analysis): fit for (i, analysis), fit in found[key].items() if i in number})
+    return out
+
+
+def _shared_truths(scenarios: Sequence[Scenario], seed: int) -> list[tuple[list[Truth], list[Truth]]]:
+    """The truths of each scenario's estimands, and those if therapy were additive."""
+    found: dict[tuple[str, Estimand], tuple[Truth, Truth]] = {}
+    for key, group in _grouped(scenarios, _truth_key).items():
+        s, estimands = _asking_all(group)
+        truth = truths(s, seed=seed)
+        has_interplay = any(t.gamma or t.kappa or t.xi for t in s.therapies.values())
+        additive = truths_if_additive(s, seed=seed) if has_interplay else truth
+        for estimand, *pair in zip(estimands, truth, additive, strict=True):
+            found[key, estimand] = (pair[0], pair[1])
+    out = []
+    for s in scenarios:
+        pairs = [found[_truth_key(s), estimand] for estimand in s.estimands]
+        out.append(([pair[0] for pair in pairs], [pair[1] for pair in pairs]))
+    return out
 
 
 # --- the rows of one estimand -----------------------------------------------------------------------------------------
@@ -255,32 +317,14 @@ def _null_runs(s: Scenario) -> list[_NullRun]:
     return runs
 
 
-# --- truth ------------------------------------------------------------------------------------------------------------
-
-
-def _cached_truths(
-    s: Scenario, seed: int, known: dict[str, tuple[list[Truth], list[Truth]]]
-) -> tuple[list[Truth], list[Truth]]:
-    """Truth does not depend on the size of the trial, so cells that differ only in it share one."""
-    key = scenario_hash(
-        replace(s, design=replace(s.design, n_per_arm=2, n_total=None, allocation=_no_ratio(s)), variants=None)
-    )
-    if key not in known:
-        truth = truths(s, seed=seed)
-        has_interplay = any(t.gamma or t.kappa or t.xi for t in s.therapies.values())
-        known[key] = truth, truths_if_additive(s, seed=seed) if has_interplay else truth
-    return known[key]
-
-
-def _no_ratio(s: Scenario) -> Any:
-    return replace(s.design.allocation, ratio=None)
+# --- warnings ---------------------------------------------------------------------------------------------------------
 
 
 def _warnings(cell: Cell, found: Iterable[Truth]) -> list[str]:
     worst = max(truth.past_best for truth in found)
     if worst <= 0.05:
         return []
-    where = ", ".join(f"{key} = {value}" for key, value in cell.columns.items())
+    where = ", ".join(f"{key} = {value}" for key, value in cell.columns.items() if not key.startswith("estimand."))
     return [
         f"{100 * worst:.0f} % of patients in one arm would improve past the best score of {cell.scenario.outcome.scale}"
         + (f" ({where})" if where else "")

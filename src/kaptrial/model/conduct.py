@@ -34,12 +34,9 @@ def stop_days(exponential: Floats, hazard_per_day: Floats, start: float) -> Floa
         )
 
 
-def hazard_multiplier(
-    slope_observed: float, observed: Floats, slope_latent: float, latent: Floats, centre: float
-) -> Floats:
-    """exp(slope·(last observed score − centre) + slope·(current latent score − centre)), bounded to e^±50."""
-    exponent = slope_observed * (observed - centre) + slope_latent * (latent - centre)
-    return np.exp(np.clip(exponent, -50, 50))
+def hazard_ratio(slope_per_point: float, score: Floats, centre: float) -> Floats:
+    """exp(slope·(score − centre)), bounded to e^±50."""
+    return np.exp(np.clip(slope_per_point * (score - centre), -50, 50))
 
 
 def rescue_improvement(days_since: Floats, effect: float, onset_days: float) -> Floats:

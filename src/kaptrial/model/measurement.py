@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 from scipy.special import expit
 
 from kaptrial.model.streams import Floats
@@ -16,10 +17,19 @@ def ornstein_uhlenbeck(start: Floats, z: Floats, days: Floats, sd: float, time_c
     """
     kept = np.exp(-np.diff(days) / time_constant_days)
     deviation = np.empty((*start.shape, len(days)))
-    deviation[..., 0] = start
-    for v, keep in enumerate(kept):
-        deviation[..., v + 1] = keep * deviation[..., v] + sd * np.sqrt(1 - keep**2) * z[..., v]
+    _follow_deviation(start, z, kept, sd * np.sqrt(1 - kept**2), deviation)
     return deviation
+
+
+@njit(cache=True)
+def _follow_deviation(start, z, kept, fresh, deviation):  # type: ignore[no-untyped-def]
+    for r in range(start.shape[0]):
+        for i in range(start.shape[1]):
+            x = start[r, i]
+            deviation[r, i, 0] = x
+            for v in range(len(kept)):
+                x = kept[v] * x + fresh[v] * z[r, i, v]
+                deviation[r, i, v + 1] = x
 
 
 def record(score: Floats, *, low: float, high: float, step: float, round_: bool, clip: bool) -> Floats:

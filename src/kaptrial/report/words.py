@@ -23,7 +23,14 @@ if TYPE_CHECKING:
 
 
 def _console() -> Console:
-    return Console(width=None if sys.stdout.isatty() else 150, highlight=False, soft_wrap=False)
+    return Console(width=None if sys.stdout.isatty() else 190, highlight=False, soft_wrap=False)
+
+
+# The metrics a table on the terminal shows; the files hold all of them.
+SHOWN = (
+    "power", "type_i_error", "false_synergy_rate", "expectancy_only_rate", "truth", "truth_if_additive", "bias",
+    "empirical_se", "coverage",
+)  # fmt: skip
 
 
 @contextmanager
@@ -143,33 +150,42 @@ def show_power(results: list[CellResult], provenance: dict[str, Any]) -> None:
         " value ± Monte Carlo standard error\n",
         markup=False,
     )
-    keys = list(results[0].cell.columns)
-    main = (
-        "power",
-        "type_i_error",
-        "false_synergy_rate",
-        "expectancy_only_rate",
-        "truth",
-        "bias",
-        "empirical_se",
-        "coverage",
-    )
-    present = [m for m in main if any(row["metric"] == m for r in results for row in r.rows)]
-    table = Table(*keys, "contrast", "endpoint", "day", *(m.replace("_", " ") for m in present), box=None)
-    for result in results:
-        for group in _grouped(result.rows):
-            cells = {row["metric"]: row for row in group}
-            first = group[0]
-            shown = [
-                f"{by_mcse(cells[m]['value'], cells[m]['mcse'])} ± {error(cells[m]['mcse'])}" if m in cells else ""
-                for m in present
-            ]
-            name = first["contrast"] if first["analysis"] == "ancova" else f"{first['contrast']} ({first['analysis']})"
-            table.add_row(*(str(first[k]) for k in keys), name, first["endpoint"], f"{first['day']:g}", *shown)
+    groups = [group for result in results for group in _grouped(result.rows)]
+    heads = [
+        {key: group[0][key] for key in (*results[0].cell.columns, "analysis", "contrast", "endpoint", "day")}
+        for group in groups
+    ]
+    varying = [key for key in heads[0] if len({str(head[key]) for head in heads}) > 1]
+    if "estimand.day" in varying:
+        varying.remove("day")
+    same = [f"{key}: {_plain(heads[0][key])}" for key in heads[0] if len({str(head[key]) for head in heads}) == 1]
+    console.print("; ".join(same) + "\n", markup=False)
+    present = [m for m in SHOWN if any(row["metric"] == m for group in groups for row in group)]
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for key in varying:
+        table.add_column(key, no_wrap=True)
+    for metric in present:
+        table.add_column(metric.replace("_", " "), justify="right", no_wrap=True)
+    for head, group in zip(heads, groups, strict=True):
+        cells = {row["metric"]: row for row in group}
+        shown = [
+            f"{by_mcse(cells[m]['value'], cells[m]['mcse'])} ± {error(cells[m]['mcse'])}" if m in cells else ""
+            for m in present
+        ]
+        table.add_row(*(_plain(head[key]) for key in varying), *shown)
     console.print(table)
+    if any(row["n_failed"] for group in groups for row in group):
+        worst = max(row["n_failed"] for group in groups for row in group)
+        console.print(f"up to {worst} replicates had no estimate and count as not rejecting", markup=False)
+    for line in dict.fromkeys(line for result in results for line in result.warnings):
+        console.print(line, markup=False)
     for result in results:
-        for line in [*result.warnings, *verdicts(result)]:
+        for line in verdicts(result):
             console.print(line, markup=False)
+
+
+def _plain(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _grouped(rows: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
