@@ -50,10 +50,8 @@ def check(scenario: ScenarioFile, settings: Settings = None) -> None:
     """Validate a scenario; list the assumptions that have no source."""
     from kaptrial.report import words
 
-    loaded = _load(scenario, settings)
-    for cell in _cells(scenario, settings, None)[1:]:
-        _ = cell  # building a variant checks it
-    words.show_check(loaded, scenario)
+    base, *_ = _cells(scenario, settings, None)  # builds every variant too, and so checks it
+    words.show_check(base.scenario, scenario)
 
 
 @app.command()
@@ -112,6 +110,10 @@ def power(
     from kaptrial.report import files, words
 
     cells = _cells(scenario, settings, vary, variants=variants)
+    if json_file is not None:
+        files.check_writable(json_file)
+    if output is not None:
+        files.check_writable(output / "results.json")
     with words.progress(count_replicates(cells, replicates, nulls=nulls)) as advance:
         results = characteristics(
             cells, seed=seed, replicates=replicates, workers=workers, nulls=nulls, progress=advance

@@ -23,10 +23,10 @@ FIRST_BLOCK = 1_000_000
 class Truth:
     """The true value of one estimand.
 
-    `value`, `mcse`: the contrast and its Monte Carlo standard error. `arm_means`, `arm_sds`: the endpoint's
-    mean and SD between
-    patients in each arm. `past_best`: largest share, over arms, of patients whose latent score at the estimand's day
-    is better than the scale's best. `icc`: share of the endpoint's variance that lies between therapists, by arm.
+    `value`, `mcse`: the contrast and its Monte Carlo standard error. `arm_means`, `arm_sds`: the endpoint's mean and SD
+    between patients in each arm. `past_best`: largest share, over arms, of patients whose latent score at the
+    estimand's day is better than the scale's best. `icc`: share of a score's variance that lies between therapists, by
+    arm; 0 for other endpoints.
     """
 
     value: float
@@ -96,11 +96,13 @@ def _truth(s: Scenario, estimand: Estimand, endpoints: Floats, beyond: Floats) -
         arm_means=tuple(float(y.mean()) for y in endpoints),
         arm_sds=sds,
         past_best=float(beyond[weights != 0].max()),
-        icc=tuple(_icc(s, a, sd) for a, sd in enumerate(sds)),
+        icc=tuple(_icc(s, estimand, a, sd) for a, sd in enumerate(sds)),
     )
 
 
-def _icc(s: Scenario, a: int, sd: float) -> float:
+def _icc(s: Scenario, estimand: Estimand, a: int, sd: float) -> float:
     session = s.arms[a].therapy
     therapists = s.therapies[session.name].therapists if session else None
-    return 0.0 if therapists is None or s.scale.link != "identity" or sd == 0 else therapists.sd.value**2 / sd**2
+    if therapists is None or sd == 0 or s.scale.link != "identity" or estimand.endpoint not in ("score", "change"):
+        return 0.0
+    return therapists.sd.value**2 / sd**2

@@ -1,0 +1,86 @@
+"""Scenario and seed to Trials: fits the scenario's nouns to the model's array functions."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kaptrial.model.streams import BLOCK, Floats
+from kaptrial.simulate.course import improvement_of
+from kaptrial.simulate.eligibility import eligible_patients
+from kaptrial.simulate.follow_up import after_dropout, expected_scores, follow_up, linear_predictor
+from kaptrial.simulate.reading import reading_of
+from kaptrial.simulate.received import adherence, allocate, assign, beliefs
+from kaptrial.spec.nulls import with_null
+from kaptrial.spec.scenario import Scenario
+from kaptrial.trials import Covariate, Indices, Trials
+
+
+def simulate(scenario: Scenario, *, seed: int, replicates: int, full: bool = True) -> Trials:
+    """`replicates` trials of the scenario. More replicates under the same seed keep the earlier ones bit-identical.
+
+    `full`: with the latent course and the outcome after dropout, which an analysis does not see.
+    """
+    blocks = [simulate_block(scenario, seed=seed, block=b, full=full) for b in range(-(-replicates // BLOCK))]
+    return _concatenate(blocks).first(replicates)
+
+
+def simulate_block(
+    scenario: Scenario, *, seed: int, block: int, full: bool = False, force_arm: int | None = None
+) -> Trials:
+    """One block of trials. `force_arm`: every patient in this arm, the counterfactual that truth is computed from."""
+    s = scenario if scenario.null is None else with_null(scenario, scenario.null, expectancy=False)
+    reading = reading_of(s)
+    patients = eligible_patients(s, seed, block, reading)
+    arm = allocate(s, seed, block, patients.strata, force_arm)
+    taken, stop_day = adherence(s, seed, block, arm)
+    therapist, therapist_effect = assign(s, seed, block, arm)
+    belief = beliefs(s, seed, block, arm)
+    improvement = improvement_of(s, reading, patients, arm, taken, therapist_effect, belief)
+    visits = follow_up(s, seed, block, reading, patients, arm, improvement)
+    latent = outcome = None
+    if full:
+        latent = expected_scores(s, reading, linear_predictor(s, patients.trait, improvement))
+        after = after_dropout(s, reading, patients, arm, taken, therapist_effect, belief, improvement, visits)
+        outcome = np.where(reading.visits >= visits.dropout_day[..., None], after, visits.full)
+    return Trials(
+        arms=tuple(a.id for a in s.arms),
+        days=reading.visits,
+        arm=arm,
+        baseline=visits.full[..., 0].copy(),
+        score=np.where(reading.visits < visits.dropout_day[..., None], visits.full, np.nan),
+        factors=s.factors,
+        levels=tuple(tuple((a.factors or {}).values()) for a in s.arms) if s.factors else (),
+        covariates=_covariates(s, patients.strata, visits.full),
+        therapist=therapist,
+        rescue_day=visits.rescue_day if s.conduct.rescue else None,
+        stop_day=stop_day,
+        latent=latent,
+        outcome=outcome,
+    )
+
+
+def _covariates(s: Scenario, strata: Indices, full: Floats) -> dict[str, Covariate]:
+    found = {
+        factor.name: Covariate(values=strata[..., f].astype(float), levels=tuple(factor.levels))
+        for f, factor in enumerate(s.design.allocation.strata)
+    }
+    if s.randomisation.day > 0:
+        v = s.design.visits.index(s.randomisation.day)
+        found["randomisation_score"] = Covariate(values=full[..., v].copy())
+    return found
+
+
+def _concatenate(blocks: list[Trials]) -> Trials:
+    if len(blocks) == 1:
+        return blocks[0]
+    first = blocks[0]
+    arrays = {
+        name: np.concatenate([getattr(block, name) for block in blocks])
+        for name, value in vars(first).items()
+        if isinstance(value, np.ndarray) and name != "days"
+    }
+    covariates = {
+        name: Covariate(values=np.concatenate([b.covariates[name].values for b in blocks]), levels=c.levels)
+        for name, c in first.covariates.items()
+    }
+    return Trials(**{**vars(first), **arrays, "covariates": covariates})

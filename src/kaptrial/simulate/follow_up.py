@@ -1,0 +1,169 @@
+"""From the course to scores, visit by visit: recording, rescue, dropout and what comes after it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kaptrial.model import conduct, measurement
+from kaptrial.model.streams import Floats, Stream, generator, uniforms
+from kaptrial.simulate.course import improvement_of
+from kaptrial.simulate.patients import Patients
+from kaptrial.simulate.reading import Reading
+from kaptrial.simulate.received import per_arm, received_before
+from kaptrial.spec.scenario import Scenario
+from kaptrial.trials import Indices
+
+
+def linear_predictor(s: Scenario, trait: Floats, improvement: Floats) -> Floats:
+    """The latent score (or logit of a day's success): improvement moves it in the better direction."""
+    return trait[..., None] + s.scale.sign * improvement
+
+
+def record(
+    s: Scenario, reading: Reading, visit: int, predictor: Floats, patients: Patients, u: Floats | None
+) -> Floats:
+    """The recorded score of one visit, (replicate, patient), from the predictor at all reading days."""
+    days = reading.slice(visit)
+    noisy = predictor[..., days] + patients.deviation[..., days]
+    m = s.measurement
+    if s.scale.link == "identity":
+        score = noisy[..., 0] + patients.rater_error[..., visit]
+        return measurement.record(
+            score, low=s.scale.low, high=s.scale.high, step=s.scale.step, round_=m.round, clip=m.clip
+        )
+    assert u is not None  # a day-by-day outcome always draws its days
+    if visit == 0:
+        n = int(m.baseline_period_days)
+        return measurement.percent_of_days(noisy, u[..., :n], np.array([0]), np.array([n]))[..., 0]
+    n = int(reading.length[visit])
+    drawn = u[..., int(reading.first[visit]) - 1 :][..., :n]
+    return measurement.percent_of_days(noisy, drawn, np.array([0]), np.array([n]))[..., 0]
+
+
+def expected_scores(s: Scenario, reading: Reading, predictor: Floats) -> Floats:
+    """The noise-free score at every visit."""
+    if s.scale.link == "identity":
+        return predictor
+    return measurement.mean_percent(predictor, reading.first, reading.length)
+
+
+def _expected_one(s: Scenario, reading: Reading, visit: int, predictor: Floats) -> Floats:
+    days = predictor[..., reading.slice(visit)]
+    if s.scale.link == "identity":
+        return days[..., 0]
+    return measurement.mean_percent(days, np.array([0]), np.array([days.shape[-1]]))[..., 0]
+
+
+def _centre(s: Scenario) -> float:
+    """The mean baseline on the recorded scale, around which score-dependent dropout is centred."""
+    mean = s.population.baseline.value
+    return mean if s.scale.link == "identity" else float(100 / (1 + np.exp(-mean)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class FollowUp:
+    """Scores as they would be recorded without dropout, and the days of rescue and dropout (infinite: never)."""
+
+    full: Floats
+    rescue_day: Floats
+    dropout_day: Floats
+    day_uniforms: tuple[Floats | None, Floats | None]
+
+
+def follow_up(
+    s: Scenario,
+    seed: int,
+    block: int,
+    reading: Reading,
+    patients: Patients,
+    arm: Indices,
+    improvement: Floats,
+) -> FollowUp:
+    """Visit by visit: the score is recorded, rescue is taken or not, the patient stays or leaves."""
+    n, visits = s.n_total, reading.visits
+    before = later = None
+    if s.scale.link != "identity":
+        before = uniforms(
+            generator(seed, block, Stream.BASELINE_DAY_OUTCOME), n, int(s.measurement.baseline_period_days)
+        )
+        later = uniforms(generator(seed, block, Stream.DAY_OUTCOME), n, len(reading.days) - 1)
+    full = np.empty((*arm.shape, len(visits)))
+    rescue_day, dropout_day = np.full(arm.shape, np.inf), np.full(arm.shape, np.inf)
+    rescue, dropout = s.conduct.rescue, s.conduct.dropout
+    takes = (
+        uniforms(generator(seed, block, Stream.RESCUE), n, 1)[..., 0] < rescue.share_taking.value if rescue else None
+    )
+    threshold = -np.log1p(-uniforms(generator(seed, block, Stream.DROPOUT), n, 1)[..., 0]) if dropout else None
+    hazard = per_arm(s, dropout.hazard)[arm] if dropout else None
+    cumulative = np.zeros(arm.shape)
+    predictor = linear_predictor(s, patients.trait, improvement)
+    for v, day in enumerate(visits):
+        if rescue is not None and np.isfinite(rescue_day).any():
+            days = reading.slice(v)
+            gained = conduct.rescue_improvement(
+                reading.days[days] - rescue_day[..., None], rescue.effect.value, rescue.onset.value
+            )
+            predictor[..., days] += s.scale.sign * gained
+        if dropout is not None and day > s.randomisation.day:
+            assert hazard is not None
+            assert threshold is not None
+            start = max(visits[v - 1], s.randomisation.day)
+            increment = hazard * (day - start)
+            if dropout.last_score is not None:
+                increment = increment * conduct.hazard_ratio(dropout.last_score.value, full[..., v - 1], _centre(s))
+            if dropout.current_latent is not None:
+                current = _expected_one(s, reading, v, predictor)
+                increment = increment * conduct.hazard_ratio(dropout.current_latent.value, current, _centre(s))
+            left = np.isinf(dropout_day) & (cumulative + increment > threshold)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                leaves = start + (threshold - cumulative) / increment * (day - start)
+            # A patient who leaves on the way to a visit has been at the one before it.
+            dropout_day = np.where(left, np.nextafter(np.maximum(leaves, start), np.inf), dropout_day)
+            cumulative += increment
+        full[..., v] = record(s, reading, v, predictor, patients, before if v == 0 else later)
+        if rescue is not None and day >= rescue.from_day:
+            assert takes is not None
+            bad = (
+                full[..., v] >= rescue.score_at_least
+                if rescue.score_at_least is not None
+                else full[..., v] <= rescue.score_at_most
+            )
+            starts = takes & bad & np.isinf(rescue_day) & (day < dropout_day)
+            rescue_day = np.where(starts, day, rescue_day)
+    return FollowUp(full=full, rescue_day=rescue_day, dropout_day=dropout_day, day_uniforms=(before, later))
+
+
+def after_dropout(
+    s: Scenario,
+    reading: Reading,
+    patients: Patients,
+    arm: Indices,
+    taken: np.ndarray | None,
+    therapist_effect: Floats | None,
+    belief: np.ndarray | None,
+    improvement: Floats,
+    visits: FollowUp,
+) -> Floats:
+    """Scores at every visit as they are after dropout: off treatment, as treated, or as in the reference arm."""
+    dropout = s.conduct.dropout
+    if dropout is None or dropout.afterwards == "as_treated":
+        return visits.full
+    if dropout.afterwards == "as_reference":
+        reference = np.full_like(arm, s.reference_arm)
+        improvement = improvement_of(s, reading, patients, reference, None, None, belief)
+    else:
+        kept = received_before(s, arm, visits.dropout_day)
+        kept = kept if taken is None else kept & taken
+        improvement = improvement_of(s, reading, patients, arm, kept, therapist_effect, belief)
+    predictor = linear_predictor(s, patients.trait, improvement)
+    rescue = s.conduct.rescue
+    if rescue is not None:
+        since = reading.days - visits.rescue_day[..., None]
+        predictor += s.scale.sign * conduct.rescue_improvement(since, rescue.effect.value, rescue.onset.value)
+    before, later = visits.day_uniforms
+    return np.stack(
+        [record(s, reading, v, predictor, patients, before if v == 0 else later) for v in range(len(reading.visits))],
+        axis=-1,
+    )

@@ -1,0 +1,149 @@
+"""What patients are allocated to and receive: arms, doses and sessions, therapists, belief."""
+
+from __future__ import annotations
+
+from functools import reduce
+
+import numpy as np
+
+from kaptrial.model import allocation, conduct
+from kaptrial.model.response import ArmSchedule
+from kaptrial.model.streams import BLOCK, Floats, Stream, generator, normals, uniforms
+from kaptrial.spec.scenario import Scenario, quantities
+from kaptrial.spec.sourced import Sourced, for_arm
+from kaptrial.trials import Indices
+
+
+def allocate(s: Scenario, seed: int, block: int, strata: Indices, force_arm: int | None) -> Indices:
+    """The arm of each patient, (replicate, patient): permuted blocks within strata, or `force_arm` for all."""
+    if force_arm is not None:
+        return np.full(strata.shape[:2], force_arm, dtype=np.int64)
+    sizes = [len(factor.levels) for factor in s.design.allocation.strata]
+    stratum = reduce(
+        lambda code, f: code * sizes[f] + strata[..., f],
+        range(len(sizes)),
+        np.zeros(strata.shape[:2], np.int64),
+    )
+    smallest = [a for a, share in enumerate(s.ratio) for _ in range(share)]
+    repeats = (s.design.allocation.block or len(smallest)) // len(smallest)
+    rng = generator(seed, block, Stream.ALLOCATION)
+    return allocation.permuted_blocks(rng, stratum, smallest * repeats, int(np.prod(sizes, initial=1)))
+
+
+def schedules_of(s: Scenario) -> list[ArmSchedule]:
+    """What each arm is to receive, the run-in included."""
+    run_in = s.randomisation.run_in
+    before = [(day, q) for d in run_in.doses for day, q in zip(d.days, quantities(d), strict=True)] if run_in else []
+    schedules = []
+    for arm in s.arms:
+        given = before + [(day, q) for d in arm.doses for day, q in zip(d.days, quantities(d), strict=True)]
+        schedules.append(
+            ArmSchedule(
+                doses=sorted(given),
+                session_days=arm.therapy.days if arm.therapy else (),
+                adjuncts=[
+                    (a.from_day, a.to_day, _factor(a.max_effect_factor), _factor(a.half_life_factor))
+                    for a in arm.adjuncts
+                ],
+            )
+        )
+    return schedules
+
+
+def _factor(value: Sourced | None) -> float:
+    return 1.0 if value is None else value.value
+
+
+def per_arm(s: Scenario, value: object) -> Floats:
+    """A value of the scenario for each arm, (arm,); 0 where it is absent."""
+    return np.array([0.0 if value is None else for_arm(value, arm.id) for arm in s.arms])  # type: ignore[arg-type]
+
+
+def adherence(s: Scenario, seed: int, block: int, arm: Indices) -> tuple[np.ndarray | None, Floats | None]:
+    """Which doses and sessions each patient receives (None: all), and the day on which treatment was stopped."""
+    c = s.conduct
+    if not any((c.missed_doses, c.missed_sessions, c.stop_doses, c.stop_sessions)):
+        return None, None
+    schedules = schedules_of(s)
+    longest = max(len(x.doses) + len(x.session_days) for x in schedules)
+    day, miss, is_session = (np.zeros((len(schedules), longest)) for _ in range(3))
+    for a, schedule in enumerate(schedules):
+        n_doses, n_sessions = len(schedule.doses), len(schedule.session_days)
+        day[a, : n_doses + n_sessions] = [*(d for d, _ in schedule.doses), *schedule.session_days]
+        is_session[a, n_doses:] = 1
+        for flag, value in ((0, c.missed_doses), (1, c.missed_sessions)):
+            miss[a, is_session[a] == flag] = per_arm(s, value)[a]
+    n = s.n_total
+    e = -np.log1p(-uniforms(generator(seed, block, Stream.STOP), n, 2))
+    stops = [
+        conduct.stop_days(e[..., i], per_arm(s, hazard)[arm], s.randomisation.day)
+        for i, hazard in enumerate((c.stop_doses, c.stop_sessions))
+    ]
+    taken = conduct.treatment_taken(
+        uniforms(generator(seed, block, Stream.MISSED), n, longest),
+        event_day=day[arm],
+        miss_probability=np.where(day[arm] < s.randomisation.day, 0.0, miss[arm]),
+        stop_day=np.where(is_session[arm] == 1, stops[1][..., None], stops[0][..., None]),
+    )
+    # Only a stop that withholds something is an intercurrent event.
+    last = np.stack([np.where(is_session == flag, day, -np.inf).max(axis=1) for flag in (0, 1)])
+    stop_day = np.minimum(*(np.where(stops[i] < last[i][arm], stops[i], np.inf) for i in (0, 1)))
+    return taken, stop_day
+
+
+def received_before(s: Scenario, arm: Indices, day: Floats) -> np.ndarray:
+    """Which treatment events fall before a day, (replicate, patient, treatment event)."""
+    schedules = schedules_of(s)
+    longest = max(len(x.doses) + len(x.session_days) for x in schedules)
+    event_day = np.full((len(schedules), longest), np.inf)
+    for a, schedule in enumerate(schedules):
+        days = [*(d for d, _ in schedule.doses), *schedule.session_days]
+        event_day[a, : len(days)] = days
+    return event_day[arm] < day[..., None]
+
+
+def first_session(schedules: list[ArmSchedule], arm: Indices, taken: np.ndarray | None) -> Floats:
+    """Day of each patient's first attended session; infinity if there is none."""
+    n_doses = np.array([len(x.doses) for x in schedules])
+    longest = int(max(len(x.doses) + len(x.session_days) for x in schedules))
+    day = np.full((len(schedules), longest), np.inf)
+    for a, schedule in enumerate(schedules):
+        day[a, n_doses[a] : n_doses[a] + len(schedule.session_days)] = schedule.session_days
+    if taken is None:
+        return day.min(axis=1, initial=np.inf)[arm]
+    return np.where(taken, day[arm], np.inf).min(axis=-1, initial=np.inf)
+
+
+def assign(s: Scenario, seed: int, block: int, arm: Indices) -> tuple[Indices | None, Floats | None]:
+    """Each patient's therapist (−1: none) and that therapist's effect on improvement."""
+    names = list(s.therapies)
+    staff = [s.therapies[name].therapists for name in names]
+    if not any(staff):
+        return None, None
+    pool = np.array(
+        [names.index(a.therapy.name) if a.therapy and s.therapies[a.therapy.name].therapists else -1 for a in s.arms]
+    )
+    mine = pool[arm]
+    therapist = allocation.assign_therapists(
+        mine, [x.count if x else None for x in staff], [x.caseload if x else None for x in staff]
+    )
+    z = normals(generator(seed, block, Stream.THERAPIST), s.n_total, len(names))
+    sds = np.array([x.sd.value if x else 0.0 for x in staff])
+    effect = (z * sds)[np.arange(BLOCK)[:, None], np.minimum(np.maximum(therapist, 0), s.n_total - 1), mine]
+    return np.where(therapist < 0, -1, therapist + _first_number(staff, s.n_total)[mine]), np.where(
+        therapist < 0, 0.0, effect
+    )
+
+
+def _first_number(staff: list, n: int) -> Indices:
+    """Therapists are numbered on from one therapy to the next."""
+    sizes = [0 if x is None else x.count or -(-n // x.caseload) for x in staff]
+    return np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
+
+
+def beliefs(s: Scenario, seed: int, block: int, arm: Indices) -> np.ndarray | None:
+    """Who believes that they received the drug, (replicate, patient); None without drug expectancy."""
+    if s.expectancy.drug is None:
+        return None
+    u = uniforms(generator(seed, block, Stream.BELIEF), s.n_total, 1)[..., 0]
+    return u < per_arm(s, s.expectancy.drug.belief)[arm]

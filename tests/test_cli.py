@@ -1,0 +1,124 @@
+"""The command line: the JSON contract, one line and exit 2 for errors, the same bytes for any number of workers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from kaptrial.cli import main
+
+ROOT = Path(__file__).parents[1]
+STARTER = ROOT / "scenarios" / "starter.yaml"
+KARE = ROOT / "scenarios" / "kare_factorial.yaml"
+METRICS = {
+    "power", "type_i_error", "truth", "truth_if_additive", "mean_estimate", "bias", "empirical_se", "model_se", "coverage",
+    "type_s", "type_m",
+}  # fmt: skip
+
+
+def run(*arguments: object) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([str(a) for a in arguments])
+    assert stop.value.code in (0, None)
+
+
+def test_json_of_power_holds_the_contract(tmp_path):
+    run("power", STARTER, "--replicates", 128, "--vary", "design.n_per_arm=20,40", "--json", tmp_path / "out.json")
+    out = json.loads((tmp_path / "out.json").read_text())
+    assert {"version", "scenario_sha256", "seed", "replicates"} <= set(out["provenance"])
+    rows = out["results"]
+    assert {row["design.n_per_arm"] for row in rows} == {20, 40}
+    assert {row["metric"] for row in rows} >= METRICS
+    columns = {"analysis", "contrast", "day", "metric", "value", "mcse", "n_replicates", "n_failed", "favours"}
+    assert all(columns <= set(row) for row in rows)
+    powers = [row["value"] for row in rows if row["metric"] == "power"]
+    # The same patients, and 20 more an arm: power differs by far more than its error of .04.
+    assert powers[0] < powers[1]
+
+
+def test_workers_do_not_change_a_byte(tmp_path):
+    for workers in (1, 2, 3):
+        folder = tmp_path / str(workers)
+        folder.mkdir()
+        run(
+            "power", STARTER, "--replicates", 300, "--workers", workers, "--set", "design.n_per_arm=10", "--no-nulls",
+            "--json", folder / "out.json", "-o", folder / "pack",
+        )  # fmt: skip
+    for name in ("out.json", "pack/results.csv", "pack/estimates.csv"):
+        assert len({(tmp_path / str(w) / name).read_bytes() for w in (1, 2, 3)}) == 1, name
+
+
+def test_more_replicates_keep_the_earlier_estimates(tmp_path):
+    for replicates in (300, 1000):
+        run(
+            "power",
+            STARTER,
+            "--replicates",
+            replicates,
+            "--set",
+            "design.n_per_arm=10",
+            "--no-nulls",
+            "-o",
+            tmp_path / str(replicates),
+        )
+    few, many = ((tmp_path / n / "estimates.csv").read_text().splitlines() for n in ("300", "1000"))
+    assert few == many[: len(few)]
+
+
+def test_simulate_then_analyse_gives_the_estimate_of_power(tmp_path):
+    run("simulate", STARTER, "--seed", 7, "-o", tmp_path / "trial.csv")
+    run("analyse", tmp_path / "trial.csv", "--reference", "ketamine", "--target-day", 28, "--json", tmp_path / "a.json")
+    run("power", STARTER, "--seed", 7, "--replicates", 2, "--no-nulls", "-o", tmp_path / "pack")
+    (row,) = json.loads((tmp_path / "a.json").read_text())["results"]
+    assert row["contrast"] == "ketamine_cbt - ketamine"
+    header, first = (line.split(",") for line in (tmp_path / "pack" / "estimates.csv").read_text().splitlines()[:2])
+    assert row["estimate"] == pytest.approx(float(first[header.index("estimate")]), rel=1e-10)
+    assert row["se"] == pytest.approx(float(first[header.index("se")]), rel=1e-10)
+
+
+def test_kare_says_what_it_could_not_have_found(tmp_path, capsys):
+    run("power", KARE, "--set", "design.n_per_arm=24", "--replicates", 1000, "--json", tmp_path / "k.json")
+    rows = json.loads((tmp_path / "k.json").read_text())["results"]
+    found = {row["metric"]: row for row in rows if row["contrast"] == "ketamine:therapy"}
+    # By hand: SD 22 gives SE 22·√(4/24) = 9.0 and 2.8 × 9.0 = 25 points; the scenario's SDs average 21.5.
+    assert found["detectable_difference"]["value"] == pytest.approx(25, abs=1.5)
+    assert found["room_for_synergy"]["value"] < found["detectable_difference"]["value"]
+    assert found["power_at_best"]["value"] < 0.8
+    assert "no achievable synergy" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["power", "nowhere.yaml"],
+        ["power", STARTER, "--set", "design.n_per_am=3"],
+        ["power", STARTER, "--set", "design.n_per_arm"],
+        ["power", STARTER, "--set", "design.n_per_arm=[1"],
+        ["power", STARTER, "--set", "arms[7].id=x"],
+        ["power", STARTER, "--vary", "design.n_per_arm=20,twenty"],
+        ["power", STARTER, "--replicates", "many"],
+        ["power", STARTER, "--workers", "0"],
+        ["power", STARTER, "--json", "/dev/null/out.json"],
+        ["analyse", "nowhere.csv"],
+        ["analyse", STARTER],
+        ["describe", STARTER, "--no-such-option"],
+    ],
+)
+def test_errors_are_short_and_exit_2(arguments, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stop:
+        main([str(a) for a in arguments])
+    assert stop.value.code == 2
+    shown = capsys.readouterr()
+    assert "Traceback" not in shown.err
+    assert shown.err.strip()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("scenario", sorted((ROOT / "scenarios").glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_scenario_is_valid_and_described(scenario, capsys):
+    run("check", scenario)
+    run("describe", scenario)
+    assert "Truth under the model" in capsys.readouterr().out
