@@ -9,8 +9,6 @@ import numpy as np
 from kaptrial.model import allocation, measurement, population
 from kaptrial.model.streams import BLOCK, Floats, Stream, generator, normals, uniforms
 from kaptrial.simulate.reading import Reading
-from kaptrial.spec.errors import ScenarioError
-from kaptrial.spec.patients import VARYING
 from kaptrial.spec.scenario import Scenario
 from kaptrial.spec.treatment import zero_if_absent
 from kaptrial.trials import Indices
@@ -54,7 +52,7 @@ def draw_patients(s: Scenario, seed: int, block: int, reading: Reading, attempt:
     standardised = (
         (zero.trait - s.population.baseline.value - shift) / spread if spread > 0 else np.zeros_like(zero.trait)
     )
-    varying = population.correlate(standardised, z[..., 3:], _correlation(s))
+    varying = population.correlate(standardised, z[..., 3:], s.population.correlation_matrix())
     deviation = _deviations(s, seed, block, reading, zero.deviation, attempt)
     rater_error = np.zeros(1)
     if s.scale.link == "identity":
@@ -91,18 +89,6 @@ def _strata(s: Scenario, seed: int, block: int, attempt: int) -> tuple[Indices, 
             levels[..., f] = allocation.draw_levels(u[..., f], [level.share for level in options])
             shift += np.array([zero_if_absent(level.shift) for level in options])[levels[..., f]]
     return levels, shift
-
-
-def _correlation(s: Scenario) -> Floats:
-    matrix = np.eye(len(VARYING))
-    for pair in s.population.correlations:
-        i, j = (VARYING.index(name) for name in pair.between)
-        matrix[i, j] = matrix[j, i] = pair.value.value
-    if np.linalg.eigvalsh(matrix)[0] <= 1e-10:
-        raise ScenarioError(
-            "population.correlations: must make a positive definite matrix; these contradict each other"
-        )
-    return matrix
 
 
 def _deviations(s: Scenario, seed: int, block: int, reading: Reading, start: Floats, attempt: int) -> Floats:

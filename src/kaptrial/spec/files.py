@@ -73,12 +73,43 @@ def _adapter() -> TypeAdapter[Scenario]:
 
 
 def build(raw: Raw) -> Scenario:
-    """The checked scenario. Raises ScenarioError naming the first path that does not fit, its value and what
-    may stand."""
+    """The checked scenario; its variants are checked too.
+
+    Raises ScenarioError naming the first path that does not fit, its value and what may stand there.
+    """
+    _check_text(raw, [])
+    scenario = _validate(raw)
+    for label, changes in (scenario.variants or {}).items():
+        try:
+            _validate(with_settings(raw, changes))
+        except ScenarioError as error:
+            raise ScenarioError(f"variants.{label}: {error}") from None
+    return scenario
+
+
+def _validate(raw: Raw) -> Scenario:
     try:
         return _adapter().validate_python(raw)
     except ValidationError as error:
         raise ScenarioError(_line(error)) from None
+
+
+def _check_text(node: Any, steps: list[str | int]) -> None:
+    """Keys are words, and every text can be written in UTF-8."""
+    if isinstance(node, str):
+        try:
+            node.encode()
+        except UnicodeEncodeError:
+            raise ScenarioError(f"{_join(steps)} = {node!a}: must be text that UTF-8 can hold") from None
+    elif isinstance(node, dict):
+        for key, value in node.items():
+            if not isinstance(key, str):
+                raise ScenarioError(f"{_join([*steps, str(key)])}: unknown key; a key must be a word")
+            _check_text(key, steps)
+            _check_text(value, [*steps, key])
+    elif isinstance(node, list):
+        for i, value in enumerate(node):
+            _check_text(value, [*steps, i])
 
 
 def load(path: Path, settings: Mapping[str, Any] | None = None) -> Scenario:

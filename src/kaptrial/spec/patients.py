@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from kaptrial.spec.errors import ABSENT, Misfit
 from kaptrial.spec.noun import Flag, Number, Positive, Text, noun
 from kaptrial.spec.sourced import (
@@ -66,6 +69,21 @@ class Population:
     def __post_init__(self) -> None:
         if self.baseline.sd is None:
             raise Misfit("baseline.sd", ABSENT, "the trait baseline needs its SD between patients")
+        pairs = [frozenset(pair.between) for pair in self.correlations]
+        for i, pair in enumerate(pairs):
+            if pair in pairs[:i]:
+                raise Misfit(f"correlations[{i}].between", sorted(pair), "must be a pair that was not given before")
+        if np.linalg.eigvalsh(self.correlation_matrix())[0] <= 1e-10:
+            values = [each.value.value for each in self.correlations]
+            raise Misfit("correlations", values, "must make a positive definite matrix; these contradict each other")
+
+    def correlation_matrix(self) -> NDArray[np.float64]:
+        """Correlations of the patient parameters in the order of `VARYING`."""
+        matrix = np.eye(len(VARYING))
+        for pair in self.correlations:
+            i, j = (VARYING.index(name) for name in pair.between)
+            matrix[i, j] = matrix[j, i] = pair.value.value
+        return matrix
 
 
 @noun

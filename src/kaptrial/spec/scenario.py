@@ -182,6 +182,10 @@ def _check_quantities(at: str, doses: Doses) -> None:
 
 def _check_units(s: Scenario) -> None:
     wanted = s.scale.latent_unit
+    baseline = s.population.baseline.value
+    if s.scale.link == "identity" and not s.scale.low <= baseline <= s.scale.high:
+        allowed = f"must lie on the scale {s.outcome.scale}, {s.scale.low:g} to {s.scale.high:g}"
+        raise Misfit("population.baseline.value", baseline, allowed)
     for path, value in walk(s):
         if value.unit in EFFECT_UNITS and value.unit != wanted:
             raise Misfit(f"{path}.unit", value.unit, f"must be {wanted}, the latent unit of {s.outcome.scale}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Discriminator, Tag
 
 from kaptrial.catalogue import route_names
 from kaptrial.spec.errors import ABSENT, Misfit
@@ -22,6 +22,8 @@ from kaptrial.spec.sourced import (
 
 # The reference dose of the response model: 0.5 mg/kg of racemic ketamine into a vein is 1.
 REFERENCE_MG_PER_KG = 0.5
+# More days than this in one schedule is a slip of the pen.
+MAX_DAYS = 1000
 
 
 def _expand_days(raw: Any) -> Any:
@@ -39,15 +41,11 @@ def _expand_days(raw: Any) -> Any:
     for key, ok, allowed in (
         ("first", _is_number(first) and first >= 0, "must be a number ≥ 0"),
         ("every", _is_number(every) and every > 0, "must be a number > 0"),
-        (
-            "count",
-            isinstance(count, int) and not isinstance(count, bool) and count >= 1,
-            "must be a whole number ≥ 1",
-        ),
+        ("count", _is_number(count) and count in range(1, MAX_DAYS + 1), f"must be a whole number, 1 to {MAX_DAYS}"),
     ):
         if not ok:
             raise Misfit(key, raw[key], allowed)
-    return [first + every * i for i in range(count)]
+    return [first + every * i for i in range(int(count))]
 
 
 def _is_number(x: object) -> bool:
@@ -55,6 +53,16 @@ def _is_number(x: object) -> bool:
 
 
 Schedule = Annotated[tuple[Day, ...], BeforeValidator(_expand_days)]
+
+
+def _one_or_each(raw: Any) -> str:
+    return "#each" if isinstance(raw, list | tuple) else "#one"
+
+
+# One number, or one for each day.
+PerDay = Annotated[
+    Annotated[Positive, Tag("#one")] | Annotated[tuple[Positive, ...], Tag("#each")], Discriminator(_one_or_each)
+]
 
 
 def _check_increasing(days: tuple[float, ...], at: str) -> None:
@@ -75,7 +83,7 @@ class Doses:
     agent: Literal["ketamine", "esketamine", "saline", "midazolam"]
     days: Schedule
     route: Text = "IV"
-    mg_per_kg: tuple[Positive, ...] | Positive | None = None
+    mg_per_kg: PerDay | None = None
     bioavailability: Share | None = None
     potency: PositiveMultiple | None = None
 

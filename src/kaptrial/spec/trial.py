@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from kaptrial.spec.errors import ABSENT, Misfit
-from kaptrial.spec.noun import Day, Identifier, Text, Whole, noun
+from kaptrial.spec.noun import Day, Flag, Identifier, Text, Whole, noun
 from kaptrial.spec.sourced import Effect
 from kaptrial.spec.treatment import Doses, Schedule
 
@@ -88,7 +88,7 @@ class Relapse:
 
     response_day: Day
     fraction: Annotated[float, Field(strict=True, gt=0, lt=1)]
-    confirmed: bool = False
+    confirmed: Flag = False
 
 
 @noun

@@ -1,0 +1,58 @@
+"""Missed and stopped treatment, hazards, rescue, and the rise and fade of expectancy."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kaptrial.model import conduct, expectancy
+
+
+def test_an_event_is_attended_if_not_missed_and_not_after_the_stop():
+    taken = conduct.treatment_taken(
+        np.array([0.1, 0.3, 0.9, 0.9]),
+        event_day=np.array([0.0, 2.0, 4.0, 7.0]),
+        miss_probability=np.array([0.2, 0.2, 0.2, 0.2]),
+        stop_day=np.array([4.0]),
+    )
+    np.testing.assert_array_equal(taken, [False, True, True, False])
+
+
+def test_certain_and_impossible_misses():
+    u = np.random.default_rng(0).random(10_000)
+    always = {"event_day": np.zeros(1), "stop_day": np.array([np.inf])}
+    assert conduct.treatment_taken(u, miss_probability=np.zeros(1), **always).all()
+    assert not conduct.treatment_taken(u, miss_probability=np.ones(1), **always).any()
+
+
+def test_stopping_follows_a_constant_hazard():
+    e = np.random.default_rng(1).exponential(size=100_000)
+    day = conduct.stop_days(e, np.full(e.shape, 0.02), 7.0)
+    assert day.min() >= 7
+    gone = 1 - np.exp(-0.02 * 30)
+    assert abs((day <= 37).mean() - gone) < 4 * np.sqrt(gone * (1 - gone) / len(e))  # 4 binomial SE
+    assert np.isinf(conduct.stop_days(e[:5], np.zeros(5), 7.0)).all()
+
+
+def test_hazard_ratio_is_exponential_in_points_and_bounded():
+    ratio = conduct.hazard_ratio(0.1, np.array([20.0, 30.0, 40.0, 1e6, -1e6]), 30.0)
+    np.testing.assert_allclose(ratio, np.exp([-1, 0, 1, 50, -50]), rtol=1e-14)  # one exp each
+
+
+def test_rescue_starts_at_its_day_and_reaches_its_effect():
+    gained = conduct.rescue_improvement(np.array([-3.0, 0.0, 7.0, 1e4]), 8.0, 7.0)
+    np.testing.assert_allclose(gained, [0, 0, 8 * (1 - np.exp(-1)), 8], rtol=1e-14, atol=0)
+
+
+def test_rescue_that_never_happened_does_nothing():
+    assert conduct.rescue_improvement(np.array([-np.inf]), 8.0, 7.0) == 0
+
+
+def test_expectancy_rises_and_fades_from_its_start():
+    days = np.array([0.0, 7.0, 8.0, 21.0])
+    shape = expectancy.rise_and_fade(days, 7.0, 1.0, 14.0)
+    np.testing.assert_allclose(shape, [0, 0, (1 - np.exp(-1)) * 2 ** (-1 / 14), (1 - np.exp(-14)) / 2], rtol=1e-14)
+
+
+def test_those_who_do_not_hope_are_disappointed():
+    gained = expectancy.expectancy(np.array([[True, False]]), np.array([0.0, 0.5]), 4.0, 2.0)
+    np.testing.assert_array_equal(gained, [[[0, 2], [0, -1]]])
