@@ -143,7 +143,8 @@ def size(
 ) -> None:
     """The smallest size (or other number, or effect) that reaches a power, with its interval."""
     from kaptrial.design.sample_size import solve
-    from kaptrial.report import files, words
+    from kaptrial.report import files
+    from kaptrial.report.size_words import show_size
 
     raw = _raw(scenario, settings)
     bounds = _numbers_of("--between", between) if between else None
@@ -159,7 +160,7 @@ def size(
     provenance = _provenance(
         scenario, _cells(scenario, settings, None, variants=False), seed, replicates, settings, None
     )
-    words.show_size(answer, provenance)
+    show_size(answer, provenance)
     if json_file is not None:
         files.write_json(json_file, provenance, answer.rows())
 

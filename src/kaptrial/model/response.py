@@ -191,47 +191,47 @@ def _follow_all(  # type: ignore[no-untyped-def]
             k, emax, tmax = decay_rate[r, i], max_effect[r, i], max_therapy_effect[r, i]
             amount = consolidated = window = learnt = learnt_in_window = 0.0
             slowing = emax_factor = life_factor = 1.0
-            now = 0.0
+            since = 0.0
             for e in range(count[a]):
-                dt = day[a, e] - now
-                if dt > 0.0:
-                    now = day[a, e]
-                    k_a = k * slowing / life_factor
-                    if rho > 0.0:
-                        k_slow = k_c * slowing
-                        consolidated = consolidated * exp(-k_slow * dt)
-                        consolidated += rho * amount * k_a * consolidation_gain(k_a, k_slow, dt)
-                    if amount > 0.0:
-                        amount *= exp(-k_a * dt)
-                    if gamma > 0.0:
-                        window *= exp(-k_w * dt)
-                    if learnt > 0.0:
-                        kept = exp(-k_l * dt)
-                        learnt *= kept
-                        learnt_in_window *= kept
                 what = kind[a, e]
+                if what >= DOSE and not full and not received[r, i, index[a, e]]:
+                    continue
+                # The state now, from that just after the last event that changed it: visits must leave no trace in it.
+                dt = day[a, e] - since
+                k_a, k_slow = k * slowing / life_factor, k_c * slowing
+                level_a = amount * exp(-k_a * dt) if amount > 0.0 else 0.0
+                level_c = 0.0
+                if rho > 0.0:
+                    level_c = consolidated * exp(-k_slow * dt)
+                    level_c += rho * amount * k_a * consolidation_gain(k_a, k_slow, dt)
+                kept = exp(-k_l * dt) if learnt > 0.0 else 1.0
                 if what == VISIT:
-                    level = amount + consolidated
+                    level = level_a + level_c
                     occupancy = 0.0
                     if responder[r, i] and level > 0.0:
                         occupancy = level / (ec50 + level) if hill == 1.0 else 1.0 / (1.0 + (ec50 / level) ** hill)
                     therapy = 0.0
                     if learnt > 0.0:
-                        therapy = tmax * -expm1(-learnt) * (1.0 + gamma * learnt_in_window / learnt)
+                        therapy = tmax * -expm1(-learnt * kept) * (1.0 + gamma * learnt_in_window / learnt)
                     if linear:
                         drug = emax * emax_factor * level if responder[r, i] else 0.0
                     else:
                         drug = emax * emax_factor * occupancy
                     drug_effect[r, i, index[a, e]] = drug
                     therapy_effect[r, i, index[a, e]] = therapy * (1.0 - xi * occupancy)
-                elif what == ADJUNCT:
+                    continue
+                since = day[a, e]
+                amount, consolidated = level_a, level_c
+                learnt, learnt_in_window = learnt * kept, learnt_in_window * kept
+                if gamma > 0.0:
+                    window *= exp(-k_w * dt)
+                if what == ADJUNCT:
                     emax_factor, life_factor = size[a, e], factor[a, e]
-                elif full or received[r, i, index[a, e]]:
-                    if what == DOSE:
-                        amount += size[a, e]
-                        window += size[a, e]
-                    else:
-                        learnt += g
-                        learnt_in_window += g * -expm1(-window)
-                        if kappa > 0.0:
-                            slowing = exp(kappa * expm1(-learnt))
+                elif what == DOSE:
+                    amount += size[a, e]
+                    window += size[a, e]
+                else:
+                    learnt += g
+                    learnt_in_window += g * -expm1(-window)
+                    if kappa > 0.0:
+                        slowing = exp(kappa * expm1(-learnt))
