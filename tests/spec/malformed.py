@@ -186,6 +186,13 @@ CASES: dict[str, Case] = {
     "absurdly many sessions": case(
         {"arms[1].therapy.days.count": 10_000_000}, "arms[1].therapy.days", "must"
     ),
+    "value of two lines": case({"outcome.scale": "MAD\nRS"}, "outcome.scale", "did you mean `MADRS`"),
+    "key of two lines": case({"drug": {"half\nlife": 1}}, "drug", "unknown key"),
+    "key that is no identifier": case({"therapies": {"c.b": {}}}, "therapies", "must be one word"),
+    "by_arm beside a value": case(
+        {"conduct.missed_doses": {"by_arm": {a: guess(0, "share") for a in ("ketamine", "ketamine_cbt")}, "value": 1}},
+        "conduct.missed_doses.value = 1", "(known: by_arm)",
+    ),
     # sourced values
     "bare number": case({"drug.ec50": 0.5}, "drug.ec50 = 0.5", "{value: …, unit: …, source: …}"),
     "no source": gone("drug.ec50.source", "drug.ec50.source is missing", "must be given"),
@@ -220,6 +227,10 @@ CASES: dict[str, Case] = {
             "measurement.rater_sd.unit": "logit",
         },
         "drug.share = 0.75", "give max_effect in logits",
+    ),
+    "entry off the scale": case({"population.entry": {"at_least": 61}}, "population.entry.at_least = 61", "60"),
+    "half a day before entry": case(
+        {"measurement.baseline_period_days": 0.5}, "measurement.baseline_period_days = 0.5", "must be"
     ),
     "entry without a limit": case({"population.entry": {}}, "population.entry.at_least is missing", "needs"),
     "entry turned round": case(
@@ -322,7 +333,9 @@ CASES: dict[str, Case] = {
     "2x2 with three arms": case(_third_arm, "arms = [[0, 1], [1, 0], [1, 1]]", "2×2 must be 00, 01, 10 and 11"),
     "no arms at all": case({"arms": []}, "arms = 0", "must be two arms or more"),
     "2x2 with two arms": case(LEVELS, "arms = [[1, 0], [1, 1]]", "2×2 must be 00, 01, 10 and 11"),
-    "factor at level 2": case({"arms[0].factors": {"drug": 2, "talk": 0}}, "arms[0].factors.drug = 2", "must be 0 or 1"),
+    "factor at level 2": case(
+        {"arms[0].factors": {"drug": 2, "talk": 0}}, "arms[0].factors.drug = 2", "must be 0 or 1"
+    ),
     "factors in one arm only": case({"arms[0].factors": LEVELS["arms[0].factors"]}, "arms[1].factors", "every arm"),
     # the design
     "n twice": case({"design.n_total": 120}, "design.n_total = 120", "exactly one of n_per_arm and n_total"),
@@ -356,11 +369,31 @@ CASES: dict[str, Case] = {
     "stratum twice": case(
         {"design.allocation": {"strata": [STRATUM, STRATUM]}}, "design.allocation.strata[1].name = 'site'", "differ"
     ),
+    "stratum with the name of a column": case(
+        {"design.allocation": {"strata": [STRATUM | {"name": "score"}]}},
+        "design.allocation.strata[0].name = 'score'", "must",
+    ),
+    "block greater than any trial": case(
+        {"design.allocation": {"block": 2_000_000_000}}, "design.allocation.block = 2000000000", "must be"
+    ),
+    "ratio that leaves an arm empty": case(
+        {"design.n_total": 2, "design.n_per_arm": None, "design.allocation": {"ratio": {"ketamine": 50}}},
+        "design.n_total = 2", "must be",
+    ),
+    "adjunct before randomisation": case(
+        {
+            "randomisation": {"day": 7, "run_in": RUN_IN},
+            f"{DOSE}.days": [7], "arms[1].doses[0].days": [7], "arms[1].therapy.days": [8],
+            "arms[0].adjuncts": [{"name": "TMS", "from_day": 2, "to_day": 9, "half_life_factor": guess(2, "none")}],
+        },
+        "arms[0].adjuncts[0].from_day = 2", "must not be before",
+    ),
     # the question
     "estimand on a day that is no visit": case({"estimand.day": 21}, "estimand.day = 21", "visits are 0, 1, 7, 14, 28"),
     "estimand on day 0": case({"estimand.day": 0}, "estimand.day = 0", "must be a visit after randomisation"),
     "contrast with an unknown arm": case(
-        {"estimand.contrast": "ketamine_cbt - placebo"}, "estimand.contrast = 'ketamine_cbt - placebo'", "must be `a - b`"
+        {"estimand.contrast": "ketamine_cbt - placebo"},
+        "estimand.contrast = 'ketamine_cbt - placebo'", "must be `a - b`",
     ),
     "contrast of an arm with itself": case(
         {"estimand.contrast": "ketamine - ketamine"}, "estimand.contrast = 'ketamine - ketamine'", "different ones of"

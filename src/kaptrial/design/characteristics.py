@@ -221,8 +221,9 @@ def _rejection(metric: str, fit: Fit, alpha: float, *, least: bool = False) -> R
 
 
 def _share(hits: np.ndarray) -> tuple[float, float]:
-    value = float(np.mean(hits))
-    return value, float(np.sqrt(value * (1 - value) / len(hits)))
+    """A share and its standard error, by Agresti and Coull's adjusted share: 0 of n is not known without error."""
+    n, adjusted = len(hits), (np.sum(hits) + 2) / (len(hits) + 4)
+    return float(np.mean(hits)), float(np.sqrt(adjusted * (1 - adjusted) / (n + 4)))
 
 
 def _type_s(fit: Fit, alpha: float, truth: Truth) -> tuple[float | None, float | None]:
@@ -324,7 +325,9 @@ def _warnings(cell: Cell, found: Iterable[Truth]) -> list[str]:
     worst = max(truth.past_best for truth in found)
     if worst <= 0.05:
         return []
-    where = ", ".join(f"{key} = {value}" for key, value in cell.columns.items() if not key.startswith("estimand."))
+    where = ", ".join(
+        f"{key} = {value}" for key, value in cell.columns.items() if not key.startswith(("estimand.", "design."))
+    )
     return [
         f"{100 * worst:.0f} % of patients in one arm would improve past the best score of {cell.scenario.outcome.scale}"
         + (f" ({where})" if where else "")

@@ -34,7 +34,6 @@ LARGEST_ARM = 10_000
 _PILOT = 512
 # Points within this many probits of the target enter the fit.
 _WINDOW = 0.7
-_MAX_POINTS = 12
 # Endings of paths that are effects: the smallest one found with the power is the minimal detectable effect.
 _EFFECTS = ("max_effect", "slope", "share", "gamma", "kappa", "effect")
 _Z95, _Z999 = (float(special.ndtri(1 - tail)) for tail in (0.025, 0.0005))
@@ -54,12 +53,12 @@ class Tried:
 class Answer:
     """What `solve` found.
 
-    `value`: the smallest value at `path` (the largest, if power falls with it) with power `target`; whole for a size, in
-    `step`s; None if it was not reached. `lower`, `upper` and `lower_999`, `upper_999`: its 95 % and 99.9 % intervals from
-    the Monte Carlo error, rounded as `value` is; None where an end could not be found. `achieved`, `achieved_mcse`: power at
-    `value` in `achieved_replicates` fresh replicates under `achieved_seed`. `closed_form`: the value from the
-    non-central t, `closed_form_kind` exact or approximate (with the simulated SE). `ceiling`, `ceiling_mcse`: where
-    the power is not reached, or the number of therapists is fixed, what cannot be exceeded. `tried`: the points at which
+    `value`: the smallest value at `path` (the largest, if power falls with it) with power `target`; whole for a size;
+    None if it was not reached. `lower`, `upper` and `lower_999`, `upper_999`: its 95 % and 99.9 % intervals from the
+    Monte Carlo error, rounded as `value` is; None where an end could not be found. `achieved`, `achieved_mcse`: power
+    at `value` in `achieved_replicates` fresh replicates under `achieved_seed`. `closed_form`: the value from the
+    non-central t, `closed_form_kind` exact or approximate (with the simulated SE). `ceiling`, `ceiling_mcse`: where the
+    power is not reached, or the number of therapists is fixed, what cannot be exceeded. `tried`: the points at which
     the power was simulated, in rising order.
     """
 
@@ -304,6 +303,8 @@ def _number_at(raw: Raw, path: str) -> float | None:
     return float(node)
 
 
+_Ends = tuple[float | None, float | None, float | None, float | None]
+
 # --- the fitted curve -------------------------------------------------------------------------------------------------
 
 
@@ -406,14 +407,12 @@ def _refine(search: _Search, axis: _Axis, u: float, slope: float, *, points: int
     for i, offset in enumerate(offsets):
         value = axis.tryable(u + offset / slope)
         if value in done:
-            others = [axis.tryable(axis.to(value) + sign * (axis.step or 0)) for sign in (1, -1)]
-            if axis.step is None or i >= points:
+            # On a coarse grid a neighbour instead.
+            beside = [] if axis.step is None else [value + axis.step, value - axis.step]
+            untried = [v for v in beside if v not in done and axis.low <= v <= axis.high]
+            if not untried or i >= points:
                 continue
-            others = [min(max(value + sign * axis.step, axis.low), axis.high) for sign in (1, -1)]
-            fresh = [v for v in others if v not in done]
-            if not fresh:
-                continue
-            value = fresh[0]
+            value = untried[0]
         point = done[value] = search.at(value)
         near = [p for p in done.values() if abs(p.probit - search.goal) <= _WINDOW]
         if len(near) >= 2:
@@ -458,7 +457,8 @@ def _solve_size(search: _Search) -> Answer:
     effect = abs(pilot.mean) if seen else abs(truth.value)
     law = _SELaw(fixed=0.0, fixed_mcse=0.0, per_n=pilot.sd**2 * start)
     ceiling: tuple[float, float] | None = None
-    notes = []
+    notes: list[str] = []
+    ends: _Ends
     if _therapists_fixed(s):
         law = _se_law(search, start, high, arms)
         ceiling = _ceiling(effect, law, search)
@@ -505,6 +505,10 @@ def _solve_size(search: _Search) -> Answer:
             )  # fmt: skip
     fresh = search.at(value, 2 * search.replicates, fresh=True)
     notes += _notes(search, fresh, known, truth)
+    if kind == "approximate":
+        near = replace(law, per_n=max(fresh.sd**2 - law.fixed, 1e-12) * value)
+        n = _size_by_law(search, abs(fresh.mean), near, fresh.df / value, low, high)
+        closed = None if n is None else math.ceil(n / step - 1e-9) * step
     return search.answer(
         metric="size", value=value, lower=ends[0], upper=ends[1], lower_999=ends[2], upper_999=ends[3],
         achieved=fresh.power, achieved_mcse=fresh.mcse, closed_form=closed, closed_form_kind=kind,
@@ -513,9 +517,7 @@ def _solve_size(search: _Search) -> Answer:
     )  # fmt: skip
 
 
-def _rounded(
-    search: _Search, axis: _Axis, found: _Fitted, *, rising: bool
-) -> tuple[float, tuple[float | None, float | None, float | None, float | None]]:
+def _rounded(search: _Search, axis: _Axis, found: _Fitted, *, rising: bool) -> tuple[float, _Ends]:
     """The answer and the ends of its 95 % and 99.9 % intervals, on the grid: up if power rises with the value."""
     goal = search.goal
 
@@ -622,8 +624,8 @@ def _fixed_answer(search: _Search, law: _SELaw, ceiling: tuple[float, float], st
     sizes = [p for p in search.answer(metric="size").tried if p.replicates != search.pilot or p.value != start]
     last = sizes[-1]
     message = (
-        f"no size reaches it: the number of therapists is fixed, so the SE cannot fall below {math.sqrt(law.fixed):.2g},"
-        f" and a test with the right level has power at most {ceiling[0]:.2f} ± {ceiling[1]:.1g}; more therapists are"
+        f"no size reaches it: the number of therapists is fixed, so the SE cannot fall below"
+        f" {math.sqrt(law.fixed):.2g}, and a test with the right level has power at most {ceiling[0]:.2f} ± {ceiling[1]:.1g}; more therapists are"
         f" needed. The declared analysis ignores them: it rejects in {last.power:.2f} at {last.value:g}, and ever more"
         " often with n, whether or not there is an effect"
     )
@@ -647,8 +649,8 @@ def _size_by_law(search: _Search, effect: float, law: _SELaw, df_per_n: float, l
 def closed_power(s: Scenario, effect: float) -> float | None:
     """Exact power of the primary contrast in a clean scenario; None where its conditions do not hold.
 
-    Scores are Gaussian with the same variance σ² in every arm and correlation ρ with the baseline. The unadjusted test is
-    a t test with N − arms degrees of freedom. Given the baselines ANCOVA's variance is
+    Scores are Gaussian with the same variance σ² in every arm and correlation ρ with the baseline. The unadjusted test
+    is a t test with N − arms degrees of freedom. Given the baselines ANCOVA's variance is
     σ²(1 − ρ²)·Σ w²/n·(1 + F/(N − arms)) with F ~ F(1, N − arms), over which the power is averaged, and it has a degree
     of freedom fewer.
     """
@@ -676,9 +678,7 @@ def closed_power(s: Scenario, effect: float) -> float | None:
 def _clean_moments(s: Scenario) -> tuple[float, float, float] | None:
     """Variance of the score, its covariance with the baseline and the baseline's variance, or None if not clean."""
     m, d, e = s.measurement, s.drug, s.estimand
-    varies = any(
-        x is not None and x.spread > 0 for x in (d.share, d.max_effect, d.slope, s.natural_course and s.natural_course.change)
-    )  # fmt: skip
+    varies = any(x is not None and x.spread > 0 for x in (d.share, d.max_effect, d.slope))
     inert = (d.slope is not None and d.slope.value == 0 and d.slope.spread == 0) or not any(
         doses.is_ketamine for arm in s.arms for doses in arm.doses
     )
@@ -752,13 +752,11 @@ def _solve_path(search: _Search) -> Answer:
     ul, uh = axis.to(low.value), axis.to(high.value)
     slope = (high.ncp - low.ncp) / (uh - ul)
     rising = slope > 0
-    if not rising:
-        metric = "largest"
-    else:
-        metric = "minimal_detectable" if effect else "smallest"
+    metric = "largest" if not rising else "minimal_detectable" if effect else "smallest"
     u = ul + (search.required_ncp((low.df + high.df) / 2) - low.ncp) / slope
     found = _refine(search, axis, u, slope, points=6)
-    notes = []
+    notes: list[str] = []
+    ends: _Ends
     if isinstance(found, _Point):
         if found.power < search.target:
             message = f"not reached by {search.path} = {found.value:g}"
@@ -791,7 +789,8 @@ def _bracket(search: _Search) -> tuple[_Point, _Point] | _Point:
         signs = [_lack(search, p) > 0 for p in ends]
         if signs[0] == signs[2] != signs[1]:
             raise ScenarioError(
-                f"--between = {low:g},{high:g}: power at {search.path} is not monotone there; must be a range on one side"
+                f"--between = {low:g},{high:g}: power at {search.path} is not monotone there;"
+                " must be a range on one side"
             )
         if len(set(signs)) == 1:
             if signs[0]:

@@ -48,7 +48,8 @@ def size_lines(answer: Answer) -> list[str]:
         if answer.lower is not None:
             lines[-1] += (
                 f" (95 % interval {_value(answer, answer.lower)} to {_value(answer, answer.upper)},"
-                f" 99.9 % {_value(answer, answer.lower_999)} to {_value(answer, answer.upper_999)}, Monte Carlo error only)."
+                f" 99.9 % {_value(answer, answer.lower_999)} to {_value(answer, answer.upper_999)};"
+                " Monte Carlo error only)."
             )
         lines.append(
             f"Power there in {answer.achieved_replicates} fresh replicates (seed {answer.achieved_seed}):"
