@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -144,7 +145,7 @@ def test_only_responders_to_the_run_in_are_randomised():
 
 def test_a_rule_that_nobody_meets_is_an_error():
     impossible = SCREENED | {"drug.ec50.value": 1000}
-    with pytest.raises(ScenarioError, match=r"improved_by = 0\.5: .* must be met by more"):
+    with pytest.raises(ScenarioError, match=r"improved_by = 0\.5: must be met by more"):
         simulate(starter(impossible), seed=4, replicates=1)
 
 
@@ -230,6 +231,7 @@ def test_the_null_of_therapy_makes_conduct_equal_and_keeps_the_therapists():
     kept = with_null(starter(settings), "therapy", expectancy=True)
     shape = (1 - np.exp(-28)) * 2 ** (-28 / 30)
     alone = with_null(starter(settings, {"therapies.cbt.therapists": None}), "therapy", expectancy=True)
+    alone = replace(alone, null=None)  # a null that is declared turns expectancy off once more
     assert kept.expectancy.therapy is not None
     np.testing.assert_allclose(therapy_effect(alone)[..., -1], 3 * shape, rtol=1e-11)  # roundings of sums near 30
 

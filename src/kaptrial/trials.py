@@ -133,7 +133,7 @@ def read_csv(
     first_row = np.unique(row_patient, return_index=True)[1]
 
     def by_patient(column: str) -> Any:
-        values = frame[column].astype(str).to_numpy()
+        values = np.array([str(value) for value in frame[column]])
         differs = values != values[first_row][row_patient]
         if differs.any():
             row = int(differs.argmax())

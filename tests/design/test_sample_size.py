@@ -1,4 +1,4 @@
-"""Sizes against the non-central t: the closed form lies in the interval, and fresh trials of that size have its power."""
+"""Sizes against the non-central t: the closed form lies in the interval, and fresh trials have its power."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def two_arms(delta: float, n: int, method: str) -> Raw:
 
 
 def factorial(delta: float, n: int, method: str) -> Raw:
-    """A 2×2 with the interaction `delta`: what is learnt while the window is open counts double, and it never closes."""
+    """A 2×2 with the interaction `delta`: learning in the window counts double, and the window never closes."""
     raw = two_arms(delta / (1 - np.exp(-1)), n, method)
     raw["therapies"]["shift"]["gamma"] = number(1, "none")
     raw["drug"]["window_half_life"] = number(1e9, "day")

@@ -229,6 +229,13 @@ CASES: dict[str, Case] = {
         "drug.share = 0.75", "give max_effect in logits",
     ),
     "entry off the scale": case({"population.entry": {"at_least": 61}}, "population.entry.at_least = 61", "60"),
+    "entry where nothing varies": case(
+        {
+            "population.entry": {"at_least": 30}, "population.baseline.sd": 0,
+            "measurement.deviation_sd.value": 0, "measurement.rater_sd.value": 0,
+        },
+        "population.entry", "must",
+    ),
     "half a day before entry": case(
         {"measurement.baseline_period_days": 0.5}, "measurement.baseline_period_days = 0.5", "must be"
     ),

@@ -22,6 +22,7 @@ from scipy import optimize, special
 from kaptrial.analysis.fit import Fit, Floats
 from kaptrial.design.characteristics import t_power
 from kaptrial.design.execution import Job, run
+from kaptrial.simulate.reading import reading_of
 from kaptrial.spec.errors import ScenarioError
 from kaptrial.spec.files import Raw, build, split_path, with_settings
 from kaptrial.spec.scenario import Scenario
@@ -30,6 +31,8 @@ from kaptrial.truth import Truth, truths
 SIZES = ("design.n_per_arm", "design.n_total")
 # The largest arm that is considered unless bounds are given.
 LARGEST_ARM = 10_000
+# Patients times days read of one trial: a larger one takes gigabytes a block, and is simulated only if bounds ask.
+_LARGEST_TRIAL = 300_000
 # Replicates at the points that only find the neighbourhood of the answer.
 _PILOT = 512
 # Points within this many probits of the target enter the fit.
@@ -92,8 +95,12 @@ class Answer:
             "analysis", "contrast", "endpoint", "day", "metric", "path", "value", "lower", "upper", "lower_999",
             "upper_999", "closed_form", "closed_form_kind", "ceiling", "ceiling_mcse", "reached", "message",
         )  # fmt: skip
+        found = {name: getattr(self, name) for name in same}
+        if self.path in SIZES:
+            sizes = ("value", "lower", "upper", "lower_999", "upper_999", "closed_form")
+            found |= {name: None if found[name] is None else int(found[name]) for name in sizes}
         return [
-            {name: getattr(self, name) for name in same}
+            found
             | {
                 "target_power": self.target,
                 "achieved_power": self.achieved,
@@ -244,6 +251,10 @@ class _Search:
             self._points[value, count] = point
         return point
 
+    def simulated(self) -> list[_Point]:
+        """The points tried, in rising order of value."""
+        return [p for _, p in sorted(self._points.items(), key=lambda item: item[0])]
+
     def truth(self) -> Truth:
         """The truth of the scenario as it stands."""
         return truths(self.base, seed=self.seed)[0]
@@ -262,8 +273,7 @@ class _Search:
             )
         )  # fmt: skip
         tried = tuple(
-            Tried(value=p.value, power=p.power, mcse=p.mcse, replicates=len(p.rejects))
-            for _, p in sorted(self._points.items(), key=lambda item: item[0])
+            Tried(value=p.value, power=p.power, mcse=p.mcse, replicates=len(p.rejects)) for p in self.simulated()
         )
         return Answer(
             **{
@@ -293,8 +303,8 @@ def _number_at(raw: Raw, path: str) -> float | None:
         except (KeyError, IndexError, TypeError):
             node = None
             break
-    if isinstance(node, dict):
-        node = node.get("value")
+    if isinstance(node, dict) and "value" in node:
+        node = node["value"]
     if node is None:
         with_settings(raw, {path: 1})  # an unknown path is an error here
         return None
@@ -397,7 +407,8 @@ class _Fitted:
 
 
 def _refine(search: _Search, axis: _Axis, u: float, slope: float, *, points: int) -> _Fitted | _Point:
-    """Simulate and fit ever nearer to the root; or the last point, if the root lies beyond the limits.
+    """Simulate and fit ever nearer to the root; or, where there is no fit, the nearest point that
+    reaches the target, or the nearest of those that do not: the root is beyond the limits, or the grid too coarse.
 
     `u`, `slope`: a first guess of the root and of the change of the probit with u there.
     """
@@ -428,10 +439,11 @@ def _refine(search: _Search, axis: _Axis, u: float, slope: float, *, points: int
         # No fit yet: go from this point along the slope.
         u = axis.to(point.value) + float(np.clip(search.goal - point.probit, -1.5, 1.5)) / slope
         if not near and len(done) > 1 and axis.tryable(u) in done:
-            return done[axis.tryable(u)]
-    if fitted is None:
-        return min(done.values(), key=lambda p: abs(p.probit - search.goal))
-    return fitted
+            break
+    if fitted is not None:
+        return fitted
+    reaching = [p for p in done.values() if p.power >= search.target]
+    return min(reaching or done.values(), key=lambda p: abs(p.probit - search.goal))
 
 
 # --- sizes ------------------------------------------------------------------------------------------------------------
@@ -441,7 +453,7 @@ def _solve_size(search: _Search) -> Answer:
     s = search.base
     arms = 1 if search.path == "design.n_per_arm" else len(s.arms)
     step = 1.0 if search.path == "design.n_per_arm" else float(sum(s.ratio))
-    low, high = search.bounds or (max(2.0 * arms, step), float(min(LARGEST_ARM * arms, 100_000)))
+    low, high = search.bounds or (max(2.0 * arms, step), _largest(s, arms))
     low, high = math.ceil(low / step) * step, math.floor(high / step) * step
     if low >= high:
         raise ScenarioError(
@@ -461,7 +473,7 @@ def _solve_size(search: _Search) -> Answer:
     ends: _Ends
     if _therapists_fixed(s):
         law = _se_law(search, start, high, arms)
-        ceiling = _ceiling(effect, law, search)
+        ceiling = _ceiling(abs(truth.value) if known else effect, law, search)
         if ceiling[0] < search.target:
             return _fixed_answer(search, law, ceiling, start)
     closed, kind = _closed_size(search, truth, effect, law, pilot.df / start, low, high, step)
@@ -469,12 +481,13 @@ def _solve_size(search: _Search) -> Answer:
     if guess is None:
         at_high = t_power(effect, law.at(high), pilot.df / start * high, search.alpha)
         ncp = effect / law.at(high)
-        spread = math.exp(-((special.ndtri(at_high) ** 2) / 2)) / math.sqrt(2 * math.pi)
-        error = spread * math.sqrt(1 / search.pilot + ncp**2 / (2 * search.pilot)) if seen else None
+        density = math.exp(-(special.ndtri(at_high) ** 2) / 2) / math.sqrt(2 * math.pi)
+        of_effect = pilot.sd / effect / math.sqrt(search.pilot) if seen else truth.mcse / effect
+        error = density * ncp * math.hypot(of_effect, 1 / math.sqrt(2 * search.pilot))
         needed = law.per_n * (search.required_ncp(1e6) / effect) ** 2
         message = (
-            f"not reached by {search.path} = {high:g}: power there would be about {at_high:.2f}"
-            f" (from the SE simulated at {start:g}); about {needed:.0f} would be needed"
+            f"not reached by {search.path} = {high:g}, the largest considered: power there would be about"
+            f" {at_high:.2f} (from the SE simulated at {start:g}); about {needed:.0f} would be needed"
         )
         return search.answer(
             metric="size", ceiling=at_high, ceiling_mcse=error, message=message, closed_form=closed,
@@ -492,7 +505,11 @@ def _solve_size(search: _Search) -> Answer:
                 metric="size", ceiling=found.power, ceiling_mcse=found.mcse, message=message, closed_form=closed,
                 closed_form_kind=kind,
             )  # fmt: skip
-        notes.append(f"power is above the target at the smallest size tried, {found.value:g}")
+        below = max((p.value for p in search.simulated() if p.power < search.target), default=None)
+        notes.append(
+            f"power is above the target at {found.value:g}"
+            + (", the smallest considered" if below is None else f" and below it at {below:g}; no curve was fitted")
+        )
         value, ends = found.value, (None, None, None, None)
     else:
         value, ends = _rounded(search, axis, found, rising=True)
@@ -515,6 +532,12 @@ def _solve_size(search: _Search) -> Answer:
         ceiling=ceiling[0] if ceiling else None, ceiling_mcse=ceiling[1] if ceiling else None,
         reached=True, message="; ".join(notes),
     )  # fmt: skip
+
+
+def _largest(s: Scenario, arms: int) -> float:
+    """The largest size to be simulated unless bounds are given."""
+    affordable = _LARGEST_TRIAL * arms / (len(s.arms) * len(reading_of(s).days))
+    return float(min(LARGEST_ARM * arms, 100_000, max(affordable, s.design.n_per_arm or s.n_total)))
 
 
 def _rounded(search: _Search, axis: _Axis, found: _Fitted, *, rising: bool) -> tuple[float, _Ends]:
@@ -555,9 +578,12 @@ def _notes(search: _Search, fresh: _Point, known: bool, truth: Truth) -> list[st
 def _null_answer(search: _Search, truth: Truth, start: float, larger: float) -> Answer:
     first, last = search.at(start), search.at(larger)
     message = (
-        f"no size reaches it: the truth is {truth.value:.2g} ± {truth.mcse:.1g}, not told from 0, and power stays near"
-        f" alpha, {search.alpha:g} ({first.power:.3f} at {start:g}, {last.power:.3f} at {larger:g})"
+        f"no size reaches it: the truth is {truth.value:.2g} ± {truth.mcse:.1g}, not told from 0, and a valid test has"
+        f" power alpha, {search.alpha:g} (here {first.power:.3f} at {start:g}, {last.power:.3f} at {larger:g})"
     )
+    if last.power > search.alpha + 4 * last.mcse:
+        message += "; what is above alpha is type I error of the declared analysis"
+        return search.answer(metric="size", ceiling=search.alpha, ceiling_mcse=0.0, message=message)
     return search.answer(metric="size", ceiling=last.power, ceiling_mcse=last.mcse, message=message)
 
 
@@ -624,10 +650,10 @@ def _fixed_answer(search: _Search, law: _SELaw, ceiling: tuple[float, float], st
     sizes = [p for p in search.answer(metric="size").tried if p.replicates != search.pilot or p.value != start]
     last = sizes[-1]
     message = (
-        f"no size reaches it: the number of therapists is fixed, so the SE cannot fall below"
-        f" {math.sqrt(law.fixed):.2g}, and a test with the right level has power at most {ceiling[0]:.2f} ± {ceiling[1]:.1g}; more therapists are"
-        f" needed. The declared analysis ignores them: it rejects in {last.power:.2f} at {last.value:g}, and ever more"
-        " often with n, whether or not there is an effect"
+        "no size reaches it: the number of therapists is fixed, so the SE cannot fall below"
+        f" {math.sqrt(law.fixed):.2g}, and a test with the right level has power at most {ceiling[0]:.2f} ±"
+        f" {ceiling[1]:.1g}; more therapists are needed. The declared analysis ignores them: it rejects in"
+        f" {last.power:.2f} at {last.value:g}, and ever more often with n, whether or not there is an effect"
     )
     return search.answer(metric="size", ceiling=ceiling[0], ceiling_mcse=ceiling[1], message=message)
 
@@ -832,7 +858,7 @@ def _expand(search: _Search) -> tuple[_Point, _Point] | _Point:
             last = point
     if reached:
         raise ScenarioError(
-            f"--over = {search.path}: power stays above {search.target:g} from {own:g} on; give --between LOW,HIGH"
+            f"--over = {search.path}: power is above {search.target:g} wherever it was tried; give --between LOW,HIGH"
         )
     return best
 

@@ -1,24 +1,49 @@
-"""The folder a power run writes: tables as CSV and JSON, figures as PDF and PNG."""
+"""The folder a power run writes: tables as CSV and JSON, figures as PDF and 300-dpi PNG."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kaptrial.report.files import write_json, write_text
+from kaptrial.design.courses import decay, trajectories
+from kaptrial.report import figures
+from kaptrial.report.files import write_bytes, write_json, write_text
 
 if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
     from kaptrial.design.characteristics import CellResult
+    from kaptrial.spec.scenario import Scenario
+
+# Published shares of patients responding, shown beside the model's where the scale is one of depression:
+# (catalogue key, its figure's time, day, infusions, label).
+PUBLISHED = (
+    ("han2016", 1.0, 1, 52.2, "Han 2016, one, 24 h"),
+    ("han2016", 3.0, 1, 47.9, "72 h"),
+    ("han2016", 7.0, 1, 39.8, "7 d"),
+    ("phillips2019", 12.0, 6, 59.0, "Phillips 2019, six"),
+    ("murrough2013b", 13.0, 6, 70.8, "Murrough 2013, up to six"),
+)
+DEPRESSION_SCALES = ("MADRS", "HDRS-17", "HDRS-21", "HDRS-24", "HDRS-25")
 
 
 def write_power(folder: Path, results: list[CellResult], provenance: dict[str, Any]) -> None:
-    """results.json, results.csv and estimates.csv (one row a replicate)."""
+    """results.json, results.csv, estimates.csv (one row a replicate) and the figures that the run supports."""
     import pandas as pd
 
     rows = [row for result in results for row in result.rows]
     write_json(folder / "results.json", provenance, rows)
     write_text(folder / "results.csv", pd.DataFrame(rows).to_csv(index=False))
     write_text(folder / "estimates.csv", _estimates(results).to_csv(index=False))
+    for name, figure in _figures(results, provenance).items():
+        save(folder, name, figure)
+
+
+def save(folder: Path, name: str, figure: Figure) -> None:
+    """One figure as PDF and as 300-dpi PNG, the same bytes each time."""
+    write_bytes(folder / f"{name}.pdf", lambda path: figure.savefig(path, metadata={"CreationDate": None}))
+    write_bytes(folder / f"{name}.png", lambda path: figure.savefig(path, dpi=300))
 
 
 def _estimates(results: list[CellResult]) -> pd.DataFrame:
@@ -29,9 +54,96 @@ def _estimates(results: list[CellResult]) -> pd.DataFrame:
         for (i, analysis), fit in result.fits.items():
             estimand = result.cell.scenario.estimands[i]
             columns = {
-                **result.cell.columns, "analysis": analysis, "contrast": estimand.contrast, "endpoint": estimand.endpoint,
-                "day": estimand.day, "replicate": range(1, len(fit.se) + 1), "estimate": fit.estimate, "se": fit.se,
-                "df": fit.df, "p": fit.p, "failure": fit.failure,
+                **result.cell.columns, "analysis": analysis, "contrast": estimand.contrast,
+                "endpoint": estimand.endpoint, "day": estimand.day, "replicate": range(1, len(fit.se) + 1),
+                "estimate": fit.estimate, "se": fit.se, "df": fit.df, "p": fit.p, "failure": fit.failure,
             }  # fmt: skip
             frames.append(pd.DataFrame(columns))
     return pd.concat(frames, ignore_index=True)
+
+
+def _figures(results: list[CellResult], provenance: dict[str, Any]) -> dict[str, Figure]:
+    first = results[0]
+    scenario, seed = first.cell.scenario, provenance["seed"]
+    unit = _unit(scenario)
+    drawn = {
+        "trajectories": figures.trajectories(
+            trajectories(scenario, seed=seed), _arms(scenario), unit=unit, title=scenario.title, provenance=provenance
+        )
+    }
+    if any(doses.is_ketamine for arm in scenario.arms for doses in arm.doses):
+        published = [(d, s, n, t) for _, d, n, s, t in PUBLISHED] if scenario.scale.id in DEPRESSION_SCALES else []
+        drawn["decay"] = figures.decay(
+            decay(scenario, seed=seed), published, unit=scenario.scale.unit, provenance=provenance
+        )
+    rows = [row for result in results for row in _primary(result)]
+    paths = [key for key in first.cell.columns if key != "variant"]
+    title = f"{scenario.estimand.contrast}, {scenario.estimand.endpoint}"
+    if paths == ["estimand.day"]:
+        effect = "probability" if rows[0]["measure"] == "risk_difference" else scenario.scale.unit
+        drawn["power_by_day"] = figures.by_day(rows, unit=effect, title=title, provenance=provenance)
+    elif len(paths) == 1 and _is_numeric(rows, paths[0]):
+        drawn["power_curve"] = figures.power_curve(
+            rows, paths[0], title=f"{title}, day {scenario.estimand.day:g}", provenance=provenance
+        )
+    elif len(paths) == 2:
+        drawn["power_map"] = figures.heat_map(rows, (paths[0], paths[1]), title=title, provenance=provenance)
+    room = _room(first, rows, provenance)
+    if room is not None:
+        drawn["interaction_room"] = room
+    return drawn
+
+
+def _primary(result: CellResult) -> list[dict[str, Any]]:
+    """The rows of the primary estimand by the first method."""
+    asked, method = result.cell.scenario.estimand, result.cell.scenario.analysis.methods[0]
+    wanted = (method, asked.contrast, asked.endpoint, asked.day)
+    return [row for row in result.rows if (row["analysis"], row["contrast"], row["endpoint"], row["day"]) == wanted]
+
+
+def _is_numeric(rows: list[dict[str, Any]], path: str) -> bool:
+    return all(isinstance(row[path], int | float) for row in rows)
+
+
+def _unit(scenario: Scenario) -> str:
+    scale = scenario.scale
+    return f"{scale.id} ({scale.unit})" if scale.unit == "points" else f"{scale.id.replace('_', ' ').capitalize()}"
+
+
+def _arms(scenario: Scenario) -> list[dict[str, Any]]:
+    run_in = scenario.randomisation.run_in
+    before = [day for doses in run_in.doses for day in doses.days] if run_in else []
+    return [
+        {
+            "id": arm.id,
+            "label": arm.label,
+            "infusions": before + [day for doses in arm.doses for day in doses.days],
+            "sessions": list(arm.therapy.days) if arm.therapy else [],
+        }
+        for arm in scenario.arms
+    ]
+
+
+def _room(result: CellResult, rows: list[dict[str, Any]], provenance: dict[str, Any]) -> Figure | None:
+    """The figure of an interaction's room, where the primary estimand is one and its scale ends."""
+    found = {row["metric"]: row["value"] for row in _primary(result)}
+    if "room_for_synergy" not in found:
+        return None
+    scenario, truth = result.cell.scenario, result.truths[0]
+    weights = scenario.contrast(scenario.estimand).weights
+    both = next(a for a, arm in enumerate(scenario.arms) if all((arm.factors or {}).values()))
+    order = [a for a in range(len(weights)) if a != both] + [both]
+    additive = -sum(w * m for a, (w, m) in enumerate(zip(weights, truth.arm_means, strict=True)) if a != both)
+    best = 1.0 if rows[0]["measure"] == "risk_difference" else scenario.scale.best
+    percent = scenario.scale.unit == "percent"
+    return figures.interaction_room(
+        [(scenario.arms[a].label, truth.arm_means[a], truth.arm_sds[a]) for a in order],
+        additive=additive,
+        best=best,
+        detectable=found["detectable_difference"],
+        n=scenario.n_total / len(scenario.arms),
+        unit=_unit(scenario),
+        what="percentage points" if percent else scenario.scale.unit,
+        power_at_best=found["power_at_best"],
+        provenance=provenance,
+    )

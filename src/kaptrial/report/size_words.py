@@ -62,9 +62,8 @@ def size_lines(answer: Answer) -> list[str]:
         }[answer.closed_form_kind or "approximate"]
         lines.append(f"{how}: {_value(answer, answer.closed_form)}.")
     if answer.ceiling is not None:
-        lines.append(
-            f"Ceiling of the power: {by_mcse(answer.ceiling, answer.ceiling_mcse)} ± {error(answer.ceiling_mcse)}."
-        )
+        most = f"{by_mcse(answer.ceiling, answer.ceiling_mcse)} ± {error(answer.ceiling_mcse)}"
+        lines.append(f"Highest power within reach: {most}.")
     if answer.message:
         lines.append(answer.message[0].upper() + answer.message[1:] + ".")
     return lines

@@ -35,7 +35,7 @@ def record(
         )
     assert u is not None  # a day-by-day outcome always draws its days
     if visit == 0:
-        n = int(m.baseline_period_days)
+        n = m.baseline_period_days
         return measurement.percent_of_days(noisy, u[..., :n], np.array([0]), np.array([n]))[..., 0]
     n = int(reading.length[visit])
     drawn = u[..., int(reading.first[visit]) - 1 :][..., :n]
@@ -85,9 +85,7 @@ def follow_up(
     n, visits = s.n_total, reading.visits
     before = later = None
     if s.scale.link != "identity":
-        before = uniforms(
-            generator(seed, block, Stream.BASELINE_DAY_OUTCOME), n, int(s.measurement.baseline_period_days)
-        )
+        before = uniforms(generator(seed, block, Stream.BASELINE_DAY_OUTCOME), n, s.measurement.baseline_period_days)
         later = uniforms(generator(seed, block, Stream.DAY_OUTCOME), n, len(reading.days) - 1)
     full = np.empty((*arm.shape, len(visits)))
     rescue_day, dropout_day = np.full(arm.shape, np.inf), np.full(arm.shape, np.inf)

@@ -56,6 +56,8 @@ class _UniqueKeys(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue
             key = self.construct_object(key_node, deep=True)
             if isinstance(key, list | dict):
                 raise yaml.constructor.ConstructorError(
@@ -163,7 +165,7 @@ def split_path(path: str) -> list[str | int]:
             break
         steps.append(match.group(1) if match.group(1) is not None else int(match.group(2)))
         at = match.end()
-    if not steps or at != len(path):
+    if not steps or at != len(path) or path.endswith("."):
         raise ScenarioError(f"{path!r}: must be a path such as design.n_per_arm or arms[1].therapy.days[0]")
     return steps
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from kaptrial.spec.errors import ABSENT, Misfit
-from kaptrial.spec.noun import Flag, Number, Positive, Text, noun
+from kaptrial.spec.noun import Flag, Number, Text, noun
 from kaptrial.spec.sourced import (
     Concentration,
     Correlation,
@@ -189,4 +190,4 @@ class Measurement:
     rater_sd: EffectSize
     round: Flag = True
     clip: Flag = True
-    baseline_period_days: Positive = 28.0
+    baseline_period_days: Annotated[int, Field(strict=True, ge=1)] = 28

@@ -1,0 +1,306 @@
+"""Figures for proposals: column width, colour-blind safe, direct labels, a footer that says how each was made.
+
+Every function takes tables or plain values and returns a matplotlib Figure; nothing is computed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's colours, which the colour blind can tell apart; yellow is left out for its contrast.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+SINGLE, DOUBLE = 3.5, 7.0
+PATH_NAMES = {
+    "design.n_per_arm": "Patients per arm",
+    "design.n_total": "Patients in all",
+    "estimand.day": "Day of the primary outcome",
+}
+NULL_NAMES = {"type_i_error": "type I error", "false_synergy_rate": "false synergy"}
+Rows = Sequence[Mapping[str, Any]]
+
+
+def _figure(width: float, height: float, rows: int = 1, columns: int = 1, **grid: Any) -> tuple[Figure, Any]:
+    import matplotlib as mpl
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    mpl.rcParams.update(
+        {
+            "font.size": 8, "axes.titlesize": 8.5, "axes.labelsize": 8, "xtick.labelsize": 7.5, "ytick.labelsize": 7.5,
+            "axes.spines.top": False, "axes.spines.right": False, "axes.titlelocation": "left", "pdf.fonttype": 42,
+            "svg.hashsalt": "kaptrial", "lines.linewidth": 1.5,
+        }
+    )  # fmt: skip
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure, figure.subplots(rows, columns, squeeze=False, **grid)
+
+
+def _footer(figure: Figure, provenance: Mapping[str, Any]) -> None:
+    text = (
+        f"kaptrial {provenance['version']}, seed {provenance['seed']}, {provenance['replicates']} replicates, "
+        f"scenario {provenance['scenario_sha256'][:8]}"
+    )
+    figure.supxlabel(text, fontsize=6, color="0.45", x=0.99, ha="right")
+
+
+def _label_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]], least_gap: float = 0.07) -> None:
+    """Write (x, y, text, colour) to the right of each line's end, pushed apart where they would overlap."""
+    low, high = axes.get_ylim()
+    span = high - low
+    placed: list[float] = []
+    for x, y, text, colour in sorted(ends, key=lambda end: end[1]):
+        at = max(y, placed[-1] + least_gap * span) if placed else y
+        placed.append(at)
+        axes.annotate(
+            text, (x, at), xytext=(4, 0), textcoords="offset points", va="center", color=colour, fontsize=7.5,
+            annotation_clip=False,
+        )  # fmt: skip
+
+
+def trajectories(
+    table: pd.DataFrame, arms: Sequence[Mapping[str, Any]], *, unit: str, title: str, provenance: Mapping[str, Any]
+) -> Figure:
+    """Mean latent (line) and observed (points) scores by arm; infusions and sessions under the time axis.
+
+    `table`: arm, kind, day, mean, lower, upper. `arms`: id, label, infusions (days), sessions (days).
+    """
+    height = 3.1 + 0.22 * len(arms)
+    figure, grid = _figure(DOUBLE, height, rows=2, sharex=True, height_ratios=[12, 1.1 * len(arms)])
+    axes, strip = grid[0, 0], grid[1, 0]
+    ends = []
+    shift = 0.004 * table["day"].max()
+    for i, arm in enumerate(arms):
+        colour = COLOURS[i % len(COLOURS)]
+        mine = table[table["arm"] == arm["id"]]
+        latent, seen = mine[mine["kind"] == "latent"], mine[mine["kind"] == "observed"]
+        axes.plot(latent["day"], latent["mean"], color=colour)
+        offset = (i - (len(arms) - 1) / 2) * 2 * shift
+        axes.errorbar(
+            seen["day"] + offset, seen["mean"], yerr=[seen["mean"] - seen["lower"], seen["upper"] - seen["mean"]],
+            fmt="o", color=colour, markersize=3, elinewidth=0.8,
+        )  # fmt: skip
+        ends.append((latent["day"].iloc[-1], latent["mean"].iloc[-1], arm["label"], colour))
+        y = len(arms) - 1 - i
+        strip.plot(arm["infusions"], [y] * len(arm["infusions"]), "v", color=colour, markersize=4.5)
+        strip.plot(arm["sessions"], [y - 0.05] * len(arm["sessions"]), "o", markersize=3.2, mfc="white", mec=colour)
+    axes.set_ylabel(unit)
+    axes.set_title(title)
+    _label_ends(axes, ends)
+    strip.set_ylim(-0.6, len(arms) - 0.4)
+    strip.set_yticks(range(len(arms)), [arm["label"] for arm in reversed(arms)], fontsize=7)
+    strip.tick_params(axis="y", length=0)
+    strip.spines["left"].set_visible(False)
+    strip.set_xlabel("Day (▼ infusion, ○ session). Line: latent mean; point: observed mean, 95 % range between trials")
+    _footer(figure, provenance)
+    return figure
+
+
+def decay(
+    table: pd.DataFrame, published: Sequence[tuple[float, float, int, str]], *, unit: str, provenance: Mapping[str, Any]
+) -> Figure:
+    """Improvement after one and six infusions without therapy, and the share responding where the scale has a rule.
+
+    `table`: infusions, day, improvement, responding. `published`: (day, share in percent, infusions, label)
+    of published response shares, drawn as diamonds.
+    """
+    with_response = table["responding"].notna().any()
+    figure, grid = _figure(DOUBLE if with_response else SINGLE, 2.7, columns=2 if with_response else 1)
+    panels = [("improvement", f"Mean improvement ({unit})", 1.0)]
+    if with_response:
+        panels.append(("responding", "Responding (% of all patients)", 100.0))
+    for axes, (column, label, factor) in zip(grid[0], panels, strict=True):
+        for colour, (n, mine) in zip(COLOURS, table.groupby("infusions"), strict=False):
+            shown = mine[mine["day"] > 0]
+            axes.plot(shown["day"], shown[column] * factor, color=colour)
+            at = shown.iloc[int(len(shown) * 0.36)]
+            name = "one infusion" if n == 1 else f"{n} infusions"
+            axes.annotate(
+                name, (at["day"], at[column] * factor), xytext=(4, 5), textcoords="offset points", color=colour
+            )
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel("Day")
+        axes.set_ylabel(label)
+    for k, (day, share, n, text) in enumerate(published if with_response else ()):
+        colour, axes = COLOURS[0 if n == 1 else 1], grid[0, 1]
+        axes.plot(day, share, "D", color=colour, markersize=4, mfc="white", zorder=3)
+        axes.annotate(
+            f"◇ {text}: {share:g} %",
+            (0.36, 1 - 0.075 * k),
+            xycoords="axes fraction",
+            fontsize=6.5,
+            color=colour,
+            va="top",
+        )
+    grid[0, 0].set_title("After one and six infusions, no therapy")
+    _footer(figure, provenance)
+    return figure
+
+
+def power_curve(rows: Rows, path: str, *, title: str, provenance: Mapping[str, Any]) -> Figure:
+    """Power of the primary estimand over one varied path with its Monte Carlo band; the null's rejection rate below."""
+    figure, grid = _figure(4.6, 3.0)
+    axes = grid[0, 0]
+    ends = []
+    for colour, (name, mine) in zip(COLOURS, _by_line(rows).items(), strict=False):
+        end = _band(axes, mine, path, "power", colour)
+        ends.append((*end, name or "power", colour))
+    nulls = [row for row in rows if row["metric"] in ("type_i_error", "false_synergy_rate")]
+    if nulls:
+        first = next(iter(_by_line(nulls).values()))
+        metric = first[0]["metric"]
+        end = _band(axes, first, path, metric, "0.5")
+        ends.append((*end, NULL_NAMES[metric], "0.4"))
+    _power_axis(axes)
+    axes.set_xlabel(PATH_NAMES.get(path, path))
+    axes.set_title(title)
+    _label_ends(axes, ends)
+    _footer(figure, provenance)
+    return figure
+
+
+def by_day(rows: Rows, *, unit: str, title: str, provenance: Mapping[str, Any]) -> Figure:
+    """How the true contrast and its power move with the day of the primary outcome, a line a variant."""
+    figure, grid = _figure(DOUBLE, 2.9, columns=2)
+    contrast, power = grid[0]
+    for axes, metric in ((contrast, "truth"), (power, "power")):
+        ends = []
+        for colour, (name, mine) in zip(COLOURS, _by_line(rows).items(), strict=False):
+            end = _band(axes, mine, "estimand.day", metric, colour, marker="o")
+            ends.append((*end, name or metric, colour))
+        axes.set_xlabel(PATH_NAMES["estimand.day"])
+        if metric == "power":
+            _power_axis(axes)
+        else:
+            axes.axhline(0, color="0.7", linewidth=0.8)
+            axes.set_ylabel(f"True contrast ({unit})")
+        _label_ends(axes, ends)
+    contrast.set_title(title)
+    power.set_title("Power, with its 95 % Monte Carlo band")
+    _footer(figure, provenance)
+    return figure
+
+
+def heat_map(rows: Rows, paths: tuple[str, str], *, title: str, provenance: Mapping[str, Any]) -> Figure:
+    """Power of the primary estimand over two varied paths, a panel a variant; white line: 80 %."""
+    import numpy as np
+
+    lines = _by_line([row for row in rows if row["metric"] == "power"])
+    figure, grid = _figure(max(3.6, 3.1 * len(lines)), 3.1, columns=len(lines))
+    worst = 0.0
+    image = None
+    for axes, (name, mine) in zip(grid[0], lines.items(), strict=True):
+        xs, ys = (list(dict.fromkeys(row[path] for row in mine)) for path in paths)
+        values = np.full((len(ys), len(xs)), np.nan)
+        for row in mine:
+            values[ys.index(row[paths[1]]), xs.index(row[paths[0]])] = row["value"]
+            worst = max(worst, row["mcse"])
+        image = axes.imshow(values, origin="lower", aspect="auto", cmap="cividis", vmin=0, vmax=1)
+        for j in range(len(ys)):
+            for i in range(len(xs)):
+                colour = "black" if values[j, i] > 0.55 else "white"
+                weight = "bold" if values[j, i] >= 0.8 else "normal"
+                axes.text(
+                    i, j, f"{values[j, i]:.2f}", ha="center", va="center", color=colour, fontsize=7.5, weight=weight
+                )
+        axes.set_xticks(range(len(xs)), [_tick(x) for x in xs])
+        axes.set_yticks(range(len(ys)), [_tick(y) for y in ys])
+        axes.set_xlabel(PATH_NAMES.get(paths[0], paths[0]))
+        axes.set_ylabel(PATH_NAMES.get(paths[1], paths[1]))
+        axes.set_title(name or title)
+    assert image is not None
+    figure.colorbar(image, ax=grid[0].tolist(), label=f"Power (bold: ≥ 80 %; MCSE ≤ {worst:.2g})")
+    _footer(figure, provenance)
+    return figure
+
+
+def interaction_room(
+    means: Sequence[tuple[str, float, float]], *, additive: float, best: float, detectable: float, n: float, unit: str,
+    what: str, power_at_best: float, provenance: Mapping[str, Any],
+) -> Figure:  # fmt: skip
+    """A 2×2 on its own scale: the cells, the additive sum, the room above it and the detectable interaction.
+
+    `means`: (label, mean, SD) of the four cells, the combined one last.
+    """
+    figure, grid = _figure(6.0, 3.3)
+    axes = grid[0, 0]
+    direction = 1.0 if best > additive else -1.0
+    target = additive + direction * detectable
+    for i, (label, mean, _) in enumerate(means):
+        axes.plot(i, mean, "o", color=COLOURS[0] if i < len(means) - 1 else COLOURS[1], markersize=6)
+        axes.annotate(f"{mean:.0f}", (i, mean), xytext=(-8, 0), textcoords="offset points", ha="right", va="center")
+        axes.annotate(label.replace(" + ", "\n+ "), (i, 0), xycoords=("data", "axes fraction"), xytext=(0, -6),
+                      textcoords="offset points", ha="center", va="top", fontsize=7)  # fmt: skip
+    last = len(means) - 1
+    axes.hlines(additive, last - 0.3, last + 1.05, color="0.3", linewidth=1, linestyle="--")
+    axes.annotate("sum of both effects", (last - 0.33, additive), ha="right", va="center", fontsize=7, color="0.3")
+    axes.axhline(best, color="0.3", linewidth=1)
+    axes.annotate(
+        f"end of the scale, {best:g}", (-0.35, best), xytext=(0, 3), textcoords="offset points", fontsize=7, color="0.3"
+    )
+    reached = f"detectable\n(80 % power)\n{detectable:.0f}"
+    # What cannot be reached is labelled where it stands: beyond the end of the scale.
+    edge = best if (target - best) * direction > 0 else additive
+    for x, end, at, text, colour in (
+        (last + 0.4, best, (best + additive) / 2, f"room {abs(best - additive):.0f}", COLOURS[2]),
+        (last + 0.95, target, (edge + target) / 2, reached, COLOURS[1]),
+    ):
+        axes.annotate("", (x, end), (x, additive), arrowprops={"arrowstyle": "<->", "color": colour, "linewidth": 1.5})
+        axes.annotate(text, (x, at), xytext=(4, 0), textcoords="offset points", va="center", color=colour, fontsize=7)
+    span = (
+        abs(target - min(mean for _, mean, _ in means)) if direction > 0 else abs(max(m for _, m, _ in means) - target)
+    )
+    ends = [mean for _, mean, _ in means] + [target, best]
+    axes.set_ylim(min(ends) - 0.12 * span, max(ends) + 0.1 * span)
+    axes.set_xlim(-0.5, last + 1.7)
+    axes.set_xticks([])
+    axes.set_yticks(
+        [tick for tick in axes.get_yticks() if (best - tick) * direction >= 0 and min(ends) <= tick <= max(ends)]
+    )
+    axes.set_ylabel(unit)
+    verdict = "cannot find" if power_at_best < 0.8 else "could find"
+    axes.set_title(
+        f"{n:g} a cell {verdict} a synergy here: it takes {detectable:.0f} {what}\nbeyond the sum of both effects, "
+        f"and the scale leaves {abs(best - additive):.0f}\n(power"
+        f" {power_at_best:.2f} if everybody in the combined cell did best)"
+    )
+    _footer(figure, provenance)
+    return figure
+
+
+def _tick(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
+
+
+def _by_line(rows: Rows) -> dict[str, list[Mapping[str, Any]]]:
+    """Rows grouped by variant, in the order in which they come."""
+    lines: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        lines.setdefault(str(row.get("variant", "")), []).append(row)
+    return lines
+
+
+def _band(
+    axes: Axes, rows: Rows, path: str, metric: str, colour: str, marker: str | None = None
+) -> tuple[float, float]:
+    """Draw one metric over a path with its 95 % Monte Carlo band; the line's last point."""
+    points = sorted((row[path], row["value"], row["mcse"]) for row in rows if row["metric"] == metric)
+    x, y = [p[0] for p in points], [p[1] for p in points]
+    axes.plot(x, y, color=colour, marker=marker, markersize=3)
+    axes.fill_between(
+        x, [v - 1.96 * e for _, v, e in points], [v + 1.96 * e for _, v, e in points], color=colour, alpha=0.2, lw=0
+    )
+    return x[-1], y[-1]
+
+
+def _power_axis(axes: Axes) -> None:
+    axes.set_ylim(0, 1.02)
+    axes.set_ylabel("Power")
+    for level in (0.8, 0.9):
+        axes.axhline(level, color="0.75", linewidth=0.7, linestyle=":")
