@@ -5,6 +5,7 @@ Every function takes tables or plain values and returns a matplotlib Figure; not
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -91,7 +92,7 @@ def trajectories(
         strip.plot(arm["infusions"], [y] * len(arm["infusions"]), "v", color=colour, markersize=4.5)
         strip.plot(arm["sessions"], [y - 0.05] * len(arm["sessions"]), "o", markersize=3.2, mfc="white", mec=colour)
     axes.set_ylabel(unit)
-    axes.set_title(title)
+    axes.set_title(textwrap.fill(title, 72))
     _label_ends(axes, ends)
     strip.set_ylim(-0.6, len(arms) - 0.4)
     strip.set_yticks(range(len(arms)), [arm["label"] for arm in reversed(arms)], fontsize=7)

@@ -47,8 +47,8 @@ class Allocation:
 
     def __post_init__(self) -> None:
         for arm, share in (self.ratio or {}).items():
-            if share < 1:
-                raise Misfit(f"ratio.{arm}", share, "must be a whole number ≥ 1")
+            if not 1 <= share <= 100:
+                raise Misfit(f"ratio.{arm}", share, "must be a whole number, 1 to 100")
 
 
 @noun
