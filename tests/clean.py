@@ -70,7 +70,8 @@ def t_test_power(delta: float, n: int, alpha: float = 0.05) -> float:
 def ancova_power(delta: float, n: int, alpha: float = 0.05) -> float:
     """Power of ANCOVA averaged over the random covariate.
 
-    Given the covariate the variance is σ²(1 − ρ²)·(2/n)·(1 + F/(2n − 2)) with F ~ F(1, 2n − 2); the mean over F is taken by the
+    Given the covariate the variance is σ²(1 − ρ²)·(2/n)·(1 + F/(2n − 2)) with F ~ F(1, 2n − 2); the mean over
+    F is taken by the
     midpoint rule on its quantiles.
     """
     f = special.fdtri(1, 2 * n - 2, (np.arange(2000) + 0.5) / 2000)

@@ -13,8 +13,8 @@ ROOT = Path(__file__).parents[1]
 STARTER = ROOT / "scenarios" / "starter.yaml"
 KARE = ROOT / "scenarios" / "kare_factorial.yaml"
 METRICS = {
-    "power", "type_i_error", "truth", "truth_if_additive", "mean_estimate", "bias", "empirical_se", "model_se", "coverage",
-    "type_s", "type_m",
+    "power", "type_i_error", "truth", "truth_if_additive", "mean_estimate", "bias", "empirical_se", "model_se",
+    "coverage", "type_s", "type_m",
 }  # fmt: skip
 
 

@@ -31,7 +31,7 @@ def main(argv: list[str] | None = None) -> None:
     try:
         app(args=argv, standalone_mode=True)
     except ScenarioError as error:
-        print(f"kaptrial: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"kaptrial: {error}", file=sys.stderr)
         raise SystemExit(2) from None
     except OSError as error:
         print(f"kaptrial: {error.filename}: {error.strerror}", file=sys.stderr)

@@ -1,4 +1,5 @@
-"""The catalogue: every source key resolves, every figure says where it was read, and a second reading of some of them."""
+"""The catalogue: every source key resolves, every figure says where it was read, and a second reading of some
+of them."""
 
 from __future__ import annotations
 

@@ -158,6 +158,8 @@ CASES: dict[str, Case] = {
     "number for a flag of the relapse": case(
         {"relapse": {"response_day": 7, "fraction": 0.5, "confirmed": 1}}, "relapse.confirmed = 1", "true or false"
     ),
+    "octal number": case(text("n_per_arm: 60", "n_per_arm: 060"), "the number 060", "must be valid YAML"),
+    "number in sixties": case(text("n_per_arm: 60", "n_per_arm: 1:00"), "the number 1:00", "must be valid YAML"),
     "number for text": case({"title": 5}, "title = 5", "must be text"),
     "date for text": case(text("Ketamine with or without CBT, the smallest useful file", "2024-05-01"), "title"),
     "mapping for a list": case({"arms": {"id": "a"}}, "arms", "must be a list"),

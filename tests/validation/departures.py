@@ -83,9 +83,8 @@ def main() -> None:
         edit(raw)
         cells.append(Cell(scenario=build(raw), columns={"case": name}))
     metrics = ("power", "type_i_error", "expectancy_only_rate", "truth", "bias", "empirical_se", "model_se", "coverage")
-    print(
-        f"{N} an arm, difference {DELTA:g}, {REPLICATES} replicates, seed {SEED}; exact clean power {ancova_power(DELTA, N):.4f}\n"
-    )
+    print(f"{N} an arm, difference {DELTA:g}, {REPLICATES} replicates, seed {SEED}")
+    print(f"exact power of the clean case {ancova_power(DELTA, N):.4f}\n")
     print("| case | " + " | ".join(m.replace("_", " ") for m in metrics) + " |")
     print("|---" * (len(metrics) + 1) + "|")
     for result in characteristics(cells, seed=SEED, replicates=REPLICATES):

@@ -1,4 +1,5 @@
-"""In the clean case power, type I error, bias and coverage are known: within 4 combined Monte Carlo SE at 20,000 replicates."""
+"""In the clean case power, type I error, bias and coverage are known: within 4 combined Monte Carlo SE at
+20,000 replicates."""
 
 from __future__ import annotations
 

@@ -313,7 +313,7 @@ def _null_runs(s: Scenario) -> list[_NullRun]:
         runs.append(_NullRun(scenario=replace(s, null=null), metric=metric, estimands=tuple(estimands)))
         part = {"therapy": s.expectancy.therapy, "drug": s.expectancy.drug, "synergy": None}[null]
         if part is not None:
-            hopeful = replace(with_null(s, null, expectancy=True), null=None)
+            hopeful = with_null(s, null, expectancy=True)
             runs.append(_NullRun(scenario=hopeful, metric="expectancy_only_rate", estimands=tuple(estimands)))
     return runs
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 
 class ScenarioError(ValueError):
-    """A scenario, setting or data file that cannot be used. One line: where, what stands there, what may stand
-    there."""
+    """A file or setting that cannot be used. One line: where, what stands there, what may stand there."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))
 
 
 class Misfit(ValueError):

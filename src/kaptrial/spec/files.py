@@ -38,7 +38,7 @@ def read_raw(path: Path) -> Raw:
     except UnicodeDecodeError:
         raise ScenarioError(f"{path} = binary data: must be a scenario file in YAML, encoded in UTF-8") from None
     try:
-        raw = yaml.load(text, Loader=_UniqueKeys)
+        raw = yaml.load(text, Loader=_Loader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         where = getattr(error, "problem_mark", None)
         at = f" line {where.line + 1}" if where is not None else ""
@@ -50,8 +50,8 @@ def read_raw(path: Path) -> Raw:
     return raw
 
 
-class _UniqueKeys(yaml.SafeLoader):
-    """Safe YAML in which a key that stands twice is an error: the second would silently win."""
+class _Loader(yaml.SafeLoader):
+    """Safe YAML without its traps: a key that stands twice, of which the second would silently win, and odd numbers."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
@@ -67,6 +67,18 @@ class _UniqueKeys(yaml.SafeLoader):
                 raise yaml.constructor.ConstructorError(None, None, f"key `{key}` stands twice", key_node.start_mark)
             seen.add(key)
         return super().construct_mapping(node, deep)
+
+    def construct_number(self, node: yaml.ScalarNode) -> int | float:
+        """YAML 1.1 reads 060 as 48 and 1:00 as 60; nobody who writes a trial means that."""
+        text = str(node.value)
+        if ":" in text or re.match(r"[-+]?0[0-9_box]", text):
+            raise yaml.constructor.ConstructorError(None, None, f"the number {text}", node.start_mark)
+        is_whole = node.tag == "tag:yaml.org,2002:int"
+        return self.construct_yaml_int(node) if is_whole else self.construct_yaml_float(node)
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_number)
+_Loader.add_constructor("tag:yaml.org,2002:float", _Loader.construct_number)
 
 
 @cache
@@ -282,7 +294,7 @@ def _join(steps: typing.Iterable[str | int]) -> str:
 def _show(value: Any) -> str:
     if isinstance(value, dict | list | tuple) and len(str(value)) > 60:
         return "a mapping" if isinstance(value, dict) else "a list"
-    return str(value) if not isinstance(value, str) else f"'{value[:60]}'"
+    return f"'{value[:60]}'" if isinstance(value, str) else str(value)[:60]
 
 
 def _line(error: ValidationError) -> str:
@@ -304,7 +316,7 @@ def _line(error: ValidationError) -> str:
 def _allowed(error: Any, steps: list[Any]) -> str:
     kind, context = error["type"], error.get("ctx", {})
     if kind == "unexpected_keyword_argument":
-        hints = _hints_at(steps[:-1])
+        hints = ["by_arm"] if "#by_arm" in error["loc"] else _hints_at(steps[:-1])
         return f"unknown key{nearest(str(steps[-1]), hints)}" + (f" (known: {', '.join(hints)})" if hints else "")
     if kind == "dataclass_type":
         if context.get("class_name") == "Sourced":

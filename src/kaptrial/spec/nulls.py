@@ -11,12 +11,13 @@ from kaptrial.spec.treatment import Doses, Therapy
 
 
 def with_null(scenario: Scenario, null: Null, *, expectancy: bool) -> Scenario:
-    """The scenario with `null` true and declared.
+    """The scenario with `null` true; declared, too, unless expectancy is left on.
 
     therapy: Tmax = γ = κ = ξ = 0 and conduct the same in all arms, that of the reference arm; therapist variance stays.
     synergy: γ = κ = ξ = 0. drug: every q is 0. The expectancy of what is nulled is off unless `expectancy` is True.
     """
-    s = replace(scenario, null=null)
+    # Declared, the null would be applied once more where trials are simulated, and take expectancy away.
+    s = replace(scenario, null=None if expectancy else null)
     if null == "synergy":
         return replace(s, therapies={name: additive(therapy) for name, therapy in s.therapies.items()})
     if null == "drug":

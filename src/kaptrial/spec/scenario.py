@@ -14,6 +14,13 @@ from kaptrial.spec.sourced import EFFECT_UNITS, ByArm, nearest, walk
 from kaptrial.spec.treatment import REFERENCE_MG_PER_KG, Arm, Doses, Therapy
 from kaptrial.spec.trial import Analysis, Design, Estimand, Randomisation, Relapse
 
+# A block this long balances nothing.
+MAX_BLOCK = 1000
+# Columns of a trial's file, which a stratum may not be called.
+RESERVED = (
+    "replicate", "patient", "arm", "therapist", "day", "baseline", "score", "latent", "outcome", "randomisation_score",
+)  # fmt: skip
+
 Null = Literal["therapy", "synergy", "drug"]
 
 
@@ -136,6 +143,10 @@ def _check_arms(s: Scenario) -> None:
         if arm.therapy is not None:
             _check_therapy(s, f"arms[{i}].therapy", arm.therapy.name)
             _check_not_before(f"arms[{i}].therapy.days", arm.therapy.days, start)
+        for j, adjunct in enumerate(arm.adjuncts):
+            if adjunct.from_day < start:
+                allowed = f"must not be before randomisation on day {start:g}: until then the arms are alike"
+                raise Misfit(f"arms[{i}].adjuncts[{j}].from_day", adjunct.from_day, allowed)
         for j, doses in enumerate(arm.doses):
             _check_not_before(f"arms[{i}].doses[{j}].days", doses.days, start)
             _check_quantities(f"arms[{i}].doses[{j}]", doses)
@@ -186,6 +197,14 @@ def _check_units(s: Scenario) -> None:
     if s.scale.link == "identity" and not s.scale.low <= baseline <= s.scale.high:
         allowed = f"must lie on the scale {s.outcome.scale}, {s.scale.low:g} to {s.scale.high:g}"
         raise Misfit("population.baseline.value", baseline, allowed)
+    entry, m = s.population.entry, s.measurement
+    if entry is not None:
+        for at, bound in (("at_least", entry.at_least), ("at_most", entry.at_most)):
+            if bound is not None and not s.scale.low <= bound <= s.scale.high:
+                allowed = f"must lie on the scale {s.outcome.scale}, {s.scale.low:g} to {s.scale.high:g}"
+                raise Misfit(f"population.entry.{at}", bound, allowed)
+        if s.population.baseline.spread == m.deviation_sd.value == m.rater_sd.value == 0:
+            raise Misfit("population.entry", ABSENT, "must not be given where day-0 scores do not vary")
     for path, value in walk(s):
         if value.unit in EFFECT_UNITS and value.unit != wanted:
             raise Misfit(f"{path}.unit", value.unit, f"must be {wanted}, the latent unit of {s.outcome.scale}")
@@ -205,6 +224,11 @@ def _check_drug(s: Scenario) -> None:
         for i, day in enumerate(s.design.visits):
             if day != int(day):
                 raise Misfit(f"design.visits[{i}]", day, f"must be a whole day: {s.outcome.scale} is counted by days")
+    for name, therapy in s.therapies.items():
+        if s.drug.effect == "linear" and therapy.xi is not None and therapy.xi.value > 0:
+            raise Misfit(
+                f"therapies.{name}.xi", therapy.xi.value, "must be 0 with effect: linear, which has no occupancy"
+            )
     if s.drug.window_half_life is None:
         for name, therapy in s.therapies.items():
             if therapy.gamma is not None and therapy.gamma.value > 0:
@@ -252,6 +276,11 @@ def _check_design(s: Scenario) -> None:
                 f"must be an arm: {', '.join(ids)}{nearest(arm_id, ids)}",
             )
     smallest = sum(s.ratio)
+    if s.n_total < len(s.arms) * 2 or s.n_total < smallest:
+        least = max(len(s.arms) * 2, smallest)
+        raise Misfit("design.n_total", s.n_total, f"must be ≥ {least}: two patients an arm and a whole block")
+    if allocation.block is not None and allocation.block > MAX_BLOCK:
+        raise Misfit("design.allocation.block", allocation.block, f"must be ≤ {MAX_BLOCK}")
     if allocation.block is not None and (allocation.block < 1 or allocation.block % smallest):
         raise Misfit(
             "design.allocation.block",
@@ -260,12 +289,9 @@ def _check_design(s: Scenario) -> None:
         )
     names = [stratum.name for stratum in allocation.strata]
     for i, name in enumerate(names):
-        if name in names[:i] or name == "baseline":
-            raise Misfit(
-                f"design.allocation.strata[{i}].name",
-                name,
-                "must differ from the other strata and from `baseline`",
-            )
+        taken = (*names[:i], *RESERVED, *s.factors)
+        if name in taken:
+            raise Misfit(f"design.allocation.strata[{i}].name", name, f"must differ from {', '.join(taken)}")
     known = ["baseline", *(["randomisation_score"] if s.randomisation.day > 0 else []), *names]
     for i, covariate in enumerate(s.analysis.covariates):
         if covariate not in known:

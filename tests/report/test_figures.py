@@ -1,0 +1,79 @@
+"""Figures are written in both formats, the same bytes each time; their tables agree with truth and limits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kaptrial.design.characteristics import Cell, characteristics
+from kaptrial.design.courses import decay, trajectories
+from kaptrial.report.pack import write_power
+from kaptrial.spec.files import load
+from kaptrial.truth import truths
+
+SCENARIOS = Path(__file__).parents[2] / "scenarios"
+PROVENANCE = {"version": "0", "seed": 1, "replicates": 128, "scenario_sha256": "0" * 64, "title": "a test"}
+
+
+def written(folder: Path, scenario: str, *points: dict[str, float]) -> set[str]:
+    cells = [Cell(scenario=load(SCENARIOS / f"{scenario}.yaml", p), columns=p) for p in points]
+    results = characteristics(cells, seed=1, replicates=128, nulls=False)
+    write_power(folder, results, PROVENANCE)
+    names = {path.stem for path in folder.glob("*.pdf")}
+    for name in names:
+        assert (folder / f"{name}.pdf").read_bytes().startswith(b"%PDF")
+        assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+    return names
+
+
+@pytest.mark.parametrize(
+    ("scenario", "points", "figure"),
+    [
+        ("starter", [{}], "trajectories"),
+        ("starter", [{}], "decay"),
+        ("starter", [{"design.n_per_arm": n} for n in (10, 20)], "power_curve"),
+        ("starter", [{"estimand.day": d} for d in (7, 28)], "power_by_day"),
+        (
+            "starter",
+            [{"design.n_per_arm": n, "therapies.cbt.max_effect": e} for n in (10, 20) for e in (2, 4)],
+            "power_map",
+        ),
+        ("kare_factorial", [{}], "interaction_room"),
+    ],
+)
+def test_the_figure_is_written(tmp_path, scenario, points, figure):
+    assert figure in written(tmp_path, scenario, *points)
+
+
+def test_the_same_run_writes_the_same_bytes(tmp_path):
+    for folder in ("a", "b"):
+        written(tmp_path / folder, "starter", {})
+    names = sorted(path.name for path in (tmp_path / "a").iterdir())
+    assert len(names) >= 7
+    for name in names:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes(), name
+
+
+def test_trajectories_meet_the_truth_on_the_day_asked_for():
+    scenario = load(SCENARIOS / "starter.yaml")
+    table = trajectories(scenario, seed=3)
+    (truth,) = truths(scenario, seed=1)
+    latent = table[(table["kind"] == "latent") & (table["day"] == scenario.estimand.day)]
+    for arm, mean, sd in zip(scenario.arms, truth.arm_means, truth.arm_sds, strict=True):
+        found = latent.loc[latent["arm"] == arm.id, "mean"].item()
+        # 128 × 100 patients drawn anew; rounding and the floor at 0 move the recorded mean by less than .1.
+        assert abs(found - mean) < 4 * sd / np.sqrt(12_800) + 0.1
+
+
+def test_decay_of_one_and_six_infusions():
+    table = decay(load(SCENARIOS / "starter.yaml"), seed=1).set_index(["infusions", "day"])
+    one, six = table.loc[1], table.loc[6]
+    assert one.loc[0, "improvement"] == 0
+    assert ((table["responding"] >= 0) & (table["responding"] <= 1)).all()
+    # Until the second infusion both have had one; afterwards the series is ahead on every day.
+    assert (one.loc[:2, "improvement"] == six.loc[:2, "improvement"]).all()
+    assert (six.loc[2.5:, "improvement"] > one.loc[2.5:, "improvement"]).all()
+    # One infusion without natural course or hope only fades.
+    assert (np.diff(one.loc[0.5:, "improvement"]) < 0).all()
