@@ -1,0 +1,45 @@
+"""The smallest size, or other number of a scenario, that reaches a power: stochastic root-finding with common random
+numbers.
+
+Every point is simulated under one seed, and a trial of n is the beginning of a trial of n + m, so that the points share
+their noise. Near the target the power is fitted by Φ(a + b·u), u = √n for a size and log x for another number, as
+independent binomials; the covariance of (a, b) is the sandwich with replicates as clusters, which is right for points
+that share replicates (Liang & Zeger 1986, Biometrika 73:13-22). The interval is Fieller's: all u whose fitted power
+does not differ from the target. Power at the answer is taken from fresh replicates under the next seed."""
+
+from __future__ import annotations
+
+from kaptrial.design.sample_size.answer import SIZES, Answer
+from kaptrial.design.sample_size.closed_form import closed_power
+from kaptrial.design.sample_size.paths import solve_path
+from kaptrial.design.sample_size.search import Search, asked
+from kaptrial.design.sample_size.sizes import solve_size
+from kaptrial.spec.errors import ScenarioError
+from kaptrial.spec.files import Raw, build
+
+
+def solve(
+    raw: Raw,
+    *,
+    target: float,
+    over: str | None = None,
+    bounds: tuple[float, float] | None = None,
+    replicates: int = 2000,
+    seed: int = 1,
+    workers: int = 1,
+) -> Answer:
+    """The value at `over` (default: the scenario's size) at which the primary estimand's power is `target`.
+
+    The first of `analysis.methods` is used. Raises ScenarioError for a path, bounds or target that cannot be used.
+    """
+    base = asked(build(raw))
+    if not base.analysis.alpha < target < 1:
+        raise ScenarioError(
+            f"--power = {target:g}: must be between alpha, {base.analysis.alpha:g}, and 1: more is never certain"
+        )
+    path = over or ("design.n_total" if base.design.n_per_arm is None else "design.n_per_arm")
+    search = Search(raw, base, path, target, bounds, replicates, seed, workers)
+    return solve_size(search) if path in SIZES else solve_path(search)
+
+
+__all__ = ["SIZES", "Answer", "closed_power", "solve"]

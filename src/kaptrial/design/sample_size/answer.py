@@ -1,0 +1,77 @@
+"""What a search answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+SIZES = ("design.n_per_arm", "design.n_total")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tried:
+    """A value tried: the power there with its Monte Carlo standard error, and how many replicates gave it."""
+
+    value: float
+    power: float
+    mcse: float
+    replicates: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What `solve` found.
+
+    `value`: the smallest value at `path` (the largest, if power falls with it) with power `target`; whole for a size;
+    None if it was not reached. `lower`, `upper` and `lower_999`, `upper_999`: its 95 % and 99.9 % intervals from the
+    Monte Carlo error, rounded as `value` is; None where an end could not be found. `achieved`, `achieved_mcse`: power
+    at `value` in `achieved_replicates` fresh replicates under `achieved_seed`. `closed_form`: the value from the
+    non-central t, `closed_form_kind` exact or approximate (with the simulated SE). `ceiling`, `ceiling_mcse`: where the
+    power is not reached, or the number of therapists is fixed, what cannot be exceeded. `tried`: the points at which
+    the power was simulated, in rising order.
+    """
+
+    analysis: str
+    contrast: str
+    endpoint: str
+    day: float
+    metric: str
+    path: str
+    target: float
+    value: float | None
+    lower: float | None
+    upper: float | None
+    lower_999: float | None
+    upper_999: float | None
+    achieved: float | None
+    achieved_mcse: float | None
+    achieved_replicates: int
+    achieved_seed: int
+    closed_form: float | None
+    closed_form_kind: str | None
+    ceiling: float | None
+    ceiling_mcse: float | None
+    reached: bool
+    message: str
+    tried: tuple[Tried, ...]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One flat row for JSON."""
+        same = (
+            "analysis", "contrast", "endpoint", "day", "metric", "path", "value", "lower", "upper", "lower_999",
+            "upper_999", "closed_form", "closed_form_kind", "ceiling", "ceiling_mcse", "reached", "message",
+        )  # fmt: skip
+        found = {name: getattr(self, name) for name in same}
+        if self.path in SIZES:
+            sizes = ("value", "lower", "upper", "lower_999", "upper_999", "closed_form")
+            found |= {name: None if found[name] is None else int(found[name]) for name in sizes}
+        return [
+            found
+            | {
+                "target_power": self.target,
+                "achieved_power": self.achieved,
+                "achieved_mcse": self.achieved_mcse,
+                "achieved_replicates": self.achieved_replicates,
+                "achieved_seed": self.achieved_seed,
+            }
+        ]
