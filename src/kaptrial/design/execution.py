@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -97,10 +97,3 @@ def best_endpoint(scenario: Scenario, estimand: Estimand) -> float:
 
 def _join(fits: Sequence[Fit], n: int) -> Fit:
     return Fit(**{name: np.concatenate([getattr(f, name) for f in fits])[:n] for name in vars(fits[0])})
-
-
-def sized(scenario: Scenario, n: int) -> Scenario:
-    """The scenario with n patients an arm, or n in all where the ratio is unequal."""
-    if scenario.design.n_per_arm is None:
-        return replace(scenario, design=replace(scenario.design, n_total=n))
-    return replace(scenario, design=replace(scenario.design, n_per_arm=n))

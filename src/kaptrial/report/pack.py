@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from kaptrial.design.courses import decay, trajectories
 from kaptrial.report import figures
 from kaptrial.report.files import write_bytes, write_json, write_text
+from kaptrial.spec.files import dump
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,10 +30,11 @@ DEPRESSION_SCALES = ("MADRS", "HDRS-17", "HDRS-21", "HDRS-24", "HDRS-25")
 
 
 def write_power(folder: Path, results: list[CellResult], provenance: dict[str, Any]) -> None:
-    """results.json, results.csv, estimates.csv (one row a replicate) and the figures that the run supports."""
+    """The first cell's scenario, results.json, results.csv, estimates.csv (one row a replicate) and the figures."""
     import pandas as pd
 
     rows = [row for result in results for row in result.rows]
+    write_text(folder / "scenario.yaml", dump(results[0].cell.scenario))
     write_json(folder / "results.json", provenance, rows)
     write_text(folder / "results.csv", pd.DataFrame(rows).to_csv(index=False))
     write_text(folder / "estimates.csv", _estimates(results).to_csv(index=False))

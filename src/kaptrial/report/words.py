@@ -112,6 +112,10 @@ def show_description(scenario: Scenario, found: list[Truth], seed: int) -> None:
             *means,
         )
     console.print(truth_table)
+    for kind, name in (("mcid", "meaningful difference"), ("reliable_change", "reliable change of one patient")):
+        for threshold in scenario.scale.thresholds[kind]:
+            text = f"{scenario.scale.id} {name}: {threshold.get('value', threshold.get('fraction'))}"
+            console.print(f"{text} ({threshold.get('kind', name)}; {threshold['source']})", markup=False)
     for arm, icc in zip(scenario.arms, found[0].icc, strict=True):
         if icc > 0:
             console.print(f"therapist ICC in {arm.id} at day {scenario.estimand.day:g}: {icc:.3f}", markup=False)

@@ -200,7 +200,6 @@ class Arm:
     therapy: Sessions | None = None
     adjuncts: tuple[Adjunct, ...] = ()
     factors: dict[Identifier, Literal[0, 1]] | None = None
-    colour: Text | None = None
 
 
 def zero_if_absent(value: Sourced | None) -> float:
