@@ -89,8 +89,8 @@ def trajectories(
         )  # fmt: skip
         ends.append((latent["day"].iloc[-1], latent["mean"].iloc[-1], arm["label"], colour))
         y = len(arms) - 1 - i
-        strip.plot(arm["infusions"], [y] * len(arm["infusions"]), "v", color=colour, markersize=4.5)
-        strip.plot(arm["sessions"], [y - 0.05] * len(arm["sessions"]), "o", markersize=3.2, mfc="white", mec=colour)
+        strip.plot(arm["infusions"], [y + 0.2] * len(arm["infusions"]), "v", color=colour, markersize=4.5)
+        strip.plot(arm["sessions"], [y - 0.2] * len(arm["sessions"]), "o", markersize=3.2, mfc="white", mec=colour)
     axes.set_ylabel(unit)
     axes.set_title(textwrap.fill(title, 72))
     _label_ends(axes, ends)
