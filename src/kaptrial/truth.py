@@ -9,6 +9,7 @@ import numpy as np
 from kaptrial.analyse import patient_endpoint
 from kaptrial.simulate import simulate_block
 from kaptrial.spec.nulls import additive
+from kaptrial.spec.patients import Expectancy
 from kaptrial.spec.scenario import Scenario
 from kaptrial.spec.trial import Estimand
 from kaptrial.trials import Floats
@@ -53,6 +54,11 @@ def truths_if_additive(scenario: Scenario, *, seed: int, blocks: int = BLOCKS) -
     """The truths with γ = κ = ξ = 0: what the recorded scale makes of an additive therapy."""
     therapies = {name: additive(therapy) for name, therapy in scenario.therapies.items()}
     return truths(replace(scenario, therapies=therapies), seed=seed, blocks=blocks)
+
+
+def truths_without_expectancy(scenario: Scenario, *, seed: int, blocks: int = BLOCKS) -> list[Truth]:
+    """The truths if nobody hoped or was disappointed: what is left of the contrast without expectancy."""
+    return truths(replace(scenario, expectancy=Expectancy()), seed=seed, blocks=blocks)
 
 
 def _counterfactual(scenario: Scenario, strategy: str) -> Scenario:

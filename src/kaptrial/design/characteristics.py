@@ -18,7 +18,7 @@ from kaptrial.spec.files import scenario_hash
 from kaptrial.spec.nulls import with_null
 from kaptrial.spec.scenario import Null, Scenario
 from kaptrial.spec.trial import Estimand
-from kaptrial.truth import Truth, truths, truths_if_additive
+from kaptrial.truth import Truth, truths, truths_if_additive, truths_without_expectancy
 
 Row = dict[str, Any]
 # Power at which the detectable difference is stated.
@@ -33,6 +33,15 @@ class Cell:
 
     scenario: Scenario
     columns: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Truths:
+    """An estimand's truth as the scenario stands, with γ = κ = ξ = 0, and without expectancy."""
+
+    actual: Truth
+    if_additive: Truth
+    without_expectancy: Truth
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,8 +70,8 @@ def characteristics(
     fits = iter(_fits(scenarios, seed, replicates, workers, progress))
     known = _shared_truths([cell.scenario for cell in cells], seed)
     results = []
-    for cell, plan, (truth, additive) in zip(cells, plans, known, strict=True):
-        own = next(fits)
+    for cell, plan, known_truths in zip(cells, plans, known, strict=True):
+        own, truth = next(fits), [each.actual for each in known_truths]
         under_null = [next(fits) for _ in plan]
         rows: list[Row] = []
         for i, estimand in enumerate(cell.scenario.estimands):
@@ -75,7 +84,7 @@ def characteristics(
                     "day": estimand.day,
                     **cell.columns,
                 }
-                found = _rows(cell.scenario, estimand, own, i, method, truth[i], additive[i])
+                found = _rows(cell.scenario, estimand, own, i, method, known_truths[i])
                 for p, fit in zip(plan, under_null, strict=True):
                     if i in p.estimands:
                         found.append(_rejection(p.metric, fit[i, method], cell.scenario.analysis.alpha))
@@ -139,28 +148,26 @@ def _fits(
     return out
 
 
-def _shared_truths(scenarios: Sequence[Scenario], seed: int) -> list[tuple[list[Truth], list[Truth]]]:
-    """The truths of each scenario's estimands, and those if therapy were additive."""
-    found: dict[tuple[str, Estimand], tuple[Truth, Truth]] = {}
+def _shared_truths(scenarios: Sequence[Scenario], seed: int) -> list[list[Truths]]:
+    """The truths of each scenario's estimands, simulated once for scenarios that share them."""
+    found: dict[tuple[str, Estimand], Truths] = {}
     for key, group in _grouped(scenarios, _truth_key).items():
         s, estimands = _asking_all(group)
-        truth = truths(s, seed=seed)
+        actual = truths(s, seed=seed)
         has_interplay = any(t.gamma or t.kappa or t.xi for t in s.therapies.values())
-        additive = truths_if_additive(s, seed=seed) if has_interplay else truth
-        for estimand, *pair in zip(estimands, truth, additive, strict=True):
-            found[key, estimand] = (pair[0], pair[1])
-    out = []
-    for s in scenarios:
-        pairs = [found[_truth_key(s), estimand] for estimand in s.estimands]
-        out.append(([pair[0] for pair in pairs], [pair[1] for pair in pairs]))
-    return out
+        additive = truths_if_additive(s, seed=seed) if has_interplay else actual
+        has_hope = s.expectancy.drug is not None or s.expectancy.therapy is not None
+        unhoped = truths_without_expectancy(s, seed=seed) if has_hope else actual
+        for estimand, *three in zip(estimands, actual, additive, unhoped, strict=True):
+            found[key, estimand] = Truths(actual=three[0], if_additive=three[1], without_expectancy=three[2])
+    return [[found[_truth_key(s), estimand] for estimand in s.estimands] for s in scenarios]
 
 
 # --- the rows of one estimand -----------------------------------------------------------------------------------------
 
 
-def _rows(s: Scenario, estimand: Estimand, fits: Fits, i: int, method: str, truth: Truth, additive: Truth) -> list[Row]:
-    fit, alpha = fits[i, method], s.analysis.alpha
+def _rows(s: Scenario, estimand: Estimand, fits: Fits, i: int, method: str, known: Truths) -> list[Row]:
+    fit, alpha, truth = fits[i, method], s.analysis.alpha, known.actual
     name = {None: "power", "synergy": "false_synergy_rate"}.get(s.null, "type_i_error")
     n_failed = int((fit.failure != 0).sum())
     rows = [_rejection(name, fit, alpha)]
@@ -177,7 +184,8 @@ def _rows(s: Scenario, estimand: Estimand, fits: Fits, i: int, method: str, trut
         )
 
     add("truth", truth.value, truth.mcse)
-    add("truth_if_additive", additive.value, additive.mcse)
+    add("truth_if_additive", known.if_additive.value, known.if_additive.mcse)
+    add("truth_without_expectancy", known.without_expectancy.value, known.without_expectancy.mcse)
     ok = fit.failure == 0
     n = int(ok.sum())
     if n < 2:
@@ -197,9 +205,9 @@ def _rows(s: Scenario, estimand: Estimand, fits: Fits, i: int, method: str, trut
     detectable = detectable_difference(sd, float(np.median(fit.df[ok])), alpha, TARGET_POWER)
     add("detectable_difference", detectable, detectable / np.sqrt(2 * (n - 1)))
     if s.contrast(estimand).kind == "interaction":
-        room = _room(s, estimand, additive)
+        room = _room(s, estimand, known.if_additive)
         if room is not None:
-            add("room_for_synergy", room, additive.mcse)
+            add("room_for_synergy", room, known.if_additive.mcse)
         rows.append(_rejection("power_at_best", fits[i, method + AT_BEST], alpha, least=True))
     return rows
 

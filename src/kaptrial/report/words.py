@@ -28,8 +28,8 @@ def _console() -> Console:
 
 # The metrics a table on the terminal shows; the files hold all of them.
 SHOWN = (
-    "power", "type_i_error", "false_synergy_rate", "expectancy_only_rate", "truth", "truth_if_additive", "bias",
-    "empirical_se", "coverage",
+    "power", "type_i_error", "false_synergy_rate", "expectancy_only_rate", "truth", "truth_if_additive",
+    "truth_without_expectancy", "bias", "empirical_se", "coverage",
 )  # fmt: skip
 
 
@@ -165,6 +165,10 @@ def show_power(results: list[CellResult], provenance: dict[str, Any]) -> None:
     same = [f"{key}: {_plain(heads[0][key])}" for key in heads[0] if len({str(head[key]) for head in heads}) == 1]
     console.print("; ".join(same) + "\n", markup=False)
     present = [m for m in SHOWN if any(row["metric"] == m for group in groups for row in group)]
+    for extra in ("truth_if_additive", "truth_without_expectancy"):
+        values = [{row["metric"]: row["value"] for row in group} for group in groups]
+        if all(v.get(extra) == v.get("truth") for v in values):
+            present = [m for m in present if m != extra]
     table = Table(box=None, padding=(0, 2, 0, 0))
     for key in varying:
         table.add_column(key, no_wrap=True)
