@@ -19,6 +19,13 @@ class Failure(IntEnum):
     TOO_FEW_PATIENTS = 1
     NO_RESIDUAL_VARIANCE = 2
     CONFOUNDED_COVARIATE = 3
+    NOT_CONVERGED = 4
+    SINGULAR_COVARIANCE = 5
+    SEPARATION = 6
+    NO_EVENTS = 7
+    TOO_FEW_THERAPISTS = 8
+    ALL_THE_SAME = 9
+    NOT_OBSERVED = 10
 
 
 @dataclass(frozen=True, kw_only=True)
