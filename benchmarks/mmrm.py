@@ -15,7 +15,7 @@ import numpy as np
 from numba import njit
 from scipy.special import stdtr
 
-from kaptrial.analysis.mmrm import monotone, mmrm
+from kaptrial.analysis.mmrm import mmrm, monotone
 
 N, ARMS, VISITS = 200, 2, 4
 SD = np.array([6.0, 9.0, 9.0, 9.0, 9.0])
@@ -106,14 +106,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--replicates", type=int, default=100_000)
     n = parser.parse_args().replicates
-    statistic, df = np.empty(n), np.empty(n)
+    statistic, df, p = np.empty((3, n))
     for name, kenward_roger in (("Satterthwaite", False), ("Kenward-Roger", True)):
 
         def run(kr: bool = kenward_roger) -> None:
             closed_form(generator(1), n, kr, statistic, df)
             np.multiply(2.0, stdtr(df, -np.abs(statistic)), out=p)
 
-        p = np.empty(n)
         closed_form(generator(1), 2, kenward_roger, statistic, df)
         normals_only(generator(1), 2)
         bare = seconds(lambda: normals_only(generator(1), n))

@@ -15,7 +15,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
-from kaptrial.analysis.fit import Failure, Fit, Floats
+from kaptrial.analysis.fit import Fit, Floats
 from kaptrial.analysis.mmrm import monotone, reml
 from kaptrial.analysis.mmrm.structures import STRUCTURES
 
@@ -27,20 +27,24 @@ MAX_VISITS = 20
 class MmrmFit:
     """Contrasts and variance parameters; NaN where `failure` is not NONE.
 
-    `estimate`, `se`, `df`: (replicate, contrast). `failure`: (replicate,). `covariance`: (replicate, visit, visit),
-    between visits within a patient; NaN at a visit at which nobody was seen, and where the closed form was used and
-    `components` not asked for. `loglik`: restricted log likelihood, (replicate,), with its constant
-    −(n − p) log(2π)/2. `structure`: number of the structure used, its place in the list given.
+    `estimate`, `se`, `df`: (replicate, contrast). `failure`: (replicate,). `structure`: place of the structure used in
+    the list given, (replicate,).
+
+    Only where `components` were asked for or the closed form did not hold: `covariance`, (replicate, visit, visit),
+    within a patient; `fitted`, (replicate, patient, visit), each patient's mean; `arm_means`, (replicate, visit, arm),
+    at the covariates' means; `loglik`, (replicate,), the restricted log likelihood with its constant
+    −(n − p) log(2π)/2. NaN at a visit, and for an arm at a visit, where nobody was seen.
     """
 
     estimate: Floats
     se: Floats
     df: Floats
     failure: NDArray[np.int64]
-    covariance: Floats
-    coefficients: Floats
-    loglik: Floats
     structure: NDArray[np.int64]
+    covariance: Floats
+    fitted: Floats
+    arm_means: Floats
+    loglik: Floats
 
     def contrast(self, k: int) -> Fit:
         """The k-th contrast."""
@@ -90,19 +94,20 @@ def mmrm(
         raise ValueError(f"weights {w_arm.shape} and {w_visit.shape} do not fit {n_visits} visits (at most 20)")
     n_arms, k = w_arm.shape[1], len(w_arm)
     column = _columns(n_visits, n_arms, crossed.shape[-1], main.shape[-1], constrained_baseline)
-    p = int(column.max()) + 1
     out = MmrmFit(
         estimate=np.full((n_replicates, k), np.nan), se=np.full((n_replicates, k), np.nan),
         df=np.full((n_replicates, k), np.nan), failure=np.zeros(n_replicates, dtype=np.int64),
-        covariance=np.full((n_replicates, n_visits, n_visits), np.nan), coefficients=np.full((n_replicates, p), np.nan),
-        loglik=np.full(n_replicates, np.nan), structure=np.zeros(n_replicates, dtype=np.int64),
+        structure=np.zeros(n_replicates, dtype=np.int64),
+        covariance=np.full((n_replicates, n_visits, n_visits), np.nan),
+        fitted=np.full((n_replicates, n_patients if components else 0, n_visits), np.nan),
+        arm_means=np.full((n_replicates, n_visits, n_arms), np.nan), loglik=np.full(n_replicates, np.nan),
     )  # fmt: skip
     closed_form = structures[0] == "us" and main.shape[-1] == 0 and not constrained_baseline and not components
     _fit_all(
         np.ascontiguousarray(y, dtype=float), np.ascontiguousarray(arm), np.ascontiguousarray(crossed, dtype=float),
         np.ascontiguousarray(main, dtype=float), w_arm, w_visit, column,
         np.array([STRUCTURES[name] for name in structures]), df == "kenward-roger", closed_form,
-        out.estimate, out.se, out.df, out.failure, out.covariance, out.coefficients, out.loglik, out.structure,
+        out.estimate, out.se, out.df, out.failure, out.structure, out.covariance, out.fitted, out.arm_means, out.loglik,
     )  # fmt: skip
     return out
 
@@ -125,8 +130,8 @@ def _columns(n_visits: int, n_arms: int, n_crossed: int, n_main: int, constraine
 def _fit_all(
     y: Floats, arm: NDArray[np.int64], crossed: Floats, main: Floats, arm_weights: Floats, visit_weights: Floats,
     column: NDArray[np.int64], structures: NDArray[np.int64], kenward_roger: bool, closed_form: bool,
-    estimate: Floats, se: Floats, df: Floats, failure: NDArray[np.int64], covariance: Floats, coefficients: Floats,
-    loglik: Floats, structure: NDArray[np.int64],
+    estimate: Floats, se: Floats, df: Floats, failure: NDArray[np.int64], structure: NDArray[np.int64],
+    covariance: Floats, fitted: Floats, arm_means: Floats, loglik: Floats,
 ) -> None:  # fmt: skip
     n_visits, n_arms, p = y.shape[2], arm_weights.shape[1], crossed.shape[2]
     counts, sums = np.empty((n_visits, n_arms)), np.empty((n_visits, n_arms, p + n_visits))
@@ -142,7 +147,7 @@ def _fit_all(
             continue
         failure[r], loglik[r], structure[r] = _fit_one(
             y[r], arm[r], crossed[r], main[r], arm_weights, visit_weights, column, structures, kenward_roger,
-            estimate[r], se[r], df[r], covariance[r], coefficients[r],
+            estimate[r], se[r], df[r], covariance[r], fitted[r], arm_means[r],
         )  # fmt: skip
 
 
@@ -186,7 +191,7 @@ def _design(arm: NDArray[np.int64], crossed: Floats, main: Floats, n_arms: int) 
 def _fit_one(
     y: Floats, arm: NDArray[np.int64], crossed: Floats, main: Floats, arm_weights: Floats, visit_weights: Floats,
     column: NDArray[np.int64], structures: NDArray[np.int64], kenward_roger: bool,
-    estimate: Floats, se: Floats, df: Floats, covariance: Floats, coefficients: Floats,
+    estimate: Floats, se: Floats, df: Floats, covariance: Floats, fitted: Floats, arm_means: Floats,
 ) -> tuple[int, float, int]:  # fmt: skip
     n_arms, n_contrasts = arm_weights.shape[1], len(arm_weights)
     w, scales = _design(arm, crossed, main, n_arms)
@@ -205,32 +210,25 @@ def _fit_one(
             for a in range(n_arms):
                 if visit_weights[c, j] * arm_weights[c, a] != 0.0 and seen[j, a] == 0.0:
                     return reml.NOT_OBSERVED, np.nan, 0
-    visits = np.empty(y.shape[1], dtype=np.int64)  # at which anybody was seen
-    n_visits = 0
-    for j in range(y.shape[1]):
-        if seen[j].sum() > 0.0:
-            visits[n_visits] = j
-            n_visits += 1
-    visits = visits[:n_visits]
+    visits = np.flatnonzero(seen.sum(axis=1))  # at which anybody was seen
+    n_visits = len(visits)
     some_y, some_column = np.empty((len(y), n_visits)), np.empty((n_visits, m), dtype=np.int64)
     for v in range(n_visits):
         some_y[:, v] = y[:, visits[v]]
         some_column[v] = column[visits[v]]
-    p = column.max() + 1
-    contrasts = np.zeros((n_contrasts, p))
+    contrasts = np.zeros((n_contrasts, column.max() + 1))
     for c in range(n_contrasts):
-        for j in visits:
+        for v in range(n_visits):
             for a in range(n_arms):
-                contrasts[c, column[j, a]] += visit_weights[c, j] * arm_weights[c, a]
+                contrasts[c, some_column[v, a]] += visit_weights[c, visits[v]] * arm_weights[c, a]
     size = m + n_visits
     room = 16
-    while True:
-        masks, counts = np.empty(room, dtype=np.int64), np.empty(room)
-        t = np.empty((room, size, size))
-        n_patterns = reml.moments(some_y, w, masks, counts, t)
-        if n_patterns >= 0:
-            break
+    masks, counts, t = np.empty(room, dtype=np.int64), np.empty(room), np.empty((room, size, size))
+    n_patterns = reml.moments(some_y, w, masks, counts, t)
+    while n_patterns < 0:
         room *= 4
+        masks, counts, t = np.empty(room, dtype=np.int64), np.empty(room), np.empty((room, size, size))
+        n_patterns = reml.moments(some_y, w, masks, counts, t)
     left, estimable = reml.keep_columns(n_patterns, masks, t, some_column, contrasts)
     if not estimable:
         return reml.CONFOUNDED, np.nan, 0
@@ -242,18 +240,27 @@ def _fit_one(
                 counted[some_column[j, a]] = True
                 scaling += np.log(scales[a])
     failure, loglik, used = reml.NOT_CONVERGED, np.nan, 0
-    v = np.empty((n_visits, n_visits))
+    within, beta = np.empty((n_visits, n_visits)), np.empty(left)
     for used in range(len(structures)):
         failure, loglik = reml.fit(
             n_patterns, masks, counts, t, some_column, left, contrasts[:, :left], structures[used], kenward_roger,
-            estimate, se, df, v, coefficients,
+            estimate, se, df, within, beta,
         )  # fmt: skip
         if failure == reml.NONE:
             for j in range(n_visits):
                 for k in range(n_visits):
-                    covariance[visits[j], visits[k]] = v[j, k]
+                    covariance[visits[j], visits[k]] = within[j, k]
+                for a in range(n_arms):
+                    if some_column[j, a] >= 0:
+                        arm_means[visits[j], a] = beta[some_column[j, a]]
+                for i in range(len(fitted)):
+                    mean = 0.0
+                    for a in range(m):
+                        if some_column[j, a] >= 0:
+                            mean += w[i, a] * beta[some_column[j, a]]
+                    fitted[i, visits[j]] = mean
             break
     return failure, loglik - scaling, used
 
 
-__all__ = ["STRUCTURES", "Failure", "MmrmFit", "mmrm"]
+__all__ = ["STRUCTURES", "MmrmFit", "mmrm"]

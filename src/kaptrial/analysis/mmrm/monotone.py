@@ -1,14 +1,14 @@
 """MMRM in closed form: unstructured covariance, every fixed effect crossed with visit, dropout for good.
 
-Among the patients seen at visit j regress y_j on the arms, the covariates and the earlier scores: with N_j patients, rank
-q_j of arms and covariates, slopes φ_j on the earlier scores and residual sum of squares RSS_j,
+Among the patients seen at visit j regress y_j on the arms, the covariates and the earlier scores: with N_j patients,
+rank q_j of arms and covariates, slopes φ_j on the earlier scores and residual sum of squares RSS_j,
 
     −2ℓ_R = Σ_j [(N_j − q_j) log d_j + RSS_j(φ_j) / d_j] + const,     V⁻¹ = (I − φ)' D⁻¹ (I − φ),
 
 because |X'V⁻¹X| does not depend on φ. So REML is φ_j by least squares and d_j = RSS_j / (N_j − q_j), and the
 information is block-diagonal: cov(φ_j) = d_j S_j⁻¹ with S_j the earlier scores' residual products given arms and
-covariates, var(d_j) = 2 d_j² / (N_j − q_j). For a contrast w of arms averaged over visits with weights ω, T = (I − φ)⁻¹,
-t = T'ω and h_j = w'(X_j'X_j)⁻¹w,
+covariates, var(d_j) = 2 d_j² / (N_j − q_j). For a contrast w of arms averaged over visits with weights ω,
+T = (I − φ)⁻¹, t = T'ω and h_j = w'(X_j'X_j)⁻¹w,
 
     variance       v = Σ_j t_j² d_j h_j
     Satterthwaite  df = 2 v² / Σ_j [4 t_j² d_j e_j' S_j⁻¹ e_j + 2 t_j⁴ h_j² d_j² / (N_j − q_j)],

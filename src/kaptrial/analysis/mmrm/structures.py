@@ -1,4 +1,4 @@
-"""Covariance structures of the visits: each a map from few parameters θ to the distinct elements of V, with derivatives.
+"""Covariance structures of the visits: maps from few parameters θ to the distinct elements of V, with derivatives.
 
 The elements v of V are numbered row by row of the lower triangle: v[j (j + 1)/2 + k] = V[j, k], k ≤ j. Apart from the
 unstructured one every structure here is V[j, k] = exp(s_j + s_k) ρ(j, k): log SDs s, one or one a visit, and
