@@ -1,21 +1,29 @@
 """Analysis of covariance with one mean for each arm and common slopes; without covariates, the difference in means.
 
-With arm-wise centred sums of squares and products S_xx, S_xy, S_yy of covariates x and score y the slopes are
-b = S_xx⁻¹ S_xy, a contrast of the arms' adjusted means is Σ w_a (ȳ_a − x̄_a'b), its variance is
-s²·(Σ w_a²/n_a + d' S_xx⁻¹ d) with d = Σ w_a x̄_a and s² = (S_yy − b'S_xy)/(N − arms − rank), and
-(estimate − truth)/SE follows t with N − arms − rank degrees of freedom (Cochran 1957, Biometrics 13:261-281).
+With the covariates made orthogonal within arms (`predictor`) the score is projected on them one after another:
+b_k = z_k'y / z_k'z_k. Its arms' means go through the same steps and become the adjusted means; a contrast of those is
+the estimate, its variance is s²·(Σ w_a²/n_a + Σ d_k²/z_k'z_k) with d_k = Σ w_a m_ka, and s² is what is left of
+the score's sum of squares over N − arms − rank, the degrees of freedom of t (Cochran 1957, Biometrics 13:261-281).
 """
 
 from __future__ import annotations
 
+from math import sqrt
+
 import numpy as np
+from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from kaptrial.analysis.fit import Failure, Fit, Floats
+from kaptrial.analysis.predictor import Ints, as_arrays, centre, dot, orthogonalise, project, sort_by_arm
 
-# A column whose centred sum of squares is this small a share of its raw one is constant within arms, or a combination
-# of the columns before it: rounding leaves about 1e-16.
-_COLLINEAR = 1e-12
+# A score whose residual sum of squares is this small a share of its raw one has no residual variance but rounding.
+_EXHAUSTED = 1e-12
+
+_NONE = int(Failure.NONE)
+_TOO_FEW_PATIENTS = int(Failure.TOO_FEW_PATIENTS)
+_NO_RESIDUAL_VARIANCE = int(Failure.NO_RESIDUAL_VARIANCE)
+_CONFOUNDED_COVARIATE = int(Failure.CONFOUNDED_COVARIATE)
 
 
 def ancova(y: Floats, arm: NDArray[np.int64], covariates: Floats, weights: ArrayLike) -> Fit:
@@ -32,63 +40,69 @@ def ancova(y: Floats, arm: NDArray[np.int64], covariates: Floats, weights: Array
     weights : (arm,)
         The contrast; weights sum to 0.
     """
-    w = np.asarray(weights, dtype=float)
-    n_arms, p = len(w), covariates.shape[-1]
-    seen = np.isfinite(y) & np.isfinite(covariates).all(axis=-1)
-    columns = np.where(seen[..., None], np.concatenate([covariates, y[..., None]], axis=-1), 0.0)
-    member = ((arm[..., None] == np.arange(n_arms)) & seen[..., None]).astype(float)
-    n = member.sum(axis=1)
-    means = np.einsum("rna,rnk->rak", member, columns) / np.maximum(n, 1.0)[..., None]
-    centred = (columns - np.take_along_axis(means, arm[..., None], axis=1)) * seen[..., None]
-    products = np.matmul(centred.swapaxes(1, 2), centred)
-    raw = np.einsum("rnk,rnk->rk", columns, columns)
-    swept, kept = _sweep(products, raw[:, :p])
+    out = np.empty((3, len(y)))
+    failure = np.empty(len(y), dtype=np.int64)
+    _all(*as_arrays(y, arm, covariates, weights), out, failure)
+    return Fit(estimate=out[0], se=out[1], df=out[2], failure=failure)
 
-    slopes = swept[:, :p, p] * kept
-    inverse = -swept[:, :p, :p] * (kept[:, :, None] & kept[:, None, :])
-    residual = swept[:, p, p]
-    df = n.sum(axis=1) - (n > 0).sum(axis=1) - kept.sum(axis=1)
-    d = np.einsum("a,rak->rk", w, means[..., :p])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        variance = residual / df * ((w**2 / n)[:, w != 0].sum(axis=1) + np.einsum("rj,rjk,rk->r", d, inverse, d))
-        estimate = means[..., p] @ w - np.einsum("rk,rk->r", d, slopes)
-        se = np.sqrt(variance)
-    failure = np.full(len(y), Failure.NONE, dtype=np.int64)
-    failure[_confounded(d, swept[:, :p, :p], kept, raw[:, :p], n)] = Failure.CONFOUNDED_COVARIATE
-    failure[residual <= _COLLINEAR * raw[:, p]] = Failure.NO_RESIDUAL_VARIANCE
-    failure[(df < 1) | (n[:, w != 0] == 0).any(axis=1)] = Failure.TOO_FEW_PATIENTS
-    failed = failure != Failure.NONE
-    return Fit(
-        estimate=np.where(failed, np.nan, estimate),
-        se=np.where(failed, np.nan, se),
-        df=np.where(failed, np.nan, df),
-        failure=failure,
+
+@njit(cache=True, nogil=True)
+def _all(y: Floats, arm: Ints, covariates: Floats, weights: Floats, out: Floats, failure: Ints) -> None:
+    z, start, order, mean, square = scratch(y.shape[1], covariates.shape[2], len(weights))
+    for r in range(len(y)):
+        out[0, r], out[1, r], out[2, r], failure[r] = ancova_one(
+            y[r], arm[r], covariates[r], weights, z, start, order, mean, square
+        )
+
+
+@njit(cache=True, nogil=True)
+def scratch(n: int, p: int, n_arms: int) -> tuple[Floats, Ints, Ints, Floats, Floats]:
+    """Room for `ancova_one` to work in."""
+    return (
+        np.empty((p + 1, n)),
+        np.empty(n_arms + 1, dtype=np.int64),
+        np.empty(n, dtype=np.int64),
+        np.empty((p + 1, n_arms)),
+        np.empty(p + 1),
     )
 
 
-def _sweep(products: Floats, raw: Floats) -> tuple[Floats, NDArray[np.bool_]]:
-    """Sweep the covariates in turn; which were kept. Afterwards −S_xx⁻¹, b and the residual sum of squares
-    stand in place.
+@njit(cache=True, nogil=True)
+def ancova_one(
+    y: Floats, arm: Ints, covariates: Floats, weights: Floats,
+    z: Floats, start: Ints, order: Ints, mean: Floats, square: Floats,
+) -> tuple[float, float, float, int]:  # fmt: skip
+    """Estimate, SE, degrees of freedom and failure of one replicate; the arguments of `ancova`, then `scratch`."""
+    n_arms, p = len(weights), covariates.shape[1]
+    n = sort_by_arm(y, arm, covariates, start, order)
+    for k in range(n):
+        z[p, k] = y[order[k]]
+    for j in range(p):
+        for k in range(n):
+            z[j, k] = covariates[order[k], j]
+    rank, confounded = orthogonalise(z[:p, :n], start, weights, False, mean, square)
 
-    (Goodnight 1979, The American Statistician 33:149-158.)
-    """
-    s = products.copy()
-    kept = np.zeros(raw.shape, dtype=np.bool_)
-    for j in range(raw.shape[1]):
-        pivot = s[:, j, j]
-        keep = pivot > _COLLINEAR * raw[:, j]
-        safe = np.where(keep, pivot, 1.0)
-        column = s[:, :, j].copy()
-        after = s - column[:, :, None] * column[:, None, :] / safe[:, None, None]
-        after[:, j, :] = after[:, :, j] = column / safe[:, None]
-        after[:, j, j] = -1.0 / safe
-        s = np.where(keep[:, None, None], after, s)
-        kept[:, j] = keep
-    return s, kept
+    score, adjusted = z[p, :n], mean[p]
+    raw = dot(score, score)
+    centre(score, start, adjusted)
+    for k in range(rank):
+        project(z[k, :n], square[k], mean[k], score, adjusted)
+    residual = dot(score, score)
 
-
-def _confounded(d: Floats, swept: Floats, kept: NDArray[np.bool_], raw: Floats, n: Floats) -> NDArray[np.bool_]:
-    """Where a dropped column still differs between the arms compared: the contrast cannot be told from it."""
-    explained = np.einsum("rk,rkj->rj", d * kept, swept)
-    scale = np.sqrt(raw / np.maximum(n.sum(axis=1), 1.0)[:, None])
-    return (~kept & (np.abs(d - explained) > 1e-6 * scale)).any(axis=1)
+    df, variance = n - rank, 0.0
+    for a in range(n_arms):
+        size = start[a + 1] - start[a]
+        if size > 0:
+            df -= 1
+            variance += weights[a] ** 2 / size
+        elif weights[a] != 0.0:
+            return np.nan, np.nan, np.nan, _TOO_FEW_PATIENTS
+    if df < 1:
+        return np.nan, np.nan, np.nan, _TOO_FEW_PATIENTS
+    if not residual > _EXHAUSTED * raw:
+        return np.nan, np.nan, np.nan, _NO_RESIDUAL_VARIANCE
+    if confounded:
+        return np.nan, np.nan, np.nan, _CONFOUNDED_COVARIATE
+    for k in range(rank):
+        variance += dot(weights, mean[k]) ** 2 / square[k]
+    return dot(weights, adjusted), sqrt(residual / df * variance), float(df), _NONE
