@@ -251,8 +251,8 @@ def test_who_misses_nothing_is_treated_as_planned():
 
 def test_stopping_is_recorded_only_where_it_withholds_something():
     trials = simulate(starter({"conduct.stop_sessions": guess(0.05, "per_day")}), seed=4, replicates=100)
-    with_sessions = trials.stop_day[trials.arm == 1]
-    assert np.isinf(trials.stop_day[trials.arm == 0]).all()
+    with_sessions = trials.events["therapy_discontinuation"][trials.arm == 1]
+    assert np.isinf(trials.events["therapy_discontinuation"][trials.arm == 0]).all()
     stopped = 1 - np.exp(-0.05 * 26)  # before the last session on day 26
     assert abs(np.isfinite(with_sessions).mean() - stopped) < 4 * np.sqrt(
         stopped * (1 - stopped) / with_sessions.size
@@ -270,7 +270,7 @@ def rescue(share, trigger=0):
 
 def test_rescue_is_taken_at_the_first_bad_visit_and_works_from_there():
     trials = simulate(starter(PLAIN, rescue(1, -100)), seed=4, replicates=20)
-    assert (trials.rescue_day == 7).all()
+    assert (trials.events["rescue"] == 7).all()
     gained = simulate(starter(PLAIN), seed=4, replicates=20).score - trials.score
     wanted = 5 * (1 - np.exp(-np.maximum(trials.days - 7, 0) / 7))
     np.testing.assert_allclose(gained, np.broadcast_to(wanted, gained.shape), atol=1e-11)  # roundings of sums near 30
@@ -278,12 +278,12 @@ def test_rescue_is_taken_at_the_first_bad_visit_and_works_from_there():
 
 def test_rescue_waits_for_its_trigger_and_its_share():
     trials = simulate(starter(rescue(1, 25)), seed=4, replicates=50)
-    for r, i in np.argwhere(np.isfinite(trials.rescue_day))[:500]:
-        v = int(np.flatnonzero(trials.days == trials.rescue_day[r, i])[0])
+    for r, i in np.argwhere(np.isfinite(trials.events["rescue"]))[:500]:
+        v = int(np.flatnonzero(trials.days == trials.events["rescue"][r, i])[0])
         assert trials.score[r, i, v] >= 25
         assert (trials.score[r, i, 2:v] < 25).all()
-    assert (trials.score[np.isinf(trials.rescue_day)][:, 2:] < 25).all()
-    half = np.isfinite(simulate(starter(rescue(0.5, 0)), seed=4, replicates=50).rescue_day)
+    assert (trials.score[np.isinf(trials.events["rescue"])][:, 2:] < 25).all()
+    half = np.isfinite(simulate(starter(rescue(0.5, 0)), seed=4, replicates=50).events["rescue"])
     assert abs(half.mean() - 0.5) < 4 * 0.5 / np.sqrt(half.size)  # 4 binomial SE; every score is ≥ 0
 
 

@@ -182,7 +182,7 @@ def analyse(
     json_file: JsonFile = None,
 ) -> None:
     """Analyse a real or simulated data set with the estimators that power assumes."""
-    from kaptrial.analyse import analyse as analyse_trials
+    from kaptrial.analyse.real import analyse as analyse_trials
     from kaptrial.report import files, words
     from kaptrial.spec.errors import ScenarioError
     from kaptrial.trials import read_csv

@@ -31,11 +31,10 @@ class Covariate:
 class Trials:
     """Trials of one design. Axes (replicate, patient, visit); NaN where a score was not observed.
 
-    `baseline`: the score before treatment. `levels`: each arm's 0/1 level of the two `factors` of a 2×2. `rescue_day`,
-    `stop_day`: day of rescue and of stopping treatment, infinite if never. Only simulated trials have
-    `latent`, the noise-free course
-    under the treatment received, before rescue and dropout, and `outcome`, the score as it would have been recorded at
-    every visit, dropout and rescue included.
+    `baseline`: the score before treatment. `levels`: each arm's 0/1 level of the two `factors` of a 2×2. `events`: the
+    day of each intercurrent event that can happen, (replicate, patient), infinite if it did not. Only simulated trials
+    have `latent`, the noise-free course under the treatment received, before rescue and dropout, and `outcome`, the
+    score as it would have been recorded at every visit, dropout and rescue included.
     """
 
     arms: tuple[str, ...]
@@ -47,8 +46,7 @@ class Trials:
     levels: tuple[tuple[int, ...], ...] = ()
     covariates: dict[str, Covariate] = field(default_factory=dict)
     therapist: Indices | None = None
-    rescue_day: Floats | None = None
-    stop_day: Floats | None = None
+    events: dict[str, Floats] = field(default_factory=dict)
     latent: Floats | None = None
     outcome: Floats | None = None
 
@@ -63,7 +61,8 @@ class Trials:
             name: value[:n] for name, value in vars(self).items() if isinstance(value, np.ndarray) and name != "days"
         }
         covariates = {k: Covariate(values=c.values[:n], levels=c.levels) for k, c in self.covariates.items()}
-        return Trials(**{**vars(self), **cut, "covariates": covariates})
+        events = {name: day[:n] for name, day in self.events.items()}
+        return Trials(**{**vars(self), **cut, "covariates": covariates, "events": events})
 
     def to_frame(self) -> pd.DataFrame:
         """Long format, one row a replicate, patient and visit after day 0; what a file of `kaptrial simulate` holds."""

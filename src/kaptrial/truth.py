@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from kaptrial.analyse import patient_endpoint
+from kaptrial.analyse.prepared import patient_endpoint
 from kaptrial.simulate import simulate_block
 from kaptrial.spec.nulls import additive
 from kaptrial.spec.patients import Expectancy
@@ -41,9 +41,9 @@ class Truth:
 def truths(scenario: Scenario, *, seed: int, blocks: int = BLOCKS) -> list[Truth]:
     """The truth of each of the scenario's estimands. Therapists differ, but each patient has another."""
     found: dict[int, Truth] = {}
-    for strategy in {e.strategy for e in scenario.estimands}:
-        mine = [i for i, e in enumerate(scenario.estimands) if e.strategy == strategy]
-        s = _counterfactual(scenario, strategy)
+    for absent in {e.strategies.events("hypothetical") for e in scenario.estimands}:
+        mine = [i for i, e in enumerate(scenario.estimands) if e.strategies.events("hypothetical") == absent]
+        s = _counterfactual(scenario, absent)
         endpoints, beyond = _potential_outcomes(s, [scenario.estimands[i] for i in mine], seed, blocks)
         for k, i in enumerate(mine):
             found[i] = _truth(s, scenario.estimands[i], endpoints[:, k], beyond[:, k])
@@ -61,15 +61,19 @@ def truths_without_expectancy(scenario: Scenario, *, seed: int, blocks: int = BL
     return truths(replace(scenario, expectancy=Expectancy()), seed=seed, blocks=blocks)
 
 
-def _counterfactual(scenario: Scenario, strategy: str) -> Scenario:
-    """Many patients, one therapist each; under the hypothetical strategy neither rescue nor stopping happens."""
+def _counterfactual(scenario: Scenario, absent: tuple[str, ...]) -> Scenario:
+    """Many patients, one therapist each, in a world without the events under the hypothetical strategy."""
     therapies = {
         name: t if t.therapists is None else replace(t, therapists=replace(t.therapists, count=None, caseload=1))
         for name, t in scenario.therapies.items()
     }
-    conduct = scenario.conduct
-    if strategy == "hypothetical":
-        conduct = replace(conduct, rescue=None, stop_doses=None, stop_sessions=None)
+    causes = {
+        "rescue": ("rescue",),
+        "open_label_ketamine": ("open_label_ketamine",),
+        "therapy_discontinuation": ("stop_sessions",),
+        "missed_infusions": ("missed_doses", "stop_doses"),
+    }
+    conduct = replace(scenario.conduct, **{cause: None for event in absent for cause in causes[event]})
     design = replace(scenario.design, n_per_arm=None, n_total=PATIENTS_IN_REPLICATE)
     return replace(scenario, design=design, therapies=therapies, conduct=conduct)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kaptrial.analyse import analyse
+from kaptrial.analyse.real import analyse
 from kaptrial.analysis.ancova import ancova
 from kaptrial.analysis.fit import Failure
 from kaptrial.trials import read_csv

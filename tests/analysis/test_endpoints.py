@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kaptrial.analyse import estimate
+from kaptrial.analyse.simulated import estimate
 from kaptrial.analysis.endpoints import Rule, endpoint
 from kaptrial.simulate import simulate_block
 from kaptrial.spec.files import load
+from kaptrial.spec.trial import Strategies
 from kaptrial.truth import truths
 
 NAN = np.nan
@@ -23,8 +24,8 @@ LOWER = Rule(
 
 def one(name, scores, day, rule=LOWER, days=DAYS, rescue=None):
     score = np.array([[scores]], dtype=float)
-    rescue_day = None if rescue is None else np.array([[rescue]])
-    return endpoint(name, score, score[..., 0], days, day, rule, rescue_day)[0, 0]
+    failure_day = None if rescue is None else np.array([[rescue]])
+    return endpoint(name, score, score[..., 0], days, day, rule, failure_day)[0, 0]
 
 
 def same(found, expected):
@@ -89,11 +90,11 @@ def test_the_hypothetical_strategy_sets_scores_after_rescue_aside_and_has_the_tr
     path = Path(__file__).parents[2] / "scenarios" / "starter.yaml"
     plain = load(path)
     policy = load(path, {"conduct.rescue": rescue})
-    hypothetical = replace(policy, estimand=replace(policy.estimand, strategy="hypothetical"))
+    hypothetical = replace(policy, estimand=replace(policy.estimand, strategies=Strategies(rescue="hypothetical")))
     assert truths(hypothetical, seed=1)[0].value == truths(plain, seed=1)[0].value
     # Rescue goes to those who do badly, more of them without therapy, and so narrows the difference.
     assert truths(policy, seed=1)[0].value > truths(plain, seed=1)[0].value + 0.5
     trials = simulate_block(policy, seed=1, block=0)
-    used = {s.estimand.strategy: estimate(trials, s, s.estimand, "ancova").df for s in (policy, hypothetical)}
-    rescued = (trials.rescue_day < 28).sum(axis=1)
-    np.testing.assert_array_equal(used["treatment_policy"] - used["hypothetical"], rescued)
+    as_it_was, set_aside = (estimate(trials, s, s.estimand, "ancova").df for s in (policy, hypothetical))
+    rescued = (trials.events["rescue"] < 28).sum(axis=1)
+    np.testing.assert_array_equal(as_it_was - set_aside, rescued)

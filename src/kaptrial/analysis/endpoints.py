@@ -26,6 +26,7 @@ class Rule:
     relapse_fraction: float | None = None
     response_day: float | None = None
     confirmed: bool = False
+    randomisation_day: float = 0.0
 
 
 def endpoint(
@@ -35,14 +36,15 @@ def endpoint(
     days: Floats,
     day: float,
     rule: Rule,
-    rescue_day: Floats | None,
+    failure_day: Floats | None = None,
 ) -> Floats:
     """One number a patient, (replicate, patient).
 
     Parameters
     ----------
-    name : score, change, auc, response, remission, sustained_response or percent_abstinent_days
-    score : (replicate, patient, visit); baseline, rescue_day : (replicate, patient); days : (visit,)
+    name : score, change, auc, mean_score, response, remission, sustained_response or percent_abstinent_days
+    score : (replicate, patient, visit); baseline, failure_day : (replicate, patient); days : (visit,)
+        `failure_day`: of an event that ends a sustained response, infinite if it never happened.
     """
     v = int(np.searchsorted(days, day))
     if name == "score":
@@ -51,6 +53,8 @@ def endpoint(
         return score[..., v] - baseline
     if name == "auc":
         return time_averaged(score, baseline, days, v)
+    if name == "mean_score":
+        return score[..., (days > rule.randomisation_day) & (days <= day)].mean(axis=-1)
     if name == "percent_abstinent_days":
         return percent_over_period(score, days, v)
     if name == "remission":
@@ -61,7 +65,7 @@ def endpoint(
     if name == "response":
         return improved_by(score[..., v], baseline, rule.response_fraction, rule)
     if name == "sustained_response":
-        return sustained_response(score, baseline, days, v, rule, rescue_day)
+        return sustained_response(score, baseline, days, v, rule, failure_day)
     raise ValueError(f"unknown endpoint {name!r}")
 
 
@@ -92,26 +96,38 @@ def improved_by(score: Floats, baseline: Floats, fraction: float, rule: Rule) ->
 
 
 def sustained_response(
-    score: Floats, baseline: Floats, days: Floats, v: int, rule: Rule, rescue_day: Floats | None
+    score: Floats, baseline: Floats, days: Floats, v: int, rule: Rule, failure_day: Floats | None
 ) -> Floats:
-    """1 for response on the response day without relapse or rescue up to visit v; failure-free in all randomised.
+    """1 for response on the response day and no failure up to visit v; failure-free in all randomised.
 
-    Relapse is an improvement below `relapse_fraction` of the way to the best, `confirmed` at the next visit if
-    asked. A patient
-    lost before failing is NaN.
+    A patient lost before failing is NaN.
+    """
+    failed = failures(score, baseline, days, v, rule, failure_day)
+    wanted = np.isnan(failed[..., days[: v + 1] >= (rule.response_day or 0.0)]).any(axis=-1)
+    return np.where((failed == 1).any(axis=-1), 0.0, np.where(wanted, np.nan, 1.0))
+
+
+def failures(score: Floats, baseline: Floats, days: Floats, v: int, rule: Rule, failure_day: Floats | None) -> Floats:
+    """At each visit up to v: 1 where the patient has failed, 0 where not, NaN unobserved; (replicate, patient, visit).
+
+    Failure is no response on the response day, or later a relapse: an improvement below `relapse_fraction` of the way
+    to the best, `confirmed` at the next visit if asked. A failure event (rescue) counts at the first visit on or after
+    it.
     """
     assert rule.response_fraction is not None
     assert rule.relapse_fraction is not None
     assert rule.response_day is not None
     first = int(np.searchsorted(days, rule.response_day))
+    failed = np.where(np.isnan(score[..., : v + 1]), np.nan, 0.0)
     responded = improved_by(score[..., first], baseline, rule.response_fraction, rule)
-    later = [improved_by(score[..., k], baseline, rule.relapse_fraction, rule) for k in range(first + 1, v + 1)]
-    holds = np.stack(later or [responded])
-    lost = holds == 0
-    if rule.confirmed and len(lost) > 1:
-        lost = np.concatenate([lost[:-1] & lost[1:], lost[-1:] & False])
-    failed = (responded == 0) | lost.any(axis=0)
-    if rescue_day is not None:
-        failed |= rescue_day <= days[v]
-    unknown = np.isnan(responded) | np.isnan(holds).any(axis=0)
-    return np.where(failed, 0.0, np.where(unknown, np.nan, 1.0))
+    failed[..., first] = 1.0 - responded
+    for k in range(first + 1, v + 1):
+        failed[..., k] = 1.0 - improved_by(score[..., k], baseline, rule.relapse_fraction, rule)
+    if rule.confirmed:
+        for k in range(first + 1, v + 1):
+            seen_again = failed[..., k + 1] == 1 if k < v else np.zeros(baseline.shape, dtype=np.bool_)
+            failed[..., k] = np.where((failed[..., k] == 1) & ~seen_again, 0.0, failed[..., k])
+    if failure_day is not None:
+        for k in range(v + 1):
+            failed[..., k] = np.where(failure_day <= days[k], 1.0, failed[..., k])
+    return failed

@@ -42,6 +42,11 @@ class Scale:
         return self.high if self.better == "higher" else self.low
 
     @property
+    def worst(self) -> float:
+        """The other end of the range."""
+        return self.low if self.better == "higher" else self.high
+
+    @property
     def latent_unit(self) -> str:
         """The unit of effects on the latent scale: points, or logit."""
         return "logit" if self.link == "logit" else "points"

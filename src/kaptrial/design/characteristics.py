@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy import optimize, special
 
-from kaptrial.analyse import measure
+from kaptrial.analyse.simulated import measure
 from kaptrial.analysis.fit import Fit
 from kaptrial.design.execution import AT_BEST, Fits, Job, best_endpoint, run, scenario_arm_with_both
 from kaptrial.model.streams import BLOCK
@@ -75,19 +75,19 @@ def characteristics(
         under_null = [next(fits) for _ in plan]
         rows: list[Row] = []
         for i, estimand in enumerate(cell.scenario.estimands):
-            for method in cell.scenario.analysis.methods:
+            for analysis in cell.scenario.analyses(estimand):
                 head = {
-                    "analysis": method,
+                    "analysis": analysis,
                     "contrast": estimand.contrast,
-                    "measure": measure(estimand.endpoint),
+                    "measure": measure(analysis.split()[0], estimand.endpoint),
                     "endpoint": estimand.endpoint,
                     "day": estimand.day,
                     **cell.columns,
                 }
-                found = _rows(cell.scenario, estimand, own, i, method, known_truths[i])
+                found = _rows(cell.scenario, estimand, own, i, analysis, known_truths[i])
                 for p, fit in zip(plan, under_null, strict=True):
                     if i in p.estimands:
-                        found.append(_rejection(p.metric, fit[i, method], cell.scenario.analysis.alpha))
+                        found.append(_rejection(p.metric, fit[i, analysis], cell.scenario.analysis.alpha))
                 rows += [{**head, **row, "favours": _favours(cell.scenario, truth[i])} for row in found]
         results.append(CellResult(cell=cell, rows=rows, fits=own, truths=truth, warnings=_warnings(cell, truth)))
     return results
@@ -166,8 +166,8 @@ def _shared_truths(scenarios: Sequence[Scenario], seed: int) -> list[list[Truths
 # --- the rows of one estimand -----------------------------------------------------------------------------------------
 
 
-def _rows(s: Scenario, estimand: Estimand, fits: Fits, i: int, method: str, known: Truths) -> list[Row]:
-    fit, alpha, truth = fits[i, method], s.analysis.alpha, known.actual
+def _rows(s: Scenario, estimand: Estimand, fits: Fits, i: int, analysis: str, known: Truths) -> list[Row]:
+    fit, alpha, truth = fits[i, analysis], s.analysis.alpha, known.actual
     name = {None: "power", "synergy": "false_synergy_rate"}.get(s.null, "type_i_error")
     n_failed = int((fit.failure != 0).sum())
     rows = [_rejection(name, fit, alpha)]
@@ -208,7 +208,8 @@ def _rows(s: Scenario, estimand: Estimand, fits: Fits, i: int, method: str, know
         room = _room(s, estimand, known.if_additive)
         if room is not None:
             add("room_for_synergy", room, known.if_additive.mcse)
-        rows.append(_rejection("power_at_best", fits[i, method + AT_BEST], alpha, least=True))
+        if (i, analysis + AT_BEST) in fits:
+            rows.append(_rejection("power_at_best", fits[i, analysis + AT_BEST], alpha, least=True))
     return rows
 
 

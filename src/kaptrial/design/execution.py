@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kaptrial.analyse import covariate_columns, estimate, patient_endpoint
+from kaptrial.analyse.prepared import covariate_columns, patient_endpoint
+from kaptrial.analyse.simulated import estimate
 from kaptrial.analysis.ancova import ancova
 from kaptrial.analysis.fit import Fit
 from kaptrial.model.streams import BLOCK
@@ -66,10 +67,10 @@ def run_block(scenario: Scenario, seed: int, block: int) -> Fits:
     trials = simulate_block(scenario, seed=seed, block=block)
     fits: Fits = {}
     for i, estimand in enumerate(scenario.estimands):
-        for method in scenario.analysis.methods:
-            fits[i, method] = estimate(trials, scenario, estimand, method)
-            if scenario.contrast(estimand).kind == "interaction":
-                fits[i, method + AT_BEST] = _at_best(trials, scenario, estimand, method)
+        for analysis in scenario.analyses(estimand):
+            fits[i, analysis] = estimate(trials, scenario, estimand, analysis)
+            if scenario.contrast(estimand).kind == "interaction" and analysis in ("ancova", "difference"):
+                fits[i, analysis + AT_BEST] = _at_best(trials, scenario, estimand, analysis)
     return fits
 
 

@@ -35,6 +35,8 @@ class Stream(IntEnum):
     RESCUE = 12
     DAY_OUTCOME = 13
     BASELINE_DAY_OUTCOME = 14
+    OPEN_LABEL = 15
+    IMPUTATION = 16
 
 
 def generator(seed: int, block: int, stream: Stream, attempt: int = 0) -> np.random.Generator:

@@ -98,7 +98,7 @@ def _figures(results: list[CellResult], provenance: dict[str, Any]) -> dict[str,
 
 def _primary(result: CellResult) -> list[dict[str, Any]]:
     """The rows of the primary estimand by the first method."""
-    asked, method = result.cell.scenario.estimand, result.cell.scenario.analysis.methods[0]
+    asked, method = result.cell.scenario.estimand, result.cell.scenario.analyses(result.cell.scenario.estimand)[0]
     wanted = (method, asked.contrast, asked.endpoint, asked.day)
     return [row for row in result.rows if (row["analysis"], row["contrast"], row["endpoint"], row["day"]) == wanted]
 

@@ -32,7 +32,7 @@ def simulate_block(
     reading = reading_of(s)
     patients = eligible_patients(s, seed, block, reading)
     arm = allocate(s, seed, block, patients.strata, force_arm)
-    taken, stop_day = adherence(s, seed, block, arm)
+    taken, events = adherence(s, seed, block, arm)
     therapist, therapist_effect = assign(s, seed, block, arm)
     belief = beliefs(s, seed, block, arm)
     improvement = improvement_of(s, reading, patients, arm, taken, therapist_effect, belief)
@@ -52,8 +52,10 @@ def simulate_block(
         levels=tuple(tuple((a.factors or {}).values()) for a in s.arms) if s.factors else (),
         covariates=_covariates(s, patients.strata, visits.full),
         therapist=therapist,
-        rescue_day=visits.rescue_day if s.conduct.rescue else None,
-        stop_day=stop_day,
+        # What would happen after dropout is neither seen nor part of the treatment under study.
+        events={
+            name: np.where(day < visits.dropout_day, day, np.inf) for name, day in (events | visits.rescues).items()
+        },
         latent=latent,
         outcome=outcome,
     )
@@ -83,4 +85,5 @@ def _concatenate(blocks: list[Trials]) -> Trials:
         name: Covariate(values=np.concatenate([b.covariates[name].values for b in blocks]), levels=c.levels)
         for name, c in first.covariates.items()
     }
-    return Trials(**{**vars(first), **arrays, "covariates": covariates})
+    events = {name: np.concatenate([b.events[name] for b in blocks]) for name in first.events}
+    return Trials(**{**vars(first), **arrays, "covariates": covariates, "events": events})

@@ -12,6 +12,7 @@ from kaptrial.simulate.course import improvement_of
 from kaptrial.simulate.patients import Patients
 from kaptrial.simulate.reading import Reading
 from kaptrial.simulate.received import per_arm, received_before
+from kaptrial.spec.conduct import Rescue
 from kaptrial.spec.scenario import Scenario
 from kaptrial.trials import Indices
 
@@ -62,14 +63,26 @@ def _centre(s: Scenario) -> float:
     return mean if s.scale.link == "identity" else float(100 / (1 + np.exp(-mean)))
 
 
+RESCUE_STREAMS = {"rescue": Stream.RESCUE, "open_label_ketamine": Stream.OPEN_LABEL}
+
+
 @dataclass(frozen=True, kw_only=True)
 class FollowUp:
-    """Scores as they would be recorded without dropout, and the days of rescue and dropout (infinite: never)."""
+    """Scores as they would be recorded without dropout, and the days of rescues and dropout (infinite: never).
+
+    `rescues`: by intercurrent event, `rescue` and `open_label_ketamine` where they are declared.
+    """
 
     full: Floats
-    rescue_day: Floats
+    rescues: dict[str, Floats]
     dropout_day: Floats
     day_uniforms: tuple[Floats | None, Floats | None]
+
+
+def rescues_of(s: Scenario) -> dict[str, Rescue]:
+    """What is taken besides the treatment under study, by intercurrent event, in the order in which it is decided."""
+    declared = {"rescue": s.conduct.rescue, "open_label_ketamine": s.conduct.open_label_ketamine}
+    return {event: rescue for event, rescue in declared.items() if rescue is not None}
 
 
 def follow_up(
@@ -88,22 +101,24 @@ def follow_up(
         before = uniforms(generator(seed, block, Stream.BASELINE_DAY_OUTCOME), n, s.measurement.baseline_period_days)
         later = uniforms(generator(seed, block, Stream.DAY_OUTCOME), n, len(reading.days) - 1)
     full = np.empty((*arm.shape, len(visits)))
-    rescue_day, dropout_day = np.full(arm.shape, np.inf), np.full(arm.shape, np.inf)
-    rescue, dropout = s.conduct.rescue, s.conduct.dropout
-    takes = (
-        uniforms(generator(seed, block, Stream.RESCUE), n, 1)[..., 0] < rescue.share_taking.value if rescue else None
-    )
+    dropout_day, dropout = np.full(arm.shape, np.inf), s.conduct.dropout
+    declared = rescues_of(s)
+    rescues = {event: np.full(arm.shape, np.inf) for event in declared}
+    takes = {
+        event: uniforms(generator(seed, block, RESCUE_STREAMS[event]), n, 1)[..., 0] < rescue.share_taking.value
+        for event, rescue in declared.items()
+    }
     threshold = -np.log1p(-uniforms(generator(seed, block, Stream.DROPOUT), n, 1)[..., 0]) if dropout else None
     hazard = per_arm(s, dropout.hazard)[arm] if dropout else None
     cumulative = np.zeros(arm.shape)
     predictor = linear_predictor(s, patients.trait, improvement)
     for v, day in enumerate(visits):
-        if rescue is not None and np.isfinite(rescue_day).any():
-            days = reading.slice(v)
-            gained = conduct.rescue_improvement(
-                reading.days[days] - rescue_day[..., None], rescue.effect.value, rescue.onset.value
-            )
-            predictor[..., days] += s.scale.sign * gained
+        for event, rescue in declared.items():
+            if np.isfinite(rescues[event]).any():
+                days = reading.slice(v)
+                since = reading.days[days] - rescues[event][..., None]
+                gained = conduct.rescue_improvement(since, rescue.effect.value, rescue.onset.value)
+                predictor[..., days] += s.scale.sign * gained
         if dropout is not None and day > s.randomisation.day:
             assert hazard is not None
             assert threshold is not None
@@ -121,16 +136,16 @@ def follow_up(
             dropout_day = np.where(left, np.nextafter(np.maximum(leaves, start), np.inf), dropout_day)
             cumulative += increment
         full[..., v] = record(s, reading, v, predictor, patients, before if v == 0 else later)
-        if rescue is not None and day >= rescue.from_day:
-            assert takes is not None
-            bad = (
-                full[..., v] >= rescue.score_at_least
-                if rescue.score_at_least is not None
-                else full[..., v] <= rescue.score_at_most
-            )
-            starts = takes & bad & np.isinf(rescue_day) & (day < dropout_day)
-            rescue_day = np.where(starts, day, rescue_day)
-    return FollowUp(full=full, rescue_day=rescue_day, dropout_day=dropout_day, day_uniforms=(before, later))
+        for event, rescue in declared.items():
+            if day >= rescue.from_day:
+                bad = (
+                    full[..., v] >= rescue.score_at_least
+                    if rescue.score_at_least is not None
+                    else full[..., v] <= rescue.score_at_most
+                )
+                starts = takes[event] & bad & np.isinf(rescues[event]) & (day < dropout_day)
+                rescues[event] = np.where(starts, day, rescues[event])
+    return FollowUp(full=full, rescues=rescues, dropout_day=dropout_day, day_uniforms=(before, later))
 
 
 def after_dropout(
@@ -156,9 +171,8 @@ def after_dropout(
         kept = kept if taken is None else kept & taken
         improvement = improvement_of(s, reading, patients, arm, kept, therapist_effect, belief)
     predictor = linear_predictor(s, patients.trait, improvement)
-    rescue = s.conduct.rescue
-    if rescue is not None:
-        since = reading.days - visits.rescue_day[..., None]
+    for event, rescue in rescues_of(s).items():
+        since = reading.days - visits.rescues[event][..., None]
         predictor += s.scale.sign * conduct.rescue_improvement(since, rescue.effect.value, rescue.onset.value)
     before, later = visits.day_uniforms
     return np.stack(

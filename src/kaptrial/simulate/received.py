@@ -59,11 +59,15 @@ def per_arm(s: Scenario, value: object) -> Floats:
     return np.array([0.0 if value is None else for_arm(value, arm.id) for arm in s.arms])  # type: ignore[arg-type]
 
 
-def adherence(s: Scenario, seed: int, block: int, arm: Indices) -> tuple[np.ndarray | None, Floats | None]:
-    """Which doses and sessions each patient receives (None: all), and the day on which treatment was stopped."""
+def adherence(s: Scenario, seed: int, block: int, arm: Indices) -> tuple[np.ndarray | None, dict[str, Floats]]:
+    """Which doses and sessions each patient receives (None: all), and the days of the intercurrent events among them.
+
+    therapy_discontinuation: the day sessions were stopped, if that withheld any. missed_infusions: the day of the first
+    infusion not received. Infinite where they do not happen.
+    """
     c = s.conduct
     if not any((c.missed_doses, c.missed_sessions, c.stop_doses, c.stop_sessions)):
-        return None, None
+        return None, {}
     schedules = schedules_of(s)
     longest = max(len(x.doses) + len(x.session_days) for x in schedules)
     day, miss, is_session = (np.zeros((len(schedules), longest)) for _ in range(3))
@@ -85,10 +89,16 @@ def adherence(s: Scenario, seed: int, block: int, arm: Indices) -> tuple[np.ndar
         miss_probability=np.where(day[arm] < s.randomisation.day, 0.0, miss[arm]),
         stop_day=np.where(is_session[arm] == 1, stops[1][..., None], stops[0][..., None]),
     )
-    # Only a stop that withholds something is an intercurrent event.
-    last = np.stack([np.where(is_session == flag, day, -np.inf).max(axis=1) for flag in (0, 1)])
-    stop_day = np.minimum(*(np.where(stops[i] < last[i][arm], stops[i], np.inf) for i in (0, 1)))
-    return taken, stop_day
+    events = {}
+    if c.stop_sessions is not None:
+        last = np.where(is_session == 1, day, -np.inf).max(axis=1)
+        events["therapy_discontinuation"] = np.where(stops[1] < last[arm], stops[1], np.inf)
+    if c.missed_doses is not None or c.stop_doses is not None:
+        infusion_day = np.full_like(day, np.inf)
+        for a, schedule in enumerate(schedules):
+            infusion_day[a, : len(schedule.doses)] = day[a, : len(schedule.doses)]
+        events["missed_infusions"] = np.where(taken, np.inf, infusion_day[arm]).min(axis=-1, initial=np.inf)
+    return taken, events
 
 
 def received_before(s: Scenario, arm: Indices, day: Floats) -> np.ndarray:

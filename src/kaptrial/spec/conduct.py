@@ -28,7 +28,7 @@ class Dropout:
 
 @noun
 class Rescue:
-    """Rescue treatment, taken at the first visit from `from_day` on with a score as bad as the trigger.
+    """Rescue or open-label ketamine, taken at the first visit from `from_day` on with a score past the trigger.
 
     The trigger is `score_at_least`, or `score_at_most` where higher is better. `share_taking` is the
     probability that a patient
@@ -54,7 +54,8 @@ class Conduct:
     """Adherence and follow-up. What is absent does not happen.
 
     `missed_doses`, `missed_sessions`: probability that a single one is missed. `stop_doses`, `stop_sessions`: hazard a
-    day, from randomisation, of stopping them for good.
+    day, from randomisation, of stopping them for good. `open_label_ketamine` outside the protocol is described as
+    rescue is, by what triggers it and what it does to the score.
     """
 
     missed_doses: SharePerArm | None = None
@@ -62,4 +63,16 @@ class Conduct:
     stop_doses: RatePerArm | None = None
     stop_sessions: RatePerArm | None = None
     rescue: Rescue | None = None
+    open_label_ketamine: Rescue | None = None
     dropout: Dropout | None = None
+
+    @property
+    def intercurrent_events(self) -> tuple[str, ...]:
+        """The intercurrent events that can happen."""
+        can = {
+            "rescue": self.rescue is not None,
+            "open_label_ketamine": self.open_label_ketamine is not None,
+            "therapy_discontinuation": self.stop_sessions is not None,
+            "missed_infusions": self.missed_doses is not None or self.stop_doses is not None,
+        }
+        return tuple(event for event, happens in can.items() if happens)

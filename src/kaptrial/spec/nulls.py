@@ -50,6 +50,6 @@ def _equal(conduct: Any, arm_id: str) -> Any:
         value = getattr(conduct, field.name)
         if isinstance(value, ByArm):
             changes[field.name] = value.by_arm[arm_id]
-        elif field.name in ("rescue", "dropout") and value is not None:
+        elif field.name in ("rescue", "open_label_ketamine", "dropout") and value is not None:
             changes[field.name] = _equal(value, arm_id)
     return replace(conduct, **changes)

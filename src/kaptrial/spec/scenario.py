@@ -12,7 +12,7 @@ from kaptrial.spec.noun import Identifier, Text, noun
 from kaptrial.spec.patients import Drug, Expectancy, Measurement, NaturalCourse, Population
 from kaptrial.spec.sourced import EFFECT_UNITS, ByArm, nearest, walk
 from kaptrial.spec.treatment import REFERENCE_MG_PER_KG, Arm, Doses, Therapy
-from kaptrial.spec.trial import Analysis, Design, Estimand, Randomisation, Relapse
+from kaptrial.spec.trial import BINARY, ENDPOINTS, SCORES, Analysis, Design, Estimand, Randomisation, Relapse
 
 # A block this long balances nothing.
 MAX_BLOCK = 1000
@@ -20,6 +20,9 @@ MAX_BLOCK = 1000
 RESERVED = (
     "replicate", "patient", "arm", "therapist", "day", "baseline", "score", "latent", "outcome", "randomisation_score",
 )  # fmt: skip
+
+# Methods that compare two arms and know no interaction.
+TWO_ARMS = ("fisher", "logrank", "rmst")
 
 Null = Literal["therapy", "synergy", "drug"]
 
@@ -92,6 +95,15 @@ class Scenario:
     def contrast(self, estimand: Estimand) -> Contrast:
         """The estimand's contrast as weights over the arms."""
         return parse_contrast(estimand.contrast, self.arms)
+
+    def analyses(self, estimand: Estimand) -> tuple[str, ...]:
+        """The names of an estimand's analyses: its methods, reference_based one for each imputation strategy."""
+        methods = estimand.methods or self.analysis.methods
+        return tuple(
+            f"{method} {imputation}" if imputation else method
+            for method in methods
+            for imputation in (self.analysis.imputation if method == "reference_based" else (None,))
+        )
 
     @property
     def reference_arm(self) -> int:
@@ -250,20 +262,55 @@ def _check_estimands(s: Scenario) -> None:
             raise Misfit(f"{at}.day", estimand.day, f"must be a visit after randomisation; visits are {visits}")
         counted = s.scale.link == "logit"
         if (estimand.endpoint == "percent_abstinent_days") != counted:
-            allowed = (
-                "percent_abstinent_days" if counted else "score, change, auc, response, remission, sustained_response"
-            )
+            allowed = "percent_abstinent_days" if counted else ", ".join((*SCORES, *BINARY, "time_to_relapse"))
             raise Misfit(f"{at}.endpoint", estimand.endpoint, f"with the scale {s.outcome.scale} must be {allowed}")
-        if estimand.endpoint in ("response", "sustained_response") and s.scale.response_fraction is None:
+        _check_methods(s, at, estimand)
+        _check_strategies(s, at, estimand)
+        relapses = estimand.endpoint in ("sustained_response", "time_to_relapse")
+        if (relapses or estimand.endpoint == "response") and s.scale.response_fraction is None:
             raise Misfit(f"{at}.endpoint", estimand.endpoint, f"{s.outcome.scale} has no sourced response rule")
         if estimand.endpoint == "remission" and s.scale.remission_at_most is None:
             raise Misfit(f"{at}.endpoint", estimand.endpoint, f"{s.outcome.scale} has no sourced remission rule")
-        if estimand.endpoint == "sustained_response":
+        if relapses:
             if s.relapse is None:
-                raise Misfit("relapse", ABSENT, "sustained_response needs relapse: response_day and fraction")
+                raise Misfit("relapse", ABSENT, f"{estimand.endpoint} needs relapse: response_day and fraction")
             if s.relapse.response_day not in s.design.visits or s.relapse.response_day > estimand.day:
                 allowed = f"must be a visit not after the estimand's day; visits are {visits}"
                 raise Misfit("relapse.response_day", s.relapse.response_day, allowed)
+
+
+def _check_methods(s: Scenario, at: str, estimand: Estimand) -> None:
+    if estimand.methods is not None and not estimand.methods:
+        raise Misfit(f"{at}.methods", [], "must name at least one")
+    where = f"{at}.methods" if estimand.methods is not None else "analysis.methods"
+    kind = parse_contrast(estimand.contrast, s.arms).kind
+    for i, method in enumerate(estimand.methods or s.analysis.methods):
+        if estimand.endpoint not in ENDPOINTS[method]:
+            fitting = ", ".join(m for m, endpoints in ENDPOINTS.items() if estimand.endpoint in endpoints)
+            raise Misfit(
+                f"{where}[{i}]", method, f"cannot analyse {estimand.endpoint} ({at}): must be one of {fitting}"
+            )
+        if method.startswith("nested") and not any(t.therapists for t in s.therapies.values()):
+            raise Misfit(f"{where}[{i}]", method, "needs a therapy with therapists")
+        if kind in ("interaction", "main") and method in TWO_ARMS:
+            raise Misfit(f"{where}[{i}]", method, f"compares two arms, not {estimand.contrast}")
+
+
+def _check_strategies(s: Scenario, at: str, estimand: Estimand) -> None:
+    strategies = estimand.strategies
+    for event in s.conduct.intercurrent_events:
+        if getattr(strategies, event) is None:
+            allowed = "can happen: declare treatment_policy, hypothetical, composite or while_on_treatment"
+            raise Misfit(f"{at}.strategies.{event}", ABSENT, allowed)
+    failures, value = strategies.events("composite"), strategies.composite_value
+    if estimand.endpoint in ("sustained_response", "time_to_relapse"):
+        for event in ("rescue", "open_label_ketamine"):
+            if event in s.conduct.intercurrent_events and getattr(strategies, event) != "composite":
+                allowed = f"must be composite: {estimand.endpoint} counts it as a failure"
+                raise Misfit(f"{at}.strategies.{event}", getattr(strategies, event), allowed)
+    elif failures and value is None and estimand.endpoint not in BINARY:
+        allowed = f"must be baseline or worst: the {estimand.endpoint} after {failures[0]}, a failure"
+        raise Misfit(f"{at}.strategies.composite_value", ABSENT, allowed)
 
 
 def _check_design(s: Scenario) -> None:

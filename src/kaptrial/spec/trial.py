@@ -81,14 +81,17 @@ class Randomisation:
 
 @noun
 class Relapse:
-    """Loss of response: among those responding on `response_day`, improvement below `fraction` of the baseline.
+    """Loss of response: after responding on `response_day`, improvement below `fraction` of the baseline.
 
-    `confirmed`: the next visit must show it too.
+    `confirmed`: the next visit must show it too. Times to relapse run from `origin`, among all `randomised`, where not
+    responding is failing on the response day; or among `responders`, whom randomisation no longer makes alike.
     """
 
     response_day: Day
     fraction: Annotated[float, Field(strict=True, gt=0, lt=1)]
     confirmed: Flag = False
+    origin: Literal["randomisation", "response"] = "randomisation"
+    among: Literal["randomised", "responders"] = "randomised"
 
 
 @noun
@@ -121,33 +124,119 @@ class Design:
             raise Misfit("n_per_arm", self.n_per_arm, "a ratio goes with n_total, not with n_per_arm")
 
 
+Strategy = Literal["treatment_policy", "hypothetical", "composite", "while_on_treatment"]
+Endpoint = Literal[
+    "score", "change", "auc", "mean_score", "response", "remission", "sustained_response", "time_to_relapse",
+    "percent_abstinent_days",
+]  # fmt: skip
+Method = Literal[
+    "ancova", "difference", "mmrm", "nested", "nested_mmrm", "reference_based", "response", "firth", "fisher",
+    "logrank", "cox", "rmst", "quasibinomial", "beta_binomial",
+]  # fmt: skip
+Structure = Literal["us", "toeph", "toep", "ar1h", "ar1", "csh", "cs"]
+Imputation = Literal["MAR", "JR", "CR", "CIR", "LMCF"]
+
+EVENTS = ("rescue", "open_label_ketamine", "therapy_discontinuation", "missed_infusions")
+BINARY = ("response", "remission", "sustained_response")
+SCORES = ("score", "change", "auc", "mean_score")
+# The endpoints that each method analyses.
+ENDPOINTS: dict[str, tuple[str, ...]] = {
+    "ancova": (*SCORES, *BINARY, "percent_abstinent_days"),
+    "difference": (*SCORES, *BINARY, "percent_abstinent_days"),
+    "nested": (*SCORES, *BINARY, "percent_abstinent_days"),
+    "mmrm": SCORES,
+    "nested_mmrm": ("score", "change"),
+    "reference_based": ("score", "change"),
+    "response": BINARY,
+    "firth": BINARY,
+    "fisher": BINARY,
+    "logrank": ("time_to_relapse",),
+    "cox": ("time_to_relapse",),
+    "rmst": ("time_to_relapse",),
+    "quasibinomial": ("percent_abstinent_days",),
+    "beta_binomial": ("percent_abstinent_days",),
+}
+
+
+@noun
+class Strategies:
+    """How each intercurrent event is handled (ICH E9(R1)); every one that can happen must be declared.
+
+    treatment_policy: the outcome as it was. hypothetical: as it would have been without the event; scores after it are
+    set aside. composite: the event is a failure: no response, or `composite_value`, the patient's baseline or the worst
+    score, from then on. while_on_treatment: the last score before the event.
+
+    Events: `rescue`; `open_label_ketamine`; `therapy_discontinuation`, sessions stopped for good;
+    `missed_infusions`, the first infusion not received.
+    """
+
+    rescue: Strategy | None = None
+    open_label_ketamine: Strategy | None = None
+    therapy_discontinuation: Strategy | None = None
+    missed_infusions: Strategy | None = None
+    composite_value: Literal["baseline", "worst"] | None = None
+
+    def events(self, strategy: Strategy) -> tuple[str, ...]:
+        """The events handled by a strategy."""
+        return tuple(event for event in EVENTS if getattr(self, event) == strategy)
+
+
 @noun
 class Estimand:
     """The quantity asked for (ICH E9(R1)).
 
     `contrast`: `a - b` of two arm ids; in a 2×2 also `f:g`, the interaction, `f`, the effect of a factor where
-    the other
-    is 0, or `main(f)`, averaged over the levels of the other. `strategy` is that for rescue and stopped
-    treatment: treatment_policy takes the
-    outcome as it was, hypothetical what it would have been without them.
+    the other is 0, or `main(f)`, averaged over the levels of the other. `methods`: instead of those of the analysis.
+    `margin`: the non-inferiority margin, in the endpoint's unit (log hazard ratio for a time).
     """
 
     contrast: Text
     day: Day
-    endpoint: Literal[
-        "score", "change", "auc", "response", "remission", "sustained_response", "percent_abstinent_days"
-    ] = "score"
-    strategy: Literal["treatment_policy", "hypothetical"] = "treatment_policy"
+    endpoint: Endpoint = "score"
+    strategies: Strategies = Strategies()
+    methods: tuple[Method, ...] | None = None
+    margin: Annotated[float, Field(strict=True, gt=0)] | None = None
+
+
+@noun
+class Multiplicity:
+    """How the level is shared among the estimands, in their order; each is tested by its first method.
+
+    fixed_sequence, holm, hochberg, bonferroni over all; serial_gatekeeping: `families` gives the number of estimands in
+    each family, tested by Holm, the next only if all of one are rejected; parallel_gatekeeping: if any is.
+    """
+
+    procedure: Literal["fixed_sequence", "holm", "hochberg", "bonferroni", "serial_gatekeeping", "parallel_gatekeeping"]
+    families: tuple[Whole, ...] | None = None
+
+    def __post_init__(self) -> None:
+        gates = self.procedure.endswith("gatekeeping")
+        if gates and not self.families:
+            raise Misfit("families", ABSENT, f"{self.procedure} needs the number of estimands in each family")
+        if not gates and self.families is not None:
+            raise Misfit("families", list(self.families), "goes with serial_gatekeeping and parallel_gatekeeping only")
 
 
 @noun
 class Analysis:
-    """How the trial is analysed: the methods, the covariates of the adjusted ones, and the two-sided level."""
+    """How the trial is analysed: the methods, the covariates of the adjusted ones, and the two-sided level.
 
-    methods: tuple[Literal["ancova", "difference"], ...] = ("ancova",)
+    `covariance`: structures of the MMRM, tried in order. `df`: of mixed models. `residual`: of the partially nested
+    model, one variance for all or one an arm. `imputation`: strategies of reference_based, each analysed.
+    `constrained_baseline`: the MMRM takes the baseline as an outcome with one mean for all arms (cLDA).
+    """
+
+    methods: tuple[Method, ...] = ("ancova",)
     covariates: tuple[Text, ...] = ("baseline",)
     alpha: Annotated[float, Field(strict=True, gt=0, lt=0.5)] = 0.05
+    covariance: tuple[Structure, ...] = ("us", "toeph", "ar1h", "cs")
+    df: Literal["satterthwaite", "kenward-roger"] = "satterthwaite"
+    residual: Literal["common", "by_arm"] = "common"
+    imputation: tuple[Imputation, ...] = ("MAR", "JR", "CR", "CIR", "LMCF")
+    constrained_baseline: Flag = False
+    multiplicity: Multiplicity | None = None
 
     def __post_init__(self) -> None:
-        if not self.methods:
-            raise Misfit("methods", [], "must name at least one of ancova, difference")
+        for name in ("methods", "covariance", "imputation"):
+            if not getattr(self, name):
+                raise Misfit(name, [], "must name at least one")

@@ -33,7 +33,7 @@ def closed_power(s: Scenario, effect: float) -> float | None:
     df = s.n_total - len(s.arms)
     if df < 2:
         return None
-    if s.analysis.methods[0] == "difference" or not s.analysis.covariates:
+    if s.analyses(s.estimand)[0] == "difference" or not s.analysis.covariates:
         variance = total + baseline - 2 * covariance if change else total
         return t_power(effect, math.sqrt(variance * spread), df, s.analysis.alpha)
     residual = total - covariance**2 / baseline
@@ -62,7 +62,7 @@ def _clean_moments(s: Scenario) -> tuple[float, float, float] | None:
     natural = s.natural_course is None or s.natural_course.change.spread == 0
     conduct = s.conduct
     untouched = not any(vars(conduct).values()) and s.expectancy.drug is None and s.expectancy.therapy is None
-    adjusted = s.analysis.methods[0] == "ancova"
+    adjusted = s.analyses(s.estimand)[0] == "ancova"
     if not (
         s.scale.link == "identity" and e.endpoint in ("score", "change") and not m.round and not m.clip
         and s.population.entry is None and s.randomisation.day == 0 and not s.design.allocation.strata

@@ -25,7 +25,7 @@ _PILOT = 512
 
 def asked(s: Scenario) -> Scenario:
     """The scenario with its primary question and first method only."""
-    analysis = replace(s.analysis, methods=s.analysis.methods[:1])
+    analysis = replace(s.analysis, methods=(s.estimand.methods or s.analysis.methods)[:1])
     return replace(s, secondary=(), variants=None, analysis=analysis)
 
 
@@ -131,7 +131,7 @@ class Search:
         s = self.scenario(value)
         job = Job(scenario=s, seed=self.seed + fresh, replicates=count)
         (fits,) = run([job], workers=self.workers)
-        point = _point(value, fits[0, s.analysis.methods[0]], self.alpha)
+        point = _point(value, fits[0, s.analyses(s.estimand)[0]], self.alpha)
         if not fresh:
             self._points[value, count] = point
         return point
@@ -163,7 +163,7 @@ class Search:
         return Answer(
             **{
                 **nothing,
-                "analysis": self.base.analysis.methods[0],
+                "analysis": self.base.analyses(self.base.estimand)[0],
                 "contrast": e.contrast,
                 "endpoint": e.endpoint,
                 "day": e.day,

@@ -1,4 +1,4 @@
-"""Trials and a plan to estimates: the same estimators on simulated and real data."""
+"""A real data set and a method to a table of estimates."""
 
 from __future__ import annotations
 
@@ -7,82 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kaptrial.analyse.prepared import covariate_columns
 from kaptrial.analysis.ancova import ancova
-from kaptrial.analysis.endpoints import Rule, endpoint
-from kaptrial.analysis.fit import Failure, Fit
+from kaptrial.analysis.fit import Failure
 from kaptrial.spec.errors import ScenarioError
-from kaptrial.spec.scenario import Scenario
-from kaptrial.spec.trial import Estimand
-from kaptrial.trials import Floats, Trials
+from kaptrial.trials import Trials
 
 if TYPE_CHECKING:
     import pandas as pd
-
-BINARY = ("response", "remission", "sustained_response")
-
-
-def estimate(trials: Trials, scenario: Scenario, estimand: Estimand, method: str) -> Fit:
-    """The scenario's analysis of one estimand in every replicate."""
-    scores = trials.score if estimand.strategy == "treatment_policy" else _without_intercurrent(trials)
-    y = patient_endpoint(trials, scores, scenario, estimand)
-    names = scenario.analysis.covariates if method == "ancova" else ()
-    return ancova(y, trials.arm, covariate_columns(trials, names), scenario.contrast(estimand).weights)
-
-
-def patient_endpoint(trials: Trials, scores: Floats, scenario: Scenario, estimand: Estimand) -> Floats:
-    """The estimand's endpoint of each patient from `scores`, (replicate, patient)."""
-    return endpoint(
-        estimand.endpoint,
-        scores,
-        trials.baseline,
-        trials.days,
-        estimand.day,
-        rule(scenario),
-        trials.rescue_day,
-    )
-
-
-def rule(scenario: Scenario) -> Rule:
-    """The scale's rules of response and remission and the scenario's of relapse."""
-    scale, relapse = scenario.scale, scenario.relapse
-    return Rule(
-        sign=scale.sign,
-        best=scale.best,
-        response_fraction=scale.response_fraction,
-        remission_at=scale.remission_at_most,
-        relapse_fraction=relapse.fraction if relapse else None,
-        response_day=relapse.response_day if relapse else None,
-        confirmed=relapse.confirmed if relapse else False,
-    )
-
-
-def _without_intercurrent(trials: Trials) -> Floats:
-    """Scores before rescue and before treatment was stopped; later ones are set aside (hypothetical strategy)."""
-    scores = trials.score
-    for event in (trials.rescue_day, trials.stop_day):
-        if event is not None:
-            scores = np.where(trials.days > event[..., None], np.nan, scores)
-    return scores
-
-
-def covariate_columns(trials: Trials, names: Sequence[str]) -> Floats:
-    """The covariates as numbers, (replicate, patient, column): levels as 0/1 columns, the first level left out."""
-    columns = []
-    for name in names:
-        if name == "baseline":
-            columns.append(trials.baseline)
-            continue
-        covariate = trials.covariates[name]
-        if covariate.levels:
-            columns += [(covariate.values == level).astype(float) for level in range(1, len(covariate.levels))]
-        else:
-            columns.append(covariate.values)
-    return np.stack(columns, axis=-1) if columns else np.empty((*trials.arm.shape, 0))
-
-
-def measure(endpoint_name: str) -> str:
-    """The measure an endpoint's linear contrast estimates."""
-    return "risk_difference" if endpoint_name in BINARY else "difference"
 
 
 def analyse(

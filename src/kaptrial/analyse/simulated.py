@@ -1,0 +1,125 @@
+"""The scenario's analyses of simulated trials: one fit of an estimand in every replicate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from kaptrial.analyse.prepared import covariate_columns, patient_endpoint, relapse_times, scores_under
+from kaptrial.analysis.ancova import ancova
+from kaptrial.analysis.fit import Fit, Floats
+from kaptrial.analysis.mmrm import mmrm
+from kaptrial.spec.scenario import Scenario
+from kaptrial.spec.trial import BINARY, Estimand
+from kaptrial.trials import Trials
+
+# The covariates whose effect may differ from visit to visit; the others have one slope.
+BY_VISIT = ("baseline", "randomisation_score")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What an analysis of a block of trials is asked."""
+
+    trials: Trials
+    scenario: Scenario
+    estimand: Estimand
+    option: str = ""
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """The contrast, as weights of the arms."""
+        return self.scenario.contrast(self.estimand).weights
+
+    @property
+    def y(self) -> Floats:
+        """The endpoint of each patient."""
+        return patient_endpoint(self.trials, self.trials.score, self.scenario, self.estimand)
+
+    @property
+    def covariates(self) -> Floats:
+        """All covariates."""
+        return covariate_columns(self.trials, self.scenario.analysis.covariates)
+
+    def split_covariates(self) -> tuple[Floats, Floats]:
+        """Covariates with a slope at each visit, and with one slope."""
+        names = self.scenario.analysis.covariates
+        return (
+            covariate_columns(self.trials, [name for name in names if name in BY_VISIT]),
+            covariate_columns(self.trials, [name for name in names if name not in BY_VISIT]),
+        )
+
+    def scores(self) -> tuple[Floats, Floats]:
+        """Scores after randomisation under the strategies, as changes if the endpoint is one, and their days."""
+        later = self.trials.days > self.scenario.randomisation.day
+        under = scores_under(self.trials, self.trials.score, self.estimand.strategies, self.scenario.scale.worst)
+        y = under[..., later]
+        return (y - self.trials.baseline[..., None] if self.estimand.endpoint == "change" else y), self.trials.days[
+            later
+        ]
+
+
+def estimate(trials: Trials, scenario: Scenario, estimand: Estimand, analysis: str) -> Fit:
+    """One of `scenario.analyses(estimand)` in every replicate."""
+    method, _, option = analysis.partition(" ")
+    return ESTIMATORS[method](Question(trials=trials, scenario=scenario, estimand=estimand, option=option))
+
+
+def measure(method: str, endpoint_name: str) -> str:
+    """What a method's estimate of an endpoint is."""
+    if method in ("logrank", "cox"):
+        return "log_hazard_ratio"
+    if method in ("quasibinomial", "beta_binomial", "firth"):
+        return "log_odds_ratio"
+    if method == "rmst":
+        return "rmst_difference"
+    return "risk_difference" if endpoint_name in BINARY else "difference"
+
+
+def visit_weights(endpoint_name: str, days: Floats, day: float) -> Floats:
+    """The endpoint as a weighted sum of the scores at `days`: what an MMRM contrast averages over visits.
+
+    auc: the trapezoid rule from day 0, where arms do not differ, divided by its length.
+    """
+    at = (days == day).astype(float)
+    if endpoint_name == "mean_score":
+        upto = (days <= day).astype(float)
+        return upto / upto.sum()
+    if endpoint_name == "auc":
+        knots = np.concatenate([[0.0], days[days <= day]])
+        spans = np.diff(knots)
+        at[days <= day] = (spans + np.append(spans[1:], 0.0)) / 2 / day
+    return at
+
+
+def _ancova(q: Question) -> Fit:
+    return ancova(q.y, q.trials.arm, q.covariates, q.weights)
+
+
+def _difference(q: Question) -> Fit:
+    return ancova(q.y, q.trials.arm, covariate_columns(q.trials, ()), q.weights)
+
+
+def _mmrm(q: Question) -> Fit:
+    y, days = q.scores()
+    plan, by_visit = q.scenario.analysis, q.split_covariates()
+    if plan.constrained_baseline:
+        y, days = np.concatenate([q.trials.baseline[..., None], y], axis=-1), np.append(-1.0, days)
+        by_visit = (by_visit[0][..., :0], by_visit[1])
+    weights = visit_weights(q.estimand.endpoint, days, q.estimand.day)
+    if plan.constrained_baseline:
+        weights = np.append(0.0, visit_weights(q.estimand.endpoint, days[1:], q.estimand.day))
+    fit = mmrm(
+        y, q.trials.arm, *by_visit, [q.weights], [weights],
+        structures=plan.covariance, df=plan.df, constrained_baseline=plan.constrained_baseline,
+    )  # fmt: skip
+    return fit.contrast(0)
+
+
+ESTIMATORS: dict[str, Callable[[Question], Fit]] = {
+    "ancova": _ancova,
+    "difference": _difference,
+    "mmrm": _mmrm,
+}
