@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kaptrial.analyse.prepared import covariate_columns, patient_endpoint, relapse_times, scores_under
+from kaptrial.analyse.prepared import covariate_columns, patient_endpoint, scores_under
 from kaptrial.analysis.ancova import ancova
 from kaptrial.analysis.fit import Fit, Floats
 from kaptrial.analysis.mmrm import mmrm
