@@ -7,21 +7,38 @@ import numpy as np
 from kaptrial.model import conduct, expectancy
 
 
-def test_an_event_is_attended_if_not_missed_and_not_after_the_stop():
-    taken = conduct.treatment_taken(
-        np.array([0.1, 0.3, 0.9, 0.9]),
-        event_day=np.array([0.0, 2.0, 4.0, 7.0]),
-        miss_probability=np.array([0.2, 0.2, 0.2, 0.2]),
-        stop_day=np.array([4.0]),
+NEVER = np.array([[np.inf]])
+
+
+def taken(u, *, day, n_doses=0, miss=0.2, stop_doses=NEVER, stop_sessions=NEVER):
+    """One patient of one arm."""
+    day = np.array([day], dtype=float)
+    arm = np.zeros((1, 1), dtype=np.int64)
+    return conduct.treatment_taken(
+        np.array([[u]]), arm, day, np.array([n_doses]), np.full(day.shape, miss), stop_doses, stop_sessions
     )
-    np.testing.assert_array_equal(taken, [False, True, True, False])
+
+
+def test_an_event_is_attended_if_not_missed_and_not_after_its_stop():
+    attended, missed = taken([0.1, 0.3, 0.9, 0.9], day=[0, 2, 4, 7], stop_sessions=np.array([[4.0]]))
+    np.testing.assert_array_equal(attended[0, 0], [False, True, True, False])
+    assert np.isinf(missed[0, 0])  # sessions are not infusions
+    attended, missed = taken([0.9, 0.1, 0.9, 0.9], day=[0, 2, 4, 7], n_doses=3, stop_doses=np.array([[3.0]]))
+    np.testing.assert_array_equal(attended[0, 0], [True, False, False, True])
+    assert missed[0, 0] == 2
+
+
+def test_the_first_session_is_the_first_attended():
+    attended, _ = taken([0.9, 0.1, 0.9, 0.9], day=[0, 2, 4, 7], n_doses=1)
+    arm, day = np.zeros((1, 1), dtype=np.int64), np.array([[0.0, 2.0, 4.0, 7.0]])
+    assert conduct.first_session(attended, arm, day, np.array([1]))[0, 0] == 4
+    assert np.isinf(conduct.first_session(attended & False, arm, day, np.array([1])))[0, 0]
 
 
 def test_certain_and_impossible_misses():
     u = np.random.default_rng(0).random(10_000)
-    always = {"event_day": np.zeros(1), "stop_day": np.array([np.inf])}
-    assert conduct.treatment_taken(u, miss_probability=np.zeros(1), **always).all()
-    assert not conduct.treatment_taken(u, miss_probability=np.ones(1), **always).any()
+    assert taken(u, day=np.zeros(10_000), miss=0.0)[0].all()
+    assert not taken(u, day=np.zeros(10_000), miss=1.0)[0].any()
 
 
 def test_stopping_follows_a_constant_hazard():

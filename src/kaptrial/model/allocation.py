@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from kaptrial.model.streams import Floats
@@ -22,10 +23,17 @@ def draw_levels(u: Floats, shares: Sequence[float]) -> Indices:
 def order_within(group: Indices) -> Indices:
     """How many patients of the same group came before each patient; `group`, result: (replicate, patient)."""
     rank = np.empty_like(group)
-    for g in range(int(group.max(initial=0)) + 1):
-        member = group == g
-        rank[member] = (np.cumsum(member, axis=1) - 1)[member]
+    _rank_within(group, int(group.max(initial=0)) + 1, rank)
     return rank
+
+
+@njit(cache=True, nogil=True)
+def _rank_within(group, n_groups, rank):  # type: ignore[no-untyped-def]
+    for r in range(group.shape[0]):
+        came = np.zeros(n_groups, dtype=np.int64)
+        for i in range(group.shape[1]):
+            rank[r, i] = came[group[r, i]]
+            came[group[r, i]] += 1
 
 
 def permuted_blocks(rng: np.random.Generator, stratum: Indices, arms_in_block: Sequence[int], n_strata: int) -> Indices:

@@ -3,27 +3,51 @@
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from kaptrial.model.streams import Floats
 
 Bools = NDArray[np.bool_]
+Indices = NDArray[np.int64]
 
 
+@njit(cache=True, nogil=True)
 def treatment_taken(
-    u: Floats,
-    *,
-    event_day: Floats,
-    miss_probability: Floats,
-    stop_day: Floats,
-) -> Bools:
-    """Which scheduled events a patient attends.
+    u: Floats, arm: Indices, day: Floats, n_doses: Indices, miss: Floats, stop_doses: Floats, stop_sessions: Floats
+) -> tuple[Bools, Floats]:
+    """Which scheduled doses and sessions a patient attends, and the day of the first infusion not received.
 
-    `u`, `event_day`, `miss_probability`, `stop_day` broadcast to (replicate, patient, event); an event is
-    attended if it is not
-    missed and not later than the stop.
+    `u`: uniforms, (replicate, patient, treatment event); `arm`, `stop_doses`, `stop_sessions`: (replicate, patient);
+    `day`, `miss`: day and probability of missing, (arm, treatment event), doses first; `n_doses`: (arm,). An event is
+    attended if it is not missed and not later than the stop. Infinite where every infusion was received.
     """
-    return (u >= miss_probability) & (event_day <= stop_day)
+    taken = np.empty(u.shape, dtype=np.bool_)
+    first_missed = np.full(arm.shape, np.inf)
+    for r in range(u.shape[0]):
+        for i in range(u.shape[1]):
+            a = arm[r, i]
+            for k in range(u.shape[2]):
+                is_dose = k < n_doses[a]
+                stop = stop_doses[r, i] if is_dose else stop_sessions[r, i]
+                attends = u[r, i, k] >= miss[a, k] and day[a, k] <= stop
+                taken[r, i, k] = attends
+                if is_dose and not attends and day[a, k] < first_missed[r, i]:
+                    first_missed[r, i] = day[a, k]
+    return taken, first_missed
+
+
+@njit(cache=True, nogil=True)
+def first_session(taken: Bools, arm: Indices, day: Floats, n_doses: Indices) -> Floats:
+    """Day of the first session attended, (replicate, patient), infinite without one; arguments as above."""
+    first = np.full(arm.shape, np.inf)
+    for r in range(arm.shape[0]):
+        for i in range(arm.shape[1]):
+            a = arm[r, i]
+            for k in range(n_doses[a], day.shape[1]):
+                if taken[r, i, k] and day[a, k] < first[r, i]:
+                    first[r, i] = day[a, k]
+    return first
 
 
 def stop_days(exponential: Floats, hazard_per_day: Floats, start: float) -> Floats:

@@ -180,58 +180,100 @@ def _follow_all(  # type: ignore[no-untyped-def]
     arm, received, linear, by_replicate, by_arm,
     decay_rate, max_effect, max_therapy_effect, responder, drug_effect, therapy_effect,
 ):  # fmt: skip
+    n_arms, longest = day.shape
     full = received.shape[2] == 0
+    everything = np.ones(0 if not full else index.max() + 1, dtype=np.bool_)
+    # What is left of learning, and of the window, from one event to a later one: the same for all patients of an arm.
+    learning_kept = np.empty((n_arms, longest, longest))
+    window_kept = np.empty((n_arms, longest, longest))
+    # Learning's share of the therapy effect at visits, and the slowing of the drug's loss from each event on.
+    shape, slowing = np.zeros((n_arms, longest)), np.ones((n_arms, longest))
     for r in range(arm.shape[0]):
         ec50, hill, rho = by_replicate[0, r], by_replicate[1, r], by_replicate[2, r]
         k_c, k_w = by_replicate[3, r], by_replicate[4, r]
+        same = r > 0 and k_w == by_replicate[4, r - 1] and (by_arm[:, r] == by_arm[:, r - 1]).all()
+        if not same:
+            for a in range(n_arms):
+                g, k_l, gamma, kappa = by_arm[0, r, a], by_arm[1, r, a], by_arm[2, r, a], by_arm[3, r, a]
+                for e in range(count[a]):
+                    for later in range(e, count[a]):
+                        learning_kept[a, e, later] = exp(-k_l * (day[a, later] - day[a, e]))
+                        window_kept[a, e, later] = exp(-k_w * (day[a, later] - day[a, e]))
+                if full:
+                    _follow_learning(
+                        kind[a], size[a], index[a], count[a], everything, g, gamma, kappa,
+                        learning_kept[a], window_kept[a], shape[a], slowing[a],
+                    )  # fmt: skip
         for i in range(arm.shape[1]):
             a = arm[r, i]
-            g, k_l = by_arm[0, r, a], by_arm[1, r, a]
-            gamma, kappa, xi = by_arm[2, r, a], by_arm[3, r, a], by_arm[4, r, a]
+            taken = everything if full else received[r, i]
+            if not full:
+                _follow_learning(
+                    kind[a], size[a], index[a], count[a], taken, by_arm[0, r, a], by_arm[2, r, a], by_arm[3, r, a],
+                    learning_kept[a], window_kept[a], shape[a], slowing[a],
+                )  # fmt: skip
+            kappa, xi = by_arm[3, r, a], by_arm[4, r, a]
             k, emax, tmax = decay_rate[r, i], max_effect[r, i], max_therapy_effect[r, i]
-            amount = consolidated = window = learnt = learnt_in_window = 0.0
-            slowing = emax_factor = life_factor = 1.0
-            since = 0.0
+            amount = consolidated = since = 0.0
+            slow = emax_factor = life_factor = 1.0
             for e in range(count[a]):
                 what = kind[a, e]
-                if what >= DOSE and not full and not received[r, i, index[a, e]]:
+                if (what >= DOSE and not taken[index[a, e]]) or (what == SESSION and kappa == 0.0):
                     continue
                 # The state now, from that just after the last event that changed it: visits must leave no trace in it.
                 dt = day[a, e] - since
-                k_a, k_slow = k * slowing / life_factor, k_c * slowing
+                k_a, k_slow = k * slow / life_factor, k_c * slow
                 level_a = amount * exp(-k_a * dt) if amount > 0.0 else 0.0
                 level_c = 0.0
                 if rho > 0.0:
                     level_c = consolidated * exp(-k_slow * dt)
                     level_c += rho * amount * k_a * consolidation_gain(k_a, k_slow, dt)
-                kept = exp(-k_l * dt) if learnt > 0.0 else 1.0
                 if what == VISIT:
                     level = level_a + level_c
                     occupancy = 0.0
                     if responder[r, i] and level > 0.0:
                         occupancy = level / (ec50 + level) if hill == 1.0 else 1.0 / (1.0 + (ec50 / level) ** hill)
-                    therapy = 0.0
-                    if learnt > 0.0:
-                        therapy = tmax * -expm1(-learnt * kept) * (1.0 + gamma * learnt_in_window / learnt)
                     if linear:
                         drug = emax * emax_factor * level if responder[r, i] else 0.0
                     else:
                         drug = emax * emax_factor * occupancy
                     drug_effect[r, i, index[a, e]] = drug
-                    therapy_effect[r, i, index[a, e]] = therapy * (1.0 - xi * occupancy)
+                    therapy_effect[r, i, index[a, e]] = tmax * shape[a, e] * (1.0 - xi * occupancy)
                     continue
                 since = day[a, e]
                 amount, consolidated = level_a, level_c
-                learnt, learnt_in_window = learnt * kept, learnt_in_window * kept
-                if gamma > 0.0:
-                    window *= exp(-k_w * dt)
                 if what == ADJUNCT:
                     emax_factor, life_factor = size[a, e], factor[a, e]
                 elif what == DOSE:
                     amount += size[a, e]
-                    window += size[a, e]
                 else:
-                    learnt += g
-                    learnt_in_window += g * -expm1(-window)
-                    if kappa > 0.0:
-                        slowing = exp(kappa * expm1(-learnt))
+                    slow = slowing[a, e]
+
+
+@njit(cache=True, error_model="numpy")
+def _follow_learning(  # type: ignore[no-untyped-def]
+    kind, size, index, count, taken, g, gamma, kappa, learning_kept, window_kept, shape, slowing
+):  # fmt: skip
+    """Learning through one arm's events: `shape` at visits, (1 − exp(−L))·(1 + γ·L_w/L), and `slowing` from each on."""
+    learnt = learnt_in_window = window = 0.0
+    slow = 1.0
+    last_session = last_dose = 0
+    for e in range(count):
+        what = kind[e]
+        if what == VISIT:
+            shape[e] = 0.0
+            if learnt > 0.0:
+                kept = learning_kept[last_session, e]
+                shape[e] = -expm1(-learnt * kept) * (1.0 + gamma * learnt_in_window / learnt)
+        elif what == DOSE and gamma > 0.0 and taken[index[e]]:
+            window = window * window_kept[last_dose, e] + size[e]
+            last_dose = e
+        elif what == SESSION and taken[index[e]]:
+            kept = learning_kept[last_session, e]
+            learnt = learnt * kept + g
+            if gamma > 0.0:
+                learnt_in_window = learnt_in_window * kept - g * expm1(-window * window_kept[last_dose, e])
+            last_session = e
+            if kappa > 0.0:
+                slow = exp(kappa * expm1(-learnt))
+        slowing[e] = slow

@@ -69,59 +69,51 @@ def adherence(s: Scenario, seed: int, block: int, arm: Indices) -> tuple[np.ndar
     if not any((c.missed_doses, c.missed_sessions, c.stop_doses, c.stop_sessions)):
         return None, {}
     schedules = schedules_of(s)
-    longest = max(len(x.doses) + len(x.session_days) for x in schedules)
-    day, miss, is_session = (np.zeros((len(schedules), longest)) for _ in range(3))
-    for a, schedule in enumerate(schedules):
-        n_doses, n_sessions = len(schedule.doses), len(schedule.session_days)
-        day[a, : n_doses + n_sessions] = [*(d for d, _ in schedule.doses), *schedule.session_days]
-        is_session[a, n_doses:] = 1
-        for flag, value in ((0, c.missed_doses), (1, c.missed_sessions)):
-            miss[a, is_session[a] == flag] = per_arm(s, value)[a]
+    day, n_doses = treatment_days(schedules)
+    miss = np.zeros_like(day)
+    for a in range(len(schedules)):
+        miss[a, : n_doses[a]] = per_arm(s, c.missed_doses)[a]
+        miss[a, n_doses[a] :] = per_arm(s, c.missed_sessions)[a]
+    miss[day < s.randomisation.day] = 0.0
     n = s.n_total
     e = -np.log1p(-uniforms(generator(seed, block, Stream.STOP), n, 2))
     stops = [
         conduct.stop_days(e[..., i], per_arm(s, hazard)[arm], s.randomisation.day)
         for i, hazard in enumerate((c.stop_doses, c.stop_sessions))
     ]
-    taken = conduct.treatment_taken(
-        uniforms(generator(seed, block, Stream.MISSED), n, longest),
-        event_day=day[arm],
-        miss_probability=np.where(day[arm] < s.randomisation.day, 0.0, miss[arm]),
-        stop_day=np.where(is_session[arm] == 1, stops[1][..., None], stops[0][..., None]),
-    )
+    u = uniforms(generator(seed, block, Stream.MISSED), n, day.shape[1])
+    taken, first_missed = conduct.treatment_taken(u, arm, day, n_doses, miss, stops[0], stops[1])
     events = {}
     if c.stop_sessions is not None:
-        last = np.where(is_session == 1, day, -np.inf).max(axis=1)
+        # Only a stop that withholds something is an event.
+        last = np.array([max(x.session_days, default=-np.inf) for x in schedules])
         events["therapy_discontinuation"] = np.where(stops[1] < last[arm], stops[1], np.inf)
     if c.missed_doses is not None or c.stop_doses is not None:
-        infusion_day = np.full_like(day, np.inf)
-        for a, schedule in enumerate(schedules):
-            infusion_day[a, : len(schedule.doses)] = day[a, : len(schedule.doses)]
-        events["missed_infusions"] = np.where(taken, np.inf, infusion_day[arm]).min(axis=-1, initial=np.inf)
+        events["missed_infusions"] = first_missed
     return taken, events
+
+
+def treatment_days(schedules: list[ArmSchedule]) -> tuple[Floats, Indices]:
+    """Days of each arm's doses and then sessions, (arm, treatment event), infinite past the last; number of doses."""
+    longest = max(len(x.doses) + len(x.session_days) for x in schedules)
+    day = np.full((len(schedules), longest), np.inf)
+    for a, schedule in enumerate(schedules):
+        days = [*(d for d, _ in schedule.doses), *schedule.session_days]
+        day[a, : len(days)] = days
+    return day, np.array([len(x.doses) for x in schedules])
 
 
 def received_before(s: Scenario, arm: Indices, day: Floats) -> np.ndarray:
     """Which treatment events fall before a day, (replicate, patient, treatment event)."""
-    schedules = schedules_of(s)
-    longest = max(len(x.doses) + len(x.session_days) for x in schedules)
-    event_day = np.full((len(schedules), longest), np.inf)
-    for a, schedule in enumerate(schedules):
-        days = [*(d for d, _ in schedule.doses), *schedule.session_days]
-        event_day[a, : len(days)] = days
-    return event_day[arm] < day[..., None]
+    return treatment_days(schedules_of(s))[0][arm] < day[..., None]
 
 
 def first_session(schedules: list[ArmSchedule], arm: Indices, taken: np.ndarray | None) -> Floats:
     """Day of each patient's first attended session; infinity if there is none."""
-    n_doses = np.array([len(x.doses) for x in schedules])
-    longest = int(max(len(x.doses) + len(x.session_days) for x in schedules))
-    day = np.full((len(schedules), longest), np.inf)
-    for a, schedule in enumerate(schedules):
-        day[a, n_doses[a] : n_doses[a] + len(schedule.session_days)] = schedule.session_days
+    day, n_doses = treatment_days(schedules)
     if taken is None:
-        return day.min(axis=1, initial=np.inf)[arm]
-    return np.where(taken, day[arm], np.inf).min(axis=-1, initial=np.inf)
+        return np.array([min(x.session_days, default=np.inf) for x in schedules])[arm]
+    return conduct.first_session(taken, arm, day, n_doses)
 
 
 def assign(s: Scenario, seed: int, block: int, arm: Indices) -> tuple[Indices | None, Floats | None]:
@@ -137,9 +129,10 @@ def assign(s: Scenario, seed: int, block: int, arm: Indices) -> tuple[Indices | 
     therapist = allocation.assign_therapists(
         mine, [x.count if x else None for x in staff], [x.caseload if x else None for x in staff]
     )
-    z = normals(generator(seed, block, Stream.THERAPIST), s.n_total, len(names))
+    # Drawn therapist by therapist, so that more of them change nothing for those before.
+    z = normals(generator(seed, block, Stream.THERAPIST), int(therapist.max(initial=0)) + 1, len(names))
     sds = np.array([x.sd.value if x else 0.0 for x in staff])
-    effect = (z * sds)[np.arange(BLOCK)[:, None], np.minimum(np.maximum(therapist, 0), s.n_total - 1), mine]
+    effect = (z * sds)[np.arange(BLOCK)[:, None], np.maximum(therapist, 0), mine]
     return np.where(therapist < 0, -1, therapist + _first_number(staff, s.n_total)[mine]), np.where(
         therapist < 0, 0.0, effect
     )
