@@ -1,0 +1,12 @@
+"""Time to an event: log-rank, Cox, Kaplan–Meier and restricted means, batched over replicates.
+
+Patients with equal times are tied exactly; times that differ by rounding alone are not.
+"""
+
+from kaptrial.analysis.survival.cox import cox
+from kaptrial.analysis.survival.kaplan_meier import KaplanMeier, kaplan_meier
+from kaptrial.analysis.survival.logrank import logrank
+from kaptrial.analysis.survival.rmst import Rmst, rmst
+from kaptrial.analysis.survival.visits import observed_at_visits
+
+__all__ = ["KaplanMeier", "Rmst", "cox", "kaplan_meier", "logrank", "observed_at_visits", "rmst"]
