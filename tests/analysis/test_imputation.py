@@ -253,6 +253,24 @@ def test_rubin(shape):
     assert (many.df < complete_df).all()
 
 
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_jackknife_se_is_the_spread_of_estimates(strategy):
+    fit = reference_based(*trials(np.random.default_rng(19), replicates=1500, n=200), strategy=strategy, reference=0)
+    spread, mean_se = fit.estimate.std(ddof=1), np.sqrt((fit.se**2).mean())
+    # An SD of n estimates has relative standard error 1/√(2n); the jackknife's own bias is of order 1/n patients.
+    assert abs(spread / mean_se - 1.0) < 4.0 / np.sqrt(2 * 1500) + 2.0 / 200
+
+
+def test_rubin_rules_overstate_the_spread_of_jump_to_reference():
+    # Imputing from the reference borrows information that Rubin's variance does not know of
+    # (Seaman, White & Leacy 2014, Stat Biopharm Res 6:87-92).
+    data = trials(np.random.default_rng(20), replicates=300, n=100)
+    fit = reference_based(*data, strategy="JR", reference=0, inference="rubin", rng=np.random.default_rng(1))
+    assert np.sqrt((fit.se**2).mean()) > 1.2 * fit.estimate.std(ddof=1)
+    at_random = reference_based(*data, strategy="MAR", reference=0, inference="rubin", rng=np.random.default_rng(1))
+    np.testing.assert_allclose(np.sqrt((at_random.se**2).mean()), at_random.estimate.std(ddof=1), rtol=4 / np.sqrt(600))
+
+
 def test_rubin_se_exceeds_that_of_the_imputed_taken_as_seen():
     y, arm, crossed, main, weights, visit = data = trials(np.random.default_rng(13), n=80)
     fit = reference_based(*data, strategy="MAR", reference=0, inference="rubin", rng=np.random.default_rng(1))

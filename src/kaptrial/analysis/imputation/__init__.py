@@ -14,7 +14,8 @@ visit j and with d − 1 the last visit seen (Carpenter, Roger & Kenward 2013, J
 Patients of the reference arm are imputed at random. A patient never seen has no last mean: CIR and LMCF jump to the
 reference. The completed visit, the missing score replaced by its conditional mean given the scores seen, plus `delta`
 after dropout in the other arms, goes into an ANCOVA on arm and covariates; the SE is the jackknife's over patients,
-each refitting the imputation model (Wolbers et al. 2022, Pharm Stat 21:1246-1257).
+each refitting the imputation model (Wolbers et al. 2022, Pharm Stat 21:1246-1257). It estimates the spread over
+repeated trials; Rubin's rules exceed it under JR, CR and CIR, which borrow from the reference arm (docs/analyses.md).
 """
 
 from __future__ import annotations

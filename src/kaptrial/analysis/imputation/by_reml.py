@@ -60,7 +60,7 @@ def impute(rows: NDArray[np.int64], patients: Patients, plan: Plan, z: Floats, s
                 return reml.NOT_OBSERVED
         return reml.CONFOUNDED
     v, beta = np.empty((n_visits, n_visits)), np.empty(left)
-    none, nothing = np.empty((0, left)), np.empty(0)
+    none, nothing = design[:0, :left], np.empty(0)
     failure = reml.NOT_CONVERGED
     for structure in plan.structures:
         failure, _ = reml.fit(

@@ -54,7 +54,7 @@ def gather(
     seen = np.isfinite(y)
     visits = np.flatnonzero(seen.any(axis=0))
     if len(visits) > 0:
-        y = y[:, visits] - y[seen].mean()
+        y = np.ascontiguousarray(y[:, visits]) - y[seen].mean()
         mean, sd = covariates.mean(axis=0), covariates.std(axis=0)
         # A constant leaves rounding only, and is dropped as the 0 it is.
         varies = sd > 1e-12 * np.abs(mean)
