@@ -8,15 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kaptrial.data_file import DataFile, Floats, Indices, read_file, therapist_codes
 from kaptrial.spec.errors import ScenarioError
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Floats = NDArray[np.float64]
-Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,156 +104,74 @@ def read_csv(
     score: str = "score",
     factors: Sequence[str] = (),
     covariates: Sequence[str] = (),
+    categories: Sequence[str] = (),
     therapist: str | None = None,
+    one_arm: bool = False,
 ) -> Trials:
     """A real trial in long format as a Trials of one replicate.
 
-    `factors`: columns coded 0/1 that make up the arms in place of `arm`. Numeric covariates stay numbers, others become
-    levels in alphabetical order. A file without a day column is one visit, its day NaN. Raises ScenarioError
-    naming file, column and
-    row for what cannot be used.
+    `factors`: columns coded 0/1 that make up the arms in place of `arm`. Numeric covariates stay numbers, others, and
+    those named in `categories`, become levels in alphabetical order. `one_arm`: the trial has no other, and the file may
+    have no column for it. A file without a day column is one visit, its day
+    NaN. Raises ScenarioError naming file, column and row for what cannot be used.
     """
-    frame = _read_frame(path)
-    for column in [patient, score, *(factors or [arm]), *covariates, *([therapist] if therapist else [])]:
-        _need(frame, column, path)
-    if baseline is not None:
-        _need(frame, baseline, path)
-    if "replicate" in frame and frame["replicate"].nunique() > 1:
-        raise ScenarioError(f"{path}: column `replicate` = {frame['replicate'].nunique()} trials: must hold one trial")
-    days = _numbers(frame, day, path) if day in frame else np.full(len(frame), np.nan)
-    if day in frame and np.isnan(days).any():
-        raise ScenarioError(f"{path}: column `{day}` is empty at row {int(np.isnan(days).argmax()) + 2}: must be a day")
-    patients, row_patient = np.unique(frame[patient].astype(str), return_inverse=True)
+    data = read_file(path)
+    arm_columns = [] if one_arm else [*(factors or [arm])]
+    data.need(patient, score, *arm_columns, *covariates, *categories)
+    data.complete(patient, "every row needs a patient")
+    days = data.numbers(day) if data.has(day) else np.full(len(data.frame), np.nan)
+    if data.has(day):
+        data.complete(day, "must be a day")
+    patients, row_patient = np.unique(data.frame[patient].astype(str), return_inverse=True)
     visits, row_visit = np.unique(days, return_inverse=True)
-    _no_duplicates(row_patient, row_visit, len(visits), frame[patient], days, path)
+    _no_duplicates(row_patient, row_visit, len(visits), data, patient, days)
     first_row = np.unique(row_patient, return_index=True)[1]
-
-    def by_patient(column: str) -> Any:
-        values = np.array([str(value) for value in frame[column]])
-        differs = values != values[first_row][row_patient]
-        if differs.any():
-            row = int(differs.argmax())
-            raise ScenarioError(
-                f"{path}: column `{column}` = {values[row]!r} at row {row + 2}: must be the same for a patient"
-            )
-        return frame[column].to_numpy()[first_row]
-
     scores = np.full((1, len(patients), len(visits)), np.nan)
-    scores[0, row_patient, row_visit] = _numbers(frame, score, path)
-    names, codes, levels = _arms(frame, path, by_patient, factors, arm)
-    found: dict[str, Covariate] = {}
-    for column in covariates:
-        by_patient(column)
-        found[column] = _covariate(frame, column, first_row, path)
-    values = np.full((1, len(patients)), np.nan)
+    scores[0, row_patient, row_visit] = data.numbers(score)
+    for column in [*arm_columns, *covariates, *categories]:
+        data.same_for(row_patient, column)
+    levels: tuple[tuple[int, ...], ...] = ()
+    if one_arm:
+        names, codes = _the_arm(data, arm), np.zeros(len(patients), dtype=np.int64)
+    else:
+        names, codes, levels = data.arms(first_row, arm, factors)
+    found = {}
+    for column in [*covariates, *categories]:
+        values, of = data.covariate(column, first_row, categorical=column in categories)
+        found[column] = Covariate(values=values[None, :], levels=of)
+    at_start = np.full((1, len(patients)), np.nan)
     if baseline is not None:
-        by_patient(baseline)
-        values[0] = _numbers(frame, baseline, path)[first_row]
+        data.same_for(row_patient, baseline)
+        at_start[0] = data.numbers(baseline)[first_row]
+    if therapist is not None:
+        data.same_for(row_patient, therapist)
     return Trials(
         arms=names,
         days=visits,
         arm=codes[None, :],
-        baseline=values,
+        baseline=at_start,
         score=scores,
         factors=tuple(factors),
         levels=levels,
         covariates=found,
-        therapist=None if therapist is None else _therapists(by_patient(therapist)),
+        therapist=None if therapist is None else therapist_codes(data.frame[therapist].to_numpy()[first_row])[None, :],
     )
 
 
-def _read_frame(path: Path) -> pd.DataFrame:
-    import pandas as pd
-
-    try:
-        frame = pd.read_csv(path)
-    except OSError as error:
-        raise ScenarioError(f"{path}: cannot be read ({error.strerror}); must be a CSV file") from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise ScenarioError(
-            f"{path}: must be a CSV file with a header line ({str(error).strip().splitlines()[-1]})"
-        ) from None
-    if frame.empty:
-        raise ScenarioError(f"{path} = no rows: must hold one row a patient and visit")
-    return frame
+def _the_arm(data: DataFile, arm: str) -> tuple[str, ...]:
+    if not data.has(arm):
+        return ("all patients",)
+    names, _ = data.labels(arm, "every patient needs an arm")
+    if len(names) > 1:
+        raise ScenarioError(f"{data.path}: column `{arm}` = {', '.join(names)}: must name one arm")
+    return names
 
 
-def _need(frame: pd.DataFrame, column: str, path: Path) -> None:
-    if column not in frame:
-        raise ScenarioError(
-            f"{path}: column `{column}` is missing: must be one of {', '.join(map(str, frame.columns))}"
-        )
-
-
-def _numbers(frame: pd.DataFrame, column: str, path: Path) -> Floats:
-    import pandas as pd
-
-    numbers = pd.to_numeric(frame[column], errors="coerce")
-    bad = numbers.isna() & frame[column].notna()
-    if bad.any() or np.isinf(numbers.to_numpy(dtype=float)).any():
-        row = int((bad | np.isinf(numbers.astype(float))).to_numpy().argmax())
-        raise ScenarioError(
-            f"{path}: column `{column}` = {frame[column].iloc[row]!r} at row {row + 2}: must be a number"
-        )
-    return numbers.to_numpy(dtype=np.float64)
-
-
-def _no_duplicates(row_patient: Any, row_visit: Any, n_visits: int, names: Any, days: Floats, path: Path) -> None:
+def _no_duplicates(row_patient: Any, row_visit: Any, n_visits: int, data: DataFile, patient: str, days: Floats) -> None:
     key = row_patient * n_visits + row_visit
     order = np.argsort(key, kind="stable")
     repeats = order[1:][np.diff(key[order]) == 0]
     if len(repeats):
         row = int(repeats.min())
-        raise ScenarioError(
-            f"{path}: patient {names.iloc[row]} has two rows for day {days[row]:g} (row {row + 2}): must be one"
-        )
-
-
-def _arms(
-    frame: pd.DataFrame, path: Path, by_patient: Any, factors: Sequence[str], arm: str
-) -> tuple[tuple[str, ...], Indices, tuple[tuple[int, ...], ...]]:
-    for column in factors or [arm]:
-        if frame[column].isna().any():
-            row = int(frame[column].isna().to_numpy().argmax())
-            raise ScenarioError(f"{path}: column `{column}` is empty at row {row + 2}: every patient needs an arm")
-    if not factors:
-        names, codes = np.unique(by_patient(arm).astype(str), return_inverse=True)
-        if len(names) < 2:
-            raise ScenarioError(f"{path}: column `{arm}` = only {names[0]!r}: must name two arms or more")
-        return tuple(map(str, names)), codes, ()
-    if len(factors) > 2 or len(set(factors)) < len(factors):
-        raise ScenarioError(f"--factor = {', '.join(factors)}: must be one or two different columns coded 0/1")
-    coded = []
-    for column in factors:
-        values = _numbers(frame, column, path)
-        if not np.isin(values, (0, 1)).all():
-            row = int((~np.isin(values, (0, 1))).argmax())
-            raise ScenarioError(f"{path}: column `{column}` = {values[row]:g} at row {row + 2}: must be 0 or 1")
-        coded.append(by_patient(column).astype(float).astype(int))
-    codes = coded[0] if len(factors) == 1 else 2 * coded[0] + coded[1]
-    levels: tuple[tuple[int, ...], ...] = ((0,), (1,)) if len(factors) == 1 else ((0, 0), (0, 1), (1, 0), (1, 1))
-    cells = ["_".join(f"{f}{x}" for f, x in zip(factors, level, strict=True)) for level in levels]
-    for a, name in enumerate(cells):
-        if not (codes == a).any():
-            raise ScenarioError(f"{path}: no patient has {name}: every combination of the factors must occur")
-    return tuple(cells), codes, levels
-
-
-def _covariate(frame: pd.DataFrame, column: str, first_row: Indices, path: Path) -> Covariate:
-    import pandas as pd
-
-    values = frame[column].iloc[first_row]
-    if pd.api.types.is_numeric_dtype(frame[column]):
-        return Covariate(values=_numbers(frame, column, path)[first_row][None, :])
-    if values.isna().any():
-        row = int(first_row[int(values.isna().to_numpy().argmax())])
-        raise ScenarioError(f"{path}: column `{column}` is empty at row {row + 2}: every patient needs a level")
-    levels, codes = np.unique(values.astype(str), return_inverse=True)
-    return Covariate(values=codes[None, :].astype(float), levels=tuple(map(str, levels)))
-
-
-def _therapists(values: Any) -> Indices:
-    import pandas as pd
-
-    codes, _ = pd.factorize(pd.Series(values, dtype=object).replace("", None), sort=True)
-    return np.asarray(codes, dtype=np.int64)[None, :]
+        name, day = data.frame[patient].iloc[row], "" if np.isnan(days[row]) else f" for day {days[row]:g}"
+        raise ScenarioError(f"{data.path}: patient {name} has two rows{day} (row {row + 2}): must be one")

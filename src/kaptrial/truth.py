@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from kaptrial.analyse.prepared import patient_endpoint
+from kaptrial.analyse.prepared import patient_endpoint, relapse_times
+from kaptrial.analysis.survival import cox
 from kaptrial.simulate import simulate_block
 from kaptrial.spec.nulls import additive
 from kaptrial.spec.patients import Expectancy
 from kaptrial.spec.scenario import Scenario
-from kaptrial.spec.trial import Estimand
-from kaptrial.trials import Floats
+from kaptrial.spec.trial import BINARY, Estimand
+from kaptrial.trials import Floats, Trials
 
 PATIENTS_IN_REPLICATE = 250
 BLOCKS = 2
@@ -24,7 +26,9 @@ FIRST_BLOCK = 1_000_000
 class Truth:
     """The true value of one estimand.
 
-    `value`, `mcse`: the contrast and its Monte Carlo standard error. `arm_means`, `arm_sds`: the endpoint's mean and SD
+    `value`, `mcse`: the contrast of the endpoint's means and its Monte Carlo standard error. `measures`: the same on
+    other measures that analyses estimate: log_odds_ratio, of the arms' shares; log_hazard_ratio, the one that Cox
+    regression without covariates finds in many patients. `arm_means`, `arm_sds`: the endpoint's mean and SD
     between patients in each arm. `past_best`: largest share, over arms, of patients whose latent score at the
     estimand's day is better than the scale's best. `icc`: share of a score's variance that lies between therapists, by
     arm; 0 for other endpoints.
@@ -36,6 +40,12 @@ class Truth:
     arm_sds: tuple[float, ...]
     past_best: float
     icc: tuple[float, ...]
+    measures: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    def on(self, measure: str) -> Truth:
+        """The truth on the measure that an analysis estimates."""
+        value, mcse = self.measures.get(measure, (self.value, self.mcse))
+        return replace(self, value=value, mcse=mcse)
 
 
 def truths(scenario: Scenario, *, seed: int, blocks: int = BLOCKS) -> list[Truth]:
@@ -44,9 +54,9 @@ def truths(scenario: Scenario, *, seed: int, blocks: int = BLOCKS) -> list[Truth
     for absent in {e.strategies.events("hypothetical") for e in scenario.estimands}:
         mine = [i for i, e in enumerate(scenario.estimands) if e.strategies.events("hypothetical") == absent]
         s = _counterfactual(scenario, absent)
-        endpoints, beyond = _potential_outcomes(s, [scenario.estimands[i] for i in mine], seed, blocks)
+        endpoints, seen, beyond = _potential_outcomes(s, [scenario.estimands[i] for i in mine], seed, blocks)
         for k, i in enumerate(mine):
-            found[i] = _truth(s, scenario.estimands[i], endpoints[:, k], beyond[:, k])
+            found[i] = _truth(s, scenario.estimands[i], endpoints[:, k], seen[:, k], beyond[:, k])
     return [found[i] for i in range(len(scenario.estimands))]
 
 
@@ -78,36 +88,76 @@ def _counterfactual(scenario: Scenario, absent: tuple[str, ...]) -> Scenario:
     return replace(scenario, design=design, therapies=therapies, conduct=conduct)
 
 
-def _potential_outcomes(s: Scenario, estimands: list[Estimand], seed: int, blocks: int) -> tuple[Floats, Floats]:
-    """Endpoints of the same patients in every arm, (arm, estimand, patient), and the share past the best score,
-    (arm, estimand)."""
-    endpoints, beyond = [], []
+def _potential_outcomes(
+    s: Scenario, estimands: list[Estimand], seed: int, blocks: int
+) -> tuple[Floats, NDArray[np.bool_], Floats]:
+    """Endpoints of the same patients in every arm, (arm, estimand, patient), whether a time ended in failure, and the
+    share past the best score, (arm, estimand)."""
+    endpoints, events, beyond = [], [], []
     for a in range(len(s.arms)):
-        values, shares = [], []
+        values, seen, shares = [], [], []
         for block in range(blocks):
             trials = simulate_block(s, seed=seed, block=FIRST_BLOCK + block, full=True, force_arm=a)
             assert trials.outcome is not None
             assert trials.latent is not None
             values.append([patient_endpoint(trials, trials.outcome, s, e).ravel() for e in estimands])
+            seen.append([_failed(trials, s, e).ravel() for e in estimands])
             past = (trials.latent - s.scale.best) * s.scale.sign > 0
             shares.append([past[..., s.design.visits.index(e.day)].mean() for e in estimands])
         endpoints.append(np.concatenate(values, axis=1))
+        events.append(np.concatenate(seen, axis=1))
         beyond.append(np.mean(shares, axis=0))
-    return np.stack(endpoints), np.stack(beyond)
+    return np.stack(endpoints), np.stack(events), np.stack(beyond)
 
 
-def _truth(s: Scenario, estimand: Estimand, endpoints: Floats, beyond: Floats) -> Truth:
+def _failed(trials: Trials, s: Scenario, estimand: Estimand) -> NDArray[np.bool_]:
+    """Whether each patient's time to relapse ended in failure; no patient's where the endpoint is no time."""
+    if estimand.endpoint != "time_to_relapse":
+        return np.zeros(trials.arm.shape, dtype=np.bool_)
+    assert trials.outcome is not None
+    return relapse_times(trials, trials.outcome, s, estimand)[1]
+
+
+def _truth(s: Scenario, estimand: Estimand, endpoints: Floats, seen: NDArray[np.bool_], beyond: Floats) -> Truth:
     weights = np.array(s.contrast(estimand).weights)
-    values = weights @ endpoints
-    sds = tuple(float(y.std(ddof=1)) for y in endpoints)
+    # Among responders the patients of the arms are not the same; in all other endpoints nobody is missing.
+    means, sds = np.nanmean(endpoints, axis=1), np.nanstd(endpoints, axis=1, ddof=1)
+    value, mcse = _mean_and_error(np.nan_to_num(endpoints - means[:, None]), weights, float(weights @ means))
+    measures = {}
+    used = weights != 0
+    if estimand.endpoint in (*BINARY, "percent_abstinent_days"):
+        shares = means / (1.0 if estimand.endpoint in BINARY else 100.0)
+        if ((shares[used] > 0) & (shares[used] < 1)).all():
+            slopes = np.zeros(len(means))
+            slopes[used] = (weights * shares / (means * shares * (1 - shares)))[used]  # of the logit in the mean
+            logits = np.zeros(len(means))
+            logits[used] = np.log(shares[used] / (1 - shares[used]))
+            centred = np.nan_to_num(endpoints - means[:, None])
+            measures["log_odds_ratio"] = _mean_and_error(centred, slopes, float(weights @ logits))
+    if estimand.endpoint == "time_to_relapse":
+        measures["log_hazard_ratio"] = _log_hazard_ratio(endpoints, seen, weights)
     return Truth(
-        value=float(values.mean()),
-        mcse=float(values.std(ddof=1) / np.sqrt(values.size)),
-        arm_means=tuple(float(y.mean()) for y in endpoints),
-        arm_sds=sds,
+        value=value,
+        mcse=mcse,
+        measures=measures,
+        arm_means=tuple(map(float, means)),
+        arm_sds=tuple(map(float, sds)),
         past_best=float(beyond[weights != 0].max()),
-        icc=tuple(_icc(s, estimand, a, sd) for a, sd in enumerate(sds)),
+        icc=tuple(_icc(s, estimand, a, float(sd)) for a, sd in enumerate(sds)),
     )
+
+
+def _mean_and_error(centred: Floats, slopes: Floats, value: float) -> tuple[float, float]:
+    """A value with the standard error of Σ slope_a · mean_a over the same patients."""
+    spread = slopes @ centred
+    return value, float(spread.std(ddof=1) / np.sqrt(spread.size))
+
+
+def _log_hazard_ratio(times: Floats, seen: NDArray[np.bool_], weights: Floats) -> tuple[float, float]:
+    arm = np.repeat(np.arange(len(times)), times.shape[1])[None, :]
+    none = np.empty((1, arm.shape[1], 0))
+    fit = cox(times.reshape(1, -1), seen.reshape(1, -1), arm, none, weights)
+    return float(fit.estimate[0]), float(fit.se[0])
 
 
 def _icc(s: Scenario, estimand: Estimand, a: int, sd: float) -> float:

@@ -237,5 +237,12 @@ def show_table(table: pd.DataFrame, title: str) -> None:
     console.print(title, markup=False)
     shown = Table(*map(str, table.columns), box=None)
     for row in table.itertuples(index=False):
-        shown.add_row(*(f"{x:.5g}" if isinstance(x, float) else str(x) for x in row))
+        shown.add_row(*map(_cell, row))
     console.print(shown)
+
+
+def _cell(x: object) -> str:
+    """Five digits of a number; nothing where there is none."""
+    if x is None or x != x:
+        return ""
+    return f"{x:.5g}" if isinstance(x, float) else str(x)

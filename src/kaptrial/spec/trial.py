@@ -93,6 +93,11 @@ class Relapse:
     origin: Literal["randomisation", "response"] = "randomisation"
     among: Literal["randomised", "responders"] = "randomised"
 
+    def __post_init__(self) -> None:
+        if self.origin == "response" and self.among == "randomised":
+            allowed = "must be randomisation: among all randomised some fail on the response day itself"
+            raise Misfit("origin", self.origin, allowed)
+
 
 @noun
 class Design:
