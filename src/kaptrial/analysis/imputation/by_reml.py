@@ -60,11 +60,13 @@ def impute(rows: NDArray[np.int64], patients: Patients, plan: Plan, z: Floats, s
                 return reml.NOT_OBSERVED
         return reml.CONFOUNDED
     v, beta = np.empty((n_visits, n_visits)), np.empty(left)
-    none, nothing = design[:0, :left], np.empty(0)
+    # Of the types that `mmrm` calls it with, so that it is compiled once.
+    none, nothing, kenward_roger = design[:0, :left], np.empty(0), np.bool_(False)
     failure = reml.NOT_CONVERGED
     for structure in plan.structures:
         failure, _ = reml.fit(
-            n_patterns, masks, counts, t, column, left, none, structure, False, nothing, nothing, nothing, v, beta,
+            n_patterns, masks, counts, t, column, left, none, structure, kenward_roger, nothing, nothing, nothing,
+            v, beta,
         )  # fmt: skip
         if failure == reml.NONE:
             break
