@@ -268,10 +268,10 @@ def test_patients_are_put_in_order(n, shape):
     }[shape]  # fmt: skip
     seen, stratum = rng.random(n) < 0.8, rng.integers(0, 3, n)
     order = empty_order(n, 3)
-    m = arrange(time, seen, stratum, order)
+    m = arrange(time, np.where(seen, np.arange(n), -1), stratum, order)
     assert m == seen.sum() == order.start[-1]
     for s in range(3):
-        members = order.who[order.start[s] : order.start[s + 1]]
+        members = order.label[order.start[s] : order.start[s + 1]]
         assert sorted(members) == np.flatnonzero(seen & (stratum == s)).tolist()
         assert (np.diff(time[members]) >= 0).all()
         assert (order.times[order.start[s] : order.start[s + 1]] == time[members]).all()

@@ -9,6 +9,7 @@ of the d. A contrast Σ w_a β_a has the variance w'I⁻¹w, I the observed info
 from __future__ import annotations
 
 from math import exp, log, sqrt
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -87,20 +88,17 @@ def _two_arms(
     estimate: Floats, se: Floats, failure: Ints,
 ) -> None:  # fmt: skip
     n = time.shape[1]
-    order, left, right, in_left = empty_order(n, n_strata), np.empty(n), np.empty(n), np.empty(n, np.bool_)
-    seen = np.empty(n, np.bool_)
+    order, label, left, right = empty_order(n, n_strata), np.empty(n, np.int64), np.empty(n), np.empty(n)
     for r in range(len(time)):
-        n_seen = n_left = 0
+        n_left = 0
         for i in range(n):
-            seen[i] = not np.isnan(time[r, i])
-            in_left[i] = arm[r, i] == 1
-            n_seen += seen[i]
-            n_left += seen[i] & in_left[i]
-        if n_left == 0 or n_left == n_seen:
+            label[i] = -1 if np.isnan(time[r, i]) else 2 * arm[r, i] + event[r, i]
+            n_left += label[i] >= 2
+        n_seen = arrange(time[r], label, stratum[r], order)
+        if n_left in (0, n_seen):
             failure[r] = Failure.TOO_FEW_PATIENTS
             continue
-        arrange(time[r], seen, stratum[r], order)
-        events, events_left = at_risk(event[r], in_left, order, left, right)
+        events, events_left = at_risk(order, left, right)
         value, error, failure[r] = maximise(left[:events], right[:events], events_left)
         if failure[r] == Failure.NONE:
             estimate[r] = weights[1] * value
@@ -108,33 +106,31 @@ def _two_arms(
 
 
 @njit(cache=True, nogil=True)
-def at_risk(event: Bools, in_left: Bools, order: Order, left: Floats, right: Floats) -> tuple[int, int]:
+def at_risk(order: Order, left: Floats, right: Floats) -> tuple[int, int]:
     """Patients at risk at each event, by arm, with Efron's shares; the number of events, and of those in the left arm.
 
     Parameters
     ----------
-    event, in_left : (patient,)
-    order : the patients in order
+    order : the patients in order, labelled 0 for censored and 1 for an event, 2 more in the left arm
     left, right : (patient,)
         Written from the front, one entry an event.
     """
-    who, times = order.who, order.times
+    label, times = order.label, order.times
     m = events_left = 0
     for s in range(len(order.start) - 1):
-        k, end = order.start[s], order.start[s + 1]
-        n_left = 0
+        k, end, n_left = order.start[s], order.start[s + 1], 0
         for j in range(k, end):
-            n_left += in_left[who[j]]
-        n_right = end - k - n_left
+            n_left += label[j] >> 1
         while k < end:
-            t, d, d_left, first = times[k], 0, 0, k
-            gone = 0
-            while k < end and times[k] == t:
-                i = who[k]
-                d += event[i]
-                d_left += event[i] & in_left[i]
-                gone += in_left[i]
+            t, n_right = times[k], end - k - n_left
+            d = d_left = gone = 0
+            while True:
+                d += label[k] & 1
+                d_left += label[k] == 3
+                gone += label[k] >> 1
                 k += 1
+                if k == end or times[k] != t:
+                    break
             left[m], right[m] = n_left, n_right
             for j in range(1, d):
                 share = j / d
@@ -143,7 +139,6 @@ def at_risk(event: Bools, in_left: Bools, order: Order, left: Floats, right: Flo
             m += d
             events_left += d_left
             n_left -= gone
-            n_right -= k - first - gone
     return m, events_left
 
 
@@ -202,100 +197,183 @@ def _expected(left: Floats, right: Floats, ratio: float) -> tuple[float, float]:
 # --- any number of arms and covariates ---
 
 
+class Ordered(NamedTuple):
+    """A data set in order of time within strata, those who fail before those censored at the same time.
+
+    `design`: (column, patient), arms and then covariates. `start`, `begin`: (stratum + 1,), where the strata's patients
+    and events begin. At event e, the l-th failure of d at one time, the stratum's patients from `first[e]` on are at
+    risk, those from `rest[e]` on do not fail then, and `share[e]` = l/d. `failed`: (column,), Σ z over those who fail.
+    """
+
+    design: Floats
+    start: Ints
+    begin: Ints
+    first: Ints
+    rest: Ints
+    share: Floats
+    failed: Floats
+
+
+class Work(NamedTuple):
+    """Scratch of `_evaluate`.
+
+    `weight`, `now`, `later`: (patient,); `sums`, `jump`: (patient + 1,); `mean`: (column, patient).
+    """
+
+    weight: Floats
+    now: Floats
+    later: Floats
+    sums: Floats
+    jump: Floats
+    mean: Floats
+
+
 @njit(cache=True, nogil=True)
 def _every_replicate(
     time: Floats, event: Bools, arm: Ints, covariates: Floats, stratum: Ints, n_strata: int, weights: Floats,
     estimate: Floats, se: Floats, failure: Ints,
 ) -> None:  # fmt: skip
-    n, n_arms = time.shape[1], len(weights)
-    order, seen = empty_order(n, n_strata), np.empty(n, np.bool_)
-    q = n_arms - 1 + covariates.shape[2]
-    design, fails, on = np.empty((n, q)), np.empty(n, np.bool_), np.empty(q)
+    n, n_arms, p = time.shape[1], len(weights), covariates.shape[2]
+    order, label, contrast = empty_order(n, n_strata), np.empty(n, np.int64), np.zeros(n_arms - 1 + p)
     size, events = np.empty(n_arms, np.int64), np.empty(n_arms, np.int64)
+    q = len(contrast)
+    room = Ordered(
+        np.empty((q, n)), order.start, np.empty(n_strata + 1, np.int64),
+        np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n), np.empty(q),
+    )  # fmt: skip
+    work = Work(np.empty(n), np.empty(n), np.empty(n), np.empty(n + 1), np.empty(n + 1), np.empty((q, n)))
     for r in range(len(time)):
         size[:] = 0
         events[:] = 0
         for i in range(n):
-            seen[i] = not np.isnan(time[r, i]) and np.isfinite(covariates[r, i]).all()
-            size[arm[r, i]] += seen[i]
-            events[arm[r, i]] += seen[i] & event[r, i]
-        if ((size == 0) & (weights != 0.0)).any():
+            seen = not np.isnan(time[r, i])
+            for c in range(p):
+                seen &= np.isfinite(covariates[r, i, c])
+            label[i] = i if seen else -1
+            size[arm[r, i]] += seen
+            events[arm[r, i]] += seen & event[r, i]
+        reference, enough = 0, True
+        for a in range(n_arms):
+            enough &= size[a] > 0 or weights[a] == 0.0
+            if events[a] > events[reference]:  # any will do; one without events makes the other arms' infinite
+                reference = a
+        if not enough:
             failure[r] = Failure.TOO_FEW_PATIENTS
             continue
-        m = arrange(time[r], seen, stratum[r], order)
-        for k in range(m):
-            fails[k] = event[r, order.who[k]]
-        reference = np.argmax(events)  # any will do; one without events would make the others' coefficients infinite
+        m = arrange(time[r], label, stratum[r], order)
+        n_events = _list_events(event[r], order, room)
         column = 0
         for a in range(n_arms):
             if a != reference:
-                on[column] = weights[a]
+                contrast[column] = weights[a]
                 for k in range(m):
-                    design[k, column] = arm[r, order.who[k]] == a
+                    room.design[column, k] = arm[r, order.label[k]] == a
                 column += 1
-        for c in range(covariates.shape[2]):
-            on[column + c] = 0.0
-            _standardise(covariates[r, :, c], order.who[:m], design[:m, column + c])
-        estimate[r], se[r], failure[r] = _fit(order.times[:m], fails[:m], design[:m], order.start, on, n_arms - 1)
+        for c in range(p):
+            _standardise(covariates[r, :, c], order.label[:m], room.design[column + c])
+        for j in range(q):
+            room.failed[j] = 0.0
+            for k in range(m):
+                room.failed[j] += room.design[j, k] * event[r, order.label[k]]
+        data = Ordered(
+            room.design[:, :m], room.start, room.begin, room.first[:n_events], room.rest[:n_events],
+            room.share[:n_events], room.failed,
+        )  # fmt: skip
+        estimate[r], se[r], failure[r] = _fit(data, contrast, n_arms - 1, work)
+
+
+@njit(cache=True, nogil=True)
+def _list_events(event: Bools, order: Order, out: Ordered) -> int:
+    """List the events, and put those who fail before those censored at the same time; the number of events."""
+    who, times, n_events = order.label, order.times, 0
+    for s in range(len(order.start) - 1):
+        out.begin[s] = n_events
+        k, end = order.start[s], order.start[s + 1]
+        while k < end:
+            t, first, rest = times[k], k, k
+            while k < end and times[k] == t:
+                if event[who[k]]:
+                    who[rest], who[k] = who[k], who[rest]
+                    rest += 1
+                k += 1
+            for j in range(rest - first):
+                out.first[n_events], out.rest[n_events] = first - order.start[s], rest - order.start[s]
+                out.share[n_events] = j / (rest - first)
+                n_events += 1
+    out.begin[-1] = n_events
+    return n_events
 
 
 @njit(cache=True, nogil=True)
 def _standardise(x: Floats, who: Ints, out: Floats) -> None:
     """Column x of the patients in order, with mean 0 and variance 1; 0 throughout if it is constant."""
+    n = len(who)
     mean = largest = furthest = square = 0.0
     for i in who:
-        mean += x[i] / len(who)
+        mean += x[i] / n
         largest = max(largest, abs(x[i]))
     for i in who:
         furthest = max(furthest, abs(x[i] - mean))
     if furthest <= 1e-12 * largest:
-        out[:] = 0.0
+        out[:n] = 0.0
         return
-    for k in range(len(who)):
+    for k in range(n):
         out[k] = (x[who[k]] - mean) / furthest
         square += out[k] * out[k]
-    out /= sqrt(square / len(who))
+    for k in range(n):
+        out[k] /= sqrt(square / n)
 
 
 @njit(cache=True, nogil=True)
-def _fit(
-    times: Floats, fails: Bools, design: Floats, start: Ints, on: Floats, n_first: int
-) -> tuple[float, float, int]:
-    """Contrast `on` the columns, its standard error and the failure's number; the first `n_first` columns are arms."""
-    nan, n_events = np.nan, int(fails.sum())
+def _fit(data: Ordered, contrast: Floats, n_first: int, work: Work) -> tuple[float, float, int]:
+    """The contrast of the coefficients, its standard error and the failure's number.
+
+    Parameters
+    ----------
+    data : the patients in order
+    contrast : (column,)
+    n_first : how many columns are arms; the others are covariates
+    work : scratch
+    """
+    nan, n_events = np.nan, len(data.first)
     if n_events == 0:
         return nan, nan, Failure.NO_EVENTS
-    q = len(on)
-    gradient, information = np.empty(q), np.empty((q, q))
-    likelihood = _evaluate(times, fails, design, start, np.zeros(q), gradient, information)
-    kept, failure = _independent(information, n_events, on, n_first)
+    q = len(contrast)
+    beta, gradient, information = np.zeros(q), np.empty(q), np.empty((q, q))
+    likelihood = _evaluate(data, beta, gradient, information, work)
+    kept, failure = _independent(information, n_events, contrast, n_first)
     if failure != Failure.NONE:
         return nan, nan, failure
     if len(kept) < q:
-        design, on, q = design[:, kept].copy(), on[kept], len(kept)
-        gradient, information = np.empty(q), np.empty((q, q))
-        likelihood = _evaluate(times, fails, design, start, np.zeros(q), gradient, information)
-    beta, trial, factor, inverse = np.zeros(q), np.empty(q), np.empty((q, q)), np.empty((q, q))
-    step, decrement = np.zeros(q), np.inf
+        q = len(kept)
+        for j in range(q):
+            data.design[j], data.failed[j] = data.design[kept[j]], data.failed[kept[j]]
+        data = Ordered(
+            data.design[:q], data.start, data.begin, data.first, data.rest, data.share, data.failed[:q]
+        )  # fmt: skip
+        contrast, beta, gradient, information = contrast[kept], np.zeros(q), np.empty(q), np.empty((q, q))
+        likelihood = _evaluate(data, beta, gradient, information, work)
+    trial, step, factor, inverse = np.empty(q), np.empty(q), np.empty((q, q)), np.empty((q, q))
+    decrement = np.inf
     for _ in range(_MAX_STEPS):
         factor[:] = information
         found = cholesky(factor, q, 1e-14)
         if found and decrement < _CLOSE:
             invert(factor, q, inverse)
-            variance = quadratic(inverse, on, q)
+            variance = quadratic(inverse, contrast, q)
             if 0.0 < variance < _UNDETERMINED:
-                return float(on @ beta), sqrt(variance), Failure.NONE
+                return _dot(contrast, beta), sqrt(variance), Failure.NONE
             found = False
         if not found:
-            far = np.abs(design @ beta).max() > _INFINITE
-            return nan, nan, Failure.SEPARATION if far else Failure.NOT_CONVERGED
+            return nan, nan, Failure.SEPARATION if _furthest(data, beta) > _INFINITE else Failure.NOT_CONVERGED
         step[:] = gradient
         solve(factor, q, step)
-        decrement = float(gradient @ step)
+        decrement = _dot(gradient, step)
         share = 1.0
         for _halving in range(30):
-            trial[:] = beta + share * step
-            after = _evaluate(times, fails, design, start, trial, gradient, information)
+            for j in range(q):
+                trial[j] = beta[j] + share * step[j]
+            after = _evaluate(data, trial, gradient, information, work)
             if after >= likelihood - 1e-10 * abs(likelihood):
                 break
             share /= 2.0
@@ -305,93 +383,133 @@ def _fit(
 
 
 @njit(cache=True, nogil=True)
-def _independent(information: Floats, n_events: int, on: Floats, n_first: int) -> tuple[Ints, int]:
-    """Columns that are no combination of those before them; a failure if the contrast is not determined by the data.
+def _independent(information: Floats, n_events: int, contrast: Floats, n_first: int) -> tuple[Ints, int]:
+    """Columns that are no combination of those before them; a failure if the data do not determine the contrast.
 
     A combination v of columns that is the same for all at risk at every event can be added to the coefficients freely;
     the contrast c is determined if c'v = 0.
     """
-    q = len(on)
-    kept, n = np.empty(q, np.int64), 0
-    factor, beside = np.empty((q, q)), np.empty(q)
-    factor[:] = information
-    if np.diag(information).min() > _COLLINEAR * n_events and cholesky(factor, q, _COLLINEAR):
-        return np.arange(q), Failure.NONE
+    q, n = len(contrast), 0
+    kept, factor, beside = np.empty(q, np.int64), np.empty((q, q)), np.empty(q)
     for j in range(q):
+        informative = information[j, j] > _COLLINEAR * n_events
         kept[n] = j
         for a in range(n + 1):
-            for b in range(n + 1):
+            for b in range(a + 1):
                 factor[a, b] = information[kept[a], kept[b]]
-        if information[j, j] > _COLLINEAR * n_events and cholesky(factor, n + 1, _COLLINEAR):
+        if informative and cholesky(factor, n + 1, _COLLINEAR):
             n += 1
             continue
-        value = on[j]
-        if information[j, j] > _COLLINEAR * n_events:
+        value = contrast[j]
+        if informative:
             for a in range(n):
-                beside[a] = information[kept[a], j]
+                beside[a] = information[j, kept[a]]
             solve(factor, n, beside)
             for a in range(n):
-                value -= on[kept[a]] * beside[a]
+                value -= contrast[kept[a]] * beside[a]
         if abs(value) > _CONFOUNDED:
             return kept[:n], Failure.NOT_OBSERVED if j < n_first else Failure.CONFOUNDED_COVARIATE
     return kept[:n], Failure.NONE
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _evaluate(
-    times: Floats, fails: Bools, design: Floats, start: Ints, beta: Floats, gradient: Floats, information: Floats
-) -> float:
+def _evaluate(data: Ordered, beta: Floats, gradient: Floats, information: Floats, work: Work) -> float:
     """Log partial likelihood at beta; writes its gradient and the information, −1 × its Hessian.
 
-    Goes back in time, adding patients to those at risk: s0 = Σ e^η, s1 = Σ e^η z, s2 = Σ e^η z z'; t0 ... t2 the same
-    over the patients who fail at the time at hand.
+    With h = e^η and sums S_k = Σ_{i ≥ k} h_i (1, z_i) over those with later times, an event finds at risk
+    (1 − l/d) S_first + l/d S_rest = T (1, m): their total hazard and mean z. Each adds 1/T to the cumulative hazard H_i
+    of the patients from `rest` on, and (1 − l/d)/T to that of those who fail with it. Then the gradient is
+    Σ_e (z_e − m_e) and the information Σ_i h_i H_i z_i z_i' − Σ_e m_e m_e'.
+
+    Parameters
+    ----------
+    data : the patients in order
+    beta : (column,)
+    gradient, information : (column,), (column, column)
+        Written.
+    work : scratch
     """
-    q = len(beta)
-    s1, t1, mean = np.empty(q), np.empty(q), np.empty(q)
-    s2, t2 = np.empty((q, q)), np.empty((q, q))
-    gradient[:] = 0.0
-    information[:] = 0.0
-    likelihood = 0.0
-    eta = design @ beta
-    for s in range(len(start) - 1):
-        first, k = start[s], start[s + 1] - 1
-        if k < first:
-            continue
-        origin = eta[first : k + 1].max()  # e^η must not overflow
-        s0 = 0.0
-        s1[:] = 0.0
-        s2[:] = 0.0
-        while k >= first:
-            t, d, t0 = times[k], 0, 0.0
-            t1[:] = 0.0
-            t2[:] = 0.0
-            while k >= first and times[k] == t:
-                z, hazard = design[k], exp(eta[k] - origin)
-                s0 += hazard
-                for a in range(q):
-                    s1[a] += hazard * z[a]
-                    for b in range(a + 1):
-                        s2[a, b] += hazard * z[a] * z[b]
-                if fails[k]:
-                    d += 1
-                    t0 += hazard
-                    likelihood += eta[k] - origin
-                    for a in range(q):
-                        gradient[a] += z[a]
-                        t1[a] += hazard * z[a]
-                        for b in range(a + 1):
-                            t2[a, b] += hazard * z[a] * z[b]
-                k -= 1
-            for j in range(d):
-                share = j / d
-                total = s0 - share * t0
-                likelihood -= log(total)
-                for a in range(q):
-                    mean[a] = (s1[a] - share * t1[a]) / total
-                    gradient[a] -= mean[a]
-                    for b in range(a + 1):
-                        information[a, b] += (s2[a, b] - share * t2[a, b]) / total - mean[a] * mean[b]
+    z, q, weight = data.design, len(beta), work.weight
+    gradient[:] = data.failed
+    weight[:] = 0.0
     for a in range(q):
-        for b in range(a):
-            information[b, a] = information[a, b]
-    return likelihood
+        _add(beta[a], z[a], weight)
+    likelihood, product = _dot(beta, data.failed), 1.0
+    for s in range(len(data.start) - 1):
+        start, end, begin, stop = data.start[s], data.start[s + 1], data.begin[s], data.begin[s + 1]
+        if begin == stop:
+            weight[start:end] = 0.0
+            continue
+        hazard, now, later = weight[start:end], work.now[begin:stop], work.later[begin:stop]
+        first, rest, share = data.first[begin:stop], data.rest[begin:stop], data.share[begin:stop]
+        origin = hazard.max()  # e^η must not overflow
+        likelihood -= (stop - begin) * origin
+        sums = work.sums[: end - start + 1]
+        sums[end - start] = 0.0
+        for k in range(end - start - 1, -1, -1):
+            hazard[k] = exp(hazard[k] - origin)
+            sums[k] = sums[k + 1] + hazard[k]
+        jump = work.jump[: end - start + 1]
+        jump[:] = 0.0
+        for e in range(stop - begin):
+            at_risk = (1.0 - share[e]) * sums[first[e]] + share[e] * sums[rest[e]]
+            product *= at_risk
+            if not 1e-100 < product < 1e100:  # a logarithm now and then
+                likelihood -= log(product)
+                product = 1.0
+            now[e], later[e] = (1.0 - share[e]) / at_risk, share[e] / at_risk
+            jump[first[e]] += now[e]
+            jump[rest[e]] += later[e]
+        for a in range(q):
+            column, mean = z[a, start:end], work.mean[a, begin:stop]
+            for k in range(end - start - 1, -1, -1):
+                sums[k] = sums[k + 1] + hazard[k] * column[k]
+            total = 0.0
+            for e in range(stop - begin):
+                mean[e] = now[e] * sums[first[e]] + later[e] * sums[rest[e]]
+                total += mean[e]
+            gradient[a] -= total
+        cumulative = 0.0
+        for k in range(end - start):
+            cumulative += jump[k]
+            hazard[k] *= cumulative
+    n_events = len(data.first)
+    for a in range(q):
+        for b in range(a + 1):
+            information[a, b] = _weighted(weight, z[a], z[b])
+            information[a, b] -= _dot(work.mean[a, :n_events], work.mean[b, :n_events])
+    return likelihood - log(product)
+
+
+@njit(cache=True, nogil=True)
+def _add(factor: float, x: Floats, to: Floats) -> None:
+    """Add factor × x to the front of `to`."""
+    for k in range(len(x)):
+        to[k] += factor * x[k]
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+def _weighted(weight: Floats, x: Floats, y: Floats) -> float:
+    """Σ w x y over the patients of x."""
+    total = 0.0
+    for k in range(len(x)):
+        total += weight[k] * x[k] * y[k]
+    return total
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+def _dot(a: Floats, b: Floats) -> float:
+    """a'b."""
+    total = 0.0
+    for j in range(len(a)):
+        total += a[j] * b[j]
+    return total
+
+
+@njit(cache=True, nogil=True)
+def _furthest(data: Ordered, beta: Floats) -> float:
+    """The largest |η|."""
+    result = 0.0
+    for k in range(data.design.shape[1]):
+        result = max(result, abs(_dot(data.design[:, k], beta)))
+    return result

@@ -70,33 +70,35 @@ def kaplan_meier(time: Floats, event: Bools, arm: Ints, n_arms: int, days: Array
 def _every_replicate(
     time: Floats, event: Bools, arm: Ints, days: Floats, survival: Floats, se: Floats, at_risk: Ints, median: Floats
 ) -> None:
-    order = empty_order(time.shape[1], 1)
+    order, label = empty_order(time.shape[1], 1), np.empty(time.shape[1], np.int64)
     for r in range(len(time)):
         for a in range(survival.shape[1]):
-            n = arrange(time[r], (arm[r] == a) & ~np.isnan(time[r]), arm[r], order)
+            for i in range(time.shape[1]):
+                label[i] = event[r, i] if arm[r, i] == a and not np.isnan(time[r, i]) else -1
+            n = arrange(time[r], label, arm[r], order)
             if n == 0:
                 continue
-            _report(event[r], order, n, days, survival[r, a], se[r, a], at_risk[r, a])
-            median[r, a] = _median(event[r], order, n)
+            _report(order, n, days, survival[r, a], se[r, a], at_risk[r, a])
+            median[r, a] = _median(order, n)
 
 
 @njit(cache=True, nogil=True)
-def fall(event: Bools, order: Order, n: int, k: int) -> tuple[int, int]:
+def fall(order: Order, n: int, k: int) -> tuple[int, int]:
     """Events at the k-th of n patients' time, and the place of the first patient with a later time."""
     t, d = order.times[k], 0
     while k < n and order.times[k] == t:
-        d += event[order.who[k]]
+        d += order.label[k]
         k += 1
     return d, k
 
 
 @njit(cache=True, nogil=True)
-def _report(event: Bools, order: Order, n: int, days: Floats, survival: Floats, se: Floats, at_risk: Ints) -> None:
+def _report(order: Order, n: int, days: Floats, survival: Floats, se: Floats, at_risk: Ints) -> None:
     """Survival, its standard error and patients at risk of one arm at each day."""
     for j in range(len(days)):
         s, greenwood, k = 1.0, 0.0, 0
         while k < n and order.times[k] <= days[j]:
-            d, after = fall(event, order, n, k)
+            d, after = fall(order, n, k)
             at_risk_now = n - k
             s *= (at_risk_now - d) / at_risk_now
             if d < at_risk_now:
@@ -110,11 +112,11 @@ def _report(event: Bools, order: Order, n: int, days: Floats, survival: Floats, 
 
 
 @njit(cache=True, nogil=True)
-def _median(event: Bools, order: Order, n: int) -> float:
+def _median(order: Order, n: int) -> float:
     """When survival falls below 1/2, or the middle of the time for which it is 1/2."""
     s, k, reached = 1.0, 0, -1.0
     while k < n:
-        d, after = fall(event, order, n, k)
+        d, after = fall(order, n, k)
         s *= (n - k - d) / (n - k)
         if s <= 0.5 + _HALF and reached < 0.0:
             reached = order.times[k]

@@ -10,14 +10,14 @@ the Cox model's.
 
 from __future__ import annotations
 
+from math import sqrt
+
 import numpy as np
 from numba import njit
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from kaptrial.analysis.fit import Failure, Fit, Floats
 from kaptrial.analysis.survival.order import Bools, Ints, Order, arrange, checked, empty_order
-
-Signs = NDArray[np.int8]
 
 
 def logrank(time: Floats, event: Bools, arm: Ints, weights: ArrayLike, *, stratum: Ints | None = None) -> Fit:
@@ -49,86 +49,96 @@ def logrank(time: Floats, event: Bools, arm: Ints, weights: ArrayLike, *, stratu
     time, event, arm, stratum, n_strata = checked(time, event, arm, len(w), stratum)
     estimate, se = np.full(len(time), np.nan), np.full(len(time), np.nan)
     failure = np.empty(len(time), dtype=np.int64)
-    _every_replicate(time, event, arm, stratum, n_strata, w.astype(np.int8), estimate, se, failure)
+    _every_replicate(time, event, arm, stratum, n_strata, w, estimate, se, failure)
     return Fit(estimate=estimate, se=se, df=np.where(failure == Failure.NONE, np.inf, np.nan), failure=failure)
 
 
 @njit(cache=True, nogil=True)
 def _every_replicate(
-    time: Floats, event: Bools, arm: Ints, stratum: Ints, n_strata: int, weights: Signs,
+    time: Floats, event: Bools, arm: Ints, stratum: Ints, n_strata: int, weights: Floats,
     estimate: Floats, se: Floats, failure: Ints,
 ) -> None:  # fmt: skip
-    order = empty_order(time.shape[1], n_strata)
-    side = np.empty(time.shape[1], np.int8)
+    n = time.shape[1]
+    order, label, table = empty_order(n, n_strata), np.empty(n, np.int64), np.empty((4, n))
     for r in range(len(time)):
-        for i in range(time.shape[1]):
-            side[i] = 0 if np.isnan(time[r, i]) else weights[arm[r, i]]
-        excess, variance, failure[r] = compare(time[r], event[r], side, stratum[r], order)
+        for i in range(n):
+            w = 0.0 if np.isnan(time[r, i]) else weights[arm[r, i]]
+            label[i] = -1 if w == 0.0 else 2 * (w > 0.0) + event[r, i]
+        excess, variance, failure[r] = compare(time[r], label, stratum[r], order, table)
         if failure[r] == Failure.NONE:
             estimate[r] = excess / variance
-            se[r] = 1.0 / np.sqrt(variance)
+            se[r] = 1.0 / sqrt(variance)
 
 
 @njit(cache=True, nogil=True)
-def compare(time: Floats, event: Bools, side: Signs, stratum: Ints, order: Order) -> tuple[float, float, int]:
-    """One replicate: events of the left arm above expectation, their variance, and the failure's number.
+def compare(time: Floats, label: Ints, stratum: Ints, order: Order, table: Floats) -> tuple[float, float, int]:
+    """One replicate: O − E of the left arm, V, and the failure's number.
 
     Parameters
     ----------
-    time, event : (patient,)
-    side : (patient,)
-        1 for the left arm, −1 for the right one, 0 for a patient left out.
+    time : (patient,)
+    label : (patient,)
+        0 for censored and 1 for an event, 2 more in the left arm; −1 for a patient left out.
     stratum : (patient,) or (0,)
-    order : room, holding the patients' order afterwards
+    order, table : scratch; `empty_order(patients, strata)` and (4, patient)
     """
-    arrange(time, side != 0, stratum, order)
-    n_left = n_right = 0
-    for i in range(len(side)):
-        n_left += side[i] == 1
-        n_right += side[i] == -1
-    if n_left == 0 or n_right == 0:
-        return 0.0, 0.0, Failure.TOO_FEW_PATIENTS
-    excess, variance, events, both = 0.0, 0.0, 0, 0
+    arrange(time, label, stratum, order)
+    excess = variance = untied = 0.0
+    n_left = events = 0
     for s in range(len(order.start) - 1):
-        e, v, d, b = tally(event, side, order, order.start[s], order.start[s + 1])
+        m, left = _tally(order, order.start[s], order.start[s + 1], table)
+        e, v, u = _sums(table, m)
         excess += e
         variance += v
-        events += d
-        both += b
+        untied += u
+        n_left += left
+        events += m
+    if n_left in (0, order.start[-1]):
+        return 0.0, 0.0, Failure.TOO_FEW_PATIENTS
     if events == 0:
         return 0.0, 0.0, Failure.NO_EVENTS
-    if both == 0:
+    if untied == 0.0:  # at no event were both arms at risk
         return 0.0, 0.0, Failure.NOT_OBSERVED
-    if not variance > 0.0:
+    if variance == 0.0:
         return 0.0, 0.0, Failure.ALL_THE_SAME
     return excess, variance, Failure.NONE
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def tally(event: Bools, side: Signs, order: Order, first: int, end: int) -> tuple[float, float, int, int]:
-    """One stratum: O − E, V, the number of events and of those at which both arms were at risk."""
-    who, times = order.who, order.times
-    left = 0
+@njit(cache=True, nogil=True)
+def _tally(order: Order, first: int, end: int, table: Floats) -> tuple[int, int]:
+    """Event times of the stratum at first : end; how many there are, and its patients in the left arm.
+
+    Written to the front of `table`: patients at risk, those in the left arm, events, and those in the left arm.
+    """
+    label, times, n_left, m, k = order.label, order.times, 0, 0, first
     for k in range(first, end):
-        left += side[who[k]] == 1
-    excess, variance, events, both, k = 0.0, 0.0, 0, 0, first
+        n_left += label[k] >> 1
+    left, k = n_left, first
     while k < end:
-        n, t = end - k, times[k]
+        t, at_risk = times[k], end - k
         d = d_left = gone = 0
-        while k < end and times[k] == t:
-            i = who[k]
-            is_left = side[i] == 1
-            d += event[i]
-            d_left += event[i] & is_left
-            gone += is_left
+        while True:
+            d += label[k] & 1
+            d_left += label[k] == 3
+            gone += label[k] >> 1
             k += 1
+            if k == end or times[k] != t:
+                break
+        table[0, m], table[1, m], table[2, m], table[3, m] = at_risk, left, d, d_left
+        m += d > 0
+        left -= gone
+    return m, n_left
+
+
+@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
+def _sums(table: Floats, m: int) -> tuple[float, float, float]:
+    """O − E, V, and V if no two events were at the same time."""
+    excess = variance = untied = 0.0
+    for j in range(m):
+        n, left, d = table[0, j], table[1, j], table[2, j]
         share = left / n
         spread = d * share * (1.0 - share)
-        if d > 1:
-            spread *= (n - d) / (n - 1)
-        excess += d_left - d * share
-        variance += spread
-        events += d
-        both += d * ((left > 0) & (left < n))
-        left -= gone
-    return excess, variance, events, both
+        untied += spread
+        variance += spread * (n - d) / max(n - 1.0, 1.0)
+        excess += table[3, j] - d * share
+    return excess, variance, untied

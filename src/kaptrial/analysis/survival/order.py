@@ -14,112 +14,120 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 # Times fall into this many equal intervals before they are sorted within each: 200 patients then rarely share one.
-N_INTERVALS = 512
-# Sorting within intervals may move each patient this often; skewed times need more and are sorted by comparison.
-MAX_MOVES = 8
+_N_INTERVALS = 512
+# Sorting within intervals may move patients this often, times their number; then times are too uneven for it.
+_MAX_MOVES = 8
+_GAPS = (701, 301, 132, 57, 23, 10, 4, 1)
 
 
 class Order(NamedTuple):
     """Patients of stratum s stand at start[s] : start[s + 1], earliest first. The rest is scratch.
 
-    `who`, `times`: (patient,), index and time. `start`: (stratum + 1,).
+    `label`, `times`: (patient,). `start`: (stratum + 1,).
     """
 
-    who: Ints
+    label: Ints
     times: Floats
     start: Ints
-    members: Ints
+    unsorted_label: Ints
+    unsorted: Floats
     interval: NDArray[np.int32]
-    place: NDArray[np.int32]
+    place: Ints
 
 
 @njit(cache=True, nogil=True)
 def empty_order(n: int, n_strata: int) -> Order:
     """Room for n patients in so many strata."""
     return Order(
-        np.empty(n, np.int64), np.empty(n), np.empty(n_strata + 1, np.int64),
-        np.empty(n, np.int64), np.empty(n, np.int32), np.empty(N_INTERVALS, np.int32),
+        np.empty(n, np.int64), np.empty(n), np.empty(n_strata + 1, np.int64), np.empty(n, np.int64),
+        np.empty(n), np.empty(n, np.int32), np.empty(_N_INTERVALS, np.int64),
     )  # fmt: skip
 
 
 @njit(cache=True, nogil=True)
-def arrange(time: Floats, seen: Bools, stratum: Ints, order: Order) -> int:
-    """Write the order of the patients seen; how many there are.
+def arrange(time: Floats, label: Ints, stratum: Ints, order: Order) -> int:
+    """Write times and labels in order; how many there are.
 
     Parameters
     ----------
-    time, seen : (patient,)
+    time : (patient,)
+    label : (patient,)
+        What to know of a patient afterwards, an index or a code; negative for a patient left out.
     stratum : (patient,) or (0,)
         Index of the stratum; not read where there is only one.
     """
-    n, start, n_strata = 0, order.start, len(order.start) - 1
+    start, n_strata = order.start, len(order.start) - 1
+    start[:] = 0
     if n_strata == 1:
         for i in range(len(time)):
-            order.members[n] = i
-            n += seen[i]
-        start[0], start[1] = 0, n
+            start[1] += label[i] >= 0
+        if start[1] == len(time):
+            _sort(time, label, 0, len(time), order)
+            return len(time)
     else:
-        start[:] = 0
         for i in range(len(time)):
-            start[stratum[i] + 1] += seen[i]
-        for s in range(n_strata):
-            n += start[s + 1]
-            start[s + 1] = n - start[s + 1]
-        for i in range(len(time)):
-            if seen[i]:
-                order.members[start[stratum[i] + 1]] = i
-                start[stratum[i] + 1] += 1
+            start[stratum[i] + 1] += label[i] >= 0
+    n = 0
+    for s in range(n_strata):  # where each stratum is to begin, one place late: filling it moves that to its end
+        n, start[s + 1] = n + start[s + 1], n
+    for i in range(len(time)):
+        if label[i] >= 0:
+            s = stratum[i] if n_strata > 1 else 0
+            order.unsorted_label[start[s + 1]], order.unsorted[start[s + 1]] = label[i], time[i]
+            start[s + 1] += 1
     for s in range(n_strata):
-        _sort(time, start[s], start[s + 1], order)
+        _sort(order.unsorted, order.unsorted_label, start[s], start[s + 1], order)
     return n
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _sort(time: Floats, first: int, end: int, order: Order) -> None:
-    """Sort the members first : end into `who` and `times`: into equal intervals of time, then by insertion."""
-    members, interval, place, who, times = order.members, order.interval, order.place, order.who, order.times
-    if end <= first:
-        return
-    low = high = time[members[first]]
-    for k in range(first + 1, end):
-        low = min(low, time[members[k]])
-        high = max(high, time[members[k]])
-    per_day = (N_INTERVALS - 1) / (high - low)
+def _sort(time: Floats, label: Ints, first: int, end: int, order: Order) -> None:
+    """Sort the patients first : end: into equal intervals of time, then by insertion."""
+    interval, place = order.interval, order.place
+    per_day = (_N_INTERVALS - 1) / _largest(time[first:end])
     if not np.isfinite(per_day):
-        per_day = 0.0  # all at one time, or so close that only comparing tells them apart
+        per_day = 0.0  # all at 0 or as good as
+    for k in range(first, end):
+        interval[k] = np.int32(time[k] * per_day)
     place[:] = 0
     for k in range(first, end):
-        interval[k] = np.int32((time[members[k]] - low) * per_day)
         place[interval[k]] += 1
-    total = np.int32(first)
-    for b in range(N_INTERVALS):
+    total = first
+    for b in range(_N_INTERVALS):
         here = place[b]
         place[b] = total
         total += here
     for k in range(first, end):
         to = place[interval[k]]
-        place[interval[k]] += 1
-        who[to] = members[k]
-        times[to] = time[members[k]]
-    if not _insert(times, who, first, end):
-        by_comparison = np.argsort(times[first:end])
-        who[first:end] = who[first:end][by_comparison]
-        times[first:end] = times[first:end][by_comparison]
+        place[interval[k]] = to + 1
+        order.label[to], order.times[to] = label[k], time[k]
+    times, labels = order.times[first:end], order.label[first:end]
+    if not _insert(times, labels, 1, _MAX_MOVES * (end - first)):
+        for gap in _GAPS:  # Shell's sort, gaps of Ciura (2001)
+            _insert(times, labels, gap, len(times) ** 2)
+
+
+@njit(cache=True, nogil=True, fastmath={"nnan", "ninf", "nsz", "reassoc"})
+def _largest(x: Floats) -> float:
+    """The largest, or 0."""
+    result = 0.0
+    for k in range(len(x)):
+        result = max(result, x[k])
+    return result
 
 
 @njit(cache=True, nogil=True)
-def _insert(times: Floats, who: Ints, first: int, end: int) -> bool:
-    """Sort by insertion; False, half-sorted, where that takes too many moves."""
-    moves = MAX_MOVES * (end - first)
-    for k in range(first + 1, end):
+def _insert(times: Floats, labels: Ints, gap: int, moves: int) -> bool:
+    """Sort every gap-th by insertion; False, half-sorted, where that takes more than so many moves."""
+    for k in range(gap, len(times)):
         t = times[k]
-        if times[k - 1] > t:
-            patient, to = who[k], k
-            while to > first and times[to - 1] > t:
-                times[to], who[to] = times[to - 1], who[to - 1]
-                to -= 1
-            times[to], who[to] = t, patient
-            moves -= k - to
+        if times[k - gap] > t:
+            label, to = labels[k], k
+            while to >= gap and times[to - gap] > t:
+                times[to], labels[to] = times[to - gap], labels[to - gap]
+                to -= gap
+                moves -= 1
+            times[to], labels[to] = t, label
             if moves < 0:
                 return False
     return True

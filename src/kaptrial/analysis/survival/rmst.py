@@ -97,14 +97,16 @@ def rmst(time: Floats, event: Bools, arm: Ints, n_arms: int, horizon: float) -> 
 def _every_replicate(
     time: Floats, event: Bools, arm: Ints, horizon: float, mean: Floats, se: Floats, events: Ints, failure: Ints
 ) -> None:
-    order = empty_order(time.shape[1], 1)
+    order, label = empty_order(time.shape[1], 1), np.empty(time.shape[1], np.int64)
     for r in range(len(time)):
         for a in range(mean.shape[1]):
-            n = arrange(time[r], (arm[r] == a) & ~np.isnan(time[r]), arm[r], order)
+            for i in range(time.shape[1]):
+                label[i] = event[r, i] if arm[r, i] == a and not np.isnan(time[r, i]) else -1
+            n = arrange(time[r], label, arm[r], order)
             if n == 0:
                 failure[r, a] = Failure.TOO_FEW_PATIENTS
                 continue
-            area, variance, events[r, a], known = _area(event[r], order, n, horizon)
+            area, variance, events[r, a], known = _area(order, n, horizon)
             if known:
                 mean[r, a], se[r, a] = area, np.sqrt(variance)
             else:
@@ -112,7 +114,7 @@ def _every_replicate(
 
 
 @njit(cache=True, nogil=True)
-def _area(event: Bools, order: Order, n: int, horizon: float) -> tuple[float, float, int, bool]:
+def _area(order: Order, n: int, horizon: float) -> tuple[float, float, int, bool]:
     """One arm: μ, Var μ, events up to the horizon, and whether the curve is known that far.
 
     With B_j the area up to t_j and g_j = d_j/(n_j(n_j − d_j)), Var μ = Σ g_j (μ − B_j)²; a running mean and sum of
@@ -122,7 +124,7 @@ def _area(event: Bools, order: Order, n: int, horizon: float) -> tuple[float, fl
     weight = centre = square = 0.0
     while k < n and order.times[k] <= horizon:
         t = order.times[k]
-        d, after = fall(event, order, n, k)
+        d, after = fall(order, n, k)
         area += s * (t - before)
         s *= (n - k - d) / (n - k)
         if 0 < d < n - k:
