@@ -61,7 +61,7 @@ def impute(rows: NDArray[np.int64], patients: Patients, plan: Plan, z: Floats, s
         return reml.CONFOUNDED
     v, beta = np.empty((n_visits, n_visits)), np.empty(left)
     # Of the types that `mmrm` calls it with, so that it is compiled once.
-    none, nothing, kenward_roger = design[:0, :left], np.empty(0), np.bool_(False)
+    none, nothing, kenward_roger = design[:0, :left], np.empty(0), bool(np.bool_(False))
     failure = reml.NOT_CONVERGED
     for structure in plan.structures:
         failure, _ = reml.fit(
