@@ -268,7 +268,7 @@ def test_patients_are_put_in_order(n, shape):
     }[shape]  # fmt: skip
     seen, stratum = rng.random(n) < 0.8, rng.integers(0, 3, n)
     order = empty_order(n, 3)
-    m = arrange(time, np.where(seen, np.arange(n), -1), stratum, order)
+    m = arrange(time, np.where(seen, np.arange(n), -1).astype(np.int32), stratum, order)
     assert m == seen.sum() == order.start[-1]
     for s in range(3):
         members = order.label[order.start[s] : order.start[s + 1]]

@@ -17,7 +17,8 @@ from numpy.typing import ArrayLike
 
 from kaptrial.analysis.dense import cholesky, invert, quadratic, solve
 from kaptrial.analysis.fit import Failure, Fit, Floats
-from kaptrial.analysis.survival.order import Bools, Ints, Order, arrange, checked, empty_order
+from kaptrial.analysis.survival.at_risk import count, label_patients, ties
+from kaptrial.analysis.survival.order import Bools, Ints, Labels, Order, arrange, checked, empty_order
 
 # A column whose information falls below this share is a combination of those before it: rounding leaves about 1e-15.
 _COLLINEAR = 1e-11
@@ -88,110 +89,105 @@ def _two_arms(
     estimate: Floats, se: Floats, failure: Ints,
 ) -> None:  # fmt: skip
     n = time.shape[1]
-    order, label, left, right = empty_order(n, n_strata), np.empty(n, np.int64), np.empty(n), np.empty(n)
+    order, label, at_risk, left = empty_order(n, n_strata), np.empty(n, np.int32), np.empty(n), np.empty(n)
     for r in range(len(time)):
-        n_left = 0
-        for i in range(n):
-            label[i] = -1 if np.isnan(time[r, i]) else 2 * arm[r, i] + event[r, i]
-            n_left += label[i] >= 2
+        label_patients(time[r], event[r], arm[r], weights, label)
         n_seen = arrange(time[r], label, stratum[r], order)
+        n_left, tied = count(order, at_risk, left)
         if n_left in (0, n_seen):
             failure[r] = Failure.TOO_FEW_PATIENTS
             continue
-        events, events_left = at_risk(order, left, right)
-        value, error, failure[r] = maximise(left[:events], right[:events], events_left)
+        events, events_left = share_ties(order, at_risk, left, tied)
+        value, error, failure[r] = maximise(at_risk[:events], left[:events], events_left)
         if failure[r] == Failure.NONE:
-            estimate[r] = weights[1] * value
-            se[r] = abs(weights[1]) * error
+            estimate[r] = weights.max() * value
+            se[r] = weights.max() * error
 
 
 @njit(cache=True, nogil=True)
-def at_risk(order: Order, left: Floats, right: Floats) -> tuple[int, int]:
-    """Patients at risk at each event, by arm, with Efron's shares; the number of events, and of those in the left arm.
+def share_ties(order: Order, at_risk: Floats, left: Floats, tied: bool) -> tuple[int, int]:
+    """Patients at risk at each event with Efron's shares; the number of events, and of those in the left arm.
 
     Parameters
     ----------
-    order : the patients in order, labelled 0 for censored and 1 for an event, 2 more in the left arm
-    left, right : (patient,)
-        Written from the front, one entry an event.
+    order : the patients in order
+    at_risk, left : (patient,)
+        As from `count`, one entry a patient; written from the front, one entry an event.
+    tied : whether there are ties
     """
-    label, times = order.label, order.times
+    for s in range(len(order.start) - 1 if tied else 0):
+        start, end = order.start[s], order.start[s + 1]
+        times, label = order.times[start:end], order.label[start:end]
+        k = 0
+        while k < end - start:
+            after, d, d_left = ties(times, label, k)
+            failed = 0
+            for j in range(k, after):
+                if label[j] & 1:
+                    at_risk[start + j] -= failed
+                    left[start + j] -= failed * d_left / d
+                    failed += 1
+            k = after
     m = events_left = 0
-    for s in range(len(order.start) - 1):
-        k, end, n_left = order.start[s], order.start[s + 1], 0
-        for j in range(k, end):
-            n_left += label[j] >> 1
-        while k < end:
-            t, n_right = times[k], end - k - n_left
-            d = d_left = gone = 0
-            while True:
-                d += label[k] & 1
-                d_left += label[k] == 3
-                gone += label[k] >> 1
-                k += 1
-                if k == end or times[k] != t:
-                    break
-            left[m], right[m] = n_left, n_right
-            for j in range(1, d):
-                share = j / d
-                left[m + j] = n_left - share * d_left
-                right[m + j] = n_right - share * (d - d_left)
-            m += d
-            events_left += d_left
-            n_left -= gone
+    for k in range(order.start[-1]):
+        at_risk[m], left[m] = at_risk[k], left[k]
+        m += order.label[k] & 1
+        events_left += order.label[k] == 3
     return m, events_left
 
 
-@njit(cache=True, nogil=True)
-def maximise(left: Floats, right: Floats, events_left: int) -> tuple[float, float, int]:
+@njit(cache=True, nogil=True, error_model="numpy")
+def maximise(at_risk: Floats, left: Floats, events_left: int) -> tuple[float, float, int]:
     """Log hazard ratio left against right, its standard error and the failure's number.
 
-    With p = a e^β/(a e^β + b) the chance that an event befalls the left arm, of which a are at risk, the score is
-    O − Σp and the information Σp(1 − p).
+    With p = a e^β/(a e^β + n − a) the chance that an event befalls the left arm, of which a of n are at risk, the score
+    is O − Σp and the information Σp(1 − p), which changes with β by Σp(1 − p)(1 − 2p).
 
     Parameters
     ----------
-    left, right : (event,)
-        Patients at risk, a and b.
+    at_risk, left : (event,)
+        Patients at risk, n and a.
     events_left : O, the events in the left arm
     """
     some_left = only_left = both = 0
     for j in range(len(left)):
         some_left += left[j] > 0.0
-        only_left += right[j] == 0.0
-        both += (left[j] > 0.0) & (right[j] > 0.0)
+        only_left += left[j] >= at_risk[j]
+        both += (left[j] > 0.0) & (left[j] < at_risk[j])
     if len(left) == 0:
         return 0.0, 0.0, Failure.NO_EVENTS
     if both == 0:
         return 0.0, 0.0, Failure.NOT_OBSERVED
     if events_left in (some_left, only_left):
         return 0.0, 0.0, Failure.SEPARATION
-    beta, low, high, decrement = 0.0, -_FAR, _FAR, np.inf
+    beta, low, high = 0.0, -_FAR, _FAR
     for _ in range(_MAX_STEPS):
-        expected, information = _expected(left, right, exp(beta))
-        if decrement < _CLOSE:
-            return beta, 1.0 / sqrt(information), Failure.NONE
+        expected, information, change = _expected(at_risk, left, exp(beta))
         score = events_left - expected
+        step = score / information
+        if score * step < _CLOSE:
+            return beta + step, 1.0 / sqrt(information + change * step), Failure.NONE
         if score > 0.0:
             low = beta
         else:
             high = beta
-        decrement = score * score / information
-        beta += score / information
-        if not low <= beta <= high:  # overshot
+        beta += step / (1.0 + 0.5 * step * change / information)  # Halley's step
+        if not low < beta < high:  # overshot
             beta = (low + high) / 2.0
     return 0.0, 0.0, Failure.NOT_CONVERGED
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
-def _expected(left: Floats, right: Floats, ratio: float) -> tuple[float, float]:
-    """Expected events in the left arm and their variance at this hazard ratio."""
-    expected = information = 0.0
+def _expected(at_risk: Floats, left: Floats, ratio: float) -> tuple[float, float, float]:
+    """Expected events in the left arm, their variance and its derivative by the log hazard ratio."""
+    expected = information = change = 0.0
     for j in range(len(left)):
-        p = left[j] * ratio / (left[j] * ratio + right[j])
+        a, b = left[j] * ratio, at_risk[j] - left[j]
+        p, q = a / (a + b), b / (a + b)
         expected += p
-        information += p * (right[j] / (left[j] * ratio + right[j]))
-    return expected, information
+        information += p * q
+        change += p * q * (q - p)
+    return expected, information, change
 
 
 # --- any number of arms and covariates ---
@@ -234,7 +230,7 @@ def _every_replicate(
     estimate: Floats, se: Floats, failure: Ints,
 ) -> None:  # fmt: skip
     n, n_arms, p = time.shape[1], len(weights), covariates.shape[2]
-    order, label, contrast = empty_order(n, n_strata), np.empty(n, np.int64), np.zeros(n_arms - 1 + p)
+    order, label, contrast = empty_order(n, n_strata), np.empty(n, np.int32), np.zeros(n_arms - 1 + p)
     size, events = np.empty(n_arms, np.int64), np.empty(n_arms, np.int64)
     q = len(contrast)
     room = Ordered(
@@ -305,7 +301,7 @@ def _list_events(event: Bools, order: Order, out: Ordered) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _standardise(x: Floats, who: Ints, out: Floats) -> None:
+def _standardise(x: Floats, who: Labels, out: Floats) -> None:
     """Column x of the patients in order, with mean 0 and variance 1; 0 throughout if it is constant."""
     n = len(who)
     mean = largest = furthest = square = 0.0

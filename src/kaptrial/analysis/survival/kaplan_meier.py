@@ -70,7 +70,7 @@ def kaplan_meier(time: Floats, event: Bools, arm: Ints, n_arms: int, days: Array
 def _every_replicate(
     time: Floats, event: Bools, arm: Ints, days: Floats, survival: Floats, se: Floats, at_risk: Ints, median: Floats
 ) -> None:
-    order, label = empty_order(time.shape[1], 1), np.empty(time.shape[1], np.int64)
+    order, label = empty_order(time.shape[1], 1), np.empty(time.shape[1], np.int32)
     for r in range(len(time)):
         for a in range(survival.shape[1]):
             for i in range(time.shape[1]):

@@ -17,7 +17,8 @@ from numba import njit
 from numpy.typing import ArrayLike
 
 from kaptrial.analysis.fit import Failure, Fit, Floats
-from kaptrial.analysis.survival.order import Bools, Ints, Order, arrange, checked, empty_order
+from kaptrial.analysis.survival.at_risk import count, label_patients, ties
+from kaptrial.analysis.survival.order import Bools, Ints, Labels, Order, arrange, checked, empty_order
 
 
 def logrank(time: Floats, event: Bools, arm: Ints, weights: ArrayLike, *, stratum: Ints | None = None) -> Fit:
@@ -59,86 +60,71 @@ def _every_replicate(
     estimate: Floats, se: Floats, failure: Ints,
 ) -> None:  # fmt: skip
     n = time.shape[1]
-    order, label, table = empty_order(n, n_strata), np.empty(n, np.int64), np.empty((4, n))
+    order, label, at_risk, left = empty_order(n, n_strata), np.empty(n, np.int32), np.empty(n), np.empty(n)
     for r in range(len(time)):
-        for i in range(n):
-            w = 0.0 if np.isnan(time[r, i]) else weights[arm[r, i]]
-            label[i] = -1 if w == 0.0 else 2 * (w > 0.0) + event[r, i]
-        excess, variance, failure[r] = compare(time[r], label, stratum[r], order, table)
+        label_patients(time[r], event[r], arm[r], weights, label)
+        excess, variance, failure[r] = compare(time[r], label, stratum[r], order, at_risk, left)
         if failure[r] == Failure.NONE:
             estimate[r] = excess / variance
             se[r] = 1.0 / sqrt(variance)
 
 
 @njit(cache=True, nogil=True)
-def compare(time: Floats, label: Ints, stratum: Ints, order: Order, table: Floats) -> tuple[float, float, int]:
+def compare(
+    time: Floats, label: Labels, stratum: Ints, order: Order, at_risk: Floats, left: Floats
+) -> tuple[float, float, int]:
     """One replicate: O − E of the left arm, V, and the failure's number.
 
     Parameters
     ----------
     time : (patient,)
     label : (patient,)
-        0 for censored and 1 for an event, 2 more in the left arm; −1 for a patient left out.
+        As from `label_patients`.
     stratum : (patient,) or (0,)
-    order, table : scratch; `empty_order(patients, strata)` and (4, patient)
+    order : from `empty_order`
+        Written.
+    at_risk, left : (patient,)
+        Written: patients at risk and those in the left arm at each one's time, in order.
     """
-    arrange(time, label, stratum, order)
-    excess = variance = untied = 0.0
-    n_left = events = 0
-    for s in range(len(order.start) - 1):
-        m, left = _tally(order, order.start[s], order.start[s + 1], table)
-        e, v, u = _sums(table, m)
-        excess += e
-        variance += v
-        untied += u
-        n_left += left
-        events += m
-    if n_left in (0, order.start[-1]):
+    n = arrange(time, label, stratum, order)
+    n_left, tied = count(order, at_risk, left)
+    if n_left in (0, n):
         return 0.0, 0.0, Failure.TOO_FEW_PATIENTS
+    excess, untied, events = _sums(order.label[:n], at_risk, left)
+    variance = untied - _lost_to_ties(order, at_risk, left) if tied else untied
     if events == 0:
         return 0.0, 0.0, Failure.NO_EVENTS
     if untied == 0.0:  # at no event were both arms at risk
         return 0.0, 0.0, Failure.NOT_OBSERVED
-    if variance == 0.0:
+    if variance <= 1e-12 * untied:  # whoever was at risk failed
         return 0.0, 0.0, Failure.ALL_THE_SAME
     return excess, variance, Failure.NONE
 
 
-@njit(cache=True, nogil=True)
-def _tally(order: Order, first: int, end: int, table: Floats) -> tuple[int, int]:
-    """Event times of the stratum at first : end; how many there are, and its patients in the left arm.
-
-    Written to the front of `table`: patients at risk, those in the left arm, events, and those in the left arm.
-    """
-    label, times, n_left, m, k = order.label, order.times, 0, 0, first
-    for k in range(first, end):
-        n_left += label[k] >> 1
-    left, k = n_left, first
-    while k < end:
-        t, at_risk = times[k], end - k
-        d = d_left = gone = 0
-        while True:
-            d += label[k] & 1
-            d_left += label[k] == 3
-            gone += label[k] >> 1
-            k += 1
-            if k == end or times[k] != t:
-                break
-        table[0, m], table[1, m], table[2, m], table[3, m] = at_risk, left, d, d_left
-        m += d > 0
-        left -= gone
-    return m, n_left
-
-
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
-def _sums(table: Floats, m: int) -> tuple[float, float, float]:
-    """O − E, V, and V if no two events were at the same time."""
-    excess = variance = untied = 0.0
-    for j in range(m):
-        n, left, d = table[0, j], table[1, j], table[2, j]
-        share = left / n
-        spread = d * share * (1.0 - share)
-        untied += spread
-        variance += spread * (n - d) / max(n - 1.0, 1.0)
-        excess += table[3, j] - d * share
-    return excess, variance, untied
+def _sums(label: Labels, at_risk: Floats, left: Floats) -> tuple[float, float, int]:
+    """O − E, V but for the factors (n − d)/(n − 1), and the number of events."""
+    excess = variance = 0.0
+    events = 0
+    for k in range(len(label)):
+        event = label[k] & 1
+        share = left[k] / at_risk[k]
+        excess += event * ((label[k] >> 1) - share)
+        variance += event * share * (1.0 - share)
+        events += event
+    return excess, variance, events
+
+
+@njit(cache=True, nogil=True)
+def _lost_to_ties(order: Order, at_risk: Floats, left: Floats) -> float:
+    """What those factors take from V: d·(a/n)(1 − a/n)(d − 1)/(n − 1) at each time with d > 1 events."""
+    lost = 0.0
+    for s in range(len(order.start) - 1):
+        start, end = order.start[s], order.start[s + 1]
+        k = 0
+        while k < end - start:
+            n, share = at_risk[start + k], left[start + k] / at_risk[start + k]
+            k, d, _ = ties(order.times[start:end], order.label[start:end], k)
+            if d > 1:
+                lost += d * share * (1.0 - share) * (d - 1) / (n - 1.0)
+    return lost

@@ -12,10 +12,14 @@ from kaptrial.analysis.fit import Floats
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+Labels = NDArray[np.int32]
+Counts = NDArray[np.uint32]
 
-# Times fall into this many equal intervals before they are sorted within each: 200 patients then rarely share one.
-_N_INTERVALS = 512
-# Sorting within intervals may move patients this often, times their number; then times are too uneven for it.
+# Times are rounded to this many bits, twice, and sorted by their lower and then their upper bits (radix sort); 200
+# patients then rarely share one value, and those who do are sorted by insertion.
+_BITS = 6
+_VALUES = 1 << _BITS
+# Insertion may move patients this often, times their number; then times are too uneven for it.
 _MAX_MOVES = 8
 _GAPS = (701, 301, 132, 57, 23, 10, 4, 1)
 
@@ -26,26 +30,28 @@ class Order(NamedTuple):
     `label`, `times`: (patient,). `start`: (stratum + 1,).
     """
 
-    label: Ints
+    label: Labels
     times: Floats
     start: Ints
-    unsorted_label: Ints
+    unsorted_label: Labels
     unsorted: Floats
-    interval: NDArray[np.int32]
-    place: Ints
+    rounded: Counts
+    half_sorted: Counts
+    lower: Counts
+    upper: Counts
 
 
 @njit(cache=True, nogil=True)
 def empty_order(n: int, n_strata: int) -> Order:
     """Room for n patients in so many strata."""
     return Order(
-        np.empty(n, np.int64), np.empty(n), np.empty(n_strata + 1, np.int64), np.empty(n, np.int64),
-        np.empty(n), np.empty(n, np.int32), np.empty(_N_INTERVALS, np.int64),
+        np.empty(n, np.int32), np.empty(n), np.empty(n_strata + 1, np.int64), np.empty(n, np.int32), np.empty(n),
+        np.empty(n, np.uint32), np.empty(n, np.uint32), np.empty(_VALUES, np.uint32), np.empty(_VALUES, np.uint32),
     )  # fmt: skip
 
 
 @njit(cache=True, nogil=True)
-def arrange(time: Floats, label: Ints, stratum: Ints, order: Order) -> int:
+def arrange(time: Floats, label: Labels, stratum: Ints, order: Order) -> int:
     """Write times and labels in order; how many there are.
 
     Parameters
@@ -62,7 +68,7 @@ def arrange(time: Floats, label: Ints, stratum: Ints, order: Order) -> int:
         for i in range(len(time)):
             start[1] += label[i] >= 0
         if start[1] == len(time):
-            _sort(time, label, 0, len(time), order)
+            _sort(time, label, order, order.times, order.label)
             return len(time)
     else:
         for i in range(len(time)):
@@ -76,35 +82,52 @@ def arrange(time: Floats, label: Ints, stratum: Ints, order: Order) -> int:
             order.unsorted_label[start[s + 1]], order.unsorted[start[s + 1]] = label[i], time[i]
             start[s + 1] += 1
     for s in range(n_strata):
-        _sort(order.unsorted, order.unsorted_label, start[s], start[s + 1], order)
+        here = slice(start[s], start[s + 1])
+        _sort(order.unsorted[here], order.unsorted_label[here], order, order.times[here], order.label[here])
     return n
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _sort(time: Floats, label: Ints, first: int, end: int, order: Order) -> None:
-    """Sort the patients first : end: into equal intervals of time, then by insertion."""
-    interval, place = order.interval, order.place
-    per_day = (_N_INTERVALS - 1) / _largest(time[first:end])
-    if not np.isfinite(per_day):
-        per_day = 0.0  # all at 0 or as good as
-    for k in range(first, end):
-        interval[k] = np.int32(time[k] * per_day)
-    place[:] = 0
-    for k in range(first, end):
-        place[interval[k]] += 1
-    total = first
-    for b in range(_N_INTERVALS):
-        here = place[b]
-        place[b] = total
-        total += here
-    for k in range(first, end):
-        to = place[interval[k]]
-        place[interval[k]] = to + 1
-        order.label[to], order.times[to] = label[k], time[k]
-    times, labels = order.times[first:end], order.label[first:end]
-    if not _insert(times, labels, 1, _MAX_MOVES * (end - first)):
+def _sort(time: Floats, label: Labels, order: Order, times: Floats, labels: Labels) -> None:
+    """Write times and labels in order."""
+    rounded, half_sorted, lower, upper = order.rounded, order.half_sorted, order.lower, order.upper
+    scale = (_VALUES * _VALUES - 1) / _largest(time)
+    if not np.isfinite(scale):
+        scale = 0.0  # all at 0 or as good as
+    bits, low = np.uint32(_BITS), np.uint32(_VALUES - 1)
+    for k in range(len(time)):
+        rounded[k] = np.uint32(np.int32(time[k] * scale))
+    lower[:] = 0
+    upper[:] = 0
+    for k in range(len(time)):
+        lower[rounded[k] & low] += np.uint32(1)
+        upper[rounded[k] >> bits] += np.uint32(1)
+    _where_each_begins(lower)
+    _where_each_begins(upper)
+    for k in range(len(time)):
+        value = rounded[k] & low
+        to = lower[value]
+        lower[value] = to + np.uint32(1)
+        half_sorted[to] = k
+    for k in range(len(time)):
+        patient = half_sorted[k]
+        value = rounded[patient] >> bits
+        to = upper[value]
+        upper[value] = to + np.uint32(1)
+        times[to], labels[to] = time[patient], label[patient]
+    if not _insert(times, labels, 1, _MAX_MOVES * len(times)):
         for gap in _GAPS:  # Shell's sort, gaps of Ciura (2001)
             _insert(times, labels, gap, len(times) ** 2)
+
+
+@njit(cache=True, nogil=True)
+def _where_each_begins(counts: Counts) -> None:
+    """Replace counts by the sum of those before."""
+    total = np.uint32(0)
+    for value in range(_VALUES):
+        here = counts[value]
+        counts[value] = total
+        total += here
 
 
 @njit(cache=True, nogil=True, fastmath={"nnan", "ninf", "nsz", "reassoc"})
@@ -117,7 +140,7 @@ def _largest(x: Floats) -> float:
 
 
 @njit(cache=True, nogil=True)
-def _insert(times: Floats, labels: Ints, gap: int, moves: int) -> bool:
+def _insert(times: Floats, labels: Labels, gap: int, moves: int) -> bool:
     """Sort every gap-th by insertion; False, half-sorted, where that takes more than so many moves."""
     for k in range(gap, len(times)):
         t = times[k]

@@ -97,7 +97,7 @@ def rmst(time: Floats, event: Bools, arm: Ints, n_arms: int, horizon: float) -> 
 def _every_replicate(
     time: Floats, event: Bools, arm: Ints, horizon: float, mean: Floats, se: Floats, events: Ints, failure: Ints
 ) -> None:
-    order, label = empty_order(time.shape[1], 1), np.empty(time.shape[1], np.int64)
+    order, label = empty_order(time.shape[1], 1), np.empty(time.shape[1], np.int32)
     for r in range(len(time)):
         for a in range(mean.shape[1]):
             for i in range(time.shape[1]):
