@@ -50,7 +50,8 @@ def sort_by_arm(y: Floats, arm: Ints, covariates: Floats, start: Ints, order: In
         Written: the patients of arm a are order[start[a] : start[a + 1]].
     """
     n_arms = len(start) - 1
-    start[:] = 0
+    for a in range(n_arms + 1):
+        start[a] = 0
     for i in range(len(y)):
         start[arm[i] + 1] += complete(y[i], covariates[i])
     n = 0
@@ -142,7 +143,8 @@ def orthogonalise(
         square[kept] = dot(column, column)
         if square[kept] > COLLINEAR * raw:
             if kept < j:
-                z[kept] = column
+                for i in range(n):
+                    z[kept, i] = column[i]
             kept += 1
             continue
         size = CONFOUNDED * sqrt(raw / max(n, 1))

@@ -1,0 +1,234 @@
+"""Binary outcomes: logistic regression, risks standardised over the patients, and exact methods.
+
+Log odds ratio: the contrast Σ w_a μ_a of the arms' log odds at equal covariates, conditional on those; Wald z.
+
+Risk difference: the contrast Σ w_a r_a of standardised risks r_a = Σ_i expit(μ_a + x_i'β)/N, what the risk would be if
+all patients were in arm a (g-computation). Its variance for fixed covariates is g'I⁻¹g, g the gradient of Σ w_a r_a
+(Ge et al. 2011, Drug Information Journal 45:481-493). If the covariates are a sample too it is Σ ψ_i²/N² of the
+influence function ψ_i = c_i − c̄ + N g'I⁻¹s_i with c_i = Σ w_a expit(μ_a + x_i'β) and s_i = (y_i − p_i) x_i, which does
+not trust the model (Ye, Bannick, Yi & Shao 2023, Statistical Theory and Related Fields 7:159-163); no small-sample
+correction is made.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import exp, lgamma, sqrt
+from typing import Literal
+
+import numpy as np
+from numba import njit
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import betaincinv
+
+from kaptrial.analysis.dense import solve
+from kaptrial.analysis.fit import Failure, Fit, Floats
+from kaptrial.analysis.glm import BINOMIAL, Glm, Size, contrast_of_coefficients, expit, fit_one, room
+from kaptrial.analysis.predictor import Ints, as_arrays, dot
+
+Measure = Literal["log_odds_ratio", "risk_difference"]
+
+# Tables whose probabilities differ by no more than this share are equally likely, as in `fisher.test` in R.
+_TIED = 1.0 + 1e-7
+
+
+def logistic(
+    y: Floats,
+    arm: NDArray[np.int64],
+    covariates: Floats,
+    weights: ArrayLike,
+    *,
+    measure: Measure,
+    firth: bool = False,
+    sampled_covariates: bool = False,
+) -> Fit:
+    """A contrast of the arms' log odds or standardised risks by logistic regression.
+
+    Parameters
+    ----------
+    y : (replicate, patient)
+        1 for an event, 0 for none; patients with NaN here or in a covariate are left out.
+    arm : (replicate, patient)
+        Index of the arm.
+    covariates : (replicate, patient, p)
+        Numeric columns; one that adds nothing to those before it is dropped.
+    weights : (arm,)
+        The contrast; weights sum to 0: (−1, 1) for two arms, (1, −1, −1, 1) for the interaction of a 2×2.
+    measure : log_odds_ratio or risk_difference
+    firth : bool
+        Penalise the likelihood, which then always has a maximum. The SE is that of the unpenalised information at
+        the penalised estimates.
+    sampled_covariates : bool
+        For the risk difference: the SE by the influence function, which counts the covariates' own sampling.
+
+    Returns
+    -------
+    Fit
+        With df infinite. Failure SEPARATION where the likelihood has no maximum and the contrast goes to infinity with
+        it, or some arms' risks to 0 or 1. If only patients are fitted perfectly whom the comparison of arms does not
+        concern (a centre without events, say), the likelihood's limit is used: the log odds ratio is that of the other
+        patients, and these contribute 0 to the risk difference.
+    """
+    if ((y != 0) & (y != 1) & ~np.isnan(y)).any():
+        raise ValueError("y holds something else than 0, 1 and NaN")
+    out = np.empty((3, len(y)))
+    failure = np.empty(len(y), dtype=np.int64)
+    standardised = measure == "risk_difference"
+    _all_logistic(*as_arrays(y, arm, covariates, weights), standardised, firth, sampled_covariates, out, failure)
+    return Fit(estimate=out[0], se=out[1], df=out[2], failure=failure)
+
+
+@njit(cache=True, nogil=True)
+def _all_logistic(
+    y: Floats, arm: Ints, covariates: Floats, weights: Floats,
+    standardised: bool, firth: bool, sampled_covariates: bool, out: Floats, failure: Ints,
+) -> None:  # fmt: skip
+    at = room(y.shape[1], covariates.shape[2], len(weights))
+    trials = np.ones(y.shape[1])
+    for r in range(len(y)):
+        out[0, r] = out[1, r] = out[2, r] = np.nan
+        failure[r], size = fit_one(BINOMIAL, y[r], trials, arm[r], covariates[r], weights, standardised, firth, at)
+        if failure[r] != 0:
+            continue
+        if standardised:
+            out[0, r], out[1, r] = _risk_difference(weights, size, sampled_covariates, at)
+        else:
+            out[0, r], out[1, r] = contrast_of_coefficients(weights, size.rank, at)
+        out[2, r] = np.inf
+
+
+@njit(cache=True, nogil=True)
+def _risk_difference(weights: Floats, size: Size, sampled_covariates: bool, at: Glm) -> tuple[float, float]:
+    """Σ w_a r_a and its SE. Patients set aside have the same risk in every arm: they only count in N."""
+    n_arms, rank, n = len(weights), size.rank, size.n
+    coefficients, contribution = at.coefficients, at.change
+    g, solved = at.score[: n_arms + rank], at.step[: n_arms + rank]
+    for k in range(n_arms + rank):
+        g[k] = 0.0
+    level = at.inverse[0]
+    for a in range(n_arms):
+        level[a] = coefficients[a]
+        for k in range(rank):
+            level[a] -= at.mean[k, a] * coefficients[n_arms + k]
+    for b in range(n_arms):
+        for i in range(at.start[b], at.start[b + 1]):
+            of_covariates = 0.0
+            for k in range(rank):
+                of_covariates += (at.z[k, i] + at.mean[k, b]) * coefficients[n_arms + k]
+            contribution[i] = 0.0
+            for a in range(n_arms):
+                if weights[a] == 0.0:
+                    continue
+                risk = expit(level[a] + of_covariates)
+                contribution[i] += weights[a] * risk
+                slope = weights[a] * risk * (1.0 - risk)
+                g[a] += slope
+                for k in range(rank):
+                    g[n_arms + k] += slope * (at.z[k, i] + at.mean[k, b] - at.mean[k, a])
+    everyone = n + size.aside
+    estimate = 0.0
+    for i in range(n):
+        estimate += contribution[i] / everyone
+    for k in range(n_arms + rank):
+        solved[k] = g[k]
+    solve(at.factor, n_arms + rank, solved)
+    if not sampled_covariates:
+        return estimate, sqrt(dot(g, solved)) / everyone
+    squares = size.aside * estimate**2
+    for b in range(n_arms):
+        for i in range(at.start[b], at.start[b + 1]):
+            direction = solved[b]
+            for k in range(rank):
+                direction += solved[n_arms + k] * at.z[k, i]
+            squares += (contribution[i] - estimate + (at.events[i] - expit(at.eta[i])) * direction) ** 2
+    return estimate, sqrt(squares) / everyone
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExactTest:
+    """A difference in proportions with Fisher's exact p-value, each (replicate,); NaN where `failure` is not NONE."""
+
+    risk_difference: Floats
+    p: Floats
+    failure: NDArray[np.int64]
+
+
+def fisher(y: Floats, arm: NDArray[np.int64], weights: ArrayLike) -> ExactTest:
+    """Fisher's exact test of two arms: two-sided, by the probabilities of all tables no likelier than the observed.
+
+    Parameters
+    ----------
+    y, arm : (replicate, patient)
+        1 for an event, 0 for none, NaN for not observed; index of the arm.
+    weights : (arm,)
+        −1 for one arm, 1 for another, 0 for the rest.
+
+    Raises
+    ------
+    ValueError
+        If the weights are not those of a comparison of two arms.
+    """
+    w = np.asarray(weights, dtype=float)
+    if sorted(w[w != 0]) != [-1.0, 1.0]:
+        raise ValueError(f"weights = {w}: Fisher's exact test compares two arms")
+    observed = ~np.isnan(y)
+    left, right = (observed & (arm == np.flatnonzero(w == sign)[0]) for sign in (1.0, -1.0))
+    n = np.stack([left.sum(axis=1), right.sum(axis=1)])
+    events = np.stack([(left & (y == 1)).sum(axis=1), (right & (y == 1)).sum(axis=1)])
+    failure = np.where((n == 0).any(axis=0), int(Failure.TOO_FEW_PATIENTS), int(Failure.NONE))
+    p = fisher_p(events[0], n[0], events[1], n[1])
+    proportion = events / np.maximum(n, 1)
+    failed = failure != Failure.NONE
+    return ExactTest(
+        risk_difference=np.where(failed, np.nan, proportion[0] - proportion[1]),
+        p=np.where(failed, np.nan, p),
+        failure=failure,
+    )
+
+
+def fisher_p(events_1: ArrayLike, n_1: ArrayLike, events_0: ArrayLike, n_0: ArrayLike) -> Floats:
+    """Two-sided p of Fisher's exact test of 2×2 tables, any shape.
+
+    (Fisher 1935, Journal of the Royal Statistical Society 98:39-82.)
+    """
+    tables = np.broadcast_arrays(*(np.asarray(x, dtype=np.int64) for x in (events_1, n_1, events_0, n_0)))
+    x, n, y, m = (np.require(table, requirements=["C", "W"]).reshape(-1) for table in tables)
+    p = np.empty(x.shape)
+    _fisher(x, n, y, m, p)
+    return p.reshape(tables[0].shape)
+
+
+@njit(cache=True, nogil=True)
+def _fisher(events_1: Ints, n_1: Ints, events_0: Ints, n_0: Ints, p: Floats) -> None:
+    for r in range(len(p)):
+        events = events_1[r] + events_0[r]
+        low, high = max(0, events - n_0[r]), min(n_1[r], events)
+        # Relative to the likeliest table, so that nothing under- or overflows; the common factors cancel.
+        mode = (n_1[r] + 1) * (events + 1) // (n_1[r] + n_0[r] + 2)
+        at_mode = _log_table(mode, n_1[r], events, n_0[r])
+        observed = exp(_log_table(events_1[r], n_1[r], events, n_0[r]) - at_mode)
+        as_unlikely, everything = 0.0, 0.0
+        for x in range(low, high + 1):
+            density = exp(_log_table(x, n_1[r], events, n_0[r]) - at_mode)
+            everything += density
+            if density <= observed * _TIED:
+                as_unlikely += density
+        p[r] = min(1.0, as_unlikely / everything)
+
+
+@njit(cache=True, nogil=True)
+def _log_table(x: int, n_1: int, events: int, n_0: int) -> float:
+    """Log of 1/(x! (n₁ − x)! (m − x)! (n₀ − m + x)!), to which the hypergeometric probability is proportional."""
+    return -(lgamma(x + 1.0) + lgamma(n_1 - x + 1.0) + lgamma(events - x + 1.0) + lgamma(n_0 - events + x + 1.0))
+
+
+def clopper_pearson(events: ArrayLike, n: ArrayLike, alpha: float = 0.05) -> tuple[Floats, Floats]:
+    """Exact two-sided 1 − alpha interval of a proportion, any shape; NaN for n = 0.
+
+    (Clopper & Pearson 1934, Biometrika 26:404-413.)
+    """
+    k, total = np.broadcast_arrays(np.asarray(events, dtype=float), np.asarray(n, dtype=float))
+    with np.errstate(invalid="ignore"):
+        lower = np.where(k == 0, 0.0, betaincinv(np.maximum(k, 1), total - k + 1, alpha / 2))
+        upper = np.where(k == total, 1.0, betaincinv(k + 1, np.maximum(total - k, 1), 1 - alpha / 2))
+    return np.where(total > 0, lower, np.nan), np.where(total > 0, upper, np.nan)
