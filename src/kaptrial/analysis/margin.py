@@ -1,0 +1,46 @@
+"""Non-inferiority, superiority by a margin and equivalence, from any estimate with its SE.
+
+Non-inferiority rejects "worse than the other side by the margin or more": with lower values better, θ ≥ margin is
+rejected where (estimate − margin)/SE falls below the t quantile, which is where the upper end of the two-sided 1 − 2α
+interval lies below the margin. Equivalence rejects both θ ≤ −margin and θ ≥ margin, each at α (two one-sided tests;
+Schuirmann 1987, Journal of Pharmacokinetics and Biopharmaceutics 15:657-680).
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import stdtr
+
+from kaptrial.analysis.fit import Fit, Floats
+
+
+def non_inferior(
+    fit: Fit, margin: float, *, better: Literal["lower", "higher"], alpha_one_sided: float = 0.025
+) -> tuple[NDArray[np.bool_], Floats]:
+    """Whether the left side is shown to be worse by less than `margin`, and the one-sided p-value; each (replicate,).
+
+    Parameters
+    ----------
+    fit : Fit
+        Of left − right, on the scale of the margin.
+    margin : float
+        In the units of the estimate; negative, −m, asks for superiority by more than m.
+    better : lower or higher
+        The favourable direction of the outcome.
+    alpha_one_sided : float
+        The test's level. A failed fit rejects nothing, and its p is NaN.
+    """
+    worse = fit.estimate if better == "lower" else -fit.estimate
+    p = stdtr(fit.df, (worse - margin) / fit.se)
+    return p <= alpha_one_sided, p
+
+
+def equivalent(fit: Fit, margin: float, *, alpha_one_sided: float = 0.025) -> tuple[NDArray[np.bool_], Floats]:
+    """Whether both sides are shown to differ by less than `margin`, and the larger of the two one-sided p-values."""
+    below = non_inferior(fit, margin, better="lower")[1]
+    above = non_inferior(fit, margin, better="higher")[1]
+    p = np.maximum(below, above)
+    return p <= alpha_one_sided, p
