@@ -78,7 +78,8 @@ def test_equals_a_general_optimiser(weights):
     fitted = 0
     for _ in range(120):
         y, arm, x = random_trials(rng, len(weights), int(rng.integers(0, 4)))
-        odds = logistic(y, arm, x, weights, measure="log_odds_ratio")
+        found = logistic(y, arm, x, weights)
+        odds = found.log_odds_ratio
         if odds.failure[0]:
             continue
         fitted += 1
@@ -86,8 +87,7 @@ def test_equals_a_general_optimiser(weights):
         contrast = np.concatenate([weights, np.zeros(x.shape[2])])
         expected = contrast @ reference[0], np.sqrt(contrast @ reference[1] @ contrast)
         np.testing.assert_allclose((odds.estimate[0], odds.se[0]), expected, rtol=1e-9, atol=1e-9)
-        for sampled in (False, True):
-            risks = logistic(y, arm, x, weights, measure="risk_difference", sampled_covariates=sampled)
+        for sampled, risks in ((False, found.risk_difference), (True, found.risk_difference_random)):
             expected = standardised(*reference, weights, sampled)
             np.testing.assert_allclose((risks.estimate[0], risks.se[0]), expected, rtol=1e-9, atol=1e-9)
     assert fitted > 100
@@ -97,7 +97,7 @@ def test_firth_equals_a_general_optimiser():
     rng = np.random.default_rng(2)
     for _ in range(60):
         y, arm, x = random_trials(rng, 2, int(rng.integers(0, 3)), n=int(rng.integers(8, 30)))
-        fit = logistic(y, arm, x, [-1.0, 1.0], measure="log_odds_ratio", firth=True)
+        fit = logistic(y, arm, x, [-1.0, 1.0], firth=True).log_odds_ratio
         if fit.failure[0]:
             continue
         b, covariance, _, _ = by_optimiser(y[0], arm[0], x[0], 2, firth=True)
@@ -108,7 +108,7 @@ def test_firth_equals_a_general_optimiser():
 def test_firth_of_a_table_adds_half_an_event_to_each_cell():
     y = np.array([[1.0] * 5 + [1.0] * 2 + [0.0] * 4])
     arm = np.array([[0] * 5 + [1] * 6])
-    fit = logistic(y, arm, np.empty((1, 11, 0)), [-1.0, 1.0], measure="log_odds_ratio", firth=True)
+    fit = logistic(y, arm, np.empty((1, 11, 0)), [-1.0, 1.0], firth=True).log_odds_ratio
     assert fit.estimate[0] == pytest.approx(np.log(2.5 / 4.5) - np.log(5.5 / 0.5), rel=1e-10)
     assert fit.se[0] == pytest.approx(np.sqrt(1 / (5 * 5.5 * 0.5 / 6**2) + 1 / (6 * 2.5 * 4.5 / 7**2)), rel=1e-10)
 
@@ -124,13 +124,13 @@ def read_response():
 
 def test_golden_response_of_r():
     y, arm, x = read_response()
-    odds = logistic(y, arm, x, [-1, 1], measure="log_odds_ratio")
+    odds = logistic(y, arm, x, [-1, 1]).log_odds_ratio
     expected = R["log_odds_ratio"]
     assert odds.estimate[0] == pytest.approx(expected["estimate"], rel=1e-9)
     # R stops at a change in deviance of 1e-8 and takes the SE from the step before.
     assert odds.se[0] == pytest.approx(expected["se"], rel=1e-6)
     assert odds.p[0] == pytest.approx(expected["p"], rel=1e-6)
-    risks = logistic(y, arm, x, [-1, 1], measure="risk_difference")
+    risks = logistic(y, arm, x, [-1, 1]).risk_difference
     expected = R["standardised_risk_difference"]
     assert risks.estimate[0] == pytest.approx(expected["estimate"], rel=1e-9)
     assert risks.se[0] == pytest.approx(expected["se_delta_fixed_covariates"], rel=1e-6)
@@ -140,10 +140,10 @@ def test_without_covariates_it_is_the_table():
     y = np.array([[1.0, 0, 0, 0, 1, 1, 1, 0, 0, np.nan]])
     arm = np.array([[0, 0, 0, 0, 1, 1, 1, 1, 1, 1]])
     x = np.empty((1, 10, 0))
-    odds = logistic(y, arm, x, [-1, 1], measure="log_odds_ratio")
+    odds = logistic(y, arm, x, [-1, 1]).log_odds_ratio
     assert odds.estimate[0] == pytest.approx(np.log(3 / 2) - np.log(1 / 3), rel=1e-13)
     assert odds.se[0] == pytest.approx(np.sqrt(1 / 1 + 1 / 3 + 1 / 3 + 1 / 2), rel=1e-12)
-    risks = logistic(y, arm, x, [-1, 1], measure="risk_difference")
+    risks = logistic(y, arm, x, [-1, 1]).risk_difference
     assert risks.estimate[0] == pytest.approx(3 / 5 - 1 / 4, rel=1e-13)
     assert risks.se[0] == pytest.approx(np.sqrt(0.6 * 0.4 / 5 + 0.25 * 0.75 / 4), rel=1e-12)
     assert odds.df[0] == risks.df[0] == np.inf
@@ -160,10 +160,10 @@ def test_without_covariates_it_is_the_table():
 )
 def test_separation_is_named(y, arm, x):
     columns = np.empty((1, len(y), 0)) if x is None else np.array(x, dtype=float)[None, :, None]
-    fit = logistic(np.array([y], dtype=float), np.array([arm]), columns, [-1, 1], measure="log_odds_ratio")
+    fit = logistic(np.array([y], dtype=float), np.array([arm]), columns, [-1, 1]).log_odds_ratio
     assert fit.failure[0] == Failure.SEPARATION
     assert np.isnan(fit.estimate[0])
-    fit = logistic(np.array([y], float), np.array([arm]), columns, [-1, 1], measure="log_odds_ratio", firth=True)
+    fit = logistic(np.array([y], float), np.array([arm]), columns, [-1, 1], firth=True).log_odds_ratio
     assert np.isfinite(fit.estimate[0])
 
 
@@ -182,7 +182,7 @@ def test_separation_agrees_with_linear_programming():
         signed = columns * (2 * y[0] - 1)[:, None]
         answer = linprog(-signed.sum(axis=0), A_ub=-signed, b_ub=np.zeros(n), bounds=[(-1, 1)] * 3)
         separated = -answer.fun > 1e-7
-        fit = logistic(y, arm, x, [-1, 1], measure="risk_difference")
+        fit = logistic(y, arm, x, [-1, 1]).risk_difference
         seen[separated] += 1
         assert (fit.failure[0] == Failure.SEPARATION) == separated
     assert min(seen.values()) > 50
@@ -194,14 +194,13 @@ def test_a_centre_without_events_says_nothing():
     y[np.isnan(y)] = 0.0
     centre = np.repeat([0.0, 1.0], [48, 12])[None, :, None]
     y[0, 48:] = 0.0
-    others = {m: logistic(y[:, :48], arm[:, :48], centre[:, :48], [-1, 1], measure=m)
-              for m in ("log_odds_ratio", "risk_difference")}  # fmt: skip
-    odds = logistic(y, arm, centre, [-1, 1], measure="log_odds_ratio")
-    assert odds.estimate[0] == pytest.approx(others["log_odds_ratio"].estimate[0], rel=1e-12)
-    assert odds.se[0] == pytest.approx(others["log_odds_ratio"].se[0], rel=1e-12)
-    risks = logistic(y, arm, centre, [-1, 1], measure="risk_difference")
-    assert risks.estimate[0] == pytest.approx(0.8 * others["risk_difference"].estimate[0], rel=1e-12)
-    assert risks.se[0] == pytest.approx(0.8 * others["risk_difference"].se[0], rel=1e-12)
+    others = logistic(y[:, :48], arm[:, :48], centre[:, :48], [-1, 1])
+    odds = logistic(y, arm, centre, [-1, 1]).log_odds_ratio
+    assert odds.estimate[0] == pytest.approx(others.log_odds_ratio.estimate[0], rel=1e-12)
+    assert odds.se[0] == pytest.approx(others.log_odds_ratio.se[0], rel=1e-12)
+    risks = logistic(y, arm, centre, [-1, 1]).risk_difference
+    assert risks.estimate[0] == pytest.approx(0.8 * others.risk_difference.estimate[0], rel=1e-12)
+    assert risks.se[0] == pytest.approx(0.8 * others.risk_difference.se[0], rel=1e-12)
 
 
 def test_an_arm_not_compared_may_be_uniform():
@@ -209,10 +208,10 @@ def test_an_arm_not_compared_may_be_uniform():
     y, arm, x = random_trials(rng, 3, 1)
     y[arm == 2] = 1.0
     two = arm[0] < 2
-    fit = logistic(y, arm, x, [-1, 1, 0], measure="log_odds_ratio")
-    alone = logistic(y[:, two], arm[:, two], x[:, two], [-1, 1], measure="log_odds_ratio")
+    fit = logistic(y, arm, x, [-1, 1, 0]).log_odds_ratio
+    alone = logistic(y[:, two], arm[:, two], x[:, two], [-1, 1]).log_odds_ratio
     assert fit.estimate[0] == pytest.approx(alone.estimate[0], rel=1e-12)
-    assert logistic(y, arm, x, [-1, 0, 1], measure="log_odds_ratio").failure[0] == Failure.SEPARATION
+    assert logistic(y, arm, x, [-1, 0, 1]).log_odds_ratio.failure[0] == Failure.SEPARATION
 
 
 def test_the_influence_function_knows_the_sampling_of_covariates():
@@ -221,7 +220,7 @@ def test_the_influence_function_knows_the_sampling_of_covariates():
     arm = np.tile([0, 1], (4000, 100))
     x = rng.normal(size=(4000, 200, 1))
     y = (rng.random((4000, 200)) < expit(-0.3 + 1.5 * arm * x[..., 0] + arm)).astype(float)
-    fit = logistic(y, arm, x, [-1, 1], measure="risk_difference", sampled_covariates=True)
+    fit = logistic(y, arm, x, [-1, 1]).risk_difference_random
     spread = fit.estimate.std()
     assert np.sqrt((fit.se**2).mean()) == pytest.approx(spread, abs=4 * spread / np.sqrt(8000))
 
@@ -231,9 +230,9 @@ def test_nasty_data_give_an_estimate_or_a_named_failure():
     for arm, x, weights in designs(rng, 700):
         y = (rng.random(arm.shape) < rng.choice([0.0, 0.2, 0.5, 1.0])).astype(float)
         y[rng.random(arm.shape) < rng.choice([0.0, 0.3, 1.0], p=[0.5, 0.45, 0.05])] = np.nan
-        for measure in ("log_odds_ratio", "risk_difference"):
-            for firth in (False, True):
-                fit = logistic(y, arm, x, weights, measure=measure, firth=firth, sampled_covariates=rng.random() < 0.5)
+        for firth in (False, True):
+            found = logistic(y, arm, x, weights, firth=firth)
+            for fit in (found.log_odds_ratio, found.risk_difference, found.risk_difference_random):
                 assert is_estimate_or_failure(fit), (y, arm, x)
         test = fisher(y, arm, [-1.0, 1.0] + [0.0] * (len(weights) - 2))
         assert np.isnan(test.p[0]) if test.failure[0] else 0 < test.p[0] <= 1
@@ -241,7 +240,7 @@ def test_nasty_data_give_an_estimate_or_a_named_failure():
 
 def test_y_must_be_binary():
     with pytest.raises(ValueError, match="0, 1 and NaN"):
-        logistic(np.array([[0.0, 2.0]]), np.array([[0, 1]]), np.empty((1, 2, 0)), [-1, 1], measure="log_odds_ratio")
+        logistic(np.array([[0.0, 2.0]]), np.array([[0, 1]]), np.empty((1, 2, 0)), [-1, 1])
 
 
 def test_fisher_equals_scipy():

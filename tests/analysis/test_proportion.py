@@ -98,7 +98,7 @@ def test_beta_binomial_equals_a_general_optimiser():
         s = np.exp(best[-1])
         # What the optimiser and second differences are good for.
         np.testing.assert_allclose(found.fit.estimate[0], contrast @ best, rtol=1e-4, atol=1e-4)
-        np.testing.assert_allclose((found.fit.se[0], found.dispersion[0]), (se, s / (1 + s)), rtol=1e-3)
+        np.testing.assert_allclose((found.fit.se[0], found.overdispersion[0]), (se, s / (1 + s)), rtol=1e-3)
         assert found.fit.df[0] == np.inf
 
 
@@ -114,7 +114,7 @@ def test_beta_binomial_without_overdispersion_is_binomial():
     events = np.array([[2.0, 3, 2, 3, 2, 3, 2, 3, 5, 6, 5, 6, 5, 6, 5, 6]])
     found = beta_binomial(events, np.full((1, 16), 10.0), arm, np.empty((1, 16, 0)), [-1, 1])
     odds = [20 / 60, 44 / 36]
-    assert found.dispersion[0] == 0.0
+    assert found.overdispersion[0] == 0.0
     assert found.fit.estimate[0] == pytest.approx(np.log(odds[1] / odds[0]), rel=1e-12)
     assert found.fit.se[0] == pytest.approx(np.sqrt(1 / 20 + 1 / 60 + 1 / 44 + 1 / 36), rel=1e-12)
 
@@ -123,12 +123,12 @@ def test_one_trial_each_is_logistic_regression():
     rng = np.random.default_rng(3)
     y = rng.integers(0, 2, (1, 40)).astype(float)
     arm, x = np.arange(40)[None, :] % 2, rng.normal(size=(1, 40, 1))
-    expected = logistic(y, arm, x, [-1, 1], measure="log_odds_ratio")
+    expected = logistic(y, arm, x, [-1, 1]).log_odds_ratio
     for events, trials, rho in ((y, np.ones_like(y), 0.0), (28 * y, np.full_like(y, 28.0), 1.0)):
         found = beta_binomial(events, trials, arm, x, [-1, 1])
         assert found.fit.estimate[0] == pytest.approx(expected.estimate[0], rel=1e-12)
         assert found.fit.se[0] == pytest.approx(expected.se[0], rel=1e-12)
-        assert found.dispersion[0] == rho
+        assert found.overdispersion[0] == rho
 
 
 def test_beta_binomial_covers_in_simulated_trials():
@@ -141,7 +141,7 @@ def test_beta_binomial_covers_in_simulated_trials():
     spread = found.fit.estimate.std()
     assert found.fit.estimate.mean() == pytest.approx(0.6, abs=4 * spread / np.sqrt(300))
     assert found.fit.se.mean() == pytest.approx(spread, rel=4 / np.sqrt(600))
-    assert found.dispersion.mean() == pytest.approx(0.2, abs=0.01)
+    assert found.overdispersion.mean() == pytest.approx(0.2, abs=0.01)
 
 
 @pytest.mark.parametrize(
@@ -169,10 +169,10 @@ def test_nasty_data_give_an_estimate_or_a_named_failure():
         if rng.random() < 0.3:
             events = np.where(rng.random(arm.shape) < 0.5, trials, 0.0)
         events[rng.random(arm.shape) < rng.choice([0.0, 0.3])] = np.nan
-        for fit in (quasi_binomial, beta_binomial):
-            found = fit(events, trials, arm, x, weights)
-            assert is_estimate_or_failure(found.fit), (fit, events, trials, arm, x)
-            assert np.isnan(found.dispersion[0]) == (found.fit.failure[0] != 0)
+        quasi, beta = (fit(events, trials, arm, x, weights) for fit in (quasi_binomial, beta_binomial))
+        for fit, dispersion in ((quasi.fit, quasi.dispersion), (beta.fit, beta.overdispersion)):
+            assert is_estimate_or_failure(fit), (events, trials, arm, x)
+            assert np.isnan(dispersion[0]) == (fit.failure[0] != 0)
 
 
 def test_impossible_counts_are_refused():

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import exp, lgamma, sqrt
-from typing import Literal
 
 import numpy as np
 from numba import njit
@@ -26,23 +25,29 @@ from kaptrial.analysis.fit import Failure, Fit, Floats
 from kaptrial.analysis.glm import BINOMIAL, Glm, Size, contrast_of_coefficients, expit, fit_one, room
 from kaptrial.analysis.predictor import Ints, as_arrays, dot
 
-Measure = Literal["log_odds_ratio", "risk_difference"]
+_NONE = int(Failure.NONE)
 
 # Tables whose probabilities differ by no more than this share are equally likely, as in `fisher.test` in R.
 _TIED = 1.0 + 1e-7
 
 
+@dataclass(frozen=True, kw_only=True)
+class Logistic:
+    """Contrasts by one logistic regression, each with df infinite.
+
+    `risk_difference` and `risk_difference_random` are the same estimate, its SE for fixed covariates and for
+    covariates that are a sample themselves.
+    """
+
+    log_odds_ratio: Fit
+    risk_difference: Fit
+    risk_difference_random: Fit
+
+
 def logistic(
-    y: Floats,
-    arm: NDArray[np.int64],
-    covariates: Floats,
-    weights: ArrayLike,
-    *,
-    measure: Measure,
-    firth: bool = False,
-    sampled_covariates: bool = False,
-) -> Fit:
-    """A contrast of the arms' log odds or standardised risks by logistic regression.
+    y: Floats, arm: NDArray[np.int64], covariates: Floats, weights: ArrayLike, *, firth: bool = False
+) -> Logistic:
+    """A contrast of the arms' log odds, and of their standardised risks, by logistic regression.
 
     Parameters
     ----------
@@ -54,52 +59,69 @@ def logistic(
         Numeric columns; one that adds nothing to those before it is dropped.
     weights : (arm,)
         The contrast; weights sum to 0: (−1, 1) for two arms, (1, −1, −1, 1) for the interaction of a 2×2.
-    measure : log_odds_ratio or risk_difference
     firth : bool
-        Penalise the likelihood, which then always has a maximum. The SE is that of the unpenalised information at
+        Penalise the likelihood, which then always has a maximum. SEs are those of the unpenalised information at
         the penalised estimates.
-    sampled_covariates : bool
-        For the risk difference: the SE by the influence function, which counts the covariates' own sampling.
 
     Returns
     -------
-    Fit
-        With df infinite. Failure SEPARATION where the likelihood has no maximum and the contrast goes to infinity with
-        it, or some arms' risks to 0 or 1. If only patients are fitted perfectly whom the comparison of arms does not
+    Logistic
+        Failure SEPARATION where the likelihood has no maximum and the contrast goes to infinity with it, or, for the
+        risks, any arm against another. If only patients are fitted perfectly whom the comparison of arms does not
         concern (a centre without events, say), the likelihood's limit is used: the log odds ratio is that of the other
         patients, and these contribute 0 to the risk difference.
+
+    Raises
+    ------
+    ValueError
+        If y holds something else than 0, 1 and NaN.
     """
     if ((y != 0) & (y != 1) & ~np.isnan(y)).any():
         raise ValueError("y holds something else than 0, 1 and NaN")
-    out = np.empty((3, len(y)))
-    failure = np.empty(len(y), dtype=np.int64)
-    standardised = measure == "risk_difference"
-    _all_logistic(*as_arrays(y, arm, covariates, weights), standardised, firth, sampled_covariates, out, failure)
-    return Fit(estimate=out[0], se=out[1], df=out[2], failure=failure)
+    odds, risks = np.empty((3, len(y))), np.empty((4, len(y)))
+    odds_failure, risks_failure = np.empty(len(y), dtype=np.int64), np.empty(len(y), dtype=np.int64)
+    _all_logistic(*as_arrays(y, arm, covariates, weights), firth, odds, risks, odds_failure, risks_failure)
+    difference, fixed, random, df = risks
+    return Logistic(
+        log_odds_ratio=Fit(estimate=odds[0], se=odds[1], df=odds[2], failure=odds_failure),
+        risk_difference=Fit(estimate=difference, se=fixed, df=df, failure=risks_failure),
+        risk_difference_random=Fit(estimate=difference, se=random, df=df, failure=risks_failure),
+    )
 
 
 @njit(cache=True, nogil=True)
 def _all_logistic(
-    y: Floats, arm: Ints, covariates: Floats, weights: Floats,
-    standardised: bool, firth: bool, sampled_covariates: bool, out: Floats, failure: Ints,
+    y: Floats, arm: Ints, covariates: Floats, weights: Floats, firth: bool,
+    odds: Floats, risks: Floats, odds_failure: Ints, risks_failure: Ints,
 ) -> None:  # fmt: skip
     at = room(y.shape[1], covariates.shape[2], len(weights))
     trials = np.ones(y.shape[1])
     for r in range(len(y)):
-        out[0, r] = out[1, r] = out[2, r] = np.nan
-        failure[r], size = fit_one(BINOMIAL, y[r], trials, arm[r], covariates[r], weights, standardised, firth, at)
-        if failure[r] != 0:
-            continue
-        if standardised:
-            out[0, r], out[1, r] = _risk_difference(weights, size, sampled_covariates, at)
-        else:
-            out[0, r], out[1, r] = contrast_of_coefficients(weights, size.rank, at)
-        out[2, r] = np.inf
+        for k in range(3):
+            odds[k, r] = risks[k, r] = np.nan
+        risks[3, r] = np.nan
+        # Where all arms cannot be told apart, those that the contrast compares still may.
+        for every_arm in (True, False):
+            failure, size = fit_one(BINOMIAL, y[r], trials, arm[r], covariates[r], weights, every_arm, firth, at)
+            odds_failure[r] = failure
+            if every_arm:
+                risks_failure[r] = failure
+            if failure != _NONE:
+                continue
+            if every_arm:
+                risks[0, r], risks[1, r], risks[2, r] = _risk_difference(weights, size, at)
+                risks[3, r] = np.inf
+            odds[0, r], odds[1, r] = contrast_of_coefficients(weights, size.rank, at)
+            odds[2, r] = np.inf
+            break
 
 
 @njit(cache=True, nogil=True)
-def _risk_difference(weights: Floats, size: Size, sampled_covariates: bool, at: Glm) -> tuple[float, float]:
-    """Σ w_a r_a and its SE. Patients set aside have the same risk in every arm: they only count in N."""
+def _risk_difference(weights: Floats, size: Size, at: Glm) -> tuple[float, float, float]:
+    """Σ w_a r_a, its SE for fixed covariates and for sampled ones.
+
+    Patients set aside have the same risk in every arm: they only count in N.
+    """
     n_arms, rank, n = len(weights), size.rank, size.n
     coefficients, contribution = at.coefficients, at.change
     g, solved = at.score[: n_arms + rank], at.step[: n_arms + rank]
@@ -132,8 +154,6 @@ def _risk_difference(weights: Floats, size: Size, sampled_covariates: bool, at: 
     for k in range(n_arms + rank):
         solved[k] = g[k]
     solve(at.factor, n_arms + rank, solved)
-    if not sampled_covariates:
-        return estimate, sqrt(dot(g, solved)) / everyone
     squares = size.aside * estimate**2
     for b in range(n_arms):
         for i in range(at.start[b], at.start[b + 1]):
@@ -141,7 +161,7 @@ def _risk_difference(weights: Floats, size: Size, sampled_covariates: bool, at: 
             for k in range(rank):
                 direction += solved[n_arms + k] * at.z[k, i]
             squares += (contribution[i] - estimate + (at.events[i] - expit(at.eta[i])) * direction) ** 2
-    return estimate, sqrt(squares) / everyone
+    return estimate, sqrt(dot(g, solved)) / everyone, sqrt(squares) / everyone
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ the likelihood falls from a = 0 (counts that vary no more than Poisson ones) a i
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import exp, log, log1p
 
 import numpy as np
@@ -19,7 +20,6 @@ from kaptrial.analysis.dense import cholesky
 from kaptrial.analysis.fit import Failure, Fit, Floats
 from kaptrial.analysis.glm import COUNT, Glm, contrast_of_coefficients, fit_one, gather, maximise, room
 from kaptrial.analysis.predictor import Ints, as_arrays
-from kaptrial.analysis.proportion import Dispersed
 
 _NONE = int(Failure.NONE)
 _NOT_CONVERGED = int(Failure.NOT_CONVERGED)
@@ -30,10 +30,18 @@ _MOST_STEPS = 200
 _MOST_EVENTS = 10_000_000
 
 
+@dataclass(frozen=True, kw_only=True)
+class NegativeBinomial:
+    """A contrast of log rates, and θ = 1/a, (replicate,): infinite in the Poisson limit, NaN where the fit failed."""
+
+    fit: Fit
+    theta: Floats
+
+
 def negative_binomial(
     events: Floats, exposure: Floats, arm: NDArray[np.int64], covariates: Floats, weights: ArrayLike
-) -> Dispersed:
-    """A contrast of the arms' log rates by maximum likelihood, Wald z; the dispersion is a.
+) -> NegativeBinomial:
+    """A contrast of the arms' log rates by maximum likelihood, Wald z.
 
     Parameters
     ----------
@@ -49,7 +57,7 @@ def negative_binomial(
 
     Returns
     -------
-    Dispersed
+    NegativeBinomial
         Failure NO_EVENTS where an arm compared had none, SEPARATION where a covariate leaves it none.
 
     Raises
@@ -65,7 +73,7 @@ def negative_binomial(
     failure = np.empty(len(k), dtype=np.int64)
     above = np.empty(int(counted.max(initial=0.0)) + 1)
     _all(k, np.require(exposure, float, ["C", "W"]), arms, x, w, above, out, failure)
-    return Dispersed(fit=Fit(estimate=out[0], se=out[1], df=out[2], failure=failure), dispersion=out[3])
+    return NegativeBinomial(fit=Fit(estimate=out[0], se=out[1], df=out[2], failure=failure), theta=out[3])
 
 
 @njit(cache=True, nogil=True)
@@ -83,7 +91,7 @@ def _all(
         if failure[r] != _NONE:
             continue
         out[0, r], out[1, r] = contrast_of_coefficients(weights, size.rank, at)
-        out[2, r], out[3, r] = np.inf, dispersion
+        out[2, r], out[3, r] = np.inf, 1.0 / dispersion if dispersion > 0.0 else np.inf
 
 
 @njit(cache=True, nogil=True)

@@ -36,17 +36,25 @@ _MOST_STEPS = 200
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dispersed:
-    """A log odds ratio (or log rate ratio) with the dispersion beside it, (replicate,); NaN where the fit failed."""
+class QuasiBinomial:
+    """A contrast of log odds, and φ, (replicate,); NaN where the fit failed."""
 
     fit: Fit
     dispersion: Floats
 
 
+@dataclass(frozen=True, kw_only=True)
+class BetaBinomial:
+    """A contrast of log odds, and ρ, (replicate,); NaN where the fit failed."""
+
+    fit: Fit
+    overdispersion: Floats
+
+
 def quasi_binomial(
     events: Floats, trials: Floats, arm: NDArray[np.int64], covariates: Floats, weights: ArrayLike
-) -> Dispersed:
-    """A contrast of the arms' log odds, t with the residual df; the dispersion is φ.
+) -> QuasiBinomial:
+    """A contrast of the arms' log odds, t with the residual df.
 
     Parameters
     ----------
@@ -64,23 +72,25 @@ def quasi_binomial(
     ValueError
         If there are more events than trials, or fewer than none.
     """
-    return _fit(events, trials, arm, covariates, weights, False)
+    fit, dispersion = _fit(events, trials, arm, covariates, weights, False)
+    return QuasiBinomial(fit=fit, dispersion=dispersion)
 
 
 def beta_binomial(
     events: Floats, trials: Floats, arm: NDArray[np.int64], covariates: Floats, weights: ArrayLike
-) -> Dispersed:
-    """A contrast of the arms' log odds by maximum likelihood, Wald z; the dispersion is ρ.
+) -> BetaBinomial:
+    """A contrast of the arms' log odds by maximum likelihood, Wald z.
 
     Arguments as in `quasi_binomial`. Where the data vary no more than binomial ones ρ is 0 and the fit is binomial;
     where each patient had all events or none ρ is 1 and each patient counts as one trial.
     """
-    return _fit(events, trials, arm, covariates, weights, True)
+    fit, overdispersion = _fit(events, trials, arm, covariates, weights, True)
+    return BetaBinomial(fit=fit, overdispersion=overdispersion)
 
 
 def _fit(
     events: Floats, trials: Floats, arm: NDArray[np.int64], covariates: Floats, weights: ArrayLike, beta: bool
-) -> Dispersed:
+) -> tuple[Fit, Floats]:
     if (events < 0).any() or (events > trials).any():
         raise ValueError("events must lie between 0 and the number of trials")
     if beta and (np.nan_to_num(events) % 1 + np.nan_to_num(trials) % 1).any():
@@ -89,7 +99,7 @@ def _fit(
     failure = np.empty(len(events), dtype=np.int64)
     k, arms, x, w = as_arrays(events, arm, covariates, weights)
     _all(k, np.require(trials, float, ["C", "W"]), arms, x, w, beta, out, failure)
-    return Dispersed(fit=Fit(estimate=out[0], se=out[1], df=out[2], failure=failure), dispersion=out[3])
+    return Fit(estimate=out[0], se=out[1], df=out[2], failure=failure), out[3]
 
 
 @njit(cache=True, nogil=True)
