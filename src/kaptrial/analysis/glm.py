@@ -46,6 +46,8 @@ _SMALL, _SMALL_PENALISED = 1e-6, 1e-11
 _MOST_STEPS = 100
 # By then a likelihood with a maximum has found it, and what still moves has errors of exp(−16) in its direction.
 _PATIENCE = 16
+# exp of more would overflow.
+_MOST_LOG_ODDS = 700.0
 # The share of the longest change in η that counts as no change.
 _STILL = 1e-5
 
@@ -251,10 +253,10 @@ def maximise(
             at.step[k] = at.score[k]
         solve(at.inverse if penalised else at.factor, size, at.step)
         slope = dot(at.score[:size], at.step[:size])
-        largest = move(start, z, at)
+        moved = move(start, z, at)
         if last:
             return _NONE
-        last = largest <= small
+        last = moved <= small
         if iteration >= _PATIENCE and not penalised and separates(family, events, trials, at.change):
             return _SEPARATION
     return _NOT_CONVERGED
@@ -264,11 +266,10 @@ def maximise(
 def binomial_score(eta: Floats, events: Floats, trials: Floats, residual: Floats, curvature: Floats) -> None:
     """k − n p and n p (1 − p) of each patient, without loss where p is near 0 or 1."""
     for i in range(len(events)):
-        odds = exp(-abs(eta[i]))
-        likely = 1.0 / (1.0 + odds)
-        unlikely = odds * likely
-        curvature[i] = trials[i] * likely * unlikely
-        not_p, p = (unlikely, likely) if eta[i] > 0.0 else (likely, unlikely)
+        odds_against = exp(min(-eta[i], _MOST_LOG_ODDS))
+        p = 1.0 / (1.0 + odds_against)
+        not_p = odds_against * p
+        curvature[i] = trials[i] * p * not_p
         residual[i] = events[i] * not_p - (trials[i] - events[i]) * p
 
 
@@ -335,25 +336,24 @@ def penalise(start: Ints, z: Floats, at: Glm) -> None:
 @njit(cache=True, nogil=True)
 def expit(eta: float) -> float:
     """1/(1 + exp(−η))."""
-    odds = exp(-abs(eta))
-    return 1.0 / (1.0 + odds) if eta > 0.0 else odds / (1.0 + odds)
+    return 1.0 / (1.0 + exp(min(-eta, _MOST_LOG_ODDS)))
 
 
 @njit(cache=True, nogil=True)
 def move(start: Ints, z: Floats, at: Glm) -> float:
-    """Take the step; the largest change in η."""
-    n_arms, largest = len(start) - 1, 0.0
+    """Take the step; the Euclidean length of the change in η."""
+    n_arms, n = len(start) - 1, z.shape[1]
     for a in range(n_arms):
         for i in range(start[a], start[a + 1]):
-            by = at.step[a]
-            for k in range(len(z)):
-                by += at.step[n_arms + k] * z[k, i]
-            at.change[i] = by
-            at.eta[i] += by
-            largest = max(largest, abs(by))
+            at.change[i] = at.step[a]
+    for k in range(len(z)):
+        for i in range(n):
+            at.change[i] += at.step[n_arms + k] * z[k, i]
+    for i in range(n):
+        at.eta[i] += at.change[i]
     for k in range(n_arms + len(z)):
         at.coefficients[k] += at.step[k]
-    return largest
+    return sqrt(dot(at.change[:n], at.change[:n]))
 
 
 @njit(cache=True, nogil=True)

@@ -191,7 +191,7 @@ def _beta_binomial(n: int, rank: int, at: Glm) -> tuple[int, float]:
             step[k] *= shorten
         slope = dot(score, step)
         log_s += step[size]
-        largest = max(abs(step[size]), _go(start, z, 1.0, step, at))
+        moved = max(abs(step[size]), _go(start, z, 1.0, step, at))
         if last:
             _gather_joint(start, z, curvature, cross, score, joint, at)
             for i in range(size):
@@ -199,7 +199,7 @@ def _beta_binomial(n: int, rank: int, at: Glm) -> tuple[int, float]:
                     at.factor[i, j] = joint[i, j] - joint[size, i] * joint[size, j] / joint[size, size]
             s = exp(log_s)
             return (_NONE if cholesky(at.factor, size, 1e-13) else _NOT_CONVERGED), s / (1.0 + s)
-        last = largest <= _SMALL
+        last = moved <= _SMALL
     return _NOT_CONVERGED, np.nan
 
 
@@ -274,7 +274,7 @@ def _gather_joint(
 
 @njit(cache=True, nogil=True)
 def _go(start: Ints, z: Floats, share: float, step: Floats, at: Glm) -> float:
-    """Move the coefficients by a share of the step; the largest change in η."""
+    """Move the coefficients by a share of the step; the length of the change in η."""
     for k in range(len(start) - 1 + len(z)):
         at.step[k] = share * step[k]
     return move(start, z, at)
