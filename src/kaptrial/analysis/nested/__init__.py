@@ -70,7 +70,7 @@ def nested(
         For arrays or names that do not fit.
     """
     w = np.asarray(weights, dtype=float)
-    n_replicates, n_patients = y.shape
+    n_replicates = len(y)
     if df not in ("satterthwaite", "kenward-roger") or residual not in ("common", "by_arm"):
         raise ValueError(f"df = {df!r}, residual = {residual!r}")
     if covariates.shape[:2] != y.shape or arm.shape != y.shape or therapist.shape != y.shape:
@@ -107,7 +107,7 @@ def _fit_all(
     n_arms, p1 = len(weights), x.shape[2] + 1
     n_arm, sums, products = np.empty(n_arms), np.empty((n_arms, p1)), np.empty((n_arms, p1, p1))
     n_cell, cells, origin = np.empty((n_therapists, n_arms)), np.empty((n_therapists, n_arms, p1)), np.zeros(p1)
-    space = common.scratch(n_arms + p1)
+    space = common.scratch(n_arms, p1 - 1, n_therapists)
     plain = n_therapist == 1 and group.max() == 0
     for r in range(len(y)):
         gather(y[r], arm[r], therapist[r], x[r], n_arm, sums, products, n_cell, cells, origin)

@@ -1,6 +1,7 @@
 """REML with one therapist variance and one residual variance, profiled to one dimension; one replicate, compiled.
 
-V = σ²(I + λ ZZ'), Z the therapists' indicators, λ = τ²/σ². With n_t patients and the sums s_t of w = (X, y) of therapist t
+V = σ²(I + λ ZZ'), Z the therapists' indicators, λ = τ²/σ². With n_t patients of therapist t and s_t the sum of their
+w = (X, y)
 
     M(λ) = Σ w w' − Σ_t λ/(1 + λ n_t) s_t s_t' = [A b; b' c],     RSS(λ) = c − b'A⁻¹b,
     −2ℓ  = Σ_t log(1 + λ n_t) + log|A| + (N − q)(1 + log(RSS/(N − q))),
@@ -14,14 +15,13 @@ expected information of (λ, log σ²), also at λ = 0, and Φ + 2 w_λλ Φ(Q �
 
 from __future__ import annotations
 
-from math import log, pi, sqrt
+from math import exp, log, pi, sqrt
 
 import numpy as np
 from numba import njit
 
 from kaptrial.analysis import dense
 from kaptrial.analysis.fit import Failure, Floats
-from kaptrial.analysis.nested.sums import arrange
 
 _NONE = int(Failure.NONE)
 _TOO_FEW_PATIENTS = int(Failure.TOO_FEW_PATIENTS)
@@ -33,54 +33,108 @@ _COLLINEAR = 1e-10
 
 
 @njit(cache=True, nogil=True)
-def scratch(size: int) -> tuple[Floats, Floats, Floats, Floats, Floats]:
-    """Working space of `fit` for `size` = arms + p + 1: five matrices (size, size), in one tuple."""
-    return (
-        np.empty((size, size)), np.empty((size, size)), np.empty((size, size)), np.empty((size, size)),
-        np.empty((size, size)),
-    )  # fmt: skip
+def scratch(n_arms: int, p: int, n_therapists: int) -> tuple[Floats, Floats, Floats]:
+    """Working space of `fit`: six matrices, six vectors, and the therapists' sums with their numbers of patients."""
+    size = n_arms + p + 1
+    return np.empty((6, size, size)), np.empty((6, size)), np.empty((n_therapists, size + 1))
+
+
+@njit(cache=True, nogil=True)
+def _reduce(
+    n_arm: Floats, sums: Floats, products: Floats, n_cell: Floats, cells: Floats, weights: Floats, base: Floats,
+    s: Floats, c: Floats,
+) -> tuple[int, float, float, float, float]:  # fmt: skip
+    """What is left of the sums once arms without therapists are swept: their mean is free and knows no λ.
+
+    Fills `base` = Σ w w' (lower triangle) and `s` (therapist, size + 1), the therapists' sums and number of patients,
+    for w = (indicators of arms with therapists, x, y), and the contrast `c` on it. Returns how many columns X has,
+    patients less their rank, the swept arms' part of the estimate and of its variance / σ², and of log|A|.
+    """
+    n_arms, p1 = sums.shape
+    base[:, :] = 0.0
+    c[:] = 0.0
+    estimate = unit = log_a = left = 0.0
+    q = 0
+    for a in range(n_arms):  # the arms with therapists come first in w, so they are counted first
+        for t in range(len(n_cell)):
+            if n_cell[t, a] > 0.0:
+                q += 1
+                break
+    x0, number = q, 0
+    for a in range(n_arms):
+        n = n_arm[a]
+        if n == 0.0:
+            continue
+        left += n - 1.0
+        row, square = sums[a], products[a]
+        busy = False
+        for t in range(len(n_cell)):
+            if n_cell[t, a] > 0.0:
+                busy = True
+                break
+        if busy:
+            base[number, number] = n
+            c[number] = weights[a]
+            for t in range(len(n_cell)):
+                s[t, number] = n_cell[t, a]
+            for k in range(p1):
+                base[x0 + k, number] = row[k]
+            number += 1
+            shrink = 0.0
+        else:
+            shrink = 1.0 / n
+            estimate += weights[a] * row[p1 - 1] * shrink
+            unit += weights[a] * weights[a] * shrink
+            log_a += log(n)
+            for k in range(p1 - 1):
+                c[x0 + k] -= weights[a] * row[k] * shrink
+        for k in range(p1):
+            mean = row[k] * shrink
+            for el in range(k + 1):
+                base[x0 + k, x0 + el] += square[k, el] - mean * row[el]
+    for t in range(len(n_cell)):
+        n = 0.0
+        for a in range(n_arms):
+            n += n_cell[t, a]
+        for k in range(p1):
+            value = 0.0
+            for a in range(n_arms):
+                value += cells[t, a, k]
+            s[t, x0 + k] = value
+        s[t, x0 + p1] = n
+    return x0 + p1 - 1, left - (p1 - 1), estimate, unit, log_a
 
 
 @njit(cache=True, nogil=True)
 def _moments(
-    ratio: float, base: Floats, n_cell: Floats, cells: Floats, n_patients: Floats, s: Floats, m: Floats, d1: Floats,
-    d2: Floats,
-) -> tuple[float, float, float]:  # fmt: skip
-    """M and its first two derivatives in λ, lower triangles; Σ log(1 + λn) and its first two derivatives."""
-    n_therapists, n_arms = n_cell.shape
-    size = len(base)
+    ratio: float, base: Floats, s: Floats, size: int, m: Floats, d1: Floats, d2: Floats
+) -> tuple[float, float]:
+    """M and its first two derivatives in λ, lower triangles; the first two derivatives of Σ log(1 + λn)."""
     for k in range(size):
         for el in range(k + 1):
             m[k, el] = base[k, el]
             d1[k, el] = 0.0
             d2[k, el] = 0.0
-    value = slope = curve = 0.0
-    for t in range(n_therapists):
-        n = n_patients[t]
+    slope = curve = 0.0
+    for t in range(len(s)):
+        n = s[t, size]
         if n == 0.0:
             continue
         inverse = 1.0 / (1.0 + ratio * n)
-        value += log(1.0 + ratio * n)
-        slope += n * inverse
-        curve -= n * n * inverse * inverse
-        for k in range(n_arms):
-            s[k] = n_cell[t, k]
-        for k in range(n_arms, size):
-            total = 0.0
-            for a in range(n_arms):
-                total += cells[t, a, k - n_arms]
-            s[k] = total
-        f0, f1, f2 = ratio * inverse, inverse * inverse, -2.0 * n * inverse * inverse * inverse
+        f1 = n * inverse
+        slope += f1
+        curve -= f1 * f1
+        f0 = ratio * inverse
+        f1 = inverse * inverse
+        f2 = -2.0 * n * inverse * f1
         for k in range(size):
-            sk = s[k]
-            if sk == 0.0:
-                continue
+            sk = s[t, k]
             for el in range(k + 1):
-                product = sk * s[el]
+                product = sk * s[t, el]
                 m[k, el] -= f0 * product
                 d1[k, el] -= f1 * product
                 d2[k, el] -= f2 * product
-    return value, slope, curve
+    return slope, curve
 
 
 @njit(cache=True, nogil=True)
@@ -118,68 +172,60 @@ def _traces(inverse: Floats, d1: Floats, d2: Floats, n: int, work: Floats) -> tu
 @njit(cache=True, nogil=True)
 def fit(
     n_arm: Floats, sums: Floats, products: Floats, n_cell: Floats, cells: Floats, weights: Floats, kenward_roger: bool,
-    space: tuple[Floats, Floats, Floats, Floats, Floats], variances: Floats,
+    space: tuple[Floats, Floats, Floats], variances: Floats,
 ) -> tuple[float, float, float, int, float]:  # fmt: skip
     """Estimate, SE, degrees of freedom, failure and restricted log likelihood of one contrast of arms.
 
     Arguments as `sums.gather` fills them; weights (arm,). `variances` gets τ² and σ². Fails as SINGULAR where a
-    column adds nothing to those before it, an empty arm included.
+    covariate adds nothing to the columns before it.
     """
-    n_arms, p1 = sums.shape
-    size, q = n_arms + p1, n_arms + p1 - 1
-    base, m, d1, d2, inverse = space
-    vectors = np.empty((6, size))
-    s, beta, moved, moved2, h, g = vectors[0], vectors[1], vectors[2], vectors[3], vectors[4], vectors[5]
-    n = 0.0
-    for a in range(n_arms):
-        n += n_arm[a]
-        h[a] = 1.0
-    left = n - q
+    nan = np.nan
+    matrices, vectors, s = space
+    base, m, d1, d2, inverse, work = matrices[0], matrices[1], matrices[2], matrices[3], matrices[4], matrices[5]
+    c, beta, moved, moved2, h, r = vectors[0], vectors[1], vectors[2], vectors[3], vectors[4], vectors[5]
+    q, left, estimate, unit, log_terms = _reduce(n_arm, sums, products, n_cell, cells, weights, base, s, c)
     if left < 2.0:
-        return np.nan, np.nan, np.nan, _TOO_FEW_PATIENTS, np.nan
-    arrange(n_arm, sums, products, h, base)
-    n_patients = np.zeros(len(n_cell))
-    most = 0.0
-    for t in range(len(n_cell)):
-        for a in range(n_arms):
-            n_patients[t] += n_cell[t, a]
-        most = max(most, n_patients[t])
+        return nan, nan, nan, _TOO_FEW_PATIENTS, nan
+    size = q + 1
     for k in range(q):
         if not base[k, k] > 0.0:
-            return np.nan, np.nan, np.nan, SINGULAR, np.nan
+            return nan, nan, nan, SINGULAR, nan
+    treated = busy = 0.0
+    for t in range(len(s)):
+        treated += s[t, size]
+        busy += 1.0 if s[t, size] > 0.0 else 0.0
+    typical = treated / max(busy, 1.0)
     ratio, low, high = 0.0, 0.0, np.inf
     boundary = done = False
-    slope = curve = rss = rss1 = rss2 = log_terms = 0.0
+    slope = curve = rss = rss1 = rss2 = sum_1 = sum_2 = log_a = 0.0
     t1 = t2 = tt = 0.0
-    work = np.empty((q, q))
     for step in range(MAX_STEPS):
-        sum_log, sum_1, sum_2 = _moments(ratio, base, n_cell, cells, n_patients, s, m, d1, d2)
-        factor = inverse
+        sum_1, sum_2 = _moments(ratio, base, s, size, m, d1, d2)
         for k in range(q):
             for el in range(k + 1):
-                factor[k, el] = m[k, el]
-        if not dense.cholesky(factor, q, _COLLINEAR):
-            return np.nan, np.nan, np.nan, SINGULAR, np.nan
-        for k in range(q):
+                work[k, el] = m[k, el]
             beta[k] = m[q, k]
-        dense.solve(factor, q, beta)
+        if not dense.cholesky(work, q, _COLLINEAR):
+            return nan, nan, nan, SINGULAR, nan
+        dense.solve(work, q, beta)
         rss = m[q, q]
         for k in range(q):
             rss -= beta[k] * m[q, k]
         if not rss > 1e-13 * base[q, q]:
-            return np.nan, np.nan, np.nan, _NO_RESIDUAL_VARIANCE, np.nan
-        log_terms = sum_log + dense.log_determinant(factor, q)
-        dense.invert_in_place(factor, q, work)
+            return nan, nan, nan, _NO_RESIDUAL_VARIANCE, nan
+        if done:
+            log_a = dense.log_determinant(work, q)
+        dense.invert(work, q, inverse)
         # r = (−β, 1): RSS′ = r'M′r, RSS″ = r'M″r − 2 (M′r)'A⁻¹(M′r)
         for k in range(q):
-            g[k] = -beta[k]
-        g[q] = 1.0
-        _lower(d1, g, size, moved)
-        _lower(d2, g, size, moved2)
+            r[k] = -beta[k]
+        r[q] = 1.0
+        _lower(d1, r, size, moved)
+        _lower(d2, r, size, moved2)
         rss1 = rss2 = 0.0
         for k in range(size):
-            rss1 += g[k] * moved[k]
-            rss2 += g[k] * moved2[k]
+            rss1 += r[k] * moved[k]
+            rss2 += r[k] * moved2[k]
         rss2 -= 2.0 * dense.quadratic(inverse, moved, q)
         t1, t2, tt = _traces(inverse, d1, d2, q, work)
         slope = sum_1 + t1 + left * rss1 / rss
@@ -193,30 +239,36 @@ def fit(
             low = ratio
         else:
             high = ratio
-        # Newton's step, or the expected information's where −2ℓ curves the wrong way, kept between what is known.
-        expected = -sum_2 - t2 + tt
-        move = -slope / curve if curve > 0.0 else -slope / max(expected, 1e-12)
-        new = ratio + move
+        # Newton's step in log(λ + 1/n), in which the information hardly varies, or the expected information's where −2ℓ
+        # curves the wrong way, kept between what is known.
+        scale = ratio + 1.0 / typical
+        bend = curve + slope / scale
+        if not bend > 0.0:
+            bend = max(-sum_2 - t2 + tt, 1e-12)
+        new = scale * exp(min(max(-slope / (bend * scale), -3.0), 3.0)) - 1.0 / typical
         if not (low < new < high):
-            new = 0.5 * (low + high) if high < np.inf else 2.0 * ratio + 1.0 / most
-        done = abs(new - ratio) <= 1e-7 * (new + 1e-4)  # squared by the step that is yet to come
-        if not done and high < np.inf and high - low <= 1e-12 * high:
-            done = True
+            new = 0.5 * (low + high) if high < np.inf else 2.0 * ratio + 1.0 / typical
+        # The error left after a Newton step is of the order of the step squared.
+        done = abs(new - ratio) <= 1e-5 * (new + 0.01 / typical)
         ratio = new
     if not (done or boundary):
-        return np.nan, np.nan, np.nan, _NOT_CONVERGED, np.nan
+        return nan, nan, nan, _NOT_CONVERGED, nan
+    if boundary:
+        for k in range(q):
+            for el in range(k + 1):
+                work[k, el] = m[k, el]
+        dense.cholesky(work, q, _COLLINEAR)
+        log_a = dense.log_determinant(work, q)
     variance = rss / left
     variances[0], variances[1] = ratio * variance, variance
-    estimate = unit = change = 0.0
-    for i in range(q):
-        g[i] = weights[i] if i < n_arms else 0.0
+    change = 0.0
     for i in range(q):
         value = 0.0
         for j in range(q):
-            value += inverse[i, j] * g[j]
+            value += inverse[i, j] * c[j]
         h[i] = value
-        estimate += g[i] * beta[i]
-        unit += g[i] * value
+        estimate += c[i] * beta[i]
+        unit += c[i] * value
     _lower(d1, h, q, moved)
     for i in range(q):
         change -= h[i] * moved[i]  # ∂(c'A⁻¹c)/∂λ
@@ -232,17 +284,18 @@ def fit(
         gain -= dense.quadratic(inverse, moved, q)
         adjusted = unit + 2.0 * w_ll * gain
         spread = w_ll * change * change + 2.0 * w_ls * change * unit + w_ss * unit * unit
-        df = 2.0 * unit * unit / spread
     elif boundary:
-        df = left
+        spread = 2.0 * unit * unit / left
     else:
         # Hessian of −2ℓ in (λ, log σ²) at the optimum; its inverse, doubled, is the covariance.
         h_ll = curve + left * (rss1 / rss) ** 2
         h_ls = -left * rss1 / rss
         determinant = h_ll * left - h_ls * h_ls
         spread = 2.0 * (left * change * change - 2.0 * h_ls * change * unit + h_ll * unit * unit) / determinant
-        df = 2.0 * unit * unit / spread
+    df = 2.0 * unit * unit / spread
     if not (adjusted > 0.0 and df > 0.0):
-        return np.nan, np.nan, np.nan, _NOT_CONVERGED, np.nan
-    loglik = -0.5 * (log_terms + left * (1.0 + log(2.0 * pi * variance)))
+        return nan, nan, nan, _NOT_CONVERGED, nan
+    for t in range(len(s)):
+        log_terms += log(1.0 + ratio * s[t, size])
+    loglik = -0.5 * (log_terms + log_a + left * (1.0 + log(2.0 * pi * variance)))
     return estimate, sqrt(variance * adjusted), df, _NONE, loglik

@@ -319,7 +319,7 @@ def _infer(
         return nan, nan, nan, _SINGULAR, nan
     dense.invert(factor, len(which), covariance)
     h = inverse @ contrast
-    variance = contrast @ h
+    variance = float(contrast @ h)
     slope = np.empty(n)
     for k in range(n):
         slope[k] = -(h @ (np.ascontiguousarray(first[k, :q, :q]) @ h))
@@ -337,4 +337,4 @@ def _infer(
     if not (adjusted > 0.0 and df > 0.0):
         return nan, nan, nan, _NOT_CONVERGED, nan
     loglik = -0.5 * (value + (n_patients - q) * log(2.0 * pi))
-    return contrast @ beta, sqrt(adjusted), df, _NONE, loglik
+    return float(contrast @ beta), sqrt(adjusted), df, _NONE, loglik
