@@ -19,15 +19,16 @@ import numpy as np
 from numba import njit
 
 from kaptrial.analysis.fit import Failure
-from kaptrial.analysis.survival.cox import maximise, share_ties
+from kaptrial.analysis.survival.at_risk import count
+from kaptrial.analysis.survival.cox import two_arms
 from kaptrial.analysis.survival.logrank import compare
-from kaptrial.analysis.survival.order import empty_order
+from kaptrial.analysis.survival.order import arrange
 
 N, MONTHS, ACCRUAL, MEDIAN, RATIO = 200, 24.0, 12.0, 12.0, 0.65
 CONTROL_MEAN = MEDIAN / log(2.0)
 EXPECTED_EVENTS = 113
 POWER = 0.625
-PASSES = 3
+PASSES, BLOCK = 3, 32
 
 RPACT = """
 if (!requireNamespace("rpact", quietly = TRUE)) quit(status = 3)
@@ -43,14 +44,15 @@ cat({replicates} / seconds, result$overallReject)
 
 @njit(cache=True, nogil=True)
 def draw(rng, months, label):  # type: ignore[no-untyped-def]
-    """One trial: months to relapse or the analysis, and whether it is a relapse (1) and in the treated arm (2)."""
-    for i in range(N):
-        treated = i % 2
-        relapse = rng.standard_exponential() * (CONTROL_MEAN / RATIO if treated else CONTROL_MEAN)
-        end = MONTHS - ACCRUAL * rng.random()
-        relapsed = relapse <= end
-        months[i] = relapse if relapsed else end
-        label[i] = 2 * treated + relapsed
+    """Trials: months to relapse or the analysis, and whether it is a relapse (1) and in the treated arm (2)."""
+    for r in range(len(months)):
+        for i in range(N):
+            treated = i % 2
+            relapse = rng.standard_exponential() * (CONTROL_MEAN / RATIO if treated else CONTROL_MEAN)
+            end = MONTHS - ACCRUAL * rng.random()
+            relapsed = relapse <= end
+            months[r, i] = relapse if relapsed else end
+            label[r, i] = 2 * treated + relapsed
 
 
 @njit(cache=True, nogil=True)
@@ -66,24 +68,25 @@ def numbers_only(rng, replicates):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def p_value(z):  # type: ignore[no-untyped-def]
-    """Two-sided, of a standard normal statistic."""
-    return erfc(abs(z) / sqrt(2.0))
+def p_values(estimate, se, failure, out):  # type: ignore[no-untyped-def]
+    """Two-sided, of standard normal statistics; 1 for a failure."""
+    for r in range(len(out)):
+        out[r] = erfc(abs(estimate[r] / se[r]) / sqrt(2.0)) if failure[r] == Failure.NONE else 1.0
 
 
 @njit(cache=True, nogil=True)
-def trials(rng, replicates, with_cox, p_logrank, p_cox):  # type: ignore[no-untyped-def]
-    """Simulate and test `replicates` trials; 1 for a failure."""
-    months, label, one_stratum = np.empty(N), np.empty(N, np.int32), np.empty(0, np.int64)
-    order, n, left = empty_order(N, 1), np.empty(N), np.empty(N)
-    for r in range(replicates):
+def trials(rng, with_cox, p_logrank, p_cox):  # type: ignore[no-untyped-def]
+    """Simulate and test trials, a block at a time."""
+    months, label, one_stratum = np.empty((BLOCK, N)), np.empty((BLOCK, N), np.int32), np.empty((BLOCK, 0), np.int64)
+    for start in range(0, len(p_logrank), BLOCK):
         draw(rng, months, label)
-        excess, variance, failure = compare(months, label, one_stratum, order, n, left)
-        p_logrank[r] = p_value(excess / sqrt(variance)) if failure == Failure.NONE else 1.0
+        order = arrange(months, label, one_stratum, 1)
+        at_risk = count(order)
+        excess, variance, failure = compare(order, at_risk)
+        p_values(excess, np.sqrt(variance), failure, p_logrank[start : start + BLOCK])
         if with_cox:
-            events, events_left = share_ties(order, n, left, False)  # drawn from a continuum: no ties
-            estimate, se, failure = maximise(n[:events], left[:events], events_left)
-            p_cox[r] = p_value(estimate / se) if failure == Failure.NONE else 1.0
+            estimate, se, failure = two_arms(order, at_risk)
+            p_values(estimate, se, failure, p_cox[start : start + BLOCK])
 
 
 def generator(seed: int) -> np.random.Generator:
@@ -120,11 +123,11 @@ def main() -> None:
     p_logrank, p_cox = np.empty(n), np.empty(n)
     runs: dict[str, Callable[[], object]] = {
         "random numbers": lambda: numbers_only(generator(1), n),
-        "log-rank": lambda: trials(generator(1), n, False, p_logrank, p_cox),
-        "log-rank and Cox": lambda: trials(generator(1), n, True, p_logrank, p_cox),
+        "log-rank": lambda: trials(generator(1), False, p_logrank, p_cox),
+        "log-rank and Cox": lambda: trials(generator(1), True, p_logrank, p_cox),
     }
     numbers_only(generator(1), 2)
-    trials(generator(1), 2, True, p_logrank, p_cox)
+    trials(generator(1), True, p_logrank[:2], p_cox[:2])
     taken: dict[str, list[float]] = {name: [] for name in runs}
     theirs = []
     for _ in range(PASSES):

@@ -12,7 +12,7 @@ from scipy.optimize import linprog
 
 from kaptrial.analysis.fit import Failure
 from kaptrial.analysis.survival import cox, kaplan_meier, logrank, observed_at_visits, rmst
-from kaptrial.analysis.survival.order import arrange, empty_order
+from kaptrial.analysis.survival.order import arrange
 
 DATA = Path(__file__).parents[1] / "data"
 R = json.loads((DATA / "reference.json").read_text())["relapse"]
@@ -267,14 +267,17 @@ def test_patients_are_put_in_order(n, shape):
         "tiny": rng.random(n) * 1e-310, "far": 1e15 + rng.integers(0, 9, n), "same": np.full(n, 3.0),
     }[shape]  # fmt: skip
     seen, stratum = rng.random(n) < 0.8, rng.integers(0, 3, n)
-    order = empty_order(n, 3)
-    m = arrange(time, np.where(seen, np.arange(n), -1).astype(np.int32), stratum, order)
-    assert m == seen.sum() == order.start[-1]
+    order = arrange(time[None], np.where(seen, np.arange(n), -1).astype(np.int32)[None], stratum[None], 3)
+    label, times, start = (a[0] for a in order)
+    assert start[0] == 0
+    assert start[-1] == seen.sum()
     for s in range(3):
-        members = order.label[order.start[s] : order.start[s + 1]]
+        members = label[start[s] : start[s + 1]]
         assert sorted(members) == np.flatnonzero(seen & (stratum == s)).tolist()
         assert (np.diff(time[members]) >= 0).all()
-        assert (order.times[order.start[s] : order.start[s + 1]] == time[members]).all()
+        assert (times[start[s] : start[s + 1]] == time[members]).all()
+    alone = arrange(time[None], np.where(seen, np.arange(n), -1).astype(np.int32)[None], stratum[None], 1)
+    assert (alone.times[0, : seen.sum()] == np.sort(time[seen])).all()
 
 
 # --- identities ---

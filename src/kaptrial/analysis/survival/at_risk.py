@@ -2,72 +2,85 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from kaptrial.analysis.fit import Floats
 from kaptrial.analysis.survival.order import Bools, Ints, Labels, Order
 
 
+class AtRisk(NamedTuple):
+    """Of patients in order, within the stratum.
+
+    `n`, `left`: (replicate, patient), how many are at risk at each patient's time, and of those in the left arm.
+    `n_left`: (replicate,), patients in the left arm. `tied`: (replicate,), whether two patients share a time.
+    """
+
+    n: NDArray[np.int32]
+    left: NDArray[np.int32]
+    n_left: Ints
+    tied: Bools
+
+
 @njit(cache=True, nogil=True)
-def label_patients(time: Floats, event: Bools, arm: Ints, weights: Floats, label: Labels) -> None:
+def label_patients(time: Floats, event: Bools, arm: Ints, weights: Floats) -> Labels:
     """Label patients 1 for an event, 0 for censored, 2 more in the left arm, of positive weight; −1 if left out.
 
     Parameters
     ----------
-    time, event, arm : (patient,)
+    time, event, arm : (replicate, patient)
     weights : (arm,)
-    label : (patient,)
-        Written.
     """
-    for i in range(len(time)):
-        w = 0.0 if np.isnan(time[i]) else weights[arm[i]]
-        label[i] = -1 if w == 0.0 else 2 * (w > 0.0) + event[i]
+    label = np.empty(time.shape, np.int32)
+    for r in range(time.shape[0]):
+        for i in range(time.shape[1]):
+            w = 0.0 if np.isnan(time[r, i]) else weights[arm[r, i]]
+            label[r, i] = -1 if w == 0.0 else 2 * (w > 0.0) + event[r, i]
+    return label
 
 
 @njit(cache=True, nogil=True)
-def count(order: Order, n: Floats, left: Floats) -> tuple[int, bool]:
-    """Patients at risk at each patient's time, in order, within the stratum.
+def count(order: Order) -> AtRisk:
+    """Count those at risk; patients labelled as by `label_patients`."""
+    label, times, start = order.label, order.times, order.start
+    n, left, n_replicates = np.empty(times.shape, np.int32), np.empty(times.shape, np.int32), len(times)
+    n_left, tied = np.zeros(n_replicates, np.int64), np.zeros(n_replicates, np.bool_)
+    for r in range(n_replicates):
+        for s in range(start.shape[1] - 1):
+            first, end = start[r, s], start[r, s + 1]
+            t, code, here, here_left = times[r, first:end], label[r, first:end], n[r, first:end], left[r, first:end]
+            on = same = 0
+            for k in range(len(t)):
+                on += code[k] >> 1
+            n_left[r] += on
+            for k in range(len(t)):
+                here[k], here_left[k] = len(t) - k, on
+                on -= code[k] >> 1
+            for k in range(1, len(t)):
+                same += t[k] == t[k - 1]
+            if same > 0:
+                tied[r] = True
+                for k in range(1, len(t)):
+                    if t[k] == t[k - 1]:
+                        here[k], here_left[k] = here[k - 1], here_left[k - 1]
+    return AtRisk(n, left, n_left, tied)
 
-    Parameters
-    ----------
-    order : the patients in order
-    n, left : (patient,)
-        Written: how many are at risk, and of those in the left arm.
+
+@njit(cache=True, nogil=True)
+def ties(order: Order, r: int, k: int, end: int) -> tuple[int, int, int]:
+    """Patients of a stratum, which ends at `end`, at the k-th one's time.
 
     Returns
     -------
-    n_left : patients in the left arm
-    tied : whether two patients of a stratum share a time
+    after : place of the next later one
+    d, d_left : events, and events in the left arm
     """
-    n_left, tied = 0, False
-    for s in range(len(order.start) - 1):
-        start, end = order.start[s], order.start[s + 1]
-        times, label, here, here_left = order.times[start:end], order.label[start:end], n[start:end], left[start:end]
-        on = 0
-        for j in range(1, end - start + 1):
-            on += label[-j] >> 1
-            here[-j], here_left[-j] = j, on
-        for k in range(1, end - start):
-            if times[k] == times[k - 1]:
-                here[k], here_left[k] = here[k - 1], here_left[k - 1]
-                tied = True
-        n_left += on
-    return n_left, tied
-
-
-@njit(cache=True, nogil=True)
-def ties(times: Floats, label: Labels, k: int) -> tuple[int, int, int]:
-    """Patients at the k-th one's time: place of the next later one, events, and events in the left arm.
-
-    Parameters
-    ----------
-    times, label : (patient,)
-        Of one stratum, in order.
-    """
-    t, d, d_left = times[k], 0, 0
-    while k < len(times) and times[k] == t:
-        d += label[k] & 1
-        d_left += label[k] == 3
+    t, d, d_left = order.times[r, k], 0, 0
+    while k < end and order.times[r, k] == t:
+        d += order.label[r, k] & 1
+        d_left += order.label[r, k] == 3
         k += 1
     return k, d, d_left

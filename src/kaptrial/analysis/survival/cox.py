@@ -17,8 +17,8 @@ from numpy.typing import ArrayLike
 
 from kaptrial.analysis.dense import cholesky, invert, quadratic, solve
 from kaptrial.analysis.fit import Failure, Fit, Floats
-from kaptrial.analysis.survival.at_risk import count, label_patients, ties
-from kaptrial.analysis.survival.order import Bools, Ints, Labels, Order, arrange, checked, empty_order
+from kaptrial.analysis.survival.at_risk import AtRisk, count, label_patients, ties
+from kaptrial.analysis.survival.order import Bools, Ints, Labels, Order, arrange, checked
 
 # A column whose information falls below this share is a combination of those before it: rounding leaves about 1e-15.
 _COLLINEAR = 1e-11
@@ -70,99 +70,99 @@ def cox(
     time, event, arm, stratum, n_strata = checked(time, event, arm, len(w), stratum)
     if covariates.shape[:2] != time.shape:
         raise ValueError(f"covariates of shape {covariates.shape} do not fit times of shape {time.shape}")
-    estimate, se = np.full(len(time), np.nan), np.full(len(time), np.nan)
-    failure = np.empty(len(time), dtype=np.int64)
     if len(w) == 2 and covariates.shape[2] == 0:
-        _two_arms(time, event, arm, stratum, n_strata, w, estimate, se, failure)
+        order = arrange(time, label_patients(time, event, arm, w), stratum, n_strata)
+        estimate, se, failure = two_arms(order, count(order))
+        estimate, se = w.max() * estimate, w.max() * se
     else:
         x = np.ascontiguousarray(covariates, dtype=np.float64)
-        _every_replicate(time, event, arm, x, stratum, n_strata, w, estimate, se, failure)
-    return Fit(estimate=estimate, se=se, df=np.where(failure == Failure.NONE, np.inf, np.nan), failure=failure)
+        seen = np.isfinite(time) & np.isfinite(x).all(axis=-1)
+        label = np.where(seen, np.arange(time.shape[1], dtype=np.int32), np.int32(-1))
+        estimate, se, failure = _every_replicate(arrange(time, label, stratum, n_strata), event, arm, x, w)
+    failed = failure != Failure.NONE
+    return Fit(
+        estimate=np.where(failed, np.nan, estimate),
+        se=np.where(failed, np.nan, se),
+        df=np.where(failed, np.nan, np.inf),
+        failure=failure,
+    )
 
 
 # --- two arms and no covariates: one parameter, and all there is to know of an event is who was at risk ---
 
 
 @njit(cache=True, nogil=True)
-def _two_arms(
-    time: Floats, event: Bools, arm: Ints, stratum: Ints, n_strata: int, weights: Floats,
-    estimate: Floats, se: Floats, failure: Ints,
-) -> None:  # fmt: skip
-    n = time.shape[1]
-    order, label, at_risk, left = empty_order(n, n_strata), np.empty(n, np.int32), np.empty(n), np.empty(n)
-    for r in range(len(time)):
-        label_patients(time[r], event[r], arm[r], weights, label)
-        n_seen = arrange(time[r], label, stratum[r], order)
-        n_left, tied = count(order, at_risk, left)
-        if n_left in (0, n_seen):
+def two_arms(order: Order, at_risk: AtRisk) -> tuple[Floats, Floats, Ints]:
+    """Log hazard ratio left against right, its standard error and the failure's number, each (replicate,).
+
+    Parameters
+    ----------
+    order : the patients in order, labelled as by `label_patients`
+    at_risk : as by `count`
+    """
+    n_replicates = len(order.start)
+    estimate, se, failure = np.empty(n_replicates), np.empty(n_replicates), np.empty(n_replicates, np.int64)
+    n, left = np.empty(order.times.shape[1]), np.empty(order.times.shape[1])
+    for r in range(n_replicates):
+        if at_risk.n_left[r] == 0 or at_risk.n_left[r] == order.start[r, -1]:
             failure[r] = Failure.TOO_FEW_PATIENTS
             continue
-        events, events_left = share_ties(order, at_risk, left, tied)
-        value, error, failure[r] = maximise(at_risk[:events], left[:events], events_left)
-        if failure[r] == Failure.NONE:
-            estimate[r] = weights.max() * value
-            se[r] = weights.max() * error
+        n_events, events_left = _at_events(order, at_risk, r, n, left)
+        estimate[r], se[r], failure[r] = _maximise(n, left, n_events, events_left)
+    return estimate, se, failure
 
 
 @njit(cache=True, nogil=True)
-def share_ties(order: Order, at_risk: Floats, left: Floats, tied: bool) -> tuple[int, int]:
+def _at_events(order: Order, at_risk: AtRisk, r: int, n: Floats, left: Floats) -> tuple[int, int]:
     """Patients at risk at each event with Efron's shares; the number of events, and of those in the left arm.
 
     Parameters
     ----------
-    order : the patients in order
-    at_risk, left : (patient,)
-        As from `count`, one entry a patient; written from the front, one entry an event.
-    tied : whether there are ties
+    order, at_risk : as for `two_arms`
+    r : the replicate
+    n, left : (patient,)
+        Written from the front: patients at risk at each event, and of those in the left arm.
     """
-    for s in range(len(order.start) - 1 if tied else 0):
-        start, end = order.start[s], order.start[s + 1]
-        times, label = order.times[start:end], order.label[start:end]
-        k = 0
-        while k < end - start:
-            after, d, d_left = ties(times, label, k)
-            failed = 0
-            for j in range(k, after):
-                if label[j] & 1:
-                    at_risk[start + j] -= failed
-                    left[start + j] -= failed * d_left / d
-                    failed += 1
-            k = after
     m = events_left = 0
-    for k in range(order.start[-1]):
-        at_risk[m], left[m] = at_risk[k], left[k]
-        m += order.label[k] & 1
-        events_left += order.label[k] == 3
+    if not at_risk.tied[r]:
+        for k in range(order.start[r, -1]):
+            n[m], left[m] = at_risk.n[r, k], at_risk.left[r, k]
+            m += order.label[r, k] & 1
+            events_left += order.label[r, k] == 3
+        return m, events_left
+    for s in range(order.start.shape[1] - 1):
+        k, end = order.start[r, s], order.start[r, s + 1]
+        while k < end:
+            after, d, d_left = ties(order, r, k, end)
+            for j in range(d):
+                n[m + j] = at_risk.n[r, k] - j
+                left[m + j] = at_risk.left[r, k] - j * d_left / d
+            m += d
+            events_left += d_left
+            k = after
     return m, events_left
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def maximise(at_risk: Floats, left: Floats, events_left: int) -> tuple[float, float, int]:
-    """Log hazard ratio left against right, its standard error and the failure's number.
+def _maximise(n: Floats, left: Floats, n_events: int, events_left: int) -> tuple[float, float, int]:
+    """Log hazard ratio of one replicate, its standard error and the failure's number.
 
     With p = a e^β/(a e^β + n − a) the chance that an event befalls the left arm, of which a of n are at risk, the score
     is O − Σp and the information Σp(1 − p), which changes with β by Σp(1 − p)(1 − 2p).
-
-    Parameters
-    ----------
-    at_risk, left : (event,)
-        Patients at risk, n and a.
-    events_left : O, the events in the left arm
     """
-    some_left = only_left = both = 0
-    for j in range(len(left)):
-        some_left += left[j] > 0.0
-        only_left += left[j] >= at_risk[j]
-        both += (left[j] > 0.0) & (left[j] < at_risk[j])
-    if len(left) == 0:
+    if n_events == 0:
         return 0.0, 0.0, Failure.NO_EVENTS
-    if both == 0:
+    only_right = only_left = 0
+    for e in range(n_events):
+        only_right += left[e] == 0.0
+        only_left += left[e] == n[e]
+    if only_left + only_right == n_events:
         return 0.0, 0.0, Failure.NOT_OBSERVED
-    if events_left in (some_left, only_left):
+    if events_left in (n_events - only_right, only_left):
         return 0.0, 0.0, Failure.SEPARATION
     beta, low, high = 0.0, -_FAR, _FAR
     for _ in range(_MAX_STEPS):
-        expected, information, change = _expected(at_risk, left, exp(beta))
+        expected, information, change = _expected(n, left, n_events, exp(beta))
         score = events_left - expected
         step = score / information
         if score * step < _CLOSE:
@@ -178,12 +178,13 @@ def maximise(at_risk: Floats, left: Floats, events_left: int) -> tuple[float, fl
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
-def _expected(at_risk: Floats, left: Floats, ratio: float) -> tuple[float, float, float]:
+def _expected(n: Floats, left: Floats, n_events: int, ratio: float) -> tuple[float, float, float]:
     """Expected events in the left arm, their variance and its derivative by the log hazard ratio."""
     expected = information = change = 0.0
-    for j in range(len(left)):
-        a, b = left[j] * ratio, at_risk[j] - left[j]
-        p, q = a / (a + b), b / (a + b)
+    for e in range(n_events):
+        a, b = left[e] * ratio, n[e] - left[e]
+        each = 1.0 / (a + b)
+        p, q = a * each, b * each
         expected += p
         information += p * q
         change += p * q * (q - p)
@@ -226,28 +227,27 @@ class Work(NamedTuple):
 
 @njit(cache=True, nogil=True)
 def _every_replicate(
-    time: Floats, event: Bools, arm: Ints, covariates: Floats, stratum: Ints, n_strata: int, weights: Floats,
-    estimate: Floats, se: Floats, failure: Ints,
-) -> None:  # fmt: skip
-    n, n_arms, p = time.shape[1], len(weights), covariates.shape[2]
-    order, label, contrast = empty_order(n, n_strata), np.empty(n, np.int32), np.zeros(n_arms - 1 + p)
-    size, events = np.empty(n_arms, np.int64), np.empty(n_arms, np.int64)
-    q = len(contrast)
+    order: Order, event: Bools, arm: Ints, covariates: Floats, weights: Floats
+) -> tuple[Floats, Floats, Ints]:
+    n_replicates, n, p = covariates.shape
+    n_arms, n_strata = len(weights), order.start.shape[1] - 1
+    q = n_arms - 1 + p
+    estimate, se, failure = np.empty(n_replicates), np.empty(n_replicates), np.empty(n_replicates, np.int64)
+    contrast, size, events = np.empty(q), np.empty(n_arms, np.int64), np.empty(n_arms, np.int64)
     room = Ordered(
-        np.empty((q, n)), order.start, np.empty(n_strata + 1, np.int64),
+        np.empty((q, n)), np.empty(n_strata + 1, np.int64), np.empty(n_strata + 1, np.int64),
         np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n), np.empty(q),
     )  # fmt: skip
     work = Work(np.empty(n), np.empty(n), np.empty(n), np.empty(n + 1), np.empty(n + 1), np.empty((q, n)))
-    for r in range(len(time)):
+    for r in range(n_replicates):
+        m = order.start[r, -1]
+        who = order.label[r, :m]
+        n_events = _list_events(order.times[r], event[r], who, order.start[r], room)
         size[:] = 0
         events[:] = 0
-        for i in range(n):
-            seen = not np.isnan(time[r, i])
-            for c in range(p):
-                seen &= np.isfinite(covariates[r, i, c])
-            label[i] = i if seen else -1
-            size[arm[r, i]] += seen
-            events[arm[r, i]] += seen & event[r, i]
+        for i in who:
+            size[arm[r, i]] += 1
+            events[arm[r, i]] += event[r, i]
         reference, enough = 0, True
         for a in range(n_arms):
             enough &= size[a] > 0 or weights[a] == 0.0
@@ -256,35 +256,35 @@ def _every_replicate(
         if not enough:
             failure[r] = Failure.TOO_FEW_PATIENTS
             continue
-        m = arrange(time[r], label, stratum[r], order)
-        n_events = _list_events(event[r], order, room)
+        contrast[:] = 0.0
         column = 0
         for a in range(n_arms):
             if a != reference:
                 contrast[column] = weights[a]
                 for k in range(m):
-                    room.design[column, k] = arm[r, order.label[k]] == a
+                    room.design[column, k] = arm[r, who[k]] == a
                 column += 1
         for c in range(p):
-            _standardise(covariates[r, :, c], order.label[:m], room.design[column + c])
+            _standardise(covariates[r, :, c], who, room.design[column + c])
         for j in range(q):
             room.failed[j] = 0.0
             for k in range(m):
-                room.failed[j] += room.design[j, k] * event[r, order.label[k]]
+                room.failed[j] += room.design[j, k] * event[r, who[k]]
         data = Ordered(
             room.design[:, :m], room.start, room.begin, room.first[:n_events], room.rest[:n_events],
             room.share[:n_events], room.failed,
         )  # fmt: skip
         estimate[r], se[r], failure[r] = _fit(data, contrast, n_arms - 1, work)
+    return estimate, se, failure
 
 
 @njit(cache=True, nogil=True)
-def _list_events(event: Bools, order: Order, out: Ordered) -> int:
+def _list_events(times: Floats, event: Bools, who: Labels, start: Ints, out: Ordered) -> int:
     """List the events, and put those who fail before those censored at the same time; the number of events."""
-    who, times, n_events = order.label, order.times, 0
-    for s in range(len(order.start) - 1):
-        out.begin[s] = n_events
-        k, end = order.start[s], order.start[s + 1]
+    n_events = 0
+    for s in range(len(start) - 1):
+        out.start[s], out.begin[s] = start[s], n_events
+        k, end = start[s], start[s + 1]
         while k < end:
             t, first, rest = times[k], k, k
             while k < end and times[k] == t:
@@ -293,10 +293,10 @@ def _list_events(event: Bools, order: Order, out: Ordered) -> int:
                     rest += 1
                 k += 1
             for j in range(rest - first):
-                out.first[n_events], out.rest[n_events] = first - order.start[s], rest - order.start[s]
+                out.first[n_events], out.rest[n_events] = first - start[s], rest - start[s]
                 out.share[n_events] = j / (rest - first)
                 n_events += 1
-    out.begin[-1] = n_events
+    out.start[-1], out.begin[-1] = start[-1], n_events
     return n_events
 
 
@@ -343,16 +343,17 @@ def _fit(data: Ordered, contrast: Floats, n_first: int, work: Work) -> tuple[flo
     if len(kept) < q:
         q = len(kept)
         for j in range(q):
-            data.design[j], data.failed[j] = data.design[kept[j]], data.failed[kept[j]]
+            contrast[j], data.failed[j] = contrast[kept[j]], data.failed[kept[j]]
+            for k in range(data.design.shape[1]):
+                data.design[j, k] = data.design[kept[j], k]
         data = Ordered(
             data.design[:q], data.start, data.begin, data.first, data.rest, data.share, data.failed[:q]
         )  # fmt: skip
-        contrast, beta, gradient, information = contrast[kept], np.zeros(q), np.empty(q), np.empty((q, q))
+        contrast, beta, gradient, information = contrast[:q], np.zeros(q), np.empty(q), np.empty((q, q))
         likelihood = _evaluate(data, beta, gradient, information, work)
-    trial, step, factor, inverse = np.empty(q), np.empty(q), np.empty((q, q)), np.empty((q, q))
-    decrement = np.inf
+    trial, inverse, decrement = np.empty(q), np.empty((q, q)), np.inf
     for _ in range(_MAX_STEPS):
-        factor[:] = information
+        factor, step = information.copy(), gradient.copy()
         found = cholesky(factor, q, 1e-14)
         if found and decrement < _CLOSE:
             invert(factor, q, inverse)
@@ -362,7 +363,6 @@ def _fit(data: Ordered, contrast: Floats, n_first: int, work: Work) -> tuple[flo
             found = False
         if not found:
             return nan, nan, Failure.SEPARATION if _furthest(data, beta) > _INFINITE else Failure.NOT_CONVERGED
-        step[:] = gradient
         solve(factor, q, step)
         decrement = _dot(gradient, step)
         share = 1.0
@@ -373,8 +373,7 @@ def _fit(data: Ordered, contrast: Floats, n_first: int, work: Work) -> tuple[flo
             if after >= likelihood - 1e-10 * abs(likelihood):
                 break
             share /= 2.0
-        beta[:] = trial
-        likelihood = after
+        beta, trial, likelihood = trial, beta, after
     return nan, nan, Failure.NOT_CONVERGED
 
 
@@ -426,9 +425,9 @@ def _evaluate(data: Ordered, beta: Floats, gradient: Floats, information: Floats
     work : scratch
     """
     z, q, weight = data.design, len(beta), work.weight
-    gradient[:] = data.failed
     weight[:] = 0.0
     for a in range(q):
+        gradient[a] = data.failed[a]
         _add(beta[a], z[a], weight)
     likelihood, product = _dot(beta, data.failed), 1.0
     for s in range(len(data.start) - 1):

@@ -14,7 +14,7 @@ from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from kaptrial.analysis.fit import Floats
-from kaptrial.analysis.survival.order import Bools, Ints, Order, arrange, checked, empty_order
+from kaptrial.analysis.survival.order import Bools, Ints, Labels, Order, arrange, checked
 
 # S is a product of ratios and equals 1/2 only up to rounding: the tolerance of R's `quantile.survfit`.
 _HALF = 1.5e-8
@@ -62,65 +62,72 @@ def kaplan_meier(time: Floats, event: Bools, arm: Ints, n_arms: int, days: Array
     shape = (len(time), n_arms, len(at))
     survival, se, at_risk = np.full(shape, np.nan), np.full(shape, np.nan), np.zeros(shape, dtype=np.int64)
     median = np.full(shape[:2], np.nan)
-    _every_replicate(time, event, arm, at, survival, se, at_risk, median)
+    for a in range(n_arms):
+        order = arrange(time, label_events(time, event, arm, a), arm, 1)
+        _every_replicate(order, at, survival[:, a], se[:, a], at_risk[:, a], median[:, a])
     return KaplanMeier(survival=survival, se=se, at_risk=at_risk, median=median)
 
 
 @njit(cache=True, nogil=True)
-def _every_replicate(
-    time: Floats, event: Bools, arm: Ints, days: Floats, survival: Floats, se: Floats, at_risk: Ints, median: Floats
-) -> None:
-    order, label = empty_order(time.shape[1], 1), np.empty(time.shape[1], np.int32)
-    for r in range(len(time)):
-        for a in range(survival.shape[1]):
-            for i in range(time.shape[1]):
-                label[i] = event[r, i] if arm[r, i] == a and not np.isnan(time[r, i]) else -1
-            n = arrange(time[r], label, arm[r], order)
-            if n == 0:
-                continue
-            _report(order, n, days, survival[r, a], se[r, a], at_risk[r, a])
-            median[r, a] = _median(order, n)
+def label_events(time: Floats, event: Bools, arm: Ints, a: int) -> Labels:
+    """Label the patients of arm a 1 for an event and 0 for censored, others −1; (replicate, patient)."""
+    label = np.empty(time.shape, np.int32)
+    for r in range(time.shape[0]):
+        for i in range(time.shape[1]):
+            label[r, i] = event[r, i] if arm[r, i] == a and not np.isnan(time[r, i]) else -1
+    return label
 
 
 @njit(cache=True, nogil=True)
-def fall(order: Order, n: int, k: int) -> tuple[int, int]:
-    """Events at the k-th of n patients' time, and the place of the first patient with a later time."""
-    t, d = order.times[k], 0
-    while k < n and order.times[k] == t:
-        d += order.label[k]
+def _every_replicate(order: Order, days: Floats, survival: Floats, se: Floats, at_risk: Ints, median: Floats) -> None:
+    for r in range(len(order.start)):
+        n = order.start[r, 1]
+        if n > 0:
+            times, label = order.times[r, :n], order.label[r, :n]
+            _report(times, label, days, survival[r], se[r], at_risk[r])
+            median[r] = _median(times, label)
+
+
+@njit(cache=True, nogil=True)
+def fall(times: Floats, label: Labels, k: int) -> tuple[int, int]:
+    """Events at the k-th patient's time, and the place of the first patient with a later time."""
+    t, d = times[k], 0
+    while k < len(times) and times[k] == t:
+        d += label[k]
         k += 1
     return d, k
 
 
 @njit(cache=True, nogil=True)
-def _report(order: Order, n: int, days: Floats, survival: Floats, se: Floats, at_risk: Ints) -> None:
+def _report(times: Floats, label: Labels, days: Floats, survival: Floats, se: Floats, at_risk: Ints) -> None:
     """Survival, its standard error and patients at risk of one arm at each day."""
+    n = len(times)
     for j in range(len(days)):
         s, greenwood, k = 1.0, 0.0, 0
-        while k < n and order.times[k] <= days[j]:
-            d, after = fall(order, n, k)
+        while k < n and times[k] <= days[j]:
+            d, after = fall(times, label, k)
             at_risk_now = n - k
             s *= (at_risk_now - d) / at_risk_now
             if d < at_risk_now:
                 greenwood += d / (at_risk_now * (at_risk_now - d))
             k = after
-        at_risk[j] = n - np.searchsorted(order.times[:n], days[j])
-        if k < n or s == 0.0 or order.times[n - 1] == days[j]:
+        at_risk[j] = n - np.searchsorted(times, days[j])
+        if k < n or s == 0.0 or times[n - 1] == days[j]:
             survival[j] = s
             if s > 0.0:
                 se[j] = s * sqrt(greenwood)
 
 
 @njit(cache=True, nogil=True)
-def _median(order: Order, n: int) -> float:
+def _median(times: Floats, label: Labels) -> float:
     """When survival falls below 1/2, or the middle of the time for which it is 1/2."""
-    s, k, reached = 1.0, 0, -1.0
+    n, s, k, reached = len(times), 1.0, 0, -1.0
     while k < n:
-        d, after = fall(order, n, k)
+        d, after = fall(times, label, k)
         s *= (n - k - d) / (n - k)
         if s <= 0.5 + _HALF and reached < 0.0:
-            reached = order.times[k]
+            reached = times[k]
         if s <= 0.5 - _HALF:
-            return (reached + order.times[k]) / 2.0
+            return (reached + times[k]) / 2.0
         k = after
-    return (reached + order.times[n - 1]) / 2.0 if reached >= 0.0 else np.nan
+    return (reached + times[n - 1]) / 2.0 if reached >= 0.0 else np.nan

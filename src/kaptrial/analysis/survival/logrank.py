@@ -10,15 +10,13 @@ the Cox model's.
 
 from __future__ import annotations
 
-from math import sqrt
-
 import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike
 
 from kaptrial.analysis.fit import Failure, Fit, Floats
-from kaptrial.analysis.survival.at_risk import count, label_patients, ties
-from kaptrial.analysis.survival.order import Bools, Ints, Labels, Order, arrange, checked, empty_order
+from kaptrial.analysis.survival.at_risk import AtRisk, count, label_patients, ties
+from kaptrial.analysis.survival.order import Bools, Ints, Labels, Order, arrange, checked
 
 
 def logrank(time: Floats, event: Bools, arm: Ints, weights: ArrayLike, *, stratum: Ints | None = None) -> Fit:
@@ -48,83 +46,71 @@ def logrank(time: Floats, event: Bools, arm: Ints, weights: ArrayLike, *, stratu
     if sorted(w[w != 0]) != [-1.0, 1.0]:
         raise ValueError(f"weights = {w.tolist()}: must be one 1, one -1 and otherwise 0")
     time, event, arm, stratum, n_strata = checked(time, event, arm, len(w), stratum)
-    estimate, se = np.full(len(time), np.nan), np.full(len(time), np.nan)
-    failure = np.empty(len(time), dtype=np.int64)
-    _every_replicate(time, event, arm, stratum, n_strata, w, estimate, se, failure)
-    return Fit(estimate=estimate, se=se, df=np.where(failure == Failure.NONE, np.inf, np.nan), failure=failure)
+    order = arrange(time, label_patients(time, event, arm, w), stratum, n_strata)
+    excess, variance, failure = compare(order, count(order))
+    failed = failure != Failure.NONE
+    variance[failed] = np.nan
+    return Fit(
+        estimate=excess / variance,
+        se=1.0 / np.sqrt(variance),
+        df=np.where(failed, np.nan, np.inf),
+        failure=failure,
+    )
 
 
 @njit(cache=True, nogil=True)
-def _every_replicate(
-    time: Floats, event: Bools, arm: Ints, stratum: Ints, n_strata: int, weights: Floats,
-    estimate: Floats, se: Floats, failure: Ints,
-) -> None:  # fmt: skip
-    n = time.shape[1]
-    order, label, at_risk, left = empty_order(n, n_strata), np.empty(n, np.int32), np.empty(n), np.empty(n)
-    for r in range(len(time)):
-        label_patients(time[r], event[r], arm[r], weights, label)
-        excess, variance, failure[r] = compare(time[r], label, stratum[r], order, at_risk, left)
-        if failure[r] == Failure.NONE:
-            estimate[r] = excess / variance
-            se[r] = 1.0 / sqrt(variance)
-
-
-@njit(cache=True, nogil=True)
-def compare(
-    time: Floats, label: Labels, stratum: Ints, order: Order, at_risk: Floats, left: Floats
-) -> tuple[float, float, int]:
-    """One replicate: O − E of the left arm, V, and the failure's number.
+def compare(order: Order, at_risk: AtRisk) -> tuple[Floats, Floats, Ints]:
+    """O − E of the left arm, V and the failure's number, each (replicate,).
 
     Parameters
     ----------
-    time : (patient,)
-    label : (patient,)
-        As from `label_patients`.
-    stratum : (patient,) or (0,)
-    order : from `empty_order`
-        Written.
-    at_risk, left : (patient,)
-        Written: patients at risk and those in the left arm at each one's time, in order.
+    order : the patients in order, labelled as by `label_patients`
+    at_risk : as by `count`
     """
-    n = arrange(time, label, stratum, order)
-    n_left, tied = count(order, at_risk, left)
-    if n_left in (0, n):
-        return 0.0, 0.0, Failure.TOO_FEW_PATIENTS
-    excess, untied, events = _sums(order.label[:n], at_risk, left)
-    variance = untied - _lost_to_ties(order, at_risk, left) if tied else untied
-    if events == 0:
-        return 0.0, 0.0, Failure.NO_EVENTS
-    if untied == 0.0:  # at no event were both arms at risk
-        return 0.0, 0.0, Failure.NOT_OBSERVED
-    if variance <= 1e-12 * untied:  # whoever was at risk failed
-        return 0.0, 0.0, Failure.ALL_THE_SAME
-    return excess, variance, Failure.NONE
+    n_replicates = len(order.start)
+    excess, variance, failure = np.empty(n_replicates), np.empty(n_replicates), np.empty(n_replicates, np.int64)
+    for r in range(n_replicates):
+        n = order.start[r, -1]
+        excess[r], untied, events = _sums(order.label, at_risk.n, at_risk.left, r, n)
+        variance[r] = untied
+        if at_risk.tied[r]:
+            variance[r] -= _lost_to_ties(order, at_risk, r)
+        if at_risk.n_left[r] == 0 or at_risk.n_left[r] == n:
+            failure[r] = Failure.TOO_FEW_PATIENTS
+        elif events == 0:
+            failure[r] = Failure.NO_EVENTS
+        elif untied == 0.0:  # at no event were both arms at risk
+            failure[r] = Failure.NOT_OBSERVED
+        elif variance[r] <= 1e-12 * untied:  # whoever was at risk failed
+            failure[r] = Failure.ALL_THE_SAME
+        else:
+            failure[r] = Failure.NONE
+    return excess, variance, failure
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
-def _sums(label: Labels, at_risk: Floats, left: Floats) -> tuple[float, float, int]:
-    """O − E, V but for the factors (n − d)/(n − 1), and the number of events."""
+def _sums(label: Labels, at_risk: Labels, left: Labels, r: int, n: int) -> tuple[float, float, int]:
+    """O − E, V but for the factors (n − d)/(n − 1), and the number of events of a replicate's n patients."""
     excess = variance = 0.0
     events = 0
-    for k in range(len(label)):
-        event = label[k] & 1
-        share = left[k] / at_risk[k]
-        excess += event * ((label[k] >> 1) - share)
+    for k in range(n):
+        event = label[r, k] & 1
+        share = left[r, k] / at_risk[r, k]
+        excess += event * ((label[r, k] >> 1) - share)
         variance += event * share * (1.0 - share)
         events += event
     return excess, variance, events
 
 
 @njit(cache=True, nogil=True)
-def _lost_to_ties(order: Order, at_risk: Floats, left: Floats) -> float:
+def _lost_to_ties(order: Order, at_risk: AtRisk, r: int) -> float:
     """What those factors take from V: d·(a/n)(1 − a/n)(d − 1)/(n − 1) at each time with d > 1 events."""
     lost = 0.0
-    for s in range(len(order.start) - 1):
-        start, end = order.start[s], order.start[s + 1]
-        k = 0
-        while k < end - start:
-            n, share = at_risk[start + k], left[start + k] / at_risk[start + k]
-            k, d, _ = ties(order.times[start:end], order.label[start:end], k)
+    for s in range(order.start.shape[1] - 1):
+        k, end = order.start[r, s], order.start[r, s + 1]
+        while k < end:
+            n, share = at_risk.n[r, k], at_risk.left[r, k] / at_risk.n[r, k]
+            k, d, _ = ties(order, r, k, end)
             if d > 1:
                 lost += d * share * (1.0 - share) * (d - 1) / (n - 1.0)
     return lost

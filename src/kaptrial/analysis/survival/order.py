@@ -13,7 +13,6 @@ from kaptrial.analysis.fit import Floats
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Labels = NDArray[np.int32]
-Counts = NDArray[np.uint32]
 
 # Times are rounded to this many bits, twice, and sorted by their lower and then their upper bits (radix sort); 200
 # patients then rarely share one value, and those who do are sorted by insertion.
@@ -25,135 +24,116 @@ _GAPS = (701, 301, 132, 57, 23, 10, 4, 1)
 
 
 class Order(NamedTuple):
-    """Patients of stratum s stand at start[s] : start[s + 1], earliest first. The rest is scratch.
+    """Patients of stratum s of replicate r stand at start[r, s] : start[r, s + 1], earliest first.
 
-    `label`, `times`: (patient,). `start`: (stratum + 1,).
+    `label`, `times`: (replicate, patient), undefined after the last patient seen. `start`: (replicate, stratum + 1).
     """
 
     label: Labels
     times: Floats
     start: Ints
-    unsorted_label: Labels
-    unsorted: Floats
-    rounded: Counts
-    half_sorted: Counts
-    lower: Counts
-    upper: Counts
-
-
-@njit(cache=True, nogil=True)
-def empty_order(n: int, n_strata: int) -> Order:
-    """Room for n patients in so many strata."""
-    return Order(
-        np.empty(n, np.int32), np.empty(n), np.empty(n_strata + 1, np.int64), np.empty(n, np.int32), np.empty(n),
-        np.empty(n, np.uint32), np.empty(n, np.uint32), np.empty(_VALUES, np.uint32), np.empty(_VALUES, np.uint32),
-    )  # fmt: skip
-
-
-@njit(cache=True, nogil=True)
-def arrange(time: Floats, label: Labels, stratum: Ints, order: Order) -> int:
-    """Write times and labels in order; how many there are.
-
-    Parameters
-    ----------
-    time : (patient,)
-    label : (patient,)
-        What to know of a patient afterwards, an index or a code; negative for a patient left out.
-    stratum : (patient,) or (0,)
-        Index of the stratum; not read where there is only one.
-    """
-    start, n_strata = order.start, len(order.start) - 1
-    start[:] = 0
-    if n_strata == 1:
-        for i in range(len(time)):
-            start[1] += label[i] >= 0
-        if start[1] == len(time):
-            _sort(time, label, order, order.times, order.label)
-            return len(time)
-    else:
-        for i in range(len(time)):
-            start[stratum[i] + 1] += label[i] >= 0
-    n = 0
-    for s in range(n_strata):  # where each stratum is to begin, one place late: filling it moves that to its end
-        n, start[s + 1] = n + start[s + 1], n
-    for i in range(len(time)):
-        if label[i] >= 0:
-            s = stratum[i] if n_strata > 1 else 0
-            order.unsorted_label[start[s + 1]], order.unsorted[start[s + 1]] = label[i], time[i]
-            start[s + 1] += 1
-    for s in range(n_strata):
-        here = slice(start[s], start[s + 1])
-        _sort(order.unsorted[here], order.unsorted_label[here], order, order.times[here], order.label[here])
-    return n
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _sort(time: Floats, label: Labels, order: Order, times: Floats, labels: Labels) -> None:
-    """Write times and labels in order."""
-    rounded, half_sorted, lower, upper = order.rounded, order.half_sorted, order.lower, order.upper
-    scale = (_VALUES * _VALUES - 1) / _largest(time)
-    if not np.isfinite(scale):
-        scale = 0.0  # all at 0 or as good as
-    bits, low = np.uint32(_BITS), np.uint32(_VALUES - 1)
-    for k in range(len(time)):
-        rounded[k] = np.uint32(np.int32(time[k] * scale))
-    lower[:] = 0
-    upper[:] = 0
-    for k in range(len(time)):
-        lower[rounded[k] & low] += np.uint32(1)
-        upper[rounded[k] >> bits] += np.uint32(1)
-    _where_each_begins(lower)
-    _where_each_begins(upper)
-    for k in range(len(time)):
-        value = rounded[k] & low
-        to = lower[value]
-        lower[value] = to + np.uint32(1)
-        half_sorted[to] = k
-    for k in range(len(time)):
-        patient = half_sorted[k]
-        value = rounded[patient] >> bits
-        to = upper[value]
-        upper[value] = to + np.uint32(1)
-        times[to], labels[to] = time[patient], label[patient]
-    if not _insert(times, labels, 1, _MAX_MOVES * len(times)):
-        for gap in _GAPS:  # Shell's sort, gaps of Ciura (2001)
-            _insert(times, labels, gap, len(times) ** 2)
+def arrange(time: Floats, label: Labels, stratum: Ints, n_strata: int) -> Order:
+    """Times and labels of every replicate in order.
 
-
-@njit(cache=True, nogil=True)
-def _where_each_begins(counts: Counts) -> None:
-    """Replace counts by the sum of those before."""
-    total = np.uint32(0)
-    for value in range(_VALUES):
-        here = counts[value]
-        counts[value] = total
-        total += here
+    Parameters
+    ----------
+    time : (replicate, patient)
+    label : (replicate, patient)
+        What to know of a patient afterwards, an index or a code; negative for a patient left out.
+    stratum : (replicate, patient)
+        Index of the stratum; not read where there is only one.
+    """
+    n_replicates, n_patients = time.shape
+    order = Order(
+        np.empty(time.shape, np.int32), np.empty(time.shape), np.zeros((n_replicates, n_strata + 1), np.int64)
+    )  # fmt: skip
+    labels, times, start = order.label, order.times, order.start
+    rounded, half_sorted = np.empty(n_patients, np.uint32), np.empty(n_patients, np.uint32)
+    lower, upper = np.empty(_VALUES, np.uint32), np.empty(_VALUES, np.uint32)
+    one, bits, low = np.uint32(1), np.uint32(_BITS), np.uint32(_VALUES - 1)
+    for r in range(n_replicates):
+        scale = (_VALUES * _VALUES - 1) / _largest(time, label, r)
+        if not np.isfinite(scale):
+            scale = 0.0  # all at 0 or as good as
+        for i in range(n_patients):
+            rounded[i] = np.uint32(np.int32(time[r, i] * scale))
+        for value in range(_VALUES):
+            lower[value] = upper[value] = 0
+        n = 0
+        for i in range(n_patients):
+            if label[r, i] >= 0:
+                n += 1
+                lower[rounded[i] & low] += one
+                upper[rounded[i] >> bits] += one
+        before_lower = before_upper = np.uint32(0)
+        for value in range(_VALUES):  # from how many there are to where they begin
+            here_lower, here_upper = lower[value], upper[value]
+            lower[value], upper[value] = before_lower, before_upper
+            before_lower += here_lower
+            before_upper += here_upper
+        for i in range(n_patients):
+            if label[r, i] >= 0:
+                value = rounded[i] & low
+                half_sorted[lower[value]] = i
+                lower[value] += one
+        for k in range(n):
+            i = half_sorted[k]
+            value = rounded[i] >> bits
+            to = upper[value]
+            times[r, to], labels[r, to] = time[r, i], label[r, i] if n_strata == 1 else i
+            upper[value] += one
+        if not _insert(times, labels, r, n, 1, _MAX_MOVES * n):
+            for gap in _GAPS:  # Shell's sort, gaps of Ciura (2001)
+                _insert(times, labels, r, n, gap, n * n)
+        start[r, n_strata] = n
+        if n_strata > 1:
+            _by_stratum(label, stratum, order, r, n)
+    return order
 
 
 @njit(cache=True, nogil=True, fastmath={"nnan", "ninf", "nsz", "reassoc"})
-def _largest(x: Floats) -> float:
-    """The largest, or 0."""
+def _largest(time: Floats, label: Labels, r: int) -> float:
+    """The largest time of a replicate's patients, or 0."""
     result = 0.0
-    for k in range(len(x)):
-        result = max(result, x[k])
+    for i in range(time.shape[1]):
+        result = max(result, time[r, i] if label[r, i] >= 0 else 0.0)
     return result
 
 
 @njit(cache=True, nogil=True)
-def _insert(times: Floats, labels: Labels, gap: int, moves: int) -> bool:
-    """Sort every gap-th by insertion; False, half-sorted, where that takes more than so many moves."""
-    for k in range(gap, len(times)):
-        t = times[k]
-        if times[k - gap] > t:
-            label, to = labels[k], k
-            while to >= gap and times[to - gap] > t:
-                times[to], labels[to] = times[to - gap], labels[to - gap]
+def _insert(times: Floats, labels: Labels, r: int, n: int, gap: int, moves: int) -> bool:
+    """Sort every gap-th of n by insertion; False, half-sorted, where that takes more than so many moves."""
+    for k in range(gap, n):
+        t = times[r, k]
+        if times[r, k - gap] > t:
+            label, to = labels[r, k], k
+            while to >= gap and times[r, to - gap] > t:
+                times[r, to], labels[r, to] = times[r, to - gap], labels[r, to - gap]
                 to -= gap
                 moves -= 1
-            times[to], labels[to] = t, label
+            times[r, to], labels[r, to] = t, label
             if moves < 0:
                 return False
     return True
+
+
+@njit(cache=True, nogil=True)
+def _by_stratum(label: Labels, stratum: Ints, order: Order, r: int, n: int) -> None:
+    """Bring a replicate's patients in order, labelled with their index, together by stratum."""
+    who, times, start = order.label[r, :n].copy(), order.times[r, :n].copy(), order.start[r]
+    start[:] = 0
+    for k in range(n):
+        start[stratum[r, who[k]] + 1] += 1
+    before = 0
+    for s in range(len(start) - 1):  # where each begins, one place late: filling it moves that to where it ends
+        before, start[s + 1] = before + start[s + 1], before
+    for k in range(n):
+        s = stratum[r, who[k]] + 1
+        order.times[r, start[s]], order.label[r, start[s]] = times[k], label[r, who[k]]
+        start[s] += 1
 
 
 def checked(

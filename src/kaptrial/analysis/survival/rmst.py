@@ -14,8 +14,8 @@ from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from kaptrial.analysis.fit import Failure, Fit, Floats
-from kaptrial.analysis.survival.kaplan_meier import fall
-from kaptrial.analysis.survival.order import Bools, Ints, Order, arrange, checked, empty_order
+from kaptrial.analysis.survival.kaplan_meier import fall, label_events
+from kaptrial.analysis.survival.order import Bools, Ints, Labels, Order, arrange, checked
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,42 +89,38 @@ def rmst(time: Floats, event: Bools, arm: Ints, n_arms: int, horizon: float) -> 
         mean=np.full(shape, np.nan), se=np.full(shape, np.nan),
         events=np.zeros(shape, dtype=np.int64), failure=np.zeros(shape, dtype=np.int64),
     )  # fmt: skip
-    _every_replicate(time, event, arm, float(horizon), out.mean, out.se, out.events, out.failure)
+    for a in range(n_arms):
+        order = arrange(time, label_events(time, event, arm, a), arm, 1)
+        _every_replicate(order, float(horizon), out.mean[:, a], out.se[:, a], out.events[:, a], out.failure[:, a])
     return out
 
 
 @njit(cache=True, nogil=True)
-def _every_replicate(
-    time: Floats, event: Bools, arm: Ints, horizon: float, mean: Floats, se: Floats, events: Ints, failure: Ints
-) -> None:
-    order, label = empty_order(time.shape[1], 1), np.empty(time.shape[1], np.int32)
-    for r in range(len(time)):
-        for a in range(mean.shape[1]):
-            for i in range(time.shape[1]):
-                label[i] = event[r, i] if arm[r, i] == a and not np.isnan(time[r, i]) else -1
-            n = arrange(time[r], label, arm[r], order)
-            if n == 0:
-                failure[r, a] = Failure.TOO_FEW_PATIENTS
-                continue
-            area, variance, events[r, a], known = _area(order, n, horizon)
-            if known:
-                mean[r, a], se[r, a] = area, np.sqrt(variance)
-            else:
-                failure[r, a] = Failure.NOT_OBSERVED
+def _every_replicate(order: Order, horizon: float, mean: Floats, se: Floats, events: Ints, failure: Ints) -> None:
+    for r in range(len(order.start)):
+        n = order.start[r, 1]
+        if n == 0:
+            failure[r] = Failure.TOO_FEW_PATIENTS
+            continue
+        area, variance, events[r], known = _area(order.times[r, :n], order.label[r, :n], horizon)
+        if known:
+            mean[r], se[r] = area, np.sqrt(variance)
+        else:
+            failure[r] = Failure.NOT_OBSERVED
 
 
 @njit(cache=True, nogil=True)
-def _area(order: Order, n: int, horizon: float) -> tuple[float, float, int, bool]:
+def _area(times: Floats, label: Labels, horizon: float) -> tuple[float, float, int, bool]:
     """One arm: μ, Var μ, events up to the horizon, and whether the curve is known that far.
 
     With B_j the area up to t_j and g_j = d_j/(n_j(n_j − d_j)), Var μ = Σ g_j (μ − B_j)²; a running mean and sum of
     squares of B_j weighted by g_j keeps its digits in one pass (West 1979, Communications of the ACM 22:532-535).
     """
-    s, area, before, events, k = 1.0, 0.0, 0.0, 0, 0
+    n, s, area, before, events, k = len(times), 1.0, 0.0, 0.0, 0, 0
     weight = centre = square = 0.0
-    while k < n and order.times[k] <= horizon:
-        t = order.times[k]
-        d, after = fall(order, n, k)
+    while k < n and times[k] <= horizon:
+        t = times[k]
+        d, after = fall(times, label, k)
         area += s * (t - before)
         s *= (n - k - d) / (n - k)
         if 0 < d < n - k:

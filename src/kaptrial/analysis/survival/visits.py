@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 from numpy.typing import ArrayLike
 
 from kaptrial.analysis.fit import Floats
@@ -33,12 +34,19 @@ def observed_at_visits(failed: Floats, days: ArrayLike, origin_day: float = 0.0)
     time, event : (replicate, patient)
         Days since the origin; whether that is when failure was seen.
     """
-    day = np.asarray(days, dtype=float)
-    later = np.flatnonzero(day > origin_day)
-    if not later.size:
-        return np.zeros(failed.shape[:2]), np.zeros(failed.shape[:2], dtype=np.bool_)
-    flags, since = failed[..., later], day[later] - origin_day
-    fails = flags == 1
-    event = fails.any(axis=-1)
-    last_seen = np.where(np.isnan(flags), 0.0, since).max(axis=-1)
-    return np.where(event, since[fails.argmax(axis=-1)], last_seen), event
+    time, event = np.zeros(failed.shape[:2]), np.zeros(failed.shape[:2], dtype=np.bool_)
+    since = np.asarray(days, dtype=float) - origin_day
+    _every_replicate(np.ascontiguousarray(failed, dtype=np.float64), since, time, event)
+    return time, event
+
+
+@njit(cache=True, nogil=True)
+def _every_replicate(failed: Floats, since: Floats, time: Floats, event: Bools) -> None:
+    for r in range(failed.shape[0]):
+        for i in range(failed.shape[1]):
+            for v in range(len(since)):
+                if since[v] > 0.0 and not np.isnan(failed[r, i, v]):
+                    time[r, i] = since[v]
+                    if failed[r, i, v] != 0.0:
+                        event[r, i] = True
+                        break
