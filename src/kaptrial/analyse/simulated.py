@@ -6,11 +6,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
 
-from kaptrial.analyse.prepared import covariate_columns, patient_endpoint, scores_under
+from kaptrial.analyse.prepared import covariate_columns, patient_endpoint, relapse_times, scores_under
 from kaptrial.analysis.ancova import ancova
+from kaptrial.analysis.binary import fisher, logistic
 from kaptrial.analysis.fit import Fit, Floats
+from kaptrial.analysis.imputation import reference_based
 from kaptrial.analysis.mmrm import mmrm
+from kaptrial.analysis.nested import nested
+from kaptrial.analysis.nested_longitudinal import nested_longitudinal
+from kaptrial.analysis.proportion import beta_binomial, quasi_binomial
+from kaptrial.analysis.survival import cox, logrank, rmst
 from kaptrial.spec.scenario import Scenario
 from kaptrial.spec.trial import BINARY, Estimand
 from kaptrial.trials import Trials
@@ -118,8 +126,95 @@ def _mmrm(q: Question) -> Fit:
     return fit.contrast(0)
 
 
+def _nested(q: Question) -> Fit:
+    assert q.trials.therapist is not None  # the scenario was checked
+    plan = q.scenario.analysis
+    return nested(
+        q.y, q.trials.arm, q.trials.therapist, q.covariates, q.weights, df=plan.df, residual=plan.residual
+    ).fit
+
+
+def _nested_mmrm(q: Question) -> Fit:
+    assert q.trials.therapist is not None  # the scenario was checked
+    y, days = q.scores()
+    visit = int(np.searchsorted(days, q.estimand.day))
+    return nested_longitudinal(y, q.trials.arm, q.trials.therapist, *q.split_covariates(), q.weights, visit).fit
+
+
+def _reference_based(q: Question) -> Fit:
+    y, days = q.scores()
+    visit = int(np.searchsorted(days, q.estimand.day))
+    reference = q.scenario.contrast(q.estimand).right[-1]
+    return reference_based(
+        y, q.trials.arm, *q.split_covariates(), q.weights, visit,
+        strategy=q.option, reference=reference, structures=q.scenario.analysis.covariance,  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def _response(q: Question) -> Fit:
+    return logistic(q.y, q.trials.arm, q.covariates, q.weights).risk_difference
+
+
+def _firth(q: Question) -> Fit:
+    return logistic(q.y, q.trials.arm, q.covariates, q.weights, firth=True).log_odds_ratio
+
+
+def _fisher(q: Question) -> Fit:
+    """The exact test as a fit: the risk difference with the standard error that a normal test of the same p has."""
+    exact = fisher(q.y, q.trials.arm, q.weights)
+    z = np.abs(ndtri(np.clip(exact.p / 2, 1e-300, 0.5)))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        se = np.where(z > 0, np.abs(exact.risk_difference) / z, np.inf)
+    return Fit(estimate=exact.risk_difference, se=se, df=np.full(len(z), np.inf), failure=exact.failure)
+
+
+def _times(q: Question) -> tuple[Floats, NDArray[np.bool_]]:
+    return relapse_times(q.trials, q.trials.score, q.scenario, q.estimand)
+
+
+def _logrank(q: Question) -> Fit:
+    return logrank(*_times(q), q.trials.arm, q.weights)
+
+
+def _cox(q: Question) -> Fit:
+    return cox(*_times(q), q.trials.arm, q.covariates, q.weights)
+
+
+def _rmst(q: Question) -> Fit:
+    relapse = q.scenario.relapse
+    assert relapse is not None  # the scenario was checked
+    origin = relapse.response_day if relapse.origin == "response" else q.scenario.randomisation.day
+    found = rmst(*_times(q), q.trials.arm, len(q.weights), q.estimand.day - origin)
+    return found.difference(q.weights)
+
+
+def _days(q: Question) -> tuple[Floats, Floats]:
+    """Days of success of each patient, and days counted."""
+    total = np.full(q.trials.arm.shape, q.estimand.day)
+    return np.round(q.y * total / 100), total
+
+
+def _quasibinomial(q: Question) -> Fit:
+    return quasi_binomial(*_days(q), q.trials.arm, q.covariates, q.weights).fit
+
+
+def _beta_binomial(q: Question) -> Fit:
+    return beta_binomial(*_days(q), q.trials.arm, q.covariates, q.weights).fit
+
+
 ESTIMATORS: dict[str, Callable[[Question], Fit]] = {
     "ancova": _ancova,
     "difference": _difference,
     "mmrm": _mmrm,
+    "nested": _nested,
+    "nested_mmrm": _nested_mmrm,
+    "reference_based": _reference_based,
+    "response": _response,
+    "firth": _firth,
+    "fisher": _fisher,
+    "logrank": _logrank,
+    "cox": _cox,
+    "rmst": _rmst,
+    "quasibinomial": _quasibinomial,
+    "beta_binomial": _beta_binomial,
 }

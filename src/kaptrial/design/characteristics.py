@@ -5,26 +5,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from scipy import optimize, special
 
 from kaptrial.analyse.simulated import measure
+from kaptrial.analysis import multiplicity
 from kaptrial.analysis.fit import Fit
+from kaptrial.analysis.margin import non_inferior
 from kaptrial.design.execution import AT_BEST, Fits, Job, best_endpoint, run, scenario_arm_with_both
 from kaptrial.model.streams import BLOCK
 from kaptrial.spec.files import scenario_hash
 from kaptrial.spec.nulls import with_null
 from kaptrial.spec.scenario import Null, Scenario
-from kaptrial.spec.trial import Estimand
+from kaptrial.spec.trial import BINARY, Estimand
 from kaptrial.truth import Truth, truths, truths_if_additive, truths_without_expectancy
 
 Row = dict[str, Any]
+# What tells the rows of one question from those of another.
+KEY = ("analysis", "contrast", "endpoint", "day", "strategies")
 # Power at which the detectable difference is stated.
 TARGET_POWER = 0.8
 # A truth nearer to 0 than this many of its standard errors has no sign to be wrong about.
 _SIGN_KNOWN = 4.0
+
+
+def row_key(row: Row) -> tuple[Any, ...]:
+    """The question that a row is about."""
+    return tuple(row[key] for key in KEY)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +91,7 @@ def characteristics(
                     "measure": measure(analysis.split()[0], estimand.endpoint),
                     "endpoint": estimand.endpoint,
                     "day": estimand.day,
+                    "strategies": estimand.strategies.described(cell.scenario.conduct.intercurrent_events),
                     **cell.columns,
                 }
                 found = _rows(cell.scenario, estimand, own, i, analysis, known_truths[i])
@@ -89,6 +99,8 @@ def characteristics(
                     if i in p.estimands:
                         found.append(_rejection(p.metric, fit[i, analysis], cell.scenario.analysis.alpha))
                 rows += [{**head, **row, "favours": _favours(cell.scenario, truth[i])} for row in found]
+        if cell.scenario.analysis.multiplicity is not None:
+            rows += _multiplicity_rows(cell, own, [(p, fit) for p, fit in zip(plan, under_null, strict=True)])
         results.append(CellResult(cell=cell, rows=rows, fits=own, truths=truth, warnings=_warnings(cell, truth)))
     return results
 
@@ -167,7 +179,9 @@ def _shared_truths(scenarios: Sequence[Scenario], seed: int) -> list[list[Truths
 
 
 def _rows(s: Scenario, estimand: Estimand, fits: Fits, i: int, analysis: str, known: Truths) -> list[Row]:
-    fit, alpha, truth = fits[i, analysis], s.analysis.alpha, known.actual
+    fit, alpha = fits[i, analysis], s.analysis.alpha
+    asked = measure(analysis.split()[0], estimand.endpoint)
+    truth = known.actual.on(asked)
     name = {None: "power", "synergy": "false_synergy_rate"}.get(s.null, "type_i_error")
     n_failed = int((fit.failure != 0).sum())
     rows = [_rejection(name, fit, alpha)]
@@ -184,8 +198,8 @@ def _rows(s: Scenario, estimand: Estimand, fits: Fits, i: int, analysis: str, kn
         )
 
     add("truth", truth.value, truth.mcse)
-    add("truth_if_additive", known.if_additive.value, known.if_additive.mcse)
-    add("truth_without_expectancy", known.without_expectancy.value, known.without_expectancy.mcse)
+    for metric, other in (("if_additive", known.if_additive), ("without_expectancy", known.without_expectancy)):
+        add(f"truth_{metric}", other.on(asked).value, other.on(asked).mcse)
     ok = fit.failure == 0
     n = int(ok.sum())
     if n < 2:
@@ -202,14 +216,15 @@ def _rows(s: Scenario, estimand: Estimand, fits: Fits, i: int, analysis: str, kn
     add("coverage", *_share((lower[ok] <= truth.value) & (truth.value <= upper[ok])))
     add("type_s", *_type_s(fit, alpha, truth))
     add("type_m", *_type_m(fit, alpha, truth))
+    if estimand.margin is not None:
+        rows.append(_non_inferiority(s, estimand, asked, fit))
     detectable = detectable_difference(sd, float(np.median(fit.df[ok])), alpha, TARGET_POWER)
     add("detectable_difference", detectable, detectable / np.sqrt(2 * (n - 1)))
     if s.contrast(estimand).kind == "interaction":
         room = _room(s, estimand, known.if_additive)
         if room is not None:
             add("room_for_synergy", room, known.if_additive.mcse)
-        if (i, analysis + AT_BEST) in fits:
-            rows.append(_rejection("power_at_best", fits[i, analysis + AT_BEST], alpha, least=True))
+        rows.append(_rejection("power_at_best", fits[i, analysis + AT_BEST], alpha, least=True))
     return rows
 
 
@@ -227,6 +242,29 @@ def _rejection(metric: str, fit: Fit, alpha: float, *, least: bool = False) -> R
         "n_replicates": len(rejects),
         "n_failed": n_failed,
     }
+
+
+def _non_inferiority(s: Scenario, estimand: Estimand, asked: str, fit: Fit) -> Row:
+    """Share of replicates in which the left side is shown not to be worse than the right by the margin."""
+    assert estimand.margin is not None
+    rejects, _ = non_inferior(
+        fit, estimand.margin, better=better(s, estimand.endpoint, asked), alpha_one_sided=s.analysis.alpha / 2
+    )
+    value, mcse = _share(rejects)
+    n_failed = int((fit.failure != 0).sum())
+    return {
+        "metric": "power_non_inferiority", "value": value, "mcse": mcse, "n_replicates": len(rejects),
+        "n_failed": n_failed,
+    }  # fmt: skip
+
+
+def better(s: Scenario, endpoint: str, asked: str) -> Literal["lower", "higher"]:
+    """Which direction of a measure is the favourable one: shares and times of success rise, hazards and bad scores fall."""
+    if asked == "log_hazard_ratio":
+        return "lower"
+    if endpoint in (*BINARY, "time_to_relapse"):
+        return "higher"
+    return "higher" if s.scale.better == "higher" else "lower"
 
 
 def _share(hits: np.ndarray) -> tuple[float, float]:
@@ -283,6 +321,52 @@ def _favours(s: Scenario, truth: Truth) -> str | None:
     if abs(truth.value) <= _SIGN_KNOWN * truth.mcse:
         return None
     return "a" if (truth.value > 0) == (s.scale.better == "higher") else "b"
+
+
+def _multiplicity_rows(cell: Cell, own: Fits, nulls: list[tuple[_NullRun, Fits]]) -> list[Row]:
+    """Power of each estimand, of any and of all, under the multiplicity procedure; its familywise error under nulls."""
+    s = cell.scenario
+    first = [s.analyses(estimand)[0] for estimand in s.estimands]
+    rejected = _adjusted(s, own, first)
+    rows = []
+
+    def add(hits: np.ndarray, metric: str, estimand: Estimand | None, analysis: str) -> None:
+        value, mcse = _share(hits)
+        about = (
+            {"contrast": "all estimands", "measure": "rejection", "endpoint": "", "day": None, "strategies": ""}
+            if estimand is None
+            else {
+                "contrast": estimand.contrast, "measure": measure(analysis.split()[0], estimand.endpoint),
+                "endpoint": estimand.endpoint, "day": estimand.day,
+                "strategies": estimand.strategies.described(s.conduct.intercurrent_events),
+            }
+        )  # fmt: skip
+        rows.append(
+            {
+                "analysis": analysis, **about, **cell.columns, "metric": metric, "value": value, "mcse": mcse,
+                "n_replicates": len(hits), "n_failed": 0, "favours": None,
+            }
+        )  # fmt: skip
+
+    assert s.analysis.multiplicity is not None
+    name = s.analysis.multiplicity.procedure
+    for i, estimand in enumerate(s.estimands):
+        add(rejected[:, i], "power_multiplicity", estimand, first[i])
+    add(rejected.any(axis=1), "power_any", None, name)
+    add(rejected.all(axis=1), "power_all", None, name)
+    for run_, fits in nulls:
+        if run_.metric != "expectancy_only_rate":
+            wrong = _adjusted(s, fits, first)[:, list(run_.estimands)]
+            add(wrong.any(axis=1), f"familywise_error_{run_.scenario.null}", None, name)
+    return rows
+
+
+def _adjusted(s: Scenario, fits: Fits, first: list[str]) -> np.ndarray:
+    """Which estimands the procedure rejects, (replicate, estimand); a failed fit is not rejected."""
+    plan = s.analysis.multiplicity
+    assert plan is not None
+    p = np.stack([fits[i, analysis].p for i, analysis in enumerate(first)], axis=-1)
+    return multiplicity.rejected(p, plan.procedure, s.analysis.alpha, families=plan.families)
 
 
 # --- nulls ------------------------------------------------------------------------------------------------------------

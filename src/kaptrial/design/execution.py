@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from kaptrial.analyse.prepared import covariate_columns, patient_endpoint
 from kaptrial.analyse.simulated import estimate
-from kaptrial.analysis.ancova import ancova
 from kaptrial.analysis.fit import Fit
 from kaptrial.model.streams import BLOCK
 from kaptrial.simulate import simulate_block
@@ -69,21 +67,18 @@ def run_block(scenario: Scenario, seed: int, block: int) -> Fits:
     for i, estimand in enumerate(scenario.estimands):
         for analysis in scenario.analyses(estimand):
             fits[i, analysis] = estimate(trials, scenario, estimand, analysis)
-            if scenario.contrast(estimand).kind == "interaction" and analysis in ("ancova", "difference"):
+            if scenario.contrast(estimand).kind == "interaction":
                 fits[i, analysis + AT_BEST] = _at_best(trials, scenario, estimand, analysis)
     return fits
 
 
-def _at_best(trials: Trials, scenario: Scenario, estimand: Estimand, method: str) -> Fit:
-    """The interaction's fit if every patient of the combined arm had the best possible outcome: no synergy can
-    do more."""
-    y = patient_endpoint(trials, trials.score, scenario, estimand)
-    both = scenario_arm_with_both(scenario)
-    best = best_endpoint(scenario, estimand)
-    best_change = best - trials.baseline if estimand.endpoint == "change" else best
-    y = np.where((trials.arm == both) & ~np.isnan(y), best_change, y)
-    names = scenario.analysis.covariates if method == "ancova" else ()
-    return ancova(y, trials.arm, covariate_columns(trials, names), scenario.contrast(estimand).weights)
+def _at_best(trials: Trials, scenario: Scenario, estimand: Estimand, analysis: str) -> Fit:
+    """The interaction's fit if every patient of the combined arm had the best possible scores after randomisation: no
+    synergy can do more."""
+    combined = (trials.arm == scenario_arm_with_both(scenario))[..., None]
+    later = trials.days > scenario.randomisation.day
+    score = np.where(combined & later & ~np.isnan(trials.score), scenario.scale.best, trials.score)
+    return estimate(replace(trials, score=score), scenario, estimand, analysis)
 
 
 def scenario_arm_with_both(scenario: Scenario) -> int:

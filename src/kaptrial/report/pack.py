@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kaptrial.design.characteristics import row_key
 from kaptrial.design.courses import decay, trajectories
 from kaptrial.report import figures
 from kaptrial.report.files import write_bytes, write_json, write_text
@@ -57,7 +58,9 @@ def _estimates(results: list[CellResult]) -> pd.DataFrame:
             estimand = result.cell.scenario.estimands[i]
             columns = {
                 **result.cell.columns, "analysis": analysis, "contrast": estimand.contrast,
-                "endpoint": estimand.endpoint, "day": estimand.day, "replicate": range(1, len(fit.se) + 1),
+                "endpoint": estimand.endpoint, "day": estimand.day,
+                "strategies": estimand.strategies.described(result.cell.scenario.conduct.intercurrent_events),
+                "replicate": range(1, len(fit.se) + 1),
                 "estimate": fit.estimate, "se": fit.se, "df": fit.df, "p": fit.p, "failure": fit.failure,
             }  # fmt: skip
             frames.append(pd.DataFrame(columns))
@@ -99,8 +102,9 @@ def _figures(results: list[CellResult], provenance: dict[str, Any]) -> dict[str,
 def _primary(result: CellResult) -> list[dict[str, Any]]:
     """The rows of the primary estimand by the first method."""
     asked, method = result.cell.scenario.estimand, result.cell.scenario.analyses(result.cell.scenario.estimand)[0]
-    wanted = (method, asked.contrast, asked.endpoint, asked.day)
-    return [row for row in result.rows if (row["analysis"], row["contrast"], row["endpoint"], row["day"]) == wanted]
+    events = result.cell.scenario.conduct.intercurrent_events
+    wanted = (method, asked.contrast, asked.endpoint, asked.day, asked.strategies.described(events))
+    return [row for row in result.rows if row_key(row) == wanted]
 
 
 def _is_numeric(rows: list[dict[str, Any]], path: str) -> bool:

@@ -147,6 +147,8 @@ def timeline(scenario: Scenario, width: int = 100) -> list[str]:
 
 def show_power(results: list[CellResult], provenance: dict[str, Any]) -> None:
     """The characteristics of every cell, one row an estimand; then warnings and what the numbers say."""
+    from kaptrial.design.characteristics import KEY
+
     console = _console()
     console.print(
         f"{provenance['title']}\nseed {provenance['seed']}, {provenance['replicates']} replicates,"
@@ -156,7 +158,7 @@ def show_power(results: list[CellResult], provenance: dict[str, Any]) -> None:
     )
     groups = [group for result in results for group in _grouped(result.rows)]
     heads = [
-        {key: group[0][key] for key in (*results[0].cell.columns, "analysis", "contrast", "endpoint", "day")}
+        {key: group[0][key] for key in (*results[0].cell.columns, *KEY)}
         for group in groups
     ]
     varying = [key for key in heads[0] if len({str(head[key]) for head in heads}) > 1]
@@ -197,9 +199,11 @@ def _plain(value: Any) -> str:
 
 
 def _grouped(rows: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    from kaptrial.design.characteristics import row_key
+
     groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for row in rows:
-        groups.setdefault((row["analysis"], row["contrast"], row["endpoint"], row["day"]), []).append(row)
+        groups.setdefault(row_key(row), []).append(row)
     return list(groups.values())
 
 

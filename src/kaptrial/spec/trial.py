@@ -185,6 +185,10 @@ class Strategies:
         """The events handled by a strategy."""
         return tuple(event for event in EVENTS if getattr(self, event) == strategy)
 
+    def described(self, events: tuple[str, ...]) -> str:
+        """In words, how these events are handled."""
+        return "; ".join(f"{event}: {getattr(self, event)}" for event in events)
+
 
 @noun
 class Estimand:

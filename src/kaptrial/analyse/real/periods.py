@@ -42,7 +42,7 @@ def crossover_rows(path: Path, options: Options) -> list[Row]:
             continue
         weights = [1.0 if t == left else -1.0 if t == right else 0.0 for t in treatments]
         fit = crossover(
-            y, given, sequence[None, :], weights, first_period_only=options.first_period_only,
+            y, given, weights, first_period_only=options.first_period_only,
             df=options.df or "kenward-roger",
         )  # fmt: skip
         rows.append(

@@ -87,6 +87,8 @@ def days_asked(days: np.ndarray, options: Options) -> list[float]:
     """All days, or the one asked for."""
     if options.target_day is None:
         return [float(day) for day in days]
+    if np.isnan(days).all():
+        raise ScenarioError(f"--target-day = {options.target_day:g}: the file has no column `{options.day}`")
     if options.target_day not in days:
         known = ", ".join(f"{day:g}" for day in days)
         raise ScenarioError(f"--target-day = {options.target_day:g}: must be one of {known}")

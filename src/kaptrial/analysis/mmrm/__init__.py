@@ -93,7 +93,7 @@ def mmrm(
     if len(w_arm) != len(w_visit) or w_visit.shape[1] != n_visits or n_visits > MAX_VISITS:
         raise ValueError(f"weights {w_arm.shape} and {w_visit.shape} do not fit {n_visits} visits (at most 20)")
     n_arms, k = w_arm.shape[1], len(w_arm)
-    column = _columns(n_visits, n_arms, crossed.shape[-1], main.shape[-1], constrained_baseline)
+    column = design_columns(n_visits, n_arms, crossed.shape[-1], main.shape[-1], constrained_baseline)
     out = MmrmFit(
         estimate=np.full((n_replicates, k), np.nan), se=np.full((n_replicates, k), np.nan),
         df=np.full((n_replicates, k), np.nan), failure=np.zeros(n_replicates, dtype=np.int64),
@@ -112,7 +112,9 @@ def mmrm(
     return out
 
 
-def _columns(n_visits: int, n_arms: int, n_crossed: int, n_main: int, constrained_baseline: bool) -> NDArray[np.int64]:
+def design_columns(
+    n_visits: int, n_arms: int, n_crossed: int, n_main: int, constrained_baseline: bool
+) -> NDArray[np.int64]:
     """The number of the coefficient of each covariate at each visit, (visit, arms + crossed + main)."""
     column = np.empty((n_visits, n_arms + n_crossed + n_main), dtype=np.int64)
     number = 0
@@ -152,7 +154,7 @@ def _fit_all(
 
 
 @njit(cache=True, nogil=True)
-def _design(arm: NDArray[np.int64], crossed: Floats, main: Floats, n_arms: int) -> tuple[Floats, Floats]:
+def design_matrix(arm: NDArray[np.int64], crossed: Floats, main: Floats, n_arms: int) -> tuple[Floats, Floats]:
     """Arm indicators and covariates, (patient, m), and the scale each was divided by.
 
     Covariates are centred and scaled, for the arithmetic's sake; no contrast of arms feels it.
@@ -194,7 +196,7 @@ def _fit_one(
     estimate: Floats, se: Floats, df: Floats, covariance: Floats, fitted: Floats, arm_means: Floats,
 ) -> tuple[int, float, int]:  # fmt: skip
     n_arms, n_contrasts = arm_weights.shape[1], len(arm_weights)
-    w, scales = _design(arm, crossed, main, n_arms)
+    w, scales = design_matrix(arm, crossed, main, n_arms)
     m = w.shape[1]
     seen = np.zeros((y.shape[1], n_arms))
     for i in range(len(y)):

@@ -152,7 +152,7 @@ def keep_columns(
 
 
 @njit(cache=True, nogil=True)
-def _weights(v: Floats, masks: NDArray[np.int64], counts: Floats, n_patterns: int, w: Floats) -> float:
+def pattern_weights(v: Floats, masks: NDArray[np.int64], counts: Floats, n_patterns: int, w: Floats) -> float:
     """W of each pattern into `w`, and Σ n log|V|; NaN if V is not positive definite over a pattern's visits."""
     n_visits = v.shape[0]
     total = 0.0
@@ -494,7 +494,7 @@ def fit(
     factor = np.empty((n_theta, n_theta))
 
     structures.fill(structure, theta, n_visits, current)
-    value = _weights(current, masks, counts, n_patterns, w) + _mean(n_patterns, t, w, column, n, beta, phi)
+    value = pattern_weights(current, masks, counts, n_patterns, w) + _mean(n_patterns, t, w, column, n, beta, phi)
     if not value > -np.inf:
         return SINGULAR, np.nan
     exact, done = False, False
@@ -517,7 +517,7 @@ def fit(
             for k in range(n_theta):
                 trial[k] = theta[k] - length * step[k]
             structures.fill(structure, trial, n_visits, v0)
-            new = _weights(v0, masks, counts, n_patterns, w)
+            new = pattern_weights(v0, masks, counts, n_patterns, w)
             if new > -np.inf:
                 new += _mean(n_patterns, t, w, column, n, beta, phi)
             # Near the optimum −2ℓ changes by less than its rounding, and a step that does no harm is taken.
