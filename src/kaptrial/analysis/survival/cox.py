@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import njit
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from kaptrial.analysis.dense import cholesky, invert, quadratic, solve
 from kaptrial.analysis.fit import Failure, Fit, Floats
@@ -24,7 +24,7 @@ from kaptrial.analysis.survival.order import Bools, Ints, Labels, Order, arrange
 _COLLINEAR = 1e-11
 # How far a combination may lie from the contrast's null space; rounding at _COLLINEAR leaves 3e-6.
 _CONFOUNDED = 1e-4
-# Newton's decrement (step' I step) after which one more step is exact to about 1e-9 standard errors.
+# Newton's decrement, step' I step: what is left after the step is about as many standard errors.
 _CLOSE = 1e-9
 # Under a monotone likelihood each step adds about 1 to a log hazard and takes e from decrement and information: after
 # 21 steps to _CLOSE a contrast that goes to infinity, or is free to, has a variance of about 1/_CLOSE.
@@ -205,8 +205,8 @@ class Ordered(NamedTuple):
     design: Floats
     start: Ints
     begin: Ints
-    first: Ints
-    rest: Ints
+    first: NDArray[np.uint32]
+    rest: NDArray[np.uint32]
     share: Floats
     failed: Floats
 
@@ -236,7 +236,7 @@ def _every_replicate(
     contrast, size, events = np.empty(q), np.empty(n_arms, np.int64), np.empty(n_arms, np.int64)
     room = Ordered(
         np.empty((q, n)), np.empty(n_strata + 1, np.int64), np.empty(n_strata + 1, np.int64),
-        np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n), np.empty(q),
+        np.empty(n, np.uint32), np.empty(n, np.uint32), np.empty(n), np.empty(q),
     )  # fmt: skip
     work = Work(np.empty(n), np.empty(n), np.empty(n), np.empty(n + 1), np.empty(n + 1), np.empty((q, n)))
     for r in range(n_replicates):
@@ -351,20 +351,19 @@ def _fit(data: Ordered, contrast: Floats, n_first: int, work: Work) -> tuple[flo
         )  # fmt: skip
         contrast, beta, gradient, information = contrast[:q], np.zeros(q), np.empty(q), np.empty((q, q))
         likelihood = _evaluate(data, beta, gradient, information, work)
-    trial, inverse, decrement = np.empty(q), np.empty((q, q)), np.inf
+    trial, inverse, close = np.empty(q), np.empty((q, q)), False
     for _ in range(_MAX_STEPS):
         factor, step = information.copy(), gradient.copy()
-        found = cholesky(factor, q, 1e-14)
-        if found and decrement < _CLOSE:
+        if not cholesky(factor, q, 1e-14):
+            break
+        solve(factor, q, step)
+        if close:
             invert(factor, q, inverse)
             variance = quadratic(inverse, contrast, q)
-            if 0.0 < variance < _UNDETERMINED:
-                return _dot(contrast, beta), sqrt(variance), Failure.NONE
-            found = False
-        if not found:
-            return nan, nan, Failure.SEPARATION if _furthest(data, beta) > _INFINITE else Failure.NOT_CONVERGED
-        solve(factor, q, step)
-        decrement = _dot(gradient, step)
+            if not 0.0 < variance < _UNDETERMINED:
+                break
+            return _dot(contrast, beta) + _dot(contrast, step), sqrt(variance), Failure.NONE
+        close = _dot(gradient, step) < _CLOSE
         share = 1.0
         for _halving in range(30):
             for j in range(q):
@@ -374,7 +373,7 @@ def _fit(data: Ordered, contrast: Floats, n_first: int, work: Work) -> tuple[flo
                 break
             share /= 2.0
         beta, trial, likelihood = trial, beta, after
-    return nan, nan, Failure.NOT_CONVERGED
+    return nan, nan, Failure.SEPARATION if _furthest(data, beta) > _INFINITE else Failure.NOT_CONVERGED
 
 
 @njit(cache=True, nogil=True)
