@@ -111,8 +111,8 @@ def read_csv(
     """A real trial in long format as a Trials of one replicate.
 
     `factors`: columns coded 0/1 that make up the arms in place of `arm`. Numeric covariates stay numbers, others, and
-    those named in `categories`, become levels in alphabetical order. `one_arm`: the trial has no other, and the file may
-    have no column for it. A file without a day column is one visit, its day
+    those named in `categories`, become levels in alphabetical order. `one_arm`: the trial has no other, and the file
+    may have no column for it. A file without a day column is one visit, its day
     NaN. Raises ScenarioError naming file, column and row for what cannot be used.
     """
     data = read_file(path)

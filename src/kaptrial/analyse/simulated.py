@@ -160,11 +160,10 @@ def _firth(q: Question) -> Fit:
 
 
 def _fisher(q: Question) -> Fit:
-    """The exact test as a fit: the risk difference with the standard error that a normal test of the same p has."""
+    """The exact test as a fit: the risk difference with the standard error that gives a normal test the exact p."""
     exact = fisher(q.y, q.trials.arm, q.weights)
-    z = np.abs(ndtri(np.clip(exact.p / 2, 1e-300, 0.5)))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        se = np.where(z > 0, np.abs(exact.risk_difference) / z, np.inf)
+    z = np.abs(ndtri(np.clip(exact.p / 2, 1e-300, 0.4999999)))
+    se = np.where(exact.risk_difference == 0, 1.0, np.abs(exact.risk_difference) / z)
     return Fit(estimate=exact.risk_difference, se=se, df=np.full(len(z), np.inf), failure=exact.failure)
 
 

@@ -25,6 +25,9 @@ from kaptrial.truth import Truth, truths, truths_if_additive, truths_without_exp
 Row = dict[str, Any]
 # What tells the rows of one question from those of another.
 KEY = ("analysis", "contrast", "endpoint", "day", "strategies")
+# Tests rather than estimators: Fisher's has no standard error, and the log-rank's one-step
+# log hazard ratio is drawn away from the truth by ties and large effects.
+TESTS = ("fisher", "logrank")
 # Power at which the detectable difference is stated.
 TARGET_POWER = 0.8
 # A truth nearer to 0 than this many of its standard errors has no sign to be wrong about.
@@ -207,19 +210,23 @@ def _rows(s: Scenario, estimand: Estimand, fits: Fits, i: int, analysis: str, kn
     est, se = fit.estimate[ok], fit.se[ok]
     sd = float(est.std(ddof=1))
     mean, mean_mcse = float(est.mean()), sd / np.sqrt(n)
-    add("mean_estimate", mean, mean_mcse)
-    add("bias", mean - truth.value, float(np.hypot(mean_mcse, truth.mcse)))
-    add("empirical_se", sd, sd / np.sqrt(2 * (n - 1)))
-    model = float(np.sqrt(np.mean(se**2)))
-    add("model_se", model, float(np.std(se**2, ddof=1) / (2 * model * np.sqrt(n))))
-    lower, upper = fit.interval(alpha)
-    add("coverage", *_share((lower[ok] <= truth.value) & (truth.value <= upper[ok])))
+    if analysis != "logrank":
+        add("mean_estimate", mean, mean_mcse)
+        add("bias", mean - truth.value, float(np.hypot(mean_mcse, truth.mcse)))
+        add("empirical_se", sd, sd / np.sqrt(2 * (n - 1)))
+    if analysis not in TESTS:
+        model = float(np.sqrt(np.mean(se**2)))
+        add("model_se", model, float(np.std(se**2, ddof=1) / (2 * model * np.sqrt(n))))
+        lower, upper = fit.interval(alpha)
+        add("coverage", *_share((lower[ok] <= truth.value) & (truth.value <= upper[ok])))
     add("type_s", *_type_s(fit, alpha, truth))
-    add("type_m", *_type_m(fit, alpha, truth))
-    if estimand.margin is not None:
+    if analysis != "logrank":
+        add("type_m", *_type_m(fit, alpha, truth))
+    if estimand.margin is not None and analysis not in TESTS:
         rows.append(_non_inferiority(s, estimand, asked, fit))
-    detectable = detectable_difference(sd, float(np.median(fit.df[ok])), alpha, TARGET_POWER)
-    add("detectable_difference", detectable, detectable / np.sqrt(2 * (n - 1)))
+    if analysis not in TESTS:
+        detectable = detectable_difference(sd, float(np.median(fit.df[ok])), alpha, TARGET_POWER)
+        add("detectable_difference", detectable, detectable / np.sqrt(2 * (n - 1)))
     if s.contrast(estimand).kind == "interaction":
         room = _room(s, estimand, known.if_additive)
         if room is not None:
@@ -259,7 +266,7 @@ def _non_inferiority(s: Scenario, estimand: Estimand, asked: str, fit: Fit) -> R
 
 
 def better(s: Scenario, endpoint: str, asked: str) -> Literal["lower", "higher"]:
-    """Which direction of a measure is the favourable one: shares and times of success rise, hazards and bad scores fall."""
+    """Which direction of a measure is the favourable one: shares and times rise, hazards fall, scores as scaled."""
     if asked == "log_hazard_ratio":
         return "lower"
     if endpoint in (*BINARY, "time_to_relapse"):

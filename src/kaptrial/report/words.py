@@ -29,7 +29,8 @@ def _console() -> Console:
 # The metrics a table on the terminal shows; the files hold all of them.
 SHOWN = (
     "power", "type_i_error", "false_synergy_rate", "expectancy_only_rate", "truth", "truth_if_additive",
-    "truth_without_expectancy", "bias", "empirical_se", "coverage",
+    "truth_without_expectancy", "bias", "empirical_se", "coverage", "power_non_inferiority", "power_multiplicity",
+    "power_any", "power_all",
 )  # fmt: skip
 
 
