@@ -15,7 +15,7 @@ from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from kaptrial.analysis.fit import Failure, Fit, Floats
-from kaptrial.analysis.predictor import Ints, as_arrays, centre, dot, orthogonalise, project, sort_by_arm
+from kaptrial.analysis.predictor import Ints, as_arrays, centre, orthogonalise, product, project, sort_by_arm, weighted
 
 # A score whose residual sum of squares is this small a share of its raw one has no residual variance but rounding.
 _EXHAUSTED = 1e-12
@@ -48,46 +48,41 @@ def ancova(y: Floats, arm: NDArray[np.int64], covariates: Floats, weights: Array
 
 @njit(cache=True, nogil=True)
 def _all(y: Floats, arm: Ints, covariates: Floats, weights: Floats, out: Floats, failure: Ints) -> None:
-    z, start, order, mean, square = scratch(y.shape[1], covariates.shape[2], len(weights))
-    for r in range(len(y)):
-        out[0, r], out[1, r], out[2, r], failure[r] = ancova_one(
-            y[r], arm[r], covariates[r], weights, z, start, order, mean, square
-        )
-
-
-@njit(cache=True, nogil=True)
-def scratch(n: int, p: int, n_arms: int) -> tuple[Floats, Ints, Ints, Floats, Floats]:
-    """Room for `ancova_one` to work in."""
-    return (
-        np.empty((p + 1, n)),
-        np.empty(n_arms + 1, dtype=np.int64),
-        np.empty(n, dtype=np.int64),
-        np.empty((p + 1, n_arms)),
-        np.empty(p + 1),
-    )
-
-
-@njit(cache=True, nogil=True)
-def ancova_one(
-    y: Floats, arm: Ints, covariates: Floats, weights: Floats,
-    z: Floats, start: Ints, order: Ints, mean: Floats, square: Floats,
-) -> tuple[float, float, float, int]:  # fmt: skip
-    """Estimate, SE, degrees of freedom and failure of one replicate; the arguments of `ancova`, then `scratch`."""
-    n_arms, p = len(weights), covariates.shape[1]
-    n = sort_by_arm(y, arm, covariates, start, order)
-    for k in range(n):
-        z[p, k] = y[order[k]]
-    for j in range(p):
+    (replicates, n_patients, p), n_arms = covariates.shape, len(weights)
+    columns, mean, square = np.empty((p + 1, n_patients)), np.empty((p + 1, n_arms)), np.empty(p + 1)
+    start, order = np.empty(n_arms + 1, dtype=np.int64), np.empty(n_patients, dtype=np.int64)
+    for r in range(replicates):
+        n = sort_by_arm(y[r], arm[r], covariates[r], start, order)
         for k in range(n):
-            z[j, k] = covariates[order[k], j]
-    rank, confounded = orthogonalise(z[:p, :n], start, weights, False, mean, square)
+            columns[p, k] = y[r, order[k]]
+        for j in range(p):
+            for k in range(n):
+                columns[j, k] = covariates[r, order[k], j]
+        out[0, r], out[1, r], out[2, r], failure[r] = contrast(columns[:, :n], start, weights, mean, square)
 
-    score, adjusted = z[p, :n], mean[p]
-    raw = dot(score, score)
-    centre(score, start, adjusted)
+
+@njit(cache=True, nogil=True)
+def contrast(
+    columns: Floats, start: Ints, weights: Floats, mean: Floats, square: Floats
+) -> tuple[float, float, float, int]:
+    """Estimate, SE, degrees of freedom and failure of one replicate.
+
+    Parameters
+    ----------
+    columns : (p + 1, patient)
+        The covariates, then the outcome, patients sorted by arm; overwritten.
+    start : (arm + 1,)
+        Where each arm begins, and where the last ends.
+    weights : (arm,)
+    mean : (p + 1, arm), square : (p + 1,)
+        Room.
+    """
+    n_arms, p, n = len(weights), len(columns) - 1, columns.shape[1]
+    rank, confounded = orthogonalise(columns, p, start, weights, False, mean, square)
+    taken = centre(columns, p, start, mean)
     for k in range(rank):
-        project(z[k, :n], square[k], mean[k], score, adjusted)
-    residual = dot(score, score)
+        taken += project(columns, p, k, square[k], mean)
+    residual = product(columns, p, p)
 
     df, variance = n - rank, 0.0
     for a in range(n_arms):
@@ -99,10 +94,10 @@ def ancova_one(
             return np.nan, np.nan, np.nan, _TOO_FEW_PATIENTS
     if df < 1:
         return np.nan, np.nan, np.nan, _TOO_FEW_PATIENTS
-    if not residual > _EXHAUSTED * raw:
+    if not residual > _EXHAUSTED * (taken + residual):
         return np.nan, np.nan, np.nan, _NO_RESIDUAL_VARIANCE
     if confounded:
         return np.nan, np.nan, np.nan, _CONFOUNDED_COVARIATE
     for k in range(rank):
-        variance += dot(weights, mean[k]) ** 2 / square[k]
-    return dot(weights, adjusted), sqrt(residual / df * variance), float(df), _NONE
+        variance += weighted(weights, mean, k) ** 2 / square[k]
+    return weighted(weights, mean, p), sqrt(residual / df * variance), float(df), _NONE

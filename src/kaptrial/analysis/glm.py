@@ -28,7 +28,7 @@ from numba import njit
 
 from kaptrial.analysis.dense import cholesky, invert, solve
 from kaptrial.analysis.fit import Failure, Floats
-from kaptrial.analysis.predictor import Ints, dot, orthogonalise, sort_by_arm, spread, total
+from kaptrial.analysis.predictor import Ints, dot, orthogonalise, sort_by_arm, spread, total, weighted
 
 BINOMIAL, COUNT = 0, 1
 
@@ -144,7 +144,7 @@ def fit_one(
         for j in range(p):
             for k in range(n):
                 at.z[j, k] = covariates[at.order[k], j]
-        rank, confounded = orthogonalise(at.z[:, :n], at.start, weights, every_arm, at.mean, at.square)
+        rank, confounded = orthogonalise(at.z[:, :n], p, at.start, weights, every_arm, at.mean, at.square)
         first = n_complete == 0
         if first:
             n_complete, df = n, n - rank
@@ -192,16 +192,16 @@ def _uniform_arms(family: int, weights: Floats, every_arm: bool, at: Glm) -> tup
 
 @njit(cache=True, nogil=True)
 def _concerned(weights: Floats, every_arm: bool, rank: int, at: Glm) -> bool:
-    """Whether the contrast, or any arm against another, moves with the last step."""
-    n_arms, longest, by = len(weights), 0.0, at.score
+    """Whether the contrast, or any arm against another, moves with the last step. `inverse` is overwritten."""
+    longest, by = 0.0, at.inverse
     for k in range(at.start[-1]):
         longest = max(longest, abs(at.change[k]))
-    for a in range(n_arms):
-        by[a] = at.step[a]
+    for a in range(len(weights)):
+        by[0, a] = at.step[a]
         for k in range(rank):
-            by[a] -= at.mean[k, a] * at.step[n_arms + k]
+            by[0, a] -= at.mean[k, a] * at.step[len(weights) + k]
     tolerance = _STILL * longest
-    return abs(dot(weights, by[:n_arms])) > tolerance or (every_arm and spread(by[:n_arms], at.start) > tolerance)
+    return abs(weighted(weights, by, 0)) > tolerance or (every_arm and spread(by, 0, at.start) > tolerance)
 
 
 @njit(cache=True, nogil=True)
@@ -387,7 +387,7 @@ def contrast_of_coefficients(weights: Floats, rank: int, at: Glm) -> tuple[float
     size, estimate = n_arms + rank, 0.0
     c, solved = at.score[:size], at.step[:size]
     for k in range(size):
-        c[k] = weights[k] if k < n_arms else -dot(weights, at.mean[k - n_arms])
+        c[k] = weights[k] if k < n_arms else -weighted(weights, at.mean, k - n_arms)
         solved[k] = c[k]
         estimate += c[k] * at.coefficients[k]
     solve(at.factor, size, solved)

@@ -93,73 +93,101 @@ def total(a: Floats) -> float:
     return result
 
 
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+def product(z: Floats, j: int, k: int) -> float:
+    """z_j'z_k of two rows. Rows are numbered, not cut out: a view costs as much as the sum over fifty patients."""
+    result = 0.0
+    for i in range(z.shape[1]):
+        result += z[j, i] * z[k, i]
+    return result
+
+
 @njit(cache=True, nogil=True)
-def centre(column: Floats, start: Ints, mean: Floats) -> None:
-    """Take the arms' means from a column sorted by arm, in place; `mean`, (arm,), is written: 0 for an empty arm."""
+def weighted(weights: Floats, mean: Floats, j: int) -> float:
+    """Σ w_a m_a over the arms' means in row j."""
+    result = 0.0
+    for a in range(len(weights)):
+        result += weights[a] * mean[j, a]
+    return result
+
+
+@njit(cache=True, nogil=True)
+def centre(z: Floats, j: int, start: Ints, mean: Floats) -> float:
+    """Take the arms' means from row j, sorted by arm, in place; the sum of squares of what was taken.
+
+    They are written to row j of `mean`, (row, arm): 0 for an empty arm.
+    """
+    taken = 0.0
     for a in range(len(start) - 1):
-        first, end = start[a], start[a + 1]
-        mean[a] = total(column[first:end]) / max(end - first, 1)
-        for i in range(first, end):
-            column[i] -= mean[a]
+        block = z[j, start[a] : start[a + 1]]
+        level = total(block) / max(len(block), 1)
+        for i in range(len(block)):
+            block[i] -= level
+        mean[j, a] = level
+        taken += len(block) * level * level
+    return taken
 
 
 @njit(cache=True, nogil=True)
-def project(base: Floats, square: float, base_mean: Floats, column: Floats, mean: Floats) -> None:
-    """Take from a column and its arms' means their projection on `base`, whose sum of squares is `square`, in place."""
-    b = dot(base, column) / square
-    for i in range(len(column)):
-        column[i] -= b * base[i]
-    for a in range(len(mean)):
-        mean[a] -= b * base_mean[a]
+def project(z: Floats, j: int, k: int, square: float, mean: Floats) -> float:
+    """Take from row j and its arms' means their projection on row k, whose sum of squares is `square`, in place.
+
+    The sum of squares of what was taken from the row.
+    """
+    b = product(z, j, k) / square
+    for i in range(z.shape[1]):
+        z[j, i] -= b * z[k, i]
+    for a in range(mean.shape[1]):
+        mean[j, a] -= b * mean[k, a]
+    return b * b * square
 
 
 @njit(cache=True, nogil=True)
 def orthogonalise(
-    z: Floats, start: Ints, weights: Floats, every_arm: bool, mean: Floats, square: Floats
+    z: Floats, p: int, start: Ints, weights: Floats, every_arm: bool, mean: Floats, square: Floats
 ) -> tuple[int, bool]:
-    """Make the columns orthogonal, in place; how many were kept, and whether a dropped one is confounded.
+    """Make the first p rows orthogonal, in place; how many were kept, and whether a dropped one is confounded.
 
     Parameters
     ----------
-    z : (column, patient)
-        Columns sorted by arm. Those kept are moved to the front.
+    z : (row, patient)
+        Covariates sorted by arm. Those kept are moved to the front.
+    p : int
     start : (arm + 1,)
         Where each arm begins.
     weights : (arm,)
         The contrast that a dropped column must not differ by.
     every_arm : bool
         No arms at all may differ by a dropped column.
-    mean : (column, arm), square : (column,)
-        Written for the kept columns: the arms' means in the new coordinates and the sums of squares.
+    mean : (row, arm), square : (row,)
+        Written for the rows kept: the arms' means in the new coordinates and the sums of squares.
     """
     kept, confounded = 0, False
     n = z.shape[1]
-    for j in range(len(z)):
-        column, m = z[j], mean[kept]
-        raw = dot(column, column)
-        centre(column, start, m)
+    for j in range(p):
+        if kept < j:
+            for i in range(n):
+                z[kept, i] = z[j, i]
+        taken = centre(z, kept, start, mean)
         for k in range(kept):
-            project(z[k], square[k], mean[k], column, m)
-        square[kept] = dot(column, column)
-        if square[kept] > COLLINEAR * raw:
-            if kept < j:
-                for i in range(n):
-                    z[kept, i] = column[i]
+            taken += project(z, kept, k, square[k], mean)
+        left = product(z, kept, kept)
+        raw = taken + left
+        if left > COLLINEAR * raw:
+            square[kept] = left
             kept += 1
             continue
         size = CONFOUNDED * sqrt(raw / max(n, 1))
-        if abs(dot(weights, m)) > size:
-            confounded = True
-        if every_arm and spread(m, start) > size:
+        if abs(weighted(weights, mean, kept)) > size or (every_arm and spread(mean, kept, start) > size):
             confounded = True
     return kept, confounded
 
 
 @njit(cache=True, nogil=True)
-def spread(mean: Floats, start: Ints) -> float:
-    """Largest less smallest mean of the arms that are not empty."""
+def spread(mean: Floats, j: int, start: Ints) -> float:
+    """Largest less smallest of the means in row j, of the arms that are not empty."""
     low, high = np.inf, -np.inf
-    for a in range(len(mean)):
+    for a in range(len(start) - 1):
         if start[a + 1] > start[a]:
-            low, high = min(low, mean[a]), max(high, mean[a])
+            low, high = min(low, mean[j, a]), max(high, mean[j, a])
     return high - low
