@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.optimize import minimize
+from scipy.optimize import linprog, minimize
 from scipy.special import expit
 from scipy.stats import binom, fisher_exact
 
@@ -168,24 +168,31 @@ def test_separation_is_named(y, arm, x):
 
 
 def test_separation_agrees_with_linear_programming():
-    """Konis (2007): separated if some direction has s_i x_i'δ ≥ 0 for all patients and > 0 for one."""
-    from scipy.optimize import linprog
-
+    """Konis (2007): the estimate of c'β runs away if c'δ ≠ 0 for a direction δ with (2y_i − 1) x_i'δ ≥ 0 for all i."""
     rng = np.random.default_rng(3)
-    seen = {True: 0, False: 0}
-    for _ in range(300):
-        n = int(rng.integers(6, 16))
-        arm = rng.permutation(np.arange(n) % 2)[None, :]
-        x = rng.normal(size=(1, n, 1))
-        y = (rng.random((1, n)) < expit(1.5 * x[..., 0])).astype(float)
-        columns = np.column_stack([arm[0] == 0, arm[0] == 1, x[0]]).astype(float)
+    seen = {(False, False): 0, (False, True): 0, (True, True): 0}
+    for _ in range(400):
+        n_arms, n, p = int(rng.choice([2, 3])), int(rng.integers(6, 30)), int(rng.integers(0, 3))
+        arm = rng.permutation(np.arange(n) % n_arms)[None, :]
+        x = np.where(rng.random(p) < 0.7, rng.random((1, n, p)) < 0.3, rng.normal(size=(1, n, p))).astype(float)
+        y = (rng.random((1, n)) < rng.choice([0.1, 0.2, 0.5])).astype(float)
+        columns = np.column_stack([arm[0, :, None] == np.arange(n_arms), x[0]]).astype(float)
+        if np.linalg.matrix_rank(columns) < columns.shape[1]:
+            continue
         signed = columns * (2 * y[0] - 1)[:, None]
-        answer = linprog(-signed.sum(axis=0), A_ub=-signed, b_ub=np.zeros(n), bounds=[(-1, 1)] * 3)
-        separated = -answer.fun > 1e-7
-        fit = logistic(y, arm, x, [-1, 1]).risk_difference
-        seen[separated] += 1
-        assert (fit.failure[0] == Failure.SEPARATION) == separated
-    assert min(seen.values()) > 50
+
+        def runs_away(contrast, signed=signed, n=n):
+            bounds = [(-1, 1)] * len(contrast)
+            far = [linprog(c, A_ub=-signed, b_ub=np.zeros(n), bounds=bounds).fun for c in (contrast, -contrast)]
+            return min(far) < -1e-7
+
+        contrasts = np.eye(n_arms + p)[1:n_arms] - np.eye(n_arms + p)[0]
+        odds, risks = runs_away(contrasts[0]), any(map(runs_away, contrasts))
+        found = logistic(y, arm, x, np.eye(n_arms)[1] - np.eye(n_arms)[0])
+        assert (found.log_odds_ratio.failure[0] == Failure.SEPARATION) == odds
+        assert (found.risk_difference.failure[0] == Failure.SEPARATION) == risks
+        seen[odds, risks] += 1
+    assert min(seen.values()) > 10
 
 
 def test_a_centre_without_events_says_nothing():
