@@ -6,7 +6,6 @@ import numpy as np
 
 from kaptrial.model import conduct, expectancy
 
-
 NEVER = np.array([[np.inf]])
 
 

@@ -197,6 +197,9 @@ def fit(
         estimate[c], se[c], df[c] = _infer(
             visit_weights[c], intercept[c], h[c], d, left, big_t, inverses, kenward_roger
         )
+        if not (se[c] > 0.0 and df[c] > 0.0):
+            estimate[:], se[:], df[:] = np.nan, np.nan, np.nan
+            return False
     return True
 
 

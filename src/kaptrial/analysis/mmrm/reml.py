@@ -538,12 +538,15 @@ def fit(
         return NOT_CONVERGED, np.nan
     covariance = np.empty((n_theta, n_theta))
     dense.invert(factor, n_theta, covariance)  # of the parameters: 2 × this
-    coefficients[:n] = beta
-    v[:, :] = current
     for k in range(contrasts.shape[0]):
         estimate[k], se[k], df[k] = _infer(
             contrasts[k], structure, theta, n_patterns, t, w, column, beta, phi, covariance, slopes, kenward_roger
         )
+        if not (se[k] > 0.0 and df[k] > 0.0):
+            estimate[:], se[:], df[:] = np.nan, np.nan, np.nan
+            return SINGULAR, np.nan
+    coefficients[:n] = beta
+    v[:, :] = current
     return NONE, -0.5 * (value + (n_scores - n) * log(2.0 * pi))
 
 
