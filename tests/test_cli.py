@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy.special import stdtrit
 
 from kaptrial.cli import main
 
@@ -122,3 +124,14 @@ def test_every_scenario_is_valid_and_described(scenario, capsys):
     run("check", scenario)
     run("describe", scenario)
     assert "Truth under the model" in capsys.readouterr().out
+
+
+def test_precision_of_a_single_arm(capsys):
+    run("precision", "--sd", 8, "--half-width", 2.5)
+    n = int(capsys.readouterr().out.split()[0])
+    t = [stdtrit(m - 1, 0.975) * 8 / np.sqrt(m) for m in (n, n - 1)]  # a little wider than on average
+    assert t[0] < 2.5 * 1.01
+    assert t[1] > 2.5
+    with pytest.raises(SystemExit) as stop:
+        main(["precision", "--half-width", "2.5"])
+    assert stop.value.code == 2

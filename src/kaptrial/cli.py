@@ -251,6 +251,35 @@ def analyse(
         files.write_json(json_file, provenance, table.to_dict("records"))
 
 
+@app.command()
+def precision(
+    half_width: Annotated[float, typer.Option(min=1e-9, help="Half the width of the confidence interval wanted.")],
+    sd: Annotated[float | None, typer.Option(min=1e-9, help="SD of the change: size for a mean.")] = None,
+    share: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="Share responding: size for a share.")] = None,
+    assurance: Annotated[
+        float | None, typer.Option(min=0.01, max=0.9999, help="Probability of so narrow an interval; else on average.")
+    ] = None,
+    alpha: Annotated[float, typer.Option(min=0.0001, max=0.5)] = 0.05,
+) -> None:
+    """Size of a single-arm trial by the precision of its estimate."""
+    from kaptrial.analysis import single_arm
+    from kaptrial.spec.errors import ScenarioError
+
+    if (sd is None) == (share is None):
+        raise ScenarioError("--sd, --share: exactly one must be given")
+    level = f"{100 * (1 - alpha):g} % interval"
+    if sd is not None:
+        n = single_arm.size_for_mean(half_width, sd, alpha=alpha, assurance=assurance)
+        how = "on average" if assurance is None else f"with probability {assurance:g}"
+        typer.echo(f"{n} patients: the {level} of the mean change is ± {half_width:g} or narrower {how} (SD {sd:g}, t)")
+        return
+    assert share is not None
+    if assurance is not None:
+        raise ScenarioError(f"--assurance = {assurance:g}: goes with --sd")
+    n = single_arm.size_for_share(half_width, share, alpha=alpha)
+    typer.echo(f"{n} patients: half the exact {level} of a share of {share:g} is {half_width:g} or less on average")
+
+
 # --- reading what was asked -------------------------------------------------------------------------------------------
 
 

@@ -81,15 +81,6 @@ def invert(factor: Floats, n: int, out: Floats) -> None:
 
 
 @njit(cache=True, nogil=True)
-def invert_in_place(factor: Floats, n: int, work: Floats) -> None:
-    """The inverse of L L' in place of its factor, both triangles; `work`: (n, n) or larger."""
-    invert(factor, n, work)
-    for i in range(n):
-        for j in range(n):
-            factor[i, j] = work[i, j]
-
-
-@njit(cache=True, nogil=True)
 def quadratic(a: Floats, x: Floats, n: int) -> float:
     """x'Ax over the leading n × n block."""
     total = 0.0

@@ -30,12 +30,16 @@ class Failure(IntEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Fit:
-    """Estimates of one contrast, each of shape (replicate,); NaN where `failure` is not NONE."""
+    """Estimates of one contrast, each of shape (replicate,); NaN where `failure` is not NONE.
+
+    `fell_back`: where another than the first of the models declared was fitted; None where only one was.
+    """
 
     estimate: Floats
     se: Floats
     df: Floats
     failure: NDArray[np.int64]
+    fell_back: NDArray[np.bool_] | None = None
 
     @property
     def statistic(self) -> Floats:

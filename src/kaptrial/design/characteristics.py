@@ -207,6 +207,8 @@ def _rows(s: Scenario, estimand: Estimand, fits: Fits, i: int, analysis: str, kn
     n = int(ok.sum())
     if n < 2:
         return rows
+    if fit.fell_back is not None and fit.fell_back.any():
+        add("fallback_rate", *_share(fit.fell_back))
     est, se = fit.estimate[ok], fit.se[ok]
     sd = float(est.std(ddof=1))
     mean, mean_mcse = float(est.mean()), sd / np.sqrt(n)

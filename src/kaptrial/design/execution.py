@@ -92,4 +92,10 @@ def best_endpoint(scenario: Scenario, estimand: Estimand) -> float:
 
 
 def _join(fits: Sequence[Fit], n: int) -> Fit:
-    return Fit(**{name: np.concatenate([getattr(f, name) for f in fits])[:n] for name in vars(fits[0])})
+    return Fit(
+        **{
+            name: np.concatenate([getattr(f, name) for f in fits])[:n]
+            for name, x in vars(fits[0]).items()
+            if x is not None
+        }
+    )

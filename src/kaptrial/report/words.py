@@ -158,10 +158,7 @@ def show_power(results: list[CellResult], provenance: dict[str, Any]) -> None:
         markup=False,
     )
     groups = [group for result in results for group in _grouped(result.rows)]
-    heads = [
-        {key: group[0][key] for key in (*results[0].cell.columns, *KEY)}
-        for group in groups
-    ]
+    heads = [{key: group[0][key] for key in (*results[0].cell.columns, *KEY)} for group in groups]
     varying = [key for key in heads[0] if len({str(head[key]) for head in heads}) > 1]
     if "estimand.day" in varying:
         varying.remove("day")
@@ -188,6 +185,12 @@ def show_power(results: list[CellResult], provenance: dict[str, Any]) -> None:
     if any(row["n_failed"] for group in groups for row in group):
         worst = max(row["n_failed"] for group in groups for row in group)
         console.print(f"up to {worst} replicates had no estimate and count as not rejecting", markup=False)
+    fallbacks = [row["value"] for group in groups for row in group if row["metric"] == "fallback_rate"]
+    if fallbacks:
+        share = f"up to {100 * max(fallbacks):.2g} % of replicates"
+        console.print(
+            f"{share} could not be fitted with the first covariance structure and took the next", markup=False
+        )
     for line in dict.fromkeys(line for result in results for line in result.warnings):
         console.print(line, markup=False)
     for result in results:

@@ -15,7 +15,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
-from kaptrial.analysis.fit import Fit, Floats
+from kaptrial.analysis.fit import Failure, Fit, Floats
 from kaptrial.analysis.mmrm import monotone, reml
 from kaptrial.analysis.mmrm.structures import STRUCTURES
 
@@ -48,7 +48,10 @@ class MmrmFit:
 
     def contrast(self, k: int) -> Fit:
         """The k-th contrast."""
-        return Fit(estimate=self.estimate[:, k], se=self.se[:, k], df=self.df[:, k], failure=self.failure)
+        return Fit(
+            estimate=self.estimate[:, k], se=self.se[:, k], df=self.df[:, k], failure=self.failure,
+            fell_back=(self.structure > 0) & (self.failure == Failure.NONE),
+        )  # fmt: skip
 
 
 def mmrm(

@@ -257,8 +257,8 @@ def fit(
                 trial[k] = psi[k] - length * step[k]
                 if k < n_therapist:
                     trial[k] = max(trial[k], 0.0)
-                elif not trial[k] > 0.01 * psi[k]:
-                    trial[k] = 0.01 * psi[k]
+                elif not trial[k] > 0.2 * psi[k]:
+                    trial[k] = 0.2 * psi[k]
             log_v = _moments(trial, n_therapist, group, level, n_arm, sums, products, n_cell, cells, kept, m)
             new = _value(m, log_v, factor, beta)
             if new <= value + 1e-10 * (1.0 + abs(value)):
