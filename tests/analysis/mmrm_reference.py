@@ -1,7 +1,8 @@
 """REML of one data set the long way: every score in one vector, its whole covariance matrix, and a general optimiser.
 
 Plain algebra and nothing shared with the package. Derivatives are numerical: by a complex step (f(x + ih) = f(x) +
-ih f′(x) to rounding, so long as f is made of analytic operations), the Hessian by central differences of such gradients.
+ih f′(x) to rounding, so long as f is made of analytic operations), the Hessian by central differences of such
+gradients.
 """
 
 from __future__ import annotations
@@ -58,8 +59,7 @@ class Data:
 
 def stack(y, arm, crossed, main, arm_weights, visit_weights, constrained_baseline=False):
     """The scores that count, their design (visit × arm, crossed covariates × visit, main covariates), the contrasts."""
-    n_patients, n_visits = y.shape
-    n_arms = len(arm_weights[0])
+    n_visits, n_arms = y.shape[1], len(arm_weights[0])
     use = np.isfinite(y) & np.isfinite(crossed).all(axis=1)[:, None] & np.isfinite(main).all(axis=1)[:, None]
     patient, visit = np.nonzero(use)
     columns, contrasts = [], []

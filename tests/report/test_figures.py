@@ -41,6 +41,7 @@ def written(folder: Path, scenario: str, *points: dict[str, float]) -> set[str]:
             "power_map",
         ),
         ("kare_factorial", [{}], "interaction_room"),
+        ("rescue_and_dropout", [{}], "estimands"),
     ],
 )
 def test_the_figure_is_written(tmp_path, scenario, points, figure):

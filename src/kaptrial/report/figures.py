@@ -188,6 +188,53 @@ def by_day(rows: Rows, *, unit: str, title: str, provenance: Mapping[str, Any]) 
     return figure
 
 
+def estimands(groups: Sequence[Mapping[str, Any]], *, unit: str, title: str, provenance: Mapping[str, Any]) -> Figure:
+    """Each analysis of one contrast beside the truth of its estimand, with power and type I error in figures.
+
+    `groups`: strategies, analysis, truth, mean, sd (of the estimates between trials), power, type_i_error (or None).
+    """
+    questions = list(dict.fromkeys(str(group["strategies"]) for group in groups))
+    height = 1.1 + 0.2 * len(groups) + 0.2 * len(questions)
+    figure, grid = _figure(DOUBLE, height, columns=2, sharey=True, width_ratios=[5, 1.6])
+    axes, numbers = grid[0]
+    y = 0.0
+    for q, question in enumerate(questions):
+        colour = COLOURS[q % len(COLOURS)]
+        mine = [group for group in groups if str(group["strategies"]) == question]
+        axes.annotate(
+            question.replace("_", " ") or "all analyses", (0, y), xycoords=("axes fraction", "data"), fontsize=7.5,
+            va="center", color=colour, xytext=(2, 0), textcoords="offset points",
+        )  # fmt: skip
+        top, y = y, y + 1
+        for group in mine:
+            mean, reach = group["mean"], 1.96 * group["sd"]
+            axes.plot([mean - reach, mean + reach], [y, y], color=colour, linewidth=1)
+            axes.plot([mean], [y], "o", color=colour, markersize=4)
+            shown = [group["power"], group["type_i_error"]]
+            for x, value in enumerate(shown):
+                text = "" if value is None else f"{value:.2f}" if x == 0 else f"{value:.3f}"
+                numbers.annotate(text, (x, y), ha="center", va="center", fontsize=7.5)
+            y += 1
+        axes.plot([mine[0]["truth"]] * 2, [top + 0.5, y - 0.5], color="0.35", linewidth=1, linestyle=(0, (3, 2)))
+    labels = []
+    for question in questions:
+        labels += ["", *(str(group["analysis"]) for group in groups if str(group["strategies"]) == question)]
+    axes.set_yticks(range(len(labels)), [label.replace("_", " ") for label in labels])
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylim(y - 0.4, -0.6)
+    axes.set_xlabel(f"{unit}. Point: mean estimate, line: 95 % range between trials; dashed: truth")
+    axes.set_title(title)
+    numbers.set_xlim(-0.6, 1.6)
+    numbers.set_xticks([0, 1], ["power", "type I error"])
+    numbers.xaxis.tick_top()
+    numbers.tick_params(length=0)
+    for side in numbers.spines.values():
+        side.set_visible(False)
+    numbers.tick_params(axis="y", left=False, labelleft=False)
+    _footer(figure, provenance)
+    return figure
+
+
 def heat_map(rows: Rows, paths: tuple[str, str], *, title: str, provenance: Mapping[str, Any]) -> Figure:
     """Power of the primary estimand over two varied paths, a panel a variant; white line: 80 %."""
     import numpy as np

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kaptrial.design.characteristics import row_key
+from kaptrial.design.characteristics import KEY, row_key
 from kaptrial.design.courses import decay, trajectories
 from kaptrial.report import figures
 from kaptrial.report.files import write_bytes, write_json, write_text
@@ -81,12 +81,18 @@ def _figures(results: list[CellResult], provenance: dict[str, Any]) -> dict[str,
         drawn["decay"] = figures.decay(
             decay(scenario, seed=seed), published, unit=scenario.scale.unit, provenance=provenance
         )
+    compared = _compared(first)
+    if len(compared) > 1:
+        asked = scenario.estimand
+        drawn["estimands"] = figures.estimands(
+            compared, unit=f"{asked.contrast} ({_effect_unit(first)})", title=f"{scenario.title}, day {asked.day:g}",
+            provenance=provenance,
+        )  # fmt: skip
     rows = [row for result in results for row in _primary(result)]
     paths = [key for key in first.cell.columns if key != "variant"]
     title = f"{scenario.estimand.contrast}, {scenario.estimand.endpoint}"
     if paths == ["estimand.day"]:
-        effect = "probability" if rows[0]["measure"] == "risk_difference" else scenario.scale.unit
-        drawn["power_by_day"] = figures.by_day(rows, unit=effect, title=title, provenance=provenance)
+        drawn["power_by_day"] = figures.by_day(rows, unit=_effect_unit(first), title=title, provenance=provenance)
     elif len(paths) == 1 and _is_numeric(rows, paths[0]):
         drawn["power_curve"] = figures.power_curve(
             rows, paths[0], title=f"{title}, day {scenario.estimand.day:g}", provenance=provenance
@@ -97,6 +103,30 @@ def _figures(results: list[CellResult], provenance: dict[str, Any]) -> dict[str,
     if room is not None:
         drawn["interaction_room"] = room
     return drawn
+
+
+def _compared(result: CellResult) -> list[dict[str, Any]]:
+    """The analyses of the primary contrast, day and measure, under every strategy asked, one entry each."""
+    primary = _primary(result)[0]
+    same = ("contrast", "endpoint", "day", "measure")
+    groups: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for row in result.rows:
+        if all(row[key] == primary[key] for key in same):
+            groups.setdefault(row_key(row), {})[row["metric"]] = row["value"]
+    return [
+        {
+            **dict(zip(KEY, key, strict=True)), "truth": found["truth"], "mean": found["mean_estimate"],
+            "sd": found["empirical_se"], "power": found.get("power"), "type_i_error": found.get("type_i_error"),
+        }
+        for key, found in groups.items()
+        if "mean_estimate" in found
+    ]  # fmt: skip
+
+
+def _effect_unit(result: CellResult) -> str:
+    measure = _primary(result)[0]["measure"]
+    named = {"risk_difference": "probability", "rmst_difference": "days", "difference": result.cell.scenario.scale.unit}
+    return named.get(measure, measure.replace("_", " "))
 
 
 def _primary(result: CellResult) -> list[dict[str, Any]]:
