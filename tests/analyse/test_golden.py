@@ -1,0 +1,203 @@
+"""Every number of R's reference answers, reproduced through the command line.
+
+Tolerances: 1e-4 relative on estimates and standard errors, 1e-3 on degrees of freedom. R mmrm's optimiser leaves up to
+5e-5 standard errors in its estimates, so that those are compared on that scale, and our restricted likelihood is the
+higher.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kaptrial.cli import main
+
+DATA = Path(__file__).parents[1] / "data"
+REAL = Path(__file__).parents[3] / "shared" / "validation" / "real"
+R = json.loads((DATA / "reference.json").read_text())
+ARMS = "ketamine_therapy - ketamine"
+TERMS = ("ketamine", "therapy", "ketamine:therapy")
+FACTORS = ("--factor", "ketamine", "--factor", "therapy")
+
+
+@pytest.fixture
+def rows(tmp_path):
+    """Analyse a file by the command line; its rows."""
+
+    def analyse(file, *options):
+        with pytest.raises(SystemExit) as stop:
+            main(["analyse", str(file), *map(str, options), "--json", str(tmp_path / "out.json")])
+        assert stop.value.code in (0, None)
+        return json.loads((tmp_path / "out.json").read_text())["results"]
+
+    return analyse
+
+
+def one(rows, **wanted):
+    """The only row with these values."""
+    found = [row for row in rows if all(row[key] == value for key, value in wanted.items())]
+    assert len(found) == 1, wanted
+    return found[0]
+
+
+def agrees(row, expected, *, rel=1e-4):
+    """Estimate, SE, df, statistic and p of R, as far as it gives them; df of a z test is no finite number."""
+    assert abs(row["estimate"] - expected["estimate"]) <= rel * max(abs(expected["estimate"]), expected["se"])
+    assert row["se"] == pytest.approx(expected["se"], rel=rel)
+    if "df" in expected:
+        df = None if expected["df"] == "Inf" else pytest.approx(expected["df"], rel=1e-3)
+        assert row["df"] == df
+    if "t" in expected:
+        assert row["statistic"] == pytest.approx(expected["t"], rel=rel, abs=rel)
+    if "p" in expected:
+        assert row["p"] == pytest.approx(expected["p"], rel=20 * rel)  # a p-value moves faster than its statistic
+
+
+@pytest.mark.parametrize("name", list(R["two_arm_mmrm"]))
+def test_mmrm_of_two_arms(rows, name):
+    covariance, df = name.split("_", 1)
+    options = ("--covariance", covariance, "--df", df.replace("_", "-"), "--reference", "ketamine")
+    found, expected = rows(DATA / "two_arm_monotone.csv", "--method", "mmrm", *options), R["two_arm_mmrm"][name]
+    for day, values in expected["by_day"].items():
+        agrees(one(found, contrast=ARMS, measure="difference", day=float(day)), values)
+    assert one(found, measure="reml_loglik")["estimate"] > expected["reml_loglik"] - 1e-6
+    matrix, days = np.array(expected["covariance"]), list(expected["by_day"])
+    for j, day in enumerate(days):
+        for k, other in enumerate(days[: j + 1]):
+            value = one(found, measure="covariance", contrast=f"{other},{day}")["estimate"]
+            assert abs(value - matrix[j, k]) < 1e-4 * np.sqrt(matrix[j, j] * matrix[k, k])
+
+
+@pytest.mark.parametrize("df", ["satterthwaite", "kenward-roger"])
+def test_mmrm_of_a_factorial(rows, df):
+    found = rows(DATA / "factorial_intermittent.csv", "--method", "mmrm", *FACTORS, "--covariate", "site", "--df", df)
+    expected = R["factorial_mmrm"][df.replace("-", "_")]
+    for name, values in expected["terms"].items():
+        term, day = name.split("@")
+        agrees(one(found, contrast=term, measure="difference", day=float(day)), values)
+    assert one(found, measure="reml_loglik")["estimate"] > expected["reml_loglik"] - 1e-6
+
+
+def test_ancova_and_response(rows):
+    file, day = DATA / "two_arm_monotone.csv", ("--reference", "ketamine", "--target-day", 56)
+    agrees(rows(file, "--method", "ancova", *day)[0], R["two_arm_ancova_day56_completers"], rel=1e-8)
+    found, expected = rows(file, "--method", "response", *day), R["two_arm_response_day56"]
+    agrees(one(found, analysis="response", measure="log_odds_ratio"), expected["log_odds_ratio"], rel=1e-6)
+    row = one(found, analysis="response", measure="risk_difference")
+    assert row["estimate"] == pytest.approx(expected["standardised_risk_difference"]["estimate"], rel=1e-6)
+    assert row["se"] == pytest.approx(expected["standardised_risk_difference"]["se_delta_fixed_covariates"], rel=1e-6)
+
+
+def test_partially_nested(rows):
+    file, expected = DATA / "partially_nested.csv", R["partially_nested"]
+    for df in ("satterthwaite", "kenward-roger"):
+        found = rows(file, "--method", "nested", "--reference", "ketamine", "--df", df)
+        agrees(
+            one(found, analysis="nested", measure="difference"),
+            expected["homoscedastic"][df.replace("-", "_")],
+            rel=1e-6,
+        )
+    agrees(one(found, analysis="ignoring_therapists"), expected["ignoring_therapists"], rel=1e-8)
+    assert one(found, measure="therapist_sd")["estimate"] == pytest.approx(
+        expected["homoscedastic"]["therapist_sd"], rel=1e-6
+    )
+    for name in ("ketamine", "ketamine_therapy"):
+        sd = one(found, measure="residual_sd", contrast=name)["estimate"]
+        assert sd == pytest.approx(expected["homoscedastic"]["residual_sd"], rel=1e-6)
+    likelihood = one(found, measure="reml_loglik")["estimate"]
+    assert likelihood == pytest.approx(expected["homoscedastic"]["reml_loglik"], abs=1e-7)
+
+
+def test_partially_nested_with_a_variance_an_arm(rows):
+    found = rows(DATA / "partially_nested.csv", "--method", "nested", "--reference", "ketamine", "--residual", "by_arm")
+    expected = R["partially_nested"]["heteroscedastic"]
+    agrees(one(found, analysis="nested", measure="difference"), expected, rel=1e-6)
+    assert one(found, measure="therapist_sd")["estimate"] == pytest.approx(expected["therapist_sd"], rel=1e-6)
+    for name, sd in expected["residual_sd_by_arm"].items():
+        assert one(found, measure="residual_sd", contrast=name)["estimate"] == pytest.approx(sd, rel=1e-6)
+    assert one(found, measure="reml_loglik")["estimate"] == pytest.approx(expected["reml_loglik"], abs=1e-7)
+
+
+def test_relapse(rows):
+    file, expected = DATA / "relapse.csv", R["relapse"]
+    options = ("--time", "time_days", "--event", "relapse", "--reference", "ketamine")
+    found = rows(file, "--method", "logrank", *options)
+    row = one(found, contrast=ARMS)
+    assert row["statistic"] == pytest.approx(expected["logrank_chisq"], rel=1e-8)
+    assert row["p"] == pytest.approx(expected["logrank_p"], rel=1e-7)
+    for name, median in expected["median_days"].items():
+        assert one(found, measure="median_days", contrast=name)["estimate"] == median
+    row, cox = one(rows(file, "--method", "cox", *options), contrast=ARMS), expected["cox_efron"]
+    agrees(row, {"estimate": cox["log_hr"], "se": cox["se"], "t": cox["z"], "p": cox["p"]}, rel=1e-8)
+    found = rows(file, "--method", "rmst", *options, "--target-day", 120)
+    for name, mean in expected["rmst_120"].items():
+        agrees(one(found, measure="rmst", contrast=name), mean, rel=1e-8)
+    difference = one(found, measure="rmst_difference")
+    means = [expected["rmst_120"][name] for name in ("ketamine_therapy", "ketamine")]
+    assert difference["estimate"] == pytest.approx(means[0]["estimate"] - means[1]["estimate"])
+    assert difference["se"] == pytest.approx(np.hypot(means[0]["se"], means[1]["se"]))
+
+
+def test_abstinent_days(rows):
+    found, expected = rows(DATA / "abstinent_days.csv", "--method", "abstinent_days", *FACTORS), R["abstinent_days"]
+    for term in TERMS:
+        agrees(one(found, contrast=term, measure="log_odds_ratio"), expected["quasibinomial_logit"][term], rel=1e-5)
+        agrees(one(found, contrast=term, measure="difference"), expected["percent_linear_interaction"][term], rel=1e-8)
+    for term in TERMS[:2]:
+        agrees(one(found, contrast=f"main({term})"), expected["percent_linear_main_effects"][term], rel=1e-8)
+    # R stops its iterations at 1e-8 of the deviance.
+    assert one(found, measure="dispersion")["estimate"] == pytest.approx(expected["dispersion"], rel=1e-5)
+
+
+def test_crossover(rows):
+    found, expected = rows(DATA / "crossover.csv", "--method", "crossover", "--reference", "control"), R["crossover"]
+    agrees(one(found, contrast="ketamine - control"), expected["treatment"], rel=1e-7)
+    row, carried = one(found, measure="carryover"), expected["carryover_test_on_totals"]
+    assert (row["statistic"], row["df"], row["p"]) == pytest.approx(
+        (carried["t"], carried["df"], carried["p"]), rel=1e-8
+    )
+
+
+@pytest.mark.parametrize("strategy", ["MAR", "JR", "CR", "CIR"])
+def test_reference_based(rows, strategy):
+    options = ("--imputation", strategy, "--reference", "ketamine", "--target-day", 56, "--covariance", "us")
+    (row,) = rows(DATA / "two_arm_monotone.csv", "--method", "reference_based", *options)
+    agrees(row, R["two_arm_reference_based_day56"]["strategies"][strategy], rel=1e-4)
+
+
+# nlme::gls(CHANGE ~ visit + visit:THERAPY + visit:BASVAL [+ GENDER | + factor(POOLINV)], correlation = corSymm(form =
+# ~ v | PATIENT), weights = varIdent(form = ~ 1 | visit), method = "REML"), tolerances 1e-10; FEV1 ~ visit +
+# visit:ARMCD + visit:FEV1_BL + RACE + SEX likewise. gls leaves up to 1e-5 of a standard error; the likelihoods agree
+# to 1e-6.
+HAMD = ("--patient", "PATIENT", "--arm", "THERAPY", "--reference", "PLACEBO", "--day", "VISIT", "--baseline", "BASVAL",
+        "--score", "CHANGE")  # fmt: skip
+FEV = ("--patient", "USUBJID", "--arm", "ARMCD", "--reference", "PBO", "--day", "VISITN", "--baseline", "FEV1_BL",
+       "--score", "FEV1", "--covariate", "RACE", "--covariate", "SEX")  # fmt: skip
+
+
+@pytest.mark.skipif(not REAL.exists(), reason="the real data sets stand beside the project only")
+@pytest.mark.parametrize(
+    ("file", "options", "estimates", "errors", "likelihood"),
+    [
+        ("antidepressant_hamd17.csv", HAMD, (0.0918064464, -1.4032115464, -2.2246564238, -2.8018342261),
+         (0.6826282186, 0.9240397692, 0.9999234464, 1.1140273427), -1747.10142503),
+        ("antidepressant_hamd17.csv", (*HAMD, "--covariate", "GENDER"),
+         (0.0660346746, -1.4289237950, -2.2510819526, -2.8286938637),
+         (0.6866394415, 0.9271347271, 1.0012586803, 1.1165784894), -1746.45750105),
+        ("antidepressant_hamd17.csv", (*HAMD, "--covariate", "POOLINV"),
+         (0.1979690615, -1.3043279746, -2.0886930528, -2.6440928481),
+         (0.6715992964, 0.8587032266, 0.9091965024, 1.0100981111), -1706.70566979),
+        ("fev.csv", FEV, (4.030512962, 3.960933081, 3.011053106, 4.410576793),
+         (1.0518623931, 0.8146883617, 0.6654961910, 1.6662061739), -1685.39360883),
+    ],
+)  # fmt: skip
+def test_real_trials(rows, file, options, estimates, errors, likelihood):
+    found = rows(REAL / file, "--method", "mmrm", *options)
+    differences = [row for row in found if row["measure"] == "difference"]
+    assert len(differences) == 4
+    for row, estimate, se in zip(differences, estimates, errors, strict=True):
+        agrees(row, {"estimate": estimate, "se": se})
+    assert one(found, measure="reml_loglik")["estimate"] == pytest.approx(likelihood, abs=1e-6)
