@@ -86,9 +86,8 @@ class DataFile:
         differs = values != values[first_row][row_patient]
         if differs.any():
             row = int(differs.argmax())
-            raise ScenarioError(
-                f"{self.path}: column `{column}` = {values[row]!r} at row {row + 2}: must be the same for a patient"
-            )
+            cell = f"column `{column}` = {str(values[row])!r} at row {row + 2}"
+            raise ScenarioError(f"{self.path}: {cell}: must be the same for a patient")
         return first_row
 
     def arms(
@@ -100,7 +99,7 @@ class DataFile:
         if not factors:
             names, codes = np.unique(self.frame[arm].to_numpy()[rows].astype(str), return_inverse=True)
             if len(names) < 2:
-                raise ScenarioError(f"{self.path}: column `{arm}` = only {names[0]!r}: must name two arms or more")
+                raise ScenarioError(f"{self.path}: column `{arm}` = only {str(names[0])!r}: must name two arms or more")
             return tuple(map(str, names)), codes.astype(np.int64), ()
         if len(factors) > 2 or len(set(factors)) < len(factors):
             raise ScenarioError(f"--factor = {', '.join(factors)}: must be one or two different columns coded 0/1")
