@@ -424,14 +424,22 @@ def _null_runs(s: Scenario) -> list[_NullRun]:
 
 
 def _warnings(cell: Cell, found: Iterable[Truth]) -> list[str]:
+    s = cell.scenario
+    warnings = []
+    if (
+        s.relapse is not None
+        and s.relapse.among == "responders"
+        and any(estimand.endpoint == "time_to_relapse" for estimand in s.estimands)
+    ):
+        warnings.append("time_to_relapse compares responders: these arms are not randomised, who responds comes later")
     worst = max(truth.past_best for truth in found)
-    if worst <= 0.05:
-        return []
-    where = ", ".join(
-        f"{key} = {value}" for key, value in cell.columns.items() if not key.startswith(("estimand.", "design."))
-    )
-    return [
-        f"{100 * worst:.0f} % of patients in one arm would improve past the best score of {cell.scenario.outcome.scale}"
-        + (f" ({where})" if where else "")
-        + ": clipping makes interactions of its own; compare truth with truth_if_additive"
-    ]
+    if worst > 0.05:
+        where = ", ".join(
+            f"{key} = {value}" for key, value in cell.columns.items() if not key.startswith(("estimand.", "design."))
+        )
+        warnings.append(
+            f"{100 * worst:.0f} % of patients in one arm would improve past the best score of {s.outcome.scale}"
+            + (f" ({where})" if where else "")
+            + ": clipping makes interactions of its own; compare truth with truth_if_additive"
+        )
+    return warnings

@@ -100,7 +100,10 @@ def show_description(scenario: Scenario, found: list[Truth], seed: int) -> None:
         )
         table.add_row(where, f"{value.value:g}", spread, value.unit, value.source)
     console.print(table)
-    truth_table = Table("contrast", "endpoint", "day", "truth", "MCSE", *(arm.id for arm in scenario.arms), box=None)
+    events = scenario.conduct.intercurrent_events
+    handled = ("strategies",) if events else ()
+    head = ("contrast", "endpoint", "day", *handled, "truth", "MCSE", *(arm.id for arm in scenario.arms))
+    truth_table = Table(*head, box=None)
     truth_table.title = f"\nTruth under the model (means of the recorded endpoint by arm; seed {seed})"
     for estimand, truth in zip(scenario.estimands, found, strict=True):
         means = (f"{mean:.2f}" for mean in truth.arm_means)
@@ -108,6 +111,7 @@ def show_description(scenario: Scenario, found: list[Truth], seed: int) -> None:
             estimand.contrast,
             estimand.endpoint,
             f"{estimand.day:g}",
+            *((estimand.strategies.described(events),) if events else ()),
             by_mcse(truth.value, truth.mcse),
             error(truth.mcse),
             *means,
