@@ -8,8 +8,10 @@ covariance over a missingness pattern's visits,
     −2ℓ = Σ n log|V| + Σ_t log|I + G C_t| + log|A| + c − b'A⁻¹b,
 
 all from sums by pattern, and by therapist and pattern. Minimised by Newton's method with central differences of fourth
-order whose steps are a fraction of the parameters' standard errors, a therapist variance at 0 held there. Satterthwaite
-degrees of freedom from the observed information of the parameters that are not at 0.
+order whose steps are a fraction of the parameters' standard errors, a therapist variance at 0 held there. V is given by
+the elements of S in V = L(I + S)L', L the factor of V so far: their standard errors do not depend on how closely visits
+are correlated. Satterthwaite degrees of freedom, which feel no linear change of parameters, from the observed
+information of those that are not at 0. Scores are standardised first, for the arithmetic's sake.
 """
 
 from __future__ import annotations
@@ -34,8 +36,8 @@ _NOT_OBSERVED = int(Failure.NOT_OBSERVED)
 _CONFOUNDED = int(Failure.CONFOUNDED_COVARIATE)
 _NO_VARIANCE = int(Failure.NO_RESIDUAL_VARIANCE)
 MAX_STEPS = 50
-# Step of the differences in standard errors: their truncation error is then near its fourth power, rounding 1e-10.
-_STEP = 0.1
+# Step of the differences in standard errors: truncation is near its fourth power, 1e-6, rounding of second ones 1e-10.
+_STEP = 0.03
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,14 +146,21 @@ def _cells(y, w, therapist, masks, n_patterns, n_cell, cells):  # type: ignore[n
 
 
 @njit(cache=True, nogil=True)
-def _value(psi, n_patterns, masks, counts, t, n_cell, cells, column, n, times, contrast, inverse, beta, v, w):  # type: ignore[no-untyped-def]
-    """−2ℓ without its constant and c'A⁻¹c at parameters ψ = (elements of V, therapist variances); NaN if not definite.
+def _value(psi, lower, n_patterns, masks, counts, t, n_cell, cells, column, n, times, contrast, inverse, beta, v, w):  # type: ignore[no-untyped-def]
+    """−2ℓ without its constant and c'A⁻¹c at parameters ψ = (elements of S, therapist variances); NaN if not definite.
 
-    Fills A⁻¹ and β.
+    Fills A⁻¹, β and V = L(I + S)L', L = `lower`.
     """
     n_visits, m = column.shape
     n_v = n_visits * (n_visits + 1) // 2
-    structures.fill(structures.US, psi[:n_v], n_visits, v)
+    for j in range(n_visits):
+        for k in range(j + 1):
+            total = 0.0
+            for x in range(j + 1):
+                for z in range(k + 1):
+                    share = psi[max(x, z) * (max(x, z) + 1) // 2 + min(x, z)] + (1.0 if x == z else 0.0)
+                    total += lower[j, x] * share * lower[k, z]
+            v[j, k] = v[k, j] = total
     value = reml.pattern_weights(v, masks, counts, n_patterns, w)
     if not value > -np.inf:
         return np.nan, np.nan
@@ -228,30 +237,46 @@ def _value(psi, n_patterns, masks, counts, t, n_cell, cells, column, n, times, c
 
 
 @njit(cache=True, nogil=True)
-def _steps(psi, n_visits, n_patients, per_therapist, n_busy, times, steps):  # type: ignore[no-untyped-def]
+def _steps(psi, within, n_patients, per_therapist, n_busy, times, steps):  # type: ignore[no-untyped-def]
     """A fraction of each parameter's rough standard error."""
-    k, total = 0, 0.0
+    n_visits, k = len(within), 0
     for j in range(n_visits):
-        vjj = psi[j * (j + 1) // 2 + j]
-        total += vjj / n_visits
         for i in range(j + 1):
-            vii = psi[i * (i + 1) // 2 + i]
-            steps[k] = _STEP * sqrt((vjj * vii + psi[k] ** 2) / n_patients)
+            steps[k] = _STEP * sqrt((2.0 if i == j else 1.0) / n_patients)
             k += 1
-    steps[k] = _STEP * (psi[k] + 0.5 * total / per_therapist) * sqrt(2.0 / n_busy)
+    variance = np.trace(within) / n_visits
+    steps[k] = _STEP * (psi[k] + 0.5 * variance / per_therapist) * sqrt(2.0 / n_busy)
     if len(psi) > k + 1:
         spread = 0.0
         for j in range(n_visits):
             spread += (times[j] - times.mean()) ** 2
-        floor = 0.5 * total / (per_therapist * max(spread, 1e-12))
+        floor = 0.5 * variance / (per_therapist * max(spread, 1e-12))
         steps[k + 1] = _STEP * (psi[k + 1] + floor) * sqrt(2.0 / n_busy)
 
 
 @njit(cache=True, nogil=True)
+def _standardise(scores):  # type: ignore[no-untyped-def]
+    """Scores about their mean in units of their SD, and that SD; as they are, and 1, where all are the same."""
+    mean, sd = np.nanmean(scores), np.nanstd(scores)
+    if not sd > 1e-12 * abs(mean):
+        return scores, 1.0
+    return (scores - mean) / sd, sd
+
+
+@njit(cache=True, nogil=True)
+def _factor(a, lower):  # type: ignore[no-untyped-def]
+    """The Cholesky factor of `a` into `lower`, whose upper triangle is 0; False if not positive definite."""
+    for j in range(len(a)):
+        lower[j, : j + 1] = a[j, : j + 1]
+    return dense.cholesky(lower, len(a), 1e-14)
+
+
+@njit(cache=True, nogil=True)
 def _fit_one(  # type: ignore[no-untyped-def]
-    y, arm, therapist, crossed, main, weights, visit, times, template, n_therapists, out, variances, covariance
+    scores, arm, therapist, crossed, main, weights, visit, times, template, n_therapists, out, variances, covariance
 ):  # fmt: skip
-    n_arms, n_visits = len(weights), y.shape[1]
+    n_arms, n_visits = len(weights), scores.shape[1]
+    y, unit = _standardise(scores)
     w, scales = design_matrix(arm, crossed, main, n_arms)
     m = w.shape[1]
     masks, counts = np.empty(256, dtype=np.int64), np.empty(256)
@@ -302,10 +327,10 @@ def _fit_one(  # type: ignore[no-untyped-def]
     )  # fmt: skip
     if code != 0:
         return code
+    lower = np.zeros((n_visits, n_visits))
+    if not _factor(within, lower):
+        return _SINGULAR
     psi, trial = np.zeros(n_psi), np.zeros(n_psi)
-    for j in range(n_visits):
-        for k in range(j + 1):
-            psi[j * (j + 1) // 2 + k] = within[j, k]
     psi[n_v] = 0.02 * within[0, 0]
     if len(times):
         psi[n_v + 1] = 0.01 * within[0, 0] / max(np.var(times), 1e-12)
@@ -315,13 +340,13 @@ def _fit_one(  # type: ignore[no-untyped-def]
     hessian, steps = np.empty((n_psi, n_psi)), np.empty(n_psi)
     free = np.ones(n_psi, dtype=np.bool_)
     value, variance = _value(
-        psi, n_patterns, masks, counts, t, n_cell, cells, column, n, times, contrast, inverse, beta, v, pattern
+        psi, lower, n_patterns, masks, counts, t, n_cell, cells, column, n, times, contrast, inverse, beta, v, pattern
     )
     if value != value:
         return _SINGULAR
     done = False
     for _ in range(MAX_STEPS):
-        _steps(psi, n_visits, n_patients, n_cell.sum() / n_busy, n_busy, times, steps)
+        _steps(psi, within, n_patients, n_cell.sum() / n_busy, n_busy, times, steps)
         at = psi.copy()
         ahead = np.empty((n_psi, 4))
         offsets = np.array([-2.0, -1.0, 1.0, 2.0])
@@ -330,8 +355,8 @@ def _fit_one(  # type: ignore[no-untyped-def]
             for i in range(4):
                 at[k] = psi[k] + offsets[i] * steps[k]
                 ahead[k, i], e[i] = _value(
-                    at, n_patterns, masks, counts, t, n_cell, cells, column, n, times, contrast, inverse, beta, v,
-                    pattern,
+                    at, lower, n_patterns, masks, counts, t, n_cell, cells, column, n, times, contrast, inverse, beta,
+                    v, pattern,
                 )  # fmt: skip
             at[k] = psi[k]
             f = ahead[k]
@@ -350,8 +375,8 @@ def _fit_one(  # type: ignore[no-untyped-def]
                             at[k] = psi[k] + si * size * steps[k]
                             at[el] = psi[el] + sj * size * steps[el]
                             f_at, _unused = _value(
-                                at, n_patterns, masks, counts, t, n_cell, cells, column, n, times, contrast, inverse,
-                                beta, v, pattern,
+                                at, lower, n_patterns, masks, counts, t, n_cell, cells, column, n, times, contrast,
+                                inverse, beta, v, pattern,
                             )  # fmt: skip
                             total += si * sj * f_at
                     estimate = total / (4.0 * size * size * steps[k] * steps[el])
@@ -361,7 +386,22 @@ def _fit_one(  # type: ignore[no-untyped-def]
         for k in range(n_v, n_psi):
             free[k] = psi[k] > 0.0 or g[k] < 0.0
         value, variance = _value(
-            psi, n_patterns, masks, counts, t, n_cell, cells, column, n, times, contrast, inverse, beta, v, pattern
+            psi,
+            lower,
+            n_patterns,
+            masks,
+            counts,
+            t,
+            n_cell,
+            cells,
+            column,
+            n,
+            times,
+            contrast,
+            inverse,
+            beta,
+            v,
+            pattern,
         )
         which = np.flatnonzero(free)
         small, b = np.empty((n_psi, n_psi)), np.empty(n_psi)
@@ -399,7 +439,7 @@ def _fit_one(  # type: ignore[no-untyped-def]
                 if k >= n_v:
                     trial[k] = max(trial[k], 0.0)
             new, _unused = _value(
-                trial, n_patterns, masks, counts, t, n_cell, cells, column, n, times, contrast, inverse, beta, v,
+                trial, lower, n_patterns, masks, counts, t, n_cell, cells, column, n, times, contrast, inverse, beta, v,
                 pattern,
             )  # fmt: skip
             if new <= value + 1e-9 * (1.0 + abs(value)):
@@ -413,7 +453,10 @@ def _fit_one(  # type: ignore[no-untyped-def]
             if free[k] and (psi[k] > 0.0) != (trial[k] > 0.0):
                 stays = False
         done = stays and length == 1.0 and abs(decrement) < 1e-11
-        psi[:] = trial
+        psi[n_v:] = trial[n_v:]
+        within[:, :] = v
+        if not _factor(within, lower):
+            return _SINGULAR
         value = new
     if not done or not trace > 0.0 or not variance > 0.0:
         return _NOT_CONVERGED
@@ -425,11 +468,11 @@ def _fit_one(  # type: ignore[no-untyped-def]
                 scaling += log(scales[a])
     out[0] = 0.0
     for i in range(n):
-        out[0] += contrast[i] * beta[i]
-    out[1], out[2] = sqrt(variance), 2.0 * variance * variance / trace
-    out[3] = -0.5 * (value + (n_scores - n) * log(2.0 * pi)) - scaling
-    variances[0] = psi[n_v]
+        out[0] += contrast[i] * beta[i] * unit
+    out[1], out[2] = sqrt(variance) * unit, 2.0 * variance * variance / trace
+    out[3] = -0.5 * (value + (n_scores - n) * log(2.0 * pi * unit * unit)) - scaling
+    variances[0] = psi[n_v] * unit * unit
     if len(times):
-        variances[1] = psi[n_v + 1]
-    structures.fill(structures.US, psi[:n_v], n_visits, covariance)
+        variances[1] = psi[n_v + 1] * unit * unit
+    covariance[:, :] = within * (unit * unit)
     return _NONE

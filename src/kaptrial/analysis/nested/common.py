@@ -25,6 +25,7 @@ from kaptrial.analysis.fit import Failure, Floats
 
 _NONE = int(Failure.NONE)
 _TOO_FEW_PATIENTS = int(Failure.TOO_FEW_PATIENTS)
+_TOO_FEW_THERAPISTS = int(Failure.TOO_FEW_THERAPISTS)
 _NO_RESIDUAL_VARIANCE = int(Failure.NO_RESIDUAL_VARIANCE)
 _NOT_CONVERGED = int(Failure.NOT_CONVERGED)
 SINGULAR = int(Failure.SINGULAR_COVARIANCE)
@@ -273,9 +274,13 @@ def fit(
     for i in range(q):
         change -= h[i] * moved[i]  # ∂(c'A⁻¹c)/∂λ
     adjusted = unit
+    e_ll, e_ls, e_ss = -sum_2 - t2 + tt, sum_1 + t1, left
+    determinant = e_ll * e_ss - e_ls * e_ls
+    if not e_ll > -_COLLINEAR * sum_2:  # every arm or covariate has its therapist: nothing is left to tell λ from
+        return nan, nan, nan, _TOO_FEW_THERAPISTS, nan
+    if not determinant > _COLLINEAR * e_ll * e_ss:  # every therapist has one patient: λ and σ² cannot be told apart
+        return nan, nan, nan, _TOO_FEW_PATIENTS, nan
     if kenward_roger:
-        e_ll, e_ls, e_ss = -sum_2 - t2 + tt, sum_1 + t1, left
-        determinant = e_ll * e_ss - e_ls * e_ls
         w_ll, w_ls, w_ss = 2.0 * e_ss / determinant, -2.0 * e_ls / determinant, 2.0 * e_ll / determinant
         _lower(d2, h, q, moved2)
         gain = 0.0

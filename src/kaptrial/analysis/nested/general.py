@@ -23,12 +23,15 @@ from kaptrial.analysis.nested.sums import Ints
 
 _NONE = int(Failure.NONE)
 _TOO_FEW_PATIENTS = int(Failure.TOO_FEW_PATIENTS)
+_TOO_FEW_THERAPISTS = int(Failure.TOO_FEW_THERAPISTS)
 _NO_RESIDUAL_VARIANCE = int(Failure.NO_RESIDUAL_VARIANCE)
 _NOT_CONVERGED = int(Failure.NOT_CONVERGED)
 _SINGULAR = int(Failure.SINGULAR_COVARIANCE)
 MAX_STEPS = 100
 # Step of the differences, relative: truncation h⁴ and rounding 1e-16/h² are then both near 1e-11.
 _STEP = 2e-3
+# Information below this share of what it would be were the means known, or free of the other variances, is rounding.
+_NOTHING = 1e-7
 
 
 @njit(cache=True, nogil=True)
@@ -278,6 +281,11 @@ def fit(
         psi[:] = trial
     if not done:
         return nan, nan, nan, _NOT_CONVERGED, nan
+    for k in range(n):
+        if not expected[k, k] > -_NOTHING * second[k, k, size, 0]:
+            return nan, nan, nan, _TOO_FEW_THERAPISTS if k < n_therapist else _TOO_FEW_PATIENTS, nan
+    if not dense.cholesky(expected.copy(), n, _NOTHING):
+        return nan, nan, nan, _SINGULAR, nan
     return _infer(n_patients, contrast, value, beta, inverse, first, second, g, observed, expected, free, kenward_roger)
 
 
