@@ -149,6 +149,9 @@ def read_file(path: Path) -> DataFile:
         raise ScenarioError(
             f"{path}: must be a CSV file with a header line ({str(error).strip().splitlines()[-1]})"
         ) from None
+    if not isinstance(frame.index, pd.RangeIndex):
+        # pandas would take the first column for labels, and every other value for its neighbour's.
+        raise ScenarioError(f"{path}: rows have more cells than the header line: must have one a column")
     if frame.empty:
         raise ScenarioError(f"{path} = no rows: must hold one row a patient and visit")
     for column in frame:

@@ -44,6 +44,18 @@ DAYS = "patient,arm,abstinent_days,days\n1,a,5,10\n2,b,9,10\n"
         (DAYS.replace("9,10", "11,10"), ["--method", "abstinent_days"], ["`abstinent_days` = 11 at row 3", "≤ `days`"]),
         (DAYS.replace("9,10", "9.5,10"), ["--method", "abstinent_days"], ["= 9.5 at row 3", "whole number"]),
         (DAYS.replace("9,10", "9,0"), ["--method", "beta_binomial"], ["column `days` = 0 at row 3", "must be > 0"]),
+        (LONG, ["--patient", "id"], ["column `id` is missing", "must be one of patient, arm"]),
+        (LONG, ["--score", "madrs"], ["column `madrs` is missing"]),
+        (LONG, ["--baseline", "screening"], ["column `screening` is missing"]),
+        (LONG, ["--method", "nested", "--therapist", "who"], ["column `who` is missing"]),
+        (LONG.replace("1,a,7,", "1,a,week,"), [], ["column `day` = 'week' at row 2", "must be a number"]),
+        (LONG.replace("1,a,7,", "1,a,,"), [], ["column `day` is empty at row 2"]),
+        (LONG.replace("1,a,7,", ",a,7,"), [], ["column `patient` is empty at row 2"]),
+        (LONG.replace("30,20", "30,inf"), [], ["column `score` = inf at row 2", "must be a number"]),
+        (LONG.replace(",x", ",x,").replace(",y", ",y,"), [], ["more cells than the header line"]),
+        (LONG.replace(",", ";"), [], ["column `patient` is missing"]),
+        (TIMES.replace("9,0", ",0"), ["--method", "rmst"], ["no patient of b has a time"]),
+        (TIMES.replace("9,0", "soon,0"), ["--method", "cox"], ["column `time_days` = 'soon' at row 3"]),
         ("patient,arm\n", [], ["no rows"]),
         ("", [], ["must be a CSV file"]),
     ],
@@ -60,6 +72,15 @@ def test_refused_in_one_line(tmp_path, capsys, text, options, parts):
     for part in parts:
         assert part in error
     assert not (tmp_path / "out.json").exists()
+
+
+def test_a_folder_is_no_file(tmp_path, capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["analyse", str(tmp_path)])
+    assert stop.value.code == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert f"{tmp_path}: cannot be read" in error
 
 
 def test_codes_with_leading_zeros_are_names(tmp_path, capsys):

@@ -123,6 +123,8 @@ def test_a_number_or_a_named_failure(tmp_path, method):
             if row["failure"]:
                 assert np.isnan(row["p"]), row
                 assert np.isnan(row["estimate"]), row
+            elif not tests and row["measure"] not in MAY_HAVE_NO_NUMBER:
+                assert np.isfinite(row["estimate"]), row
             elif tests:
                 assert np.isfinite(row["estimate"]), row
                 assert 0 <= row["p"] <= 1, row
@@ -133,7 +135,28 @@ def test_a_number_or_a_named_failure(tmp_path, method):
     assert analysed > PER_METHOD / 4
 
 
+def test_scores_that_are_all_the_same_have_no_tipping_point(tmp_path):
+    path = tmp_path / "data.csv"
+    pd.DataFrame(
+        {"patient": range(12), "arm": list("ab") * 6, "baseline": np.arange(12.0), "day": 7, "score": 5.0}
+    ).to_csv(path, index=False)
+    rows = analyse(path, "reference_based", Options(tipping_point=True, imputation=("MAR",))).to_dict("records")
+    assert [row["failure"] for row in rows] == ["no_residual_variance", "failed"]
+    assert all(np.isnan(row["estimate"]) for row in rows)
+
+
+def test_four_arms_are_not_a_factorial(tmp_path):
+    rng = np.random.default_rng(4)
+    path = tmp_path / "data.csv"
+    pd.DataFrame(
+        {"patient": range(40), "arm": list("abcd") * 10, "abstinent_days": rng.integers(5, 25, 40), "days": 30}
+    ).to_csv(path, index=False)
+    rows = analyse(path, "abstinent_days").to_dict("records")
+    assert [row["contrast"] for row in rows if row["analysis"] == "percent_linear"] == ["b - a", "c - a", "d - a"]
+
+
 # Rows that hold a number and test nothing; a median that is not reached and the θ of a Poisson count have none.
+MAY_HAVE_NO_NUMBER = ("median_days", "theta")
 NO_TEST = (
     "reml_loglik", "covariance", "design_effect", "therapist_sd", "crossed_sd", "residual_sd", "median_days", "rmst",
     "dispersion", "overdispersion", "theta", "response", "tipping_point",

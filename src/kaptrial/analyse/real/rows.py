@@ -43,13 +43,20 @@ def fit_row(
 
 
 def value_row(
-    value: Any, *, analysis: str, measure: str, contrast: str | None = None, day: float = NAN, se: float = NAN
+    value: Any,
+    *,
+    analysis: str,
+    measure: str,
+    contrast: str | None = None,
+    day: float = NAN,
+    se: float = NAN,
+    failure: int = Failure.NONE,
 ) -> Row:
-    """A number that tests nothing: a variance component, a median, a likelihood."""
+    """A number that tests nothing: a variance component, a median, a likelihood; `failure` of the fit it is from."""
     return {
         "analysis": analysis, "contrast": contrast, "measure": measure, "day": float(day),
         "estimate": float(value), "se": float(se), "df": NAN, "statistic": NAN, "p": NAN, "lower": NAN, "upper": NAN,
-        "n_observed": None, "failure": "",
+        "n_observed": None, "failure": named(failure),
     }  # fmt: skip
 
 

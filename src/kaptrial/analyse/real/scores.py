@@ -165,17 +165,23 @@ def nested_rows(path: Path, options: Options) -> list[Row]:
                     n_observed=n,
                 )
             )
+            failure = int(found.fit.failure[0])
             ratio = (found.fit.se[0] / naive.se[0]) ** 2
-            rows.append(value_row(ratio, analysis="nested", measure="design_effect", contrast=contrast, day=day))
-        rows.append(value_row(found.therapist_sd[0], analysis="nested", measure="therapist_sd", day=day))
+            values: list[tuple[str, str | None, float]] = [("design_effect", contrast, ratio)]
+            rows += _value_rows(values, "nested", day, failure or int(naive.failure[0]))
+        values = [("therapist_sd", None, found.therapist_sd[0])]
         if found.crossed_sd is not None:
-            rows.append(value_row(found.crossed_sd[0], analysis="nested", measure="crossed_sd", day=day))
-        for a, name in enumerate(trials.arms):
-            rows.append(
-                value_row(found.residual_sd[0, a], analysis="nested", measure="residual_sd", contrast=name, day=day)
-            )
-        rows.append(value_row(found.reml_loglik[0], analysis="nested", measure="reml_loglik", day=day))
+            values.append(("crossed_sd", None, found.crossed_sd[0]))
+        values += [("residual_sd", name, found.residual_sd[0, a]) for a, name in enumerate(trials.arms)]
+        rows += _value_rows([*values, ("reml_loglik", None, found.reml_loglik[0])], "nested", day, failure)
     return rows
+
+
+def _value_rows(values: list[tuple[str, str | None, float]], analysis: str, day: float, failure: int) -> list[Row]:
+    return [
+        value_row(value, analysis=analysis, measure=measure, contrast=contrast, day=day, failure=failure)
+        for measure, contrast, value in values
+    ]
 
 
 def _with_therapists(path: Path, options: Options) -> Trials:
@@ -223,9 +229,11 @@ def nested_mmrm_rows(path: Path, options: Options) -> list[Row]:
                     n_observed=int(np.isfinite(trials.score[..., v]).sum()),
                 )
             )
-    rows.append(value_row(found.therapist_sd[0], analysis="nested_mmrm", measure="therapist_sd"))
-    rows.append(value_row(found.reml_loglik[0], analysis="nested_mmrm", measure="reml_loglik"))
-    return rows
+    values: list[tuple[str, str | None, float]] = [
+        ("therapist_sd", None, found.therapist_sd[0]),
+        ("reml_loglik", None, found.reml_loglik[0]),
+    ]
+    return rows + _value_rows(values, "nested_mmrm", NAN, int(found.fit.failure[0]))
 
 
 def reference_based_rows(path: Path, options: Options) -> list[Row]:
@@ -259,7 +267,9 @@ def reference_based_rows(path: Path, options: Options) -> list[Row]:
                 )
             )
             if options.tipping_point:
-                limit = float(np.nanmax(trials.score) - np.nanmin(trials.score))
+                seen = trials.score[np.isfinite(trials.score)]
+                # Scores that are all the same have no range to look in, and no significance to lose.
+                limit = float(np.ptp(seen)) if len(seen) and np.ptp(seen) > 0 else 1.0
                 tip = tipping_point(
                     *data, strategy=strategy, reference=reference, better=options.better, limit=limit,
                     alpha=options.alpha, structures=options.covariance,

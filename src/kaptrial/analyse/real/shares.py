@@ -11,6 +11,7 @@ from kaptrial.analyse.real.options import Options
 from kaptrial.analyse.real.rows import Row, contrasts, fit_row, value_row
 from kaptrial.analysis import counts, proportion
 from kaptrial.analysis.ancova import ancova
+from kaptrial.analysis.fit import Fit
 from kaptrial.data_file import DataFile, Floats, Indices, read_file
 
 
@@ -56,6 +57,10 @@ def _denominator(data: DataFile, column: str, wanted: bool) -> Floats:
     return n
 
 
+def _value_row(value: float, fit: Fit, analysis: str, measure: str) -> Row:
+    return value_row(value, analysis=analysis, measure=measure, failure=int(fit.failure[0]))
+
+
 def abstinent_days_rows(path: Path, options: Options) -> list[Row]:
     """Days of success out of days: quasi-binomial odds ratio, and linear on the percent, in a 2×2 without interaction
     too.
@@ -76,12 +81,13 @@ def abstinent_days_rows(path: Path, options: Options) -> list[Row]:
                 n_observed=seen,
             )
         )
-    rows.append(value_row(found.dispersion[0], analysis="quasibinomial_logit", measure="dispersion"))
-    linear = "percent_linear_interaction" if len(data.contrasts) == 3 else "percent_linear"
+    rows.append(_value_row(found.dispersion[0], found.fit, "quasibinomial_logit", "dispersion"))
+    factorial = len(options.factors) == 2
+    linear = "percent_linear_interaction" if factorial else "percent_linear"
     for contrast, weights in data.contrasts:
         fit = ancova(percent, data.arm, data.covariates, weights)
         rows.append(fit_row(options, fit, analysis=linear, contrast=contrast, measure="difference", n_observed=seen))
-    if len(data.contrasts) == 3:
+    if factorial:
         # Two factors without their interaction: each one the arms, the other a covariate.
         for f in (0, 1):
             level = np.array(data.levels)[data.arm[0]].T[None]
@@ -108,7 +114,7 @@ def beta_binomial_rows(path: Path, options: Options) -> list[Row]:
     for contrast, weights in data.contrasts:
         found = proportion.beta_binomial(data.k, data.n, data.arm, data.covariates, weights)
         rows.append(fit_row(options, found.fit, analysis="beta_binomial", contrast=contrast, measure="log_odds_ratio"))
-    rows.append(value_row(found.overdispersion[0], analysis="beta_binomial", measure="overdispersion"))
+    rows.append(_value_row(found.overdispersion[0], found.fit, "beta_binomial", "overdispersion"))
     return rows
 
 
@@ -119,5 +125,5 @@ def count_rows(path: Path, options: Options) -> list[Row]:
     for contrast, weights in data.contrasts:
         found = counts.negative_binomial(data.k, data.n, data.arm, data.covariates, weights)
         rows.append(fit_row(options, found.fit, analysis="counts", contrast=contrast, measure="log_rate_ratio"))
-    rows.append(value_row(found.theta[0], analysis="counts", measure="theta"))
+    rows.append(_value_row(found.theta[0], found.fit, "counts", "theta"))
     return rows

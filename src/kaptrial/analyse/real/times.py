@@ -97,8 +97,7 @@ def cox_rows(path: Path, options: Options) -> list[Row]:
 def rmst_rows(path: Path, options: Options) -> list[Row]:
     """Restricted mean time up to --target-day: difference, log ratio and each arm's mean; medians."""
     data = read(path, options)
-    last = min(float(np.nanmax(np.where(data.arm == a, data.time, np.nan))) for a in range(len(data.arms)))
-    horizon = last if options.target_day is None else options.target_day
+    horizon = _last_day(path, data) if options.target_day is None else options.target_day
     if not horizon > 0:
         raise ScenarioError(f"--target-day = {horizon:g}: must be > 0")
     found = survival.rmst(data.time, data.event, data.arm, len(data.arms), horizon)
@@ -122,6 +121,17 @@ def rmst_rows(path: Path, options: Options) -> list[Row]:
         )
         rows.append(row | {"failure": named(int(found.failure[0, a]))})
     return rows + median_rows(data, "rmst")
+
+
+def _last_day(path: Path, data: Times) -> float:
+    """The last day up to which every arm is followed."""
+    last = []
+    for a, name in enumerate(data.arms):
+        times = data.time[(data.arm == a) & np.isfinite(data.time)]
+        if len(times) == 0:
+            raise ScenarioError(f"{path}: no patient of {name} has a time: every arm must, or give --target-day")
+        last.append(float(times.max()))
+    return min(last)
 
 
 def median_rows(data: Times, analysis: str) -> list[Row]:
