@@ -53,7 +53,7 @@ def agrees(row, expected, *, rel=1e-4):
     if "t" in expected:
         assert row["statistic"] == pytest.approx(expected["t"], rel=rel, abs=rel)
     if "p" in expected:
-        # A p-value moves by up to t² times what its statistic does; statistics agree better than `rel`, so 20 is enough.
+        # A p-value moves by up to t² times what its statistic does; statistics agree better than `rel`: 20 is enough.
         assert row["p"] == pytest.approx(expected["p"], rel=20 * rel)
 
 
