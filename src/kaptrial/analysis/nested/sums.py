@@ -7,6 +7,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from kaptrial.analysis.fit import Floats
+from kaptrial.analysis.predictor import dot, total
 
 Ints = NDArray[np.int64]
 
@@ -21,42 +22,62 @@ def gather(
     y, arm, therapist (patient,), −1 for no therapist; x (patient, p). Fills n_arm (arm,), sums (arm, p + 1), products
     (arm, p + 1, p + 1), lower triangles; n_cell (therapist, arm) and cells (therapist, arm, p + 1).
     """
-    p = x.shape[1]
-    n_arm[:] = 0.0
-    sums[:, :] = 0.0
-    products[:, :, :] = 0.0
+    n, p = x.shape
+    columns = np.empty((p + 3, n))
+    seen, own = columns[p + 1], columns[p + 2]
+    _complete(y, x, seen)
+    for i in range(n):
+        if seen[i] > 0.0:
+            origin[:p] = x[i]
+            origin[p] = y[i]
+            break
+    for k in range(p):
+        _centre(x[:, k], seen, float(origin[k]), columns[k])
+    _centre(y, seen, float(origin[p]), columns[p])
+
     n_cell[:, :] = 0.0
     cells[:, :, :] = 0.0
-    u = np.empty(p + 1)
-    first = True
-    for i in range(len(y)):
-        complete = y[i] == y[i]
-        for k in range(p):
-            u[k] = x[i, k]
-            if u[k] != u[k]:
-                complete = False
-        if not complete:
-            continue
-        u[p] = y[i]
-        if first:
-            for k in range(p + 1):
-                origin[k] = u[k]
-            first = False
-        a = arm[i]
-        n_arm[a] += 1.0
-        row, square = sums[a], products[a]
+    for i in range(n):
+        if therapist[i] >= 0:
+            n_cell[therapist[i], arm[i]] += seen[i]
+    for k in range(p + 1):
+        for i in range(n):
+            if therapist[i] >= 0:
+                cells[therapist[i], arm[i], k] += columns[k, i]
+
+    # The sums of an arm run over all patients, the others' numbers 0: processors do that faster than they choose.
+    for a in range(len(n_arm)):
+        _keep(seen, arm, a, own)
+        n_arm[a] = total(own)
         for k in range(p + 1):
-            u[k] -= origin[k]
-            value = u[k]
-            row[k] += value
+            _keep(columns[k], arm, a, own)
+            sums[a, k] = total(own)
             for el in range(k + 1):
-                square[k, el] += value * u[el]
-        t = therapist[i]
-        if t >= 0:
-            n_cell[t, a] += 1.0
-            cell = cells[t, a]
-            for k in range(p + 1):
-                cell[k] += u[k]
+                products[a, k, el] = dot(own, columns[el])
+
+
+@njit(cache=True, nogil=True)
+def _complete(y: Floats, x: Floats, seen: Floats) -> None:
+    """1 for patients whose numbers are all finite, 0 for others."""
+    for i in range(len(y)):
+        seen[i] = 0.0 * y[i]
+    for k in range(x.shape[1]):
+        for i in range(len(y)):
+            seen[i] += 0.0 * x[i, k]
+    for i in range(len(y)):
+        seen[i] = 1.0 if seen[i] == 0.0 else 0.0
+
+
+@njit(cache=True, nogil=True)
+def _centre(values: Floats, seen: Floats, origin: float, out: Floats) -> None:
+    for i in range(len(values)):
+        out[i] = values[i] - origin if seen[i] > 0.0 else 0.0
+
+
+@njit(cache=True, nogil=True)
+def _keep(column: Floats, arm: Ints, a: int, out: Floats) -> None:
+    for i in range(len(arm)):
+        out[i] = column[i] if arm[i] == a else 0.0
 
 
 @njit(cache=True, nogil=True)
