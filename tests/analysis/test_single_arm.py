@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import binom, t, ttest_1samp
+from scipy.stats import binom, binomtest, t, ttest_1samp
 
 from kaptrial.analysis.binary import clopper_pearson
 from kaptrial.analysis.fit import Failure
@@ -40,7 +40,7 @@ def test_failures_are_named():
     assert fit.failure.tolist() == expected
     share = response(np.array([[np.nan, np.nan], [1.0, np.nan], [0.0, 1.0]]))
     assert share.failure.tolist() == [Failure.TOO_FEW_PATIENTS, Failure.NONE, Failure.NONE]
-    assert np.isnan([share.estimate[0], share.lower[0], share.upper[0]]).all()
+    assert np.isnan([share.estimate[0], share.se[0], *(end[0] for end in share.interval(0.05))]).all()
     assert share.estimate.tolist()[1:] == [1.0, 0.5]
 
 
@@ -56,7 +56,31 @@ def test_nasty_changes_give_an_estimate_or_a_named_failure():
 def test_response_has_the_exact_interval():
     share = response(np.array([[1.0] * 14 + [0.0] * 6 + [np.nan]]))
     # binom.test(14, 20) in R 4.2.2.
-    assert (share.lower[0], share.upper[0]) == pytest.approx((0.4572108, 0.8810684), abs=1e-7)
+    lower, upper = share.interval(0.05)
+    assert (lower[0], upper[0]) == pytest.approx((0.4572108, 0.8810684), abs=1e-7)
+
+
+def test_a_benchmark_moves_the_test_and_not_the_interval():
+    change = np.random.default_rng(4).normal(-6, 9, (20, 15))
+    plain, against = mean_change(change), mean_change(change, -4.0)
+    np.testing.assert_allclose(against.p, ttest_1samp(change, -4.0, axis=1).pvalue, rtol=1e-10)
+    np.testing.assert_array_equal(against.interval(0.05), plain.interval(0.05))
+    np.testing.assert_allclose(against.departure, plain.estimate + 4.0)
+
+
+@pytest.mark.parametrize("benchmark", [0.02, 0.3, 0.5, 0.9])
+def test_the_exact_test_rejects_where_the_exact_interval_leaves_the_benchmark_out(benchmark):
+    n = 17
+    y = (np.arange(n) < np.arange(n + 1)[:, None]).astype(float)  # 0 to n responders
+    share = response(y, benchmark)
+    for k, p in enumerate(share.p):
+        tails = [binomtest(k, n, benchmark, alternative=side).pvalue for side in ("less", "greater")]
+        assert p == pytest.approx(min(1.0, 2 * min(tails)), rel=1e-10)
+    for alpha in (0.01, 0.05, 0.2):
+        lower, upper = share.interval(alpha)
+        np.testing.assert_array_equal(share.p < alpha, (benchmark < lower) | (benchmark > upper))
+    assert np.isnan(response(y).p).all()  # nothing asked, nothing tested
+    assert np.isnan(response(np.full((1, 3), np.nan), benchmark).p).all()
 
 
 def test_expected_half_width_and_assurance_of_a_mean_agree_with_simulation():

@@ -337,10 +337,10 @@ CASES: dict[str, Case] = {
     "adjunct that does nothing": case(
         {"arms[0].adjuncts": [{"name": "TMS", "from_day": 1, "to_day": 2}]}, "arms[0].adjuncts[0]", "needs"
     ),
-    "one arm": gone("arms[1]", "arms = 1", "must be two arms or more"),
+    "one arm": gone("arms[1]", "estimand.contrast = 'ketamine_cbt - ketamine'", "must be ketamine, the only arm"),
     "two arms of one name": case({"arms[1].id": "ketamine"}, "arms[1].id = 'ketamine'", "must differ"),
     "2x2 with three arms": case(_third_arm, "arms = [[0, 1], [1, 0], [1, 1]]", "2×2 must be 00, 01, 10 and 11"),
-    "no arms at all": case({"arms": []}, "arms = 0", "must be two arms or more"),
+    "no arms at all": case({"arms": []}, "arms = 0", "must be one arm or more"),
     "2x2 with two arms": case(LEVELS, "arms = [[1, 0], [1, 1]]", "2×2 must be 00, 01, 10 and 11"),
     "factor at level 2": case(
         {"arms[0].factors": {"drug": 2, "talk": 0}}, "arms[0].factors.drug = 2", "must be 0 or 1"

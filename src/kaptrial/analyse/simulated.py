@@ -18,9 +18,11 @@ from kaptrial.analysis.mmrm import mmrm
 from kaptrial.analysis.nested import nested
 from kaptrial.analysis.nested_longitudinal import nested_longitudinal
 from kaptrial.analysis.proportion import beta_binomial, quasi_binomial
+from kaptrial.analysis.single_arm import mean_change
+from kaptrial.analysis.single_arm import response as single_arm_response
 from kaptrial.analysis.survival import cox, logrank, rmst
 from kaptrial.spec.scenario import Scenario
-from kaptrial.spec.trial import BINARY, Estimand
+from kaptrial.spec.trial import BINARY, SINGLE_ARM, Estimand
 from kaptrial.trials import Trials
 
 # The covariates whose effect may differ from visit to visit; the others have one slope.
@@ -83,6 +85,8 @@ def measure(method: str, endpoint_name: str) -> str:
         return "log_odds_ratio"
     if method == "rmst":
         return "rmst_difference"
+    if method in SINGLE_ARM:
+        return endpoint_name
     return "risk_difference" if endpoint_name in BINARY else "difference"
 
 
@@ -201,6 +205,14 @@ def _beta_binomial(q: Question) -> Fit:
     return beta_binomial(*_days(q), q.trials.arm, q.covariates, q.weights).fit
 
 
+def _single_arm_change(q: Question) -> Fit:
+    return mean_change(q.y, q.estimand.benchmark)
+
+
+def _single_arm_response(q: Question) -> Fit:
+    return single_arm_response(q.y, q.estimand.benchmark)
+
+
 ESTIMATORS: dict[str, Callable[[Question], Fit]] = {
     "ancova": _ancova,
     "difference": _difference,
@@ -216,4 +228,6 @@ ESTIMATORS: dict[str, Callable[[Question], Fit]] = {
     "rmst": _rmst,
     "quasibinomial": _quasibinomial,
     "beta_binomial": _beta_binomial,
+    "single_arm_change": _single_arm_change,
+    "single_arm_response": _single_arm_response,
 }

@@ -32,7 +32,8 @@ class Failure(IntEnum):
 class Fit:
     """Estimates of one contrast, each of shape (replicate,); NaN where `failure` is not NONE.
 
-    `fell_back`: where another than the first of the models declared was fitted; None where only one was.
+    `fell_back`: where another than the first of the models declared was fitted; None where only one was. `null`: the
+    value that the test asks about; None for 0.
     """
 
     estimate: Floats
@@ -40,11 +41,17 @@ class Fit:
     df: Floats
     failure: NDArray[np.int64]
     fell_back: NDArray[np.bool_] | None = None
+    null: Floats | None = None
+
+    @property
+    def departure(self) -> Floats:
+        """estimate − null."""
+        return self.estimate if self.null is None else self.estimate - self.null
 
     @property
     def statistic(self) -> Floats:
-        """estimate / se."""
-        return self.estimate / self.se
+        """(estimate − null) / se."""
+        return self.departure / self.se
 
     @property
     def p(self) -> Floats:

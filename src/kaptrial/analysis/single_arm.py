@@ -9,11 +9,11 @@ over the binomial distribution of the responders.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import chdtr, gammaln, stdtrit, xlog1py, xlogy
+from scipy.special import betainc, chdtr, gammaln, stdtrit, xlog1py, xlogy
 
 from kaptrial.analysis.ancova import ancova
 from kaptrial.analysis.binary import clopper_pearson
@@ -22,32 +22,54 @@ from kaptrial.analysis.fit import Failure, Fit, Floats
 _MOST_PATIENTS = 10_000_000
 
 
-def mean_change(change: Floats) -> Fit:
-    """Mean of each replicate's changes with its SE and n − 1 degrees of freedom; change : (replicate, patient)."""
-    return ancova(change, np.zeros(change.shape, dtype=np.int64), np.empty((*change.shape, 0)), [1.0])
+def mean_change(change: Floats, benchmark: float | None = None) -> Fit:
+    """Mean of each replicate's changes with its SE and n − 1 degrees of freedom; change : (replicate, patient).
+
+    The test asks whether the mean is `benchmark`, or 0.
+    """
+    fit = ancova(change, np.zeros(change.shape, dtype=np.int64), np.empty((*change.shape, 0)), [1.0])
+    return fit if benchmark is None else replace(fit, null=np.full(len(change), benchmark))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Share:
-    """A share with its exact interval, each (replicate,); NaN where `failure` is not NONE."""
+class Share(Fit):
+    """A share of `n` patients with exact inference; its SE, √(p(1 − p)/n), serves neither test nor interval."""
 
-    estimate: Floats
-    lower: Floats
-    upper: Floats
-    failure: NDArray[np.int64]
+    n: NDArray[np.int64]
+
+    @property
+    def p(self) -> Floats:
+        """2·min(P(X ≤ k), P(X ≥ k)) under `null`: below alpha where the 1 − alpha interval leaves `null` out.
+
+        NaN where there is no null.
+        """
+        if self.null is None:
+            return np.full(len(self.n), np.nan)
+        k = np.where(self.n > 0, np.round(self.estimate * self.n), 0.0)
+        least = np.where(k == 0, 1.0, betainc(np.maximum(k, 1), self.n - k + 1, self.null))
+        most = np.where(k == self.n, 1.0, betainc(np.maximum(self.n - k, 1), k + 1, 1.0 - self.null))
+        return np.where(self.n > 0, np.minimum(1.0, 2.0 * np.minimum(least, most)), np.nan)
+
+    def interval(self, alpha: float) -> tuple[Floats, Floats]:
+        """Clopper and Pearson's two-sided 1 − alpha interval."""
+        return clopper_pearson(np.where(self.n > 0, np.round(self.estimate * self.n), 0.0), self.n, alpha)
 
 
-def response(y: Floats, alpha: float = 0.05) -> Share:
-    """Share of responders with Clopper and Pearson's two-sided 1 − alpha interval.
+def response(y: Floats, benchmark: float | None = None) -> Share:
+    """Share of responders, with a test of `benchmark` if one is given.
 
     y : (replicate, patient); 1 for response, 0 for none, NaN for not observed.
     """
     n = (~np.isnan(y)).sum(axis=1)
-    events = np.nansum(y, axis=1)
-    lower, upper = clopper_pearson(events, n, alpha)
-    failure = np.where(n == 0, int(Failure.TOO_FEW_PATIENTS), int(Failure.NONE))
-    estimate = np.where(n > 0, events / np.maximum(n, 1), np.nan)
-    return Share(estimate=estimate, lower=lower, upper=upper, failure=failure)
+    estimate = np.where(n > 0, np.nansum(y, axis=1) / np.maximum(n, 1), np.nan)
+    return Share(
+        estimate=estimate,
+        se=np.sqrt(estimate * (1.0 - estimate) / np.maximum(n, 1)),
+        df=np.where(n > 0, np.inf, np.nan),
+        failure=np.where(n == 0, int(Failure.TOO_FEW_PATIENTS), int(Failure.NONE)),
+        null=None if benchmark is None else np.full(len(y), benchmark),
+        n=n,
+    )
 
 
 def expected_half_width_of_mean(n: ArrayLike, sd: float, alpha: float = 0.05) -> Floats:

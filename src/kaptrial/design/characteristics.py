@@ -23,11 +23,13 @@ from kaptrial.spec.trial import BINARY, Estimand
 from kaptrial.truth import Truth, truths, truths_if_additive, truths_without_expectancy
 
 Row = dict[str, Any]
-# What tells the rows of one question from those of another.
+# What tells the rows of one question from those of another; of one arm, `benchmark` too.
 KEY = ("analysis", "contrast", "endpoint", "day", "strategies")
 # Tests rather than estimators: Fisher's has no standard error, and the log-rank's one-step
 # log hazard ratio is drawn away from the truth by ties and large effects.
 TESTS = ("fisher", "logrank")
+# An exact method, whose power no t test at its SE tells.
+EXACT = ("single_arm_response",)
 # Power at which the detectable difference is stated.
 TARGET_POWER = 0.8
 # A truth nearer to 0 than this many of its standard errors has no sign to be wrong about.
@@ -36,7 +38,20 @@ _SIGN_KNOWN = 4.0
 
 def row_key(row: Row) -> tuple[Any, ...]:
     """The question that a row is about."""
-    return tuple(row[key] for key in KEY)
+    return (*(row[key] for key in KEY), row.get("benchmark"))
+
+
+def question(s: Scenario, estimand: Estimand, analysis: str) -> Row:
+    """What the rows of one analysis of an estimand are about."""
+    about: Row = {
+        "analysis": analysis,
+        "contrast": estimand.contrast,
+        "measure": measure(analysis.split()[0], estimand.endpoint),
+        "endpoint": estimand.endpoint,
+        "day": estimand.day,
+        "strategies": estimand.strategies.described(s.conduct.intercurrent_events),
+    }
+    return about if len(s.arms) > 1 else about | {"benchmark": estimand.benchmark or 0.0}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,20 +103,13 @@ def characteristics(
         rows: list[Row] = []
         for i, estimand in enumerate(cell.scenario.estimands):
             for analysis in cell.scenario.analyses(estimand):
-                head = {
-                    "analysis": analysis,
-                    "contrast": estimand.contrast,
-                    "measure": measure(analysis.split()[0], estimand.endpoint),
-                    "endpoint": estimand.endpoint,
-                    "day": estimand.day,
-                    "strategies": estimand.strategies.described(cell.scenario.conduct.intercurrent_events),
-                    **cell.columns,
-                }
+                head = {**question(cell.scenario, estimand, analysis), **cell.columns}
                 found = _rows(cell.scenario, estimand, own, i, analysis, known_truths[i])
                 for p, fit in zip(plan, under_null, strict=True):
                     if i in p.estimands:
                         found.append(_rejection(p.metric, fit[i, analysis], cell.scenario.analysis.alpha))
-                rows += [{**head, **row, "favours": _favours(cell.scenario, truth[i])} for row in found]
+                favours = None if len(cell.scenario.arms) == 1 else _favours(cell.scenario, truth[i])
+                rows += [{**head, **row, "favours": favours} for row in found]
         if cell.scenario.analysis.multiplicity is not None:
             rows += _multiplicity_rows(cell, own, [(p, fit) for p, fit in zip(plan, under_null, strict=True)])
         results.append(CellResult(cell=cell, rows=rows, fits=own, truths=truth, warnings=_warnings(cell, truth)))
@@ -185,9 +193,13 @@ def _rows(s: Scenario, estimand: Estimand, fits: Fits, i: int, analysis: str, kn
     fit, alpha = fits[i, analysis], s.analysis.alpha
     asked = measure(analysis.split()[0], estimand.endpoint)
     truth = known.actual.on(asked)
-    name = {None: "power", "synergy": "false_synergy_rate"}.get(s.null, "type_i_error")
+    alone = s.contrast(estimand).kind == "single"
+    # A null of the model takes away the drug or the therapy, and leaves what one arm is tested against, its benchmark.
+    name = "power" if alone else {None: "power", "synergy": "false_synergy_rate"}.get(s.null, "type_i_error")
     n_failed = int((fit.failure != 0).sum())
     rows = [_rejection(name, fit, alpha)]
+    if alone:
+        rows.append(_rejection("power_better", fit, alpha, better=better(s, estimand.endpoint, asked)))
 
     def add(metric: str, value: float | None, mcse: float | None) -> None:
         rows.append(
@@ -218,15 +230,16 @@ def _rows(s: Scenario, estimand: Estimand, fits: Fits, i: int, analysis: str, kn
         add("empirical_se", sd, sd / np.sqrt(2 * (n - 1)))
     if analysis not in TESTS:
         model = float(np.sqrt(np.mean(se**2)))
-        add("model_se", model, float(np.std(se**2, ddof=1) / (2 * model * np.sqrt(n))))
+        add("model_se", model, float(np.std(se**2, ddof=1) / (2 * model * np.sqrt(n))) if model > 0 else 0.0)
         lower, upper = fit.interval(alpha)
         add("coverage", *_share((lower[ok] <= truth.value) & (truth.value <= upper[ok])))
-    add("type_s", *_type_s(fit, alpha, truth))
+    from_null = replace(truth, value=truth.value - (estimand.benchmark or 0.0))
+    add("type_s", *_type_s(fit, alpha, from_null))
     if analysis != "logrank":
-        add("type_m", *_type_m(fit, alpha, truth))
+        add("type_m", *_type_m(fit, alpha, from_null))
     if estimand.margin is not None and analysis not in TESTS:
         rows.append(_non_inferiority(s, estimand, asked, fit))
-    if analysis not in TESTS:
+    if analysis not in (*TESTS, *EXACT):
         detectable = detectable_difference(sd, float(np.median(fit.df[ok])), alpha, TARGET_POWER)
         add("detectable_difference", detectable, detectable / np.sqrt(2 * (n - 1)))
     if s.contrast(estimand).kind == "interaction":
@@ -237,11 +250,18 @@ def _rows(s: Scenario, estimand: Estimand, fits: Fits, i: int, analysis: str, kn
     return rows
 
 
-def _rejection(metric: str, fit: Fit, alpha: float, *, least: bool = False) -> Row:
-    """Share of replicates that reject; a failed fit does not. `least`: no residual variance counts as a rejection."""
+def _rejection(
+    metric: str, fit: Fit, alpha: float, *, least: bool = False, better: Literal["lower", "higher"] | None = None
+) -> Row:
+    """Share of replicates that reject; a failed fit does not.
+
+    `least`: no residual variance counts as a rejection. `better`: only rejections with the estimate on this side count.
+    """
     rejects = np.nan_to_num(fit.p, nan=1.0) < alpha
     if least:
         rejects |= fit.failure == 2
+    if better is not None:
+        rejects &= fit.departure < 0 if better == "lower" else fit.departure > 0
     value, mcse = _share(rejects)
     n_failed = int((fit.failure != 0).sum())
     return {
@@ -283,11 +303,14 @@ def _share(hits: np.ndarray) -> tuple[float, float]:
 
 
 def _type_s(fit: Fit, alpha: float, truth: Truth) -> tuple[float | None, float | None]:
-    """Share of the rejections whose sign is wrong (Gelman & Carlin 2014); None if the truth has no sign."""
+    """Share of the rejections whose sign is wrong (Gelman & Carlin 2014); None if the truth has no sign.
+
+    `truth`: less the value that the test asks about, as in `_type_m`.
+    """
     rejected = np.nan_to_num(fit.p, nan=1.0) < alpha
     if abs(truth.value) <= _SIGN_KNOWN * truth.mcse or not rejected.any():
         return None, None
-    return _share(np.sign(fit.estimate[rejected]) != np.sign(truth.value))
+    return _share(np.sign(fit.departure[rejected]) != np.sign(truth.value))
 
 
 def _type_m(fit: Fit, alpha: float, truth: Truth) -> tuple[float | None, float | None]:
@@ -295,7 +318,7 @@ def _type_m(fit: Fit, alpha: float, truth: Truth) -> tuple[float | None, float |
     rejected = np.nan_to_num(fit.p, nan=1.0) < alpha
     if abs(truth.value) <= _SIGN_KNOWN * truth.mcse or rejected.sum() < 2:
         return None, None
-    sizes = np.abs(fit.estimate[rejected]) / abs(truth.value)
+    sizes = np.abs(fit.departure[rejected]) / abs(truth.value)
     return float(sizes.mean()), float(sizes.std(ddof=1) / np.sqrt(len(sizes)))
 
 
@@ -342,17 +365,14 @@ def _multiplicity_rows(cell: Cell, own: Fits, nulls: list[tuple[_NullRun, Fits]]
     def add(hits: np.ndarray, metric: str, estimand: Estimand | None, analysis: str) -> None:
         value, mcse = _share(hits)
         about = (
-            {"contrast": "all estimands", "measure": "rejection", "endpoint": "", "day": None, "strategies": ""}
+            {"analysis": analysis, "contrast": "all estimands", "measure": "rejection", "endpoint": "", "day": None,
+             "strategies": ""}
             if estimand is None
-            else {
-                "contrast": estimand.contrast, "measure": measure(analysis.split()[0], estimand.endpoint),
-                "endpoint": estimand.endpoint, "day": estimand.day,
-                "strategies": estimand.strategies.described(s.conduct.intercurrent_events),
-            }
+            else question(s, estimand, analysis)
         )  # fmt: skip
         rows.append(
             {
-                "analysis": analysis, **about, **cell.columns, "metric": metric, "value": value, "mcse": mcse,
+                **about, **cell.columns, "metric": metric, "value": value, "mcse": mcse,
                 "n_replicates": len(hits), "n_failed": 0, "favours": None,
             }
         )  # fmt: skip
@@ -389,8 +409,10 @@ class _NullRun:
 
 
 def null_of(s: Scenario, estimand: Estimand) -> Null | None:
-    """The null hypothesis a contrast tests; None where its sides differ in both drug and therapy."""
+    """The null hypothesis a contrast tests; None where its sides differ in drug and therapy, or there is one arm."""
     contrast = s.contrast(estimand)
+    if contrast.kind == "single":
+        return None
     if contrast.kind == "interaction":
         return "synergy"
     sides = [[s.arms[a] for a in side] for side in (contrast.left, contrast.right)]
@@ -426,6 +448,11 @@ def _null_runs(s: Scenario) -> list[_NullRun]:
 def _warnings(cell: Cell, found: Iterable[Truth]) -> list[str]:
     s = cell.scenario
     warnings = []
+    if len(s.arms) == 1:
+        warnings.append(
+            "one arm: its mean holds time, expectancy and regression to the mean as well as the treatment, and nothing"
+            " in the trial tells them apart; --set null=drug shows what is left without the drug and the hope of it"
+        )
     if (
         s.relapse is not None
         and s.relapse.among == "responders"

@@ -121,7 +121,7 @@ def _drug_alone(scenario: Scenario, last_day: int) -> Scenario:
         expectancy=Expectancy(drug=hope),
         conduct=Conduct(),
         randomisation=Randomisation(),
-        analysis=replace(scenario.analysis, covariates=()),
+        analysis=replace(scenario.analysis, methods=("difference",), covariates=()),
         design=replace(scenario.design, visits=days, n_per_arm=None, n_total=PATIENTS, allocation=allocation),
         estimand=Estimand(contrast="infusions_6 - infusions_1", day=days[-1], endpoint=endpoint),
         secondary=(),

@@ -92,7 +92,7 @@ def best_endpoint(scenario: Scenario, estimand: Estimand) -> float:
 
 
 def _join(fits: Sequence[Fit], n: int) -> Fit:
-    return Fit(
+    return type(fits[0])(
         **{
             name: np.concatenate([getattr(f, name) for f in fits])[:n]
             for name, x in vars(fits[0]).items()

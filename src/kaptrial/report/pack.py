@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kaptrial.design.characteristics import KEY, row_key
+from kaptrial.design.characteristics import KEY, question, row_key
 from kaptrial.design.courses import decay, trajectories
 from kaptrial.report import figures
 from kaptrial.report.files import write_bytes, write_json, write_text
 from kaptrial.spec.files import dump
+from kaptrial.spec.trial import BINARY
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,12 +56,10 @@ def _estimates(results: list[CellResult]) -> pd.DataFrame:
     frames = []
     for result in results:
         for (i, analysis), fit in result.fits.items():
-            estimand = result.cell.scenario.estimands[i]
+            about = question(result.cell.scenario, result.cell.scenario.estimands[i], analysis)
+            about.pop("measure")
             columns = {
-                **result.cell.columns, "analysis": analysis, "contrast": estimand.contrast,
-                "endpoint": estimand.endpoint, "day": estimand.day,
-                "strategies": estimand.strategies.described(result.cell.scenario.conduct.intercurrent_events),
-                "replicate": range(1, len(fit.se) + 1),
+                **result.cell.columns, **about, "replicate": range(1, len(fit.se) + 1),
                 "estimate": fit.estimate, "se": fit.se, "df": fit.df, "p": fit.p, "failure": fit.failure,
             }  # fmt: skip
             frames.append(pd.DataFrame(columns))
@@ -115,7 +114,7 @@ def _compared(result: CellResult) -> list[dict[str, Any]]:
             groups.setdefault(row_key(row), {})[row["metric"]] = row["value"]
     return [
         {
-            **dict(zip(KEY, key, strict=True)), "truth": found["truth"], "mean": found["mean_estimate"],
+            **dict(zip(KEY, key[:-1], strict=True)), "truth": found["truth"], "mean": found["mean_estimate"],
             "sd": found["empirical_se"], "power": found.get("power"), "type_i_error": found.get("type_i_error"),
         }
         for key, found in groups.items()
@@ -125,15 +124,16 @@ def _compared(result: CellResult) -> list[dict[str, Any]]:
 
 def _effect_unit(result: CellResult) -> str:
     measure = _primary(result)[0]["measure"]
-    named = {"risk_difference": "probability", "rmst_difference": "days", "difference": result.cell.scenario.scale.unit}
+    unit = result.cell.scenario.scale.unit
+    named = {"risk_difference": "probability", "rmst_difference": "days", "difference": unit, "change": unit}
+    named |= dict.fromkeys(BINARY, "probability")
     return named.get(measure, measure.replace("_", " "))
 
 
 def _primary(result: CellResult) -> list[dict[str, Any]]:
     """The rows of the primary estimand by the first method."""
     asked, method = result.cell.scenario.estimand, result.cell.scenario.analyses(result.cell.scenario.estimand)[0]
-    events = result.cell.scenario.conduct.intercurrent_events
-    wanted = (method, asked.contrast, asked.endpoint, asked.day, asked.strategies.described(events))
+    wanted = row_key(question(result.cell.scenario, asked, method))
     return [row for row in result.rows if row_key(row) == wanted]
 
 

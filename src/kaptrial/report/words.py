@@ -28,7 +28,7 @@ def _console() -> Console:
 
 # The metrics a table on the terminal shows; the files hold all of them.
 SHOWN = (
-    "power", "type_i_error", "false_synergy_rate", "expectancy_only_rate", "truth", "truth_if_additive",
+    "power", "power_better", "type_i_error", "false_synergy_rate", "expectancy_only_rate", "truth", "truth_if_additive",
     "truth_without_expectancy", "bias", "empirical_se", "coverage", "power_non_inferiority", "power_multiplicity",
     "power_any", "power_all",
 )  # fmt: skip
@@ -162,13 +162,17 @@ def show_power(results: list[CellResult], provenance: dict[str, Any]) -> None:
         markup=False,
     )
     groups = [group for result in results for group in _grouped(result.rows)]
-    heads = [{key: group[0][key] for key in (*results[0].cell.columns, *KEY)} for group in groups]
+    keys = (*results[0].cell.columns, *KEY, *(["benchmark"] if "benchmark" in groups[0][0] else []))
+    heads = [{key: group[0].get(key) for key in keys} for group in groups]
     varying = [key for key in heads[0] if len({str(head[key]) for head in heads}) > 1]
-    if "estimand.day" in varying:
-        varying.remove("day")
+    for key in ("day", "benchmark"):
+        if f"estimand.{key}" in varying:
+            varying.remove(key)
     same = [f"{key}: {_plain(heads[0][key])}" for key in heads[0] if len({str(head[key]) for head in heads}) == 1]
     console.print("; ".join(same) + "\n", markup=False)
     present = [m for m in SHOWN if any(row["metric"] == m for group in groups for row in group)]
+    if "power_better" in present:  # what is found worse than a benchmark is no success
+        present.remove("power")
     for extra in ("truth_if_additive", "truth_without_expectancy"):
         values = [{row["metric"]: row["value"] for row in group} for group in groups]
         if all(v.get(extra) == v.get("truth") for v in values):

@@ -10,7 +10,7 @@ from kaptrial.spec.errors import Misfit
 from kaptrial.spec.noun import noun
 from kaptrial.spec.treatment import Arm
 
-Kind = Literal["difference", "interaction", "simple", "main"]
+Kind = Literal["difference", "interaction", "simple", "main", "single"]
 
 
 @noun
@@ -35,11 +35,16 @@ class Contrast:
 def parse_contrast(text: str, arms: Sequence[Arm]) -> Contrast:
     """Read `a - b` (arm ids), `f:g` (interaction), `f` (effect of f where the other factor is 0) or `main(f)`.
 
-    `main(f)` averages over the levels of the other factor. Raises Misfit naming what may stand there.
+    `main(f)` averages over the levels of the other factor. A single arm stands alone, `a`: its own mean. Raises Misfit
+    naming what may stand there.
     """
     ids = [arm.id for arm in arms]
     factors = factor_names(arms)
     spelled = text.strip()
+    if len(ids) == 1:
+        if spelled != ids[0]:
+            raise Misfit("contrast", text, f"must be {ids[0]}, the only arm")
+        return Contrast(text=spelled, kind="single", weights=(1.0,))
     if match := re.fullmatch(r"(\w+) - (\w+)", spelled):
         left, right = match.groups()
         if left in ids and right in ids and left != right:

@@ -12,7 +12,17 @@ from kaptrial.spec.noun import Identifier, Text, noun
 from kaptrial.spec.patients import Drug, Expectancy, Measurement, NaturalCourse, Population
 from kaptrial.spec.sourced import EFFECT_UNITS, ByArm, nearest, walk
 from kaptrial.spec.treatment import REFERENCE_MG_PER_KG, Arm, Doses, Therapy
-from kaptrial.spec.trial import BINARY, ENDPOINTS, SCORES, Analysis, Design, Estimand, Randomisation, Relapse
+from kaptrial.spec.trial import (
+    BINARY,
+    ENDPOINTS,
+    SCORES,
+    SINGLE_ARM,
+    Analysis,
+    Design,
+    Estimand,
+    Randomisation,
+    Relapse,
+)
 
 # A block this long balances nothing.
 MAX_BLOCK = 1000
@@ -73,6 +83,8 @@ class Scenario:
         _check_arms(self)
         _check_units(self)
         _check_drug(self)
+        if len(self.arms) == 1:
+            _check_one_arm(self)
         _check_estimands(self)
         _check_design(self)
         _check_by_arm(self)
@@ -107,8 +119,11 @@ class Scenario:
 
     @property
     def reference_arm(self) -> int:
-        """Index of the arm on the right of the primary contrast: the reference for conduct and `as_reference`."""
-        return self.contrast(self.estimand).right[-1]
+        """Index of the arm on the right of the primary contrast: the reference for conduct and `as_reference`.
+
+        A single arm is its own.
+        """
+        return 0 if len(self.arms) == 1 else self.contrast(self.estimand).right[-1]
 
     @property
     def ratio(self) -> tuple[int, ...]:
@@ -143,8 +158,8 @@ def quantities(doses: Doses) -> tuple[float, ...]:
 
 
 def _check_arms(s: Scenario) -> None:
-    if len(s.arms) < 2:
-        raise Misfit("arms", len(s.arms), "must be two arms or more")
+    if not s.arms:
+        raise Misfit("arms", len(s.arms), "must be one arm or more")
     ids = [arm.id for arm in s.arms]
     for i, arm_id in enumerate(ids):
         if arm_id in ids[:i]:
@@ -264,6 +279,7 @@ def _check_estimands(s: Scenario) -> None:
         if (estimand.endpoint == "percent_abstinent_days") != counted:
             allowed = "percent_abstinent_days" if counted else ", ".join((*SCORES, *BINARY, "time_to_relapse"))
             raise Misfit(f"{at}.endpoint", estimand.endpoint, f"with the scale {s.outcome.scale} must be {allowed}")
+        _check_benchmark(s, at, estimand)
         _check_methods(s, at, estimand)
         _check_strategies(s, at, estimand)
         relapses = estimand.endpoint in ("sustained_response", "time_to_relapse")
@@ -279,17 +295,34 @@ def _check_estimands(s: Scenario) -> None:
                 raise Misfit("relapse.response_day", s.relapse.response_day, allowed)
 
 
+def _check_benchmark(s: Scenario, at: str, estimand: Estimand) -> None:
+    """A benchmark is for one arm, and what needs a second arm is not."""
+    benchmark = estimand.benchmark
+    if len(s.arms) > 1:
+        if benchmark is not None:
+            raise Misfit(f"{at}.benchmark", benchmark, "goes with a trial of one arm")
+        return
+    endpoints = tuple(e for method in SINGLE_ARM for e in ENDPOINTS[method])
+    if estimand.endpoint not in endpoints:
+        raise Misfit(f"{at}.endpoint", estimand.endpoint, f"of one arm must be {', '.join(endpoints)}")
+    if estimand.margin is not None:
+        raise Misfit(f"{at}.margin", estimand.margin, "needs two arms; one arm takes benchmark")
+    if estimand.endpoint in BINARY and not (benchmark is not None and 0 < benchmark < 1):
+        value = ABSENT if benchmark is None else benchmark
+        raise Misfit(f"{at}.benchmark", value, "must be the share that the test asks about, between 0 and 1")
+
+
 def _check_methods(s: Scenario, at: str, estimand: Estimand) -> None:
     if estimand.methods is not None and not estimand.methods:
         raise Misfit(f"{at}.methods", [], "must name at least one")
     where = f"{at}.methods" if estimand.methods is not None else "analysis.methods"
     kind = parse_contrast(estimand.contrast, s.arms).kind
+    known = {m: endpoints for m, endpoints in ENDPOINTS.items() if (m in SINGLE_ARM) == (kind == "single")}
     for i, method in enumerate(estimand.methods or s.analysis.methods):
-        if estimand.endpoint not in ENDPOINTS[method]:
-            fitting = ", ".join(m for m, endpoints in ENDPOINTS.items() if estimand.endpoint in endpoints)
-            raise Misfit(
-                f"{where}[{i}]", method, f"cannot analyse {estimand.endpoint} ({at}): must be one of {fitting}"
-            )
+        if estimand.endpoint not in known.get(method, ()):
+            fitting = ", ".join(m for m, endpoints in known.items() if estimand.endpoint in endpoints)
+            what = f"{estimand.endpoint} of one arm" if kind == "single" else estimand.endpoint
+            raise Misfit(f"{where}[{i}]", method, f"cannot analyse {what} ({at}): must be one of {fitting}")
         if method.startswith("nested") and not any(t.therapists for t in s.therapies.values()):
             raise Misfit(f"{where}[{i}]", method, "needs a therapy with therapists")
         if kind in ("interaction", "main") and method in TWO_ARMS:
@@ -311,6 +344,15 @@ def _check_strategies(s: Scenario, at: str, estimand: Estimand) -> None:
     elif failures and value is None and estimand.endpoint not in BINARY:
         allowed = f"must be baseline or worst: the {estimand.endpoint} after {failures[0]}, a failure"
         raise Misfit(f"{at}.strategies.composite_value", ABSENT, allowed)
+
+
+def _check_one_arm(s: Scenario) -> None:
+    """What needs a second arm."""
+    if s.scale.link != "identity":
+        raise Misfit("outcome.scale", s.outcome.scale, "must be a score where there is one arm, not counted by days")
+    dropout = s.conduct.dropout
+    if dropout is not None and dropout.afterwards == "as_reference":
+        raise Misfit("conduct.dropout.afterwards", dropout.afterwards, "needs a reference arm, and there is one arm")
 
 
 def _check_design(s: Scenario) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from kaptrial.spec.errors import ABSENT, Misfit
-from kaptrial.spec.noun import Day, Flag, Identifier, Text, Whole, noun
+from kaptrial.spec.noun import Day, Flag, Identifier, Number, Text, Whole, noun
 from kaptrial.spec.sourced import Effect
 from kaptrial.spec.treatment import Doses, Schedule
 
@@ -136,7 +136,7 @@ Endpoint = Literal[
 ]  # fmt: skip
 Method = Literal[
     "ancova", "difference", "mmrm", "nested", "nested_mmrm", "reference_based", "response", "firth", "fisher",
-    "logrank", "cox", "rmst", "quasibinomial", "beta_binomial",
+    "logrank", "cox", "rmst", "quasibinomial", "beta_binomial", "single_arm_change", "single_arm_response",
 ]  # fmt: skip
 Structure = Literal["us", "toeph", "toep", "ar1h", "ar1", "csh", "cs"]
 Imputation = Literal["MAR", "JR", "CR", "CIR", "LMCF"]
@@ -160,7 +160,11 @@ ENDPOINTS: dict[str, tuple[str, ...]] = {
     "rmst": ("time_to_relapse",),
     "quasibinomial": ("percent_abstinent_days",),
     "beta_binomial": ("percent_abstinent_days",),
+    "single_arm_change": ("change",),
+    "single_arm_response": BINARY,
 }
+# Methods for a trial of one arm, which no other method can analyse.
+SINGLE_ARM = ("single_arm_change", "single_arm_response")
 
 
 @noun
@@ -195,8 +199,11 @@ class Estimand:
     """The quantity asked for (ICH E9(R1)).
 
     `contrast`: `a - b` of two arm ids; in a 2×2 also `f:g`, the interaction, `f`, the effect of a factor where
-    the other is 0, or `main(f)`, averaged over the levels of the other. `methods`: instead of those of the analysis.
+    the other is 0, or `main(f)`, averaged over the levels of the other; in a trial of one arm its id, for its own mean.
+    `methods`: instead of those of the analysis.
     `margin`: the non-inferiority margin, in the endpoint's unit (log hazard ratio for a time).
+    `benchmark`: of one arm, the value that the test asks about: a share, or a change in points with its sign (0 unless
+    given).
     """
 
     contrast: Text
@@ -205,6 +212,7 @@ class Estimand:
     strategies: Strategies = Strategies()
     methods: tuple[Method, ...] | None = None
     margin: Annotated[float, Field(strict=True, gt=0)] | None = None
+    benchmark: Number | None = None
 
 
 @noun

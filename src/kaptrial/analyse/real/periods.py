@@ -106,11 +106,12 @@ def single_arm_rows(path: Path, options: Options) -> list[Row]:
             )
         )
         y = responses(trials, replace(options), v)
-        share = single_arm.response(y, options.alpha)
+        share = single_arm.response(y)
+        lower, upper = share.interval(options.alpha)
         row = value_row(share.estimate[0], analysis="single_arm", measure="response", contrast=trials.arms[0], day=day)
         rows.append(
             row | {
-                "lower": float(share.lower[0]), "upper": float(share.upper[0]), "n_observed": n,
+                "lower": float(lower[0]), "upper": float(upper[0]), "n_observed": n,
                 "failure": named(int(share.failure[0])),
             }
         )  # fmt: skip

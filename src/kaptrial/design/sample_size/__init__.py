@@ -33,6 +33,10 @@ def solve(
     The first of `analysis.methods` is used. Raises ScenarioError for a path, bounds or target that cannot be used.
     """
     base = asked(build(raw))
+    if len(base.arms) == 1:
+        raise ScenarioError(
+            "arms = 1: must be two or more; size one arm by `precision` or `power --vary design.n_total`"
+        )
     if not base.analysis.alpha < target < 1:
         raise ScenarioError(
             f"--power = {target:g}: must be between alpha, {base.analysis.alpha:g}, and 1: more is never certain"
