@@ -1,4 +1,5 @@
-"""docs/coverage.md: every entry of the evidence's coverage list stands in it once, and every name in it is there."""
+"""docs/coverage.md: every entry of the evidence's coverage list stands in it once, and every name in it is there. So is
+every name of docs/source_errors.md."""
 
 from __future__ import annotations
 
@@ -182,3 +183,14 @@ def test_every_scenario_answers_an_entry():
     """Of the scenario files only the one for beginners is asked for by no entry."""
     files = {f"scenarios/{path.name}" for path in (ROOT / "scenarios").glob("*.yaml")}
     assert files - set(all_names()) == {"scenarios/starter.yaml"}
+
+
+def test_source_errors_name_what_is_there():
+    page = (ROOT / "docs" / "source_errors.md").read_text(encoding="utf-8")
+    rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) == 34
+    assert {len(row) for row in rows} == {4}
+    known = {*catalogue.trial_keys(), *catalogue.source_keys(), "document_only", "doc_", "scales.yaml", "routes.yaml"}
+    named = {name for row in rows for name in names_in(row[-1])}
+    assert named <= known
+    assert len(named & set(catalogue.trial_keys())) > 15
