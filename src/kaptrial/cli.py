@@ -9,12 +9,14 @@ from typing import Annotated, Any
 
 import typer
 
-from kaptrial import __version__
+from kaptrial import __version__, cli_evidence
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
     help="Simulation and design of ketamine versus ketamine-plus-psychotherapy trials.",
 )  # fmt: skip
+
+app.add_typer(cli_evidence.app, name="evidence")
 
 ScenarioFile = Annotated[Path, typer.Argument(metavar="SCENARIO", help="Scenario file in YAML.")]
 Settings = Annotated[

@@ -11,15 +11,22 @@ from kaptrial.catalogue.reader import (
     source,
     source_keys,
 )
+from kaptrial.catalogue.trials import Figure, Trial, TrialFileError, read_trial, trial, trial_keys
 
 __all__ = [
+    "Figure",
     "Route",
     "Scale",
+    "Trial",
+    "TrialFileError",
     "potency",
+    "read_trial",
     "route",
     "route_names",
     "scale",
     "scale_names",
     "source",
     "source_keys",
+    "trial",
+    "trial_keys",
 ]

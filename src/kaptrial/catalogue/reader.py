@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+from kaptrial.catalogue.trials import trial_keys
+
 
 @dataclass(frozen=True, kw_only=True)
 class Scale:
@@ -69,12 +71,13 @@ def _load(name: str) -> dict[str, Any]:
 
 @cache
 def source_keys() -> frozenset[str]:
-    """The keys a `source:` may name."""
-    return frozenset(_load("sources"))
+    """The keys a `source:` may name: publications, and trials other than those that only a document speaks of."""
+    return frozenset(_load("sources")) | {key for key in trial_keys() if not key.startswith("doc_")}
 
 
+@cache
 def source(key: str) -> dict[str, Any]:
-    """One source: citation, doi, and the figures read in it. Raises KeyError for an unknown key."""
+    """One publication other than a trial: citation, doi, and the figures read in it. Raises KeyError if unknown."""
     return _load("sources")[key]
 
 

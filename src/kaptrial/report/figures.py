@@ -26,7 +26,7 @@ NULL_NAMES = {"type_i_error": "type I error", "false_synergy_rate": "false syner
 Rows = Sequence[Mapping[str, Any]]
 
 
-def _figure(width: float, height: float, rows: int = 1, columns: int = 1, **grid: Any) -> tuple[Figure, Any]:
+def new_figure(width: float, height: float, rows: int = 1, columns: int = 1, **grid: Any) -> tuple[Figure, Any]:
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -73,7 +73,7 @@ def trajectories(
     `table`: arm, kind, day, mean, lower, upper. `arms`: id, label, infusions (days), sessions (days).
     """
     height = 3.1 + 0.22 * len(arms)
-    figure, grid = _figure(DOUBLE, height, rows=2, sharex=True, height_ratios=[12, 1.1 * len(arms)])
+    figure, grid = new_figure(DOUBLE, height, rows=2, sharex=True, height_ratios=[12, 1.1 * len(arms)])
     axes, strip = grid[0, 0], grid[1, 0]
     ends = []
     shift = 0.004 * table["day"].max()
@@ -112,7 +112,7 @@ def decay(
     of published response shares, drawn as diamonds.
     """
     with_response = table["responding"].notna().any()
-    figure, grid = _figure(DOUBLE if with_response else SINGLE, 2.7, columns=2 if with_response else 1)
+    figure, grid = new_figure(DOUBLE if with_response else SINGLE, 2.7, columns=2 if with_response else 1)
     panels = [("improvement", f"Mean improvement ({unit})", 1.0)]
     if with_response:
         panels.append(("responding", "Responding (% of all patients)", 100.0))
@@ -146,7 +146,7 @@ def decay(
 
 def power_curve(rows: Rows, path: str, *, title: str, provenance: Mapping[str, Any]) -> Figure:
     """Power of the primary estimand over one varied path with its Monte Carlo band; the null's rejection rate below."""
-    figure, grid = _figure(4.6, 3.0)
+    figure, grid = new_figure(4.6, 3.0)
     axes = grid[0, 0]
     ends = []
     for colour, (name, mine) in zip(COLOURS, _by_line(rows).items(), strict=False):
@@ -168,7 +168,7 @@ def power_curve(rows: Rows, path: str, *, title: str, provenance: Mapping[str, A
 
 def by_day(rows: Rows, *, unit: str, title: str, provenance: Mapping[str, Any]) -> Figure:
     """How the true contrast and its power move with the day of the primary outcome, a line a variant."""
-    figure, grid = _figure(DOUBLE, 2.9, columns=2)
+    figure, grid = new_figure(DOUBLE, 2.9, columns=2)
     contrast, power = grid[0]
     for axes, metric in ((contrast, "truth"), (power, "power")):
         ends = []
@@ -195,7 +195,7 @@ def estimands(groups: Sequence[Mapping[str, Any]], *, unit: str, title: str, pro
     """
     questions = list(dict.fromkeys(str(group["strategies"]) for group in groups))
     height = 1.1 + 0.2 * len(groups) + 0.2 * len(questions)
-    figure, grid = _figure(DOUBLE, height, columns=2, sharey=True, width_ratios=[5, 1.6])
+    figure, grid = new_figure(DOUBLE, height, columns=2, sharey=True, width_ratios=[5, 1.6])
     axes, numbers = grid[0]
     y = 0.0
     for q, question in enumerate(questions):
@@ -240,7 +240,7 @@ def heat_map(rows: Rows, paths: tuple[str, str], *, title: str, provenance: Mapp
     import numpy as np
 
     lines = _by_line([row for row in rows if row["metric"] == "power"])
-    figure, grid = _figure(max(3.6, 3.1 * len(lines)), 3.1, columns=len(lines))
+    figure, grid = new_figure(max(3.6, 3.1 * len(lines)), 3.1, columns=len(lines))
     worst = 0.0
     image = None
     for axes, (name, mine) in zip(grid[0], lines.items(), strict=True):
@@ -276,7 +276,7 @@ def interaction_room(
 
     `means`: (label, mean, SD) of the four cells, the combined one last.
     """
-    figure, grid = _figure(6.0, 3.3)
+    figure, grid = new_figure(6.0, 3.3)
     axes = grid[0, 0]
     direction = 1.0 if best > additive else -1.0
     target = additive + direction * detectable

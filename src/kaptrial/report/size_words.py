@@ -7,18 +7,18 @@ from typing import Any
 from rich.table import Table
 
 from kaptrial.design.sample_size import SIZES, Answer
-from kaptrial.report.words import _console, by_mcse, error
+from kaptrial.report.words import by_mcse, console, error
 
 
 def show_size(answer: Answer, provenance: dict[str, Any]) -> None:
     """The value found with its interval, the check by fresh replicates, the closed form, and the points tried."""
-    console = _console()
-    console.print(
+    out = console()
+    out.print(
         f"{provenance['title']}\nseed {provenance['seed']}, {provenance['replicates']} replicates a point,"
         f" kaptrial {provenance['version']}\n",
         markup=False,
     )
-    console.print(
+    out.print(
         f"analysis: {answer.analysis}; contrast: {answer.contrast}; endpoint: {answer.endpoint}; day: {answer.day:g}\n",
         markup=False,
     )
@@ -29,9 +29,9 @@ def show_size(answer: Answer, provenance: dict[str, Any]) -> None:
             f"{by_mcse(point.power, point.mcse)} ± {error(point.mcse)}",
             f"{point.replicates}",
         )
-    console.print(table)
+    out.print(table)
     for line in size_lines(answer):
-        console.print(line, markup=False)
+        out.print(line, markup=False)
 
 
 def size_lines(answer: Answer) -> list[str]:

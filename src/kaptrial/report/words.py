@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from kaptrial.truth import Truth
 
 
-def _console() -> Console:
+def console() -> Console:
     return Console(width=None if sys.stdout.isatty() else 190, highlight=False, soft_wrap=False)
 
 
@@ -71,27 +71,27 @@ def error(mcse: float | None) -> str:
 
 def show_check(scenario: Scenario, path: Path) -> None:
     """Say that the scenario is sound, and what in it rests on an assumption."""
-    console = _console()
+    out = console()
     numbers = walk(scenario)
     assumed = [(where, value) for where, value in numbers if value.is_assumption]
-    console.print(f"{path}: valid. {scenario.title}", markup=False)
-    console.print(f"{len(numbers)} numbers about the world, {len(assumed)} of them assumptions:", markup=False)
+    out.print(f"{path}: valid. {scenario.title}", markup=False)
+    out.print(f"{len(numbers)} numbers about the world, {len(assumed)} of them assumptions:", markup=False)
     if assumed:
         table = Table("path", "value", "unit", "why it is assumed", box=None)
         for where, value in assumed:
             why = value.note if value.source == "assumption" else f"spread: {value.spread_note}"
             table.add_row(where, f"{value.value:g}", value.unit, why or "")
-        console.print(table)
+        out.print(table)
 
 
 def show_description(scenario: Scenario, found: list[Truth], seed: int) -> None:
     """The arms' timeline, the parameters with their sources and the truths."""
-    console = _console()
-    console.print(f"{scenario.title}\n{scenario.question}\n", markup=False)
+    out = console()
+    out.print(f"{scenario.title}\n{scenario.question}\n", markup=False)
     if scenario.notes:
-        console.print(scenario.notes.strip() + "\n", markup=False)
+        out.print(scenario.notes.strip() + "\n", markup=False)
     for line in timeline(scenario):
-        console.print(line, markup=False)
+        out.print(line, markup=False)
     table = Table("parameter", "value", "spread", "unit", "source", title="\nWhat is assumed of the world", box=None)
     for where, value in walk(scenario):
         spread = next(
@@ -99,7 +99,7 @@ def show_description(scenario: Scenario, found: list[Truth], seed: int) -> None:
             "",
         )
         table.add_row(where, f"{value.value:g}", spread, value.unit, value.source)
-    console.print(table)
+    out.print(table)
     events = scenario.conduct.intercurrent_events
     handled = ("strategies",) if events else ()
     head = ("contrast", "endpoint", "day", *handled, "truth", "MCSE", *(arm.id for arm in scenario.arms))
@@ -116,14 +116,14 @@ def show_description(scenario: Scenario, found: list[Truth], seed: int) -> None:
             error(truth.mcse),
             *means,
         )
-    console.print(truth_table)
+    out.print(truth_table)
     for kind, name in (("mcid", "meaningful difference"), ("reliable_change", "reliable change of one patient")):
         for threshold in scenario.scale.thresholds[kind]:
             text = f"{scenario.scale.id} {name}: {threshold.get('value', threshold.get('fraction'))}"
-            console.print(f"{text} ({threshold.get('kind', name)}; {threshold['source']})", markup=False)
+            out.print(f"{text} ({threshold.get('kind', name)}; {threshold['source']})", markup=False)
     for arm, icc in zip(scenario.arms, found[0].icc, strict=True):
         if icc > 0:
-            console.print(f"therapist ICC in {arm.id} at day {scenario.estimand.day:g}: {icc:.3f}", markup=False)
+            out.print(f"therapist ICC in {arm.id} at day {scenario.estimand.day:g}: {icc:.3f}", markup=False)
 
 
 def timeline(scenario: Scenario, width: int = 100) -> list[str]:
@@ -154,8 +154,8 @@ def show_power(results: list[CellResult], provenance: dict[str, Any]) -> None:
     """The characteristics of every cell, one row an estimand; then warnings and what the numbers say."""
     from kaptrial.design.characteristics import KEY
 
-    console = _console()
-    console.print(
+    out = console()
+    out.print(
         f"{provenance['title']}\nseed {provenance['seed']}, {provenance['replicates']} replicates,"
         f" kaptrial {provenance['version']};"
         " value ± Monte Carlo standard error\n",
@@ -169,7 +169,7 @@ def show_power(results: list[CellResult], provenance: dict[str, Any]) -> None:
         if f"estimand.{key}" in varying:
             varying.remove(key)
     same = [f"{key}: {_plain(heads[0][key])}" for key in heads[0] if len({str(head[key]) for head in heads}) == 1]
-    console.print("; ".join(same) + "\n", markup=False)
+    out.print("; ".join(same) + "\n", markup=False)
     present = [m for m in SHOWN if any(row["metric"] == m for group in groups for row in group)]
     if "power_better" in present:  # what is found worse than a benchmark is no success
         present.remove("power")
@@ -189,21 +189,19 @@ def show_power(results: list[CellResult], provenance: dict[str, Any]) -> None:
             for m in present
         ]
         table.add_row(*(_plain(head[key]) for key in varying), *shown)
-    console.print(table)
+    out.print(table)
     if any(row["n_failed"] for group in groups for row in group):
         worst = max(row["n_failed"] for group in groups for row in group)
-        console.print(f"up to {worst} replicates had no estimate and count as not rejecting", markup=False)
+        out.print(f"up to {worst} replicates had no estimate and count as not rejecting", markup=False)
     fallbacks = [row["value"] for group in groups for row in group if row["metric"] == "fallback_rate"]
     if fallbacks:
         share = f"up to {100 * max(fallbacks):.2g} % of replicates"
-        console.print(
-            f"{share} could not be fitted with the first covariance structure and took the next", markup=False
-        )
+        out.print(f"{share} could not be fitted with the first covariance structure and took the next", markup=False)
     for line in dict.fromkeys(line for result in results for line in result.warnings):
-        console.print(line, markup=False)
+        out.print(line, markup=False)
     for result in results:
         for line in verdicts(result):
-            console.print(line, markup=False)
+            out.print(line, markup=False)
 
 
 def _plain(value: Any) -> str:
@@ -249,12 +247,12 @@ def verdicts(result: CellResult) -> list[str]:
 
 def show_table(table: pd.DataFrame, title: str) -> None:
     """A result table as it is."""
-    console = _console()
-    console.print(title, markup=False)
+    out = console()
+    out.print(title, markup=False)
     shown = Table(*map(str, table.columns), box=None)
     for row in table.itertuples(index=False):
         shown.add_row(*map(_cell, row))
-    console.print(shown)
+    out.print(shown)
 
 
 def _cell(x: object) -> str:

@@ -1,0 +1,1 @@
+"""BELIEF: from the catalogue to priors."""

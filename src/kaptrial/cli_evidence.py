@@ -1,0 +1,143 @@
+"""`kaptrial evidence …`: the catalogue of published trials, and the model's replicas of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kaptrial import __version__
+
+if TYPE_CHECKING:
+    from kaptrial.catalogue import Trial
+
+app = typer.Typer(
+    no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
+    help="Published trials: list, show, cite; simulate them under the calibrated model.",
+)  # fmt: skip
+JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write one JSON object.")]
+
+
+@app.command("list")
+def list_trials(
+    indication: Annotated[str | None, typer.Option(metavar="TEXT", help="Only indications with this text.")] = None,
+    therapy: Annotated[bool, typer.Option("--therapy", help="Only trials with a psychotherapy.")] = False,
+    json_file: JsonFile = None,
+) -> None:
+    """The catalogued trials."""
+    from kaptrial.catalogue import trial, trial_keys
+    from kaptrial.report import evidence_words
+    from kaptrial.report.files import write_json
+    from kaptrial.spec.errors import ScenarioError
+
+    every = [trial(key) for key in trial_keys()]
+    chosen = [
+        one
+        for one in every
+        if (indication is None or indication.lower() in f"{one.indication} {one.population}".lower())
+        and (one.has_therapy or not therapy)
+    ]
+    if not chosen:
+        known = ", ".join(sorted({one.indication for one in every}))
+        raise ScenarioError(f"--indication = {indication!r}: no such trial; indications are {known}")
+    evidence_words.show_list(chosen)
+    if json_file is not None:
+        write_json(json_file, {"version": __version__}, [evidence_words.trial_row(one) for one in chosen])
+
+
+@app.command()
+def show(
+    key: Annotated[str, typer.Argument(metavar="TRIAL", help="Key of a catalogued trial, or a file of its form.")],
+    cite: Annotated[str | None, typer.Option(metavar="FORM", help="Only the citation: text or bibtex.")] = None,
+    json_file: JsonFile = None,
+) -> None:
+    """One trial: who, what, and every figure with where it was read."""
+    from kaptrial.report import evidence_words
+    from kaptrial.report.files import write_json
+    from kaptrial.spec.errors import ScenarioError
+
+    one = _trial(key)
+    if cite is not None:
+        if cite not in ("text", "bibtex"):
+            raise ScenarioError(f"--cite = {cite!r}: must be text or bibtex")
+        typer.echo(evidence_words.bibtex(one) if cite == "bibtex" else evidence_words.cited(one))
+        return
+    evidence_words.show_trial(one)
+    if json_file is not None:
+        rows = [evidence_words.figure_row(one, figure) for figure in one.figures]
+        write_json(json_file, {"version": __version__, **evidence_words.trial_row(one)}, rows)
+
+
+@app.command()
+def replicate(
+    which: Annotated[str, typer.Argument(metavar="TRIAL|all", help="Key, file of its form, or all.")] = "all",
+    replicates: Annotated[int, typer.Option(min=100, max=100_000, help="Simulated trials each.")] = 2000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of every random stream.")] = 1,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="DIR", help="Write table and figure.")
+    ] = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Simulate published trials under the model fitted without them, and set their figures against it."""
+    from kaptrial.catalogue import trial
+    from kaptrial.evidence.replication import calibration, replicable
+    from kaptrial.evidence.replication import replicate as replicate_trials
+    from kaptrial.report import evidence_words, files
+    from kaptrial.spec.errors import Misfit, ScenarioError
+
+    trials = [trial(key) for key in replicable()] if which == "all" else [_trial(which)]
+    if output is not None:
+        files.check_writable(output / "replication.csv")
+    try:
+        table = replicate_trials(trials, seed=seed, replicates=replicates)
+    except Misfit as misfit:
+        raise ScenarioError(f"{misfit.at} = {misfit.value}: {misfit.allowed}") from None
+    if table.empty:
+        raise ScenarioError(
+            f"{which}: no figure of this trial is a target of the model (see `kaptrial evidence show {which}`)"
+        )
+    summary = calibration(table)
+    provenance: dict[str, Any] = {"version": __version__, "seed": seed, "replicates": replicates, "trials": len(trials)}
+    evidence_words.show_replication(table, summary, provenance)
+    if json_file is not None:
+        files.write_json(json_file, provenance, table.to_dict("records"))
+    if output is not None:
+        from kaptrial.report.evidence_pack import write_replication
+
+        write_replication(output, table, summary, provenance)
+        typer.echo(f"wrote table and figure to {output}")
+
+
+@app.command()
+def calibrate(
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for the files.")],
+    only: Annotated[str | None, typer.Option(metavar="PART", help="priors, folds or abstinence; else all.")] = None,
+) -> None:
+    """Fit the response model to the catalogue again: the design prior, its variants, and the fits without one trial."""
+    from kaptrial.evidence.calibration import PARTS
+    from kaptrial.evidence.calibration import calibrate as fit_again
+    from kaptrial.report.files import check_writable
+    from kaptrial.spec.errors import ScenarioError
+
+    if only is not None and only not in PARTS:
+        raise ScenarioError(f"--only = {only!r}: must be one of {', '.join(PARTS)}")
+    check_writable(output / "x")
+    fit_again(output, only=only, say=typer.echo)
+
+
+def _trial(key: str) -> Trial:
+    from kaptrial.catalogue import TrialFileError, read_trial, trial, trial_keys
+    from kaptrial.spec.errors import ScenarioError
+    from kaptrial.spec.sourced import nearest
+
+    if key in trial_keys():
+        return trial(key)
+    if key.endswith((".yaml", ".yml")):
+        try:
+            return read_trial(Path(key))
+        except TrialFileError as error:
+            raise ScenarioError(str(error)) from None
+    raise ScenarioError(
+        f"{key}: must be a catalogued trial (`kaptrial evidence list`) or a YAML file{nearest(key, trial_keys())}"
+    )

@@ -1,0 +1,72 @@
+"""Predictive distributions of a trial's published figures, from draws of the parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kaptrial.bayes.synthesis.arms import courses
+from kaptrial.bayes.synthesis.layout import Target
+from kaptrial.catalogue import Trial
+from kaptrial.evidence.statistics import statistic
+from kaptrial.evidence.trial_simulation import TrialEffects, new_trial_effects, scores
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """A target and its simulated values, one a draw (draws in which it is undefined left out)."""
+
+    target: Target
+    simulated: Floats
+
+
+def predict(
+    trial: Trial,
+    own: Sequence[Target],
+    draws: Mapping[str, Floats],
+    *,
+    seed: int,
+    n: Mapping[str, int] | None = None,
+    effects: TrialEffects | None = None,
+) -> list[Prediction]:
+    """Simulate the trial once for each draw and compute each target's statistic.
+
+    `n` replaces the arms' sizes; `effects` the trial effects, which are otherwise drawn anew.
+    """
+    rng = np.random.default_rng(np.random.SeedSequence([seed, *trial.key.encode()]))
+    effects = effects or new_trial_effects(draws, rng)
+    arms = courses(trial)
+    out: dict[int, Prediction] = {}
+    # Figures of one scale and the same patients come from one simulation, so that they hang together.
+    groups = sorted({(t.endpoint, t.n) for t in own})
+    for endpoint, sizes in groups:
+        group = [t for t in own if (t.endpoint, t.n) == (endpoint, sizes)]
+        visits = {
+            arm: tuple(sorted({day for t in group if arm in t.arms for day in days_read(t)}))
+            for t in group
+            for arm in t.arms
+        }
+        doses = {arm: arms[arm].dose_days for arm in visits}
+        behind = {arm: size for t in group for arm, size in zip(t.arms, t.n, strict=True)}
+        y = {
+            arm: scores(
+                arms[arm], draws, effects, days=days, n=(n or behind)[arm], endpoint=endpoint,
+                mean_baseline=group[0].mean_baseline, sd_baseline=group[0].sd_baseline, rng=rng,
+            )
+            for arm, days in visits.items()
+        }  # fmt: skip
+        for t in group:
+            values = statistic(t, y, visits, doses)
+            out[t.number] = Prediction(target=t, simulated=values[~np.isnan(values)])
+    return [out[t.number] for t in own]
+
+
+def days_read(target: Target) -> set[float]:
+    """Every day on which the statistic reads a score."""
+    starts = [target.settings[name] for name in ("response_day", "remission_day") if name in target.settings]
+    return {*target.days, *(float(day) for day in starts)}

@@ -1,0 +1,117 @@
+"""Figures of the evidence: predicted against reported, and the calibrated model beside what was published."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kaptrial.evidence.replication import kind_of
+from kaptrial.report.figures import COLOURS, DOUBLE, new_figure
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_KINDS = {
+    "share": ("Shares of patients (%)", 100.0),
+    "mean": ("Means and differences (% of the baseline; % of days)", 100.0),
+    "standardised": ("Standardised effects (SD)", 1.0),
+    "time": ("Times (days; number of doses)", 1.0),
+}
+_SHORT = {
+    "response": "response", "remission": "remission", "response_any_time": "response at any time",
+    "mean": "mean score", "mean_change": "mean change", "percent_change": "change", "difference": "difference",
+    "standardised_benefit": "d", "standardised_change": "pre-post d", "relapsed": "relapsed",
+    "relapse_free": "free of relapse", "median_days_to_relapse": "median days to relapse",
+    "mean_days_to_relapse": "mean days to relapse", "median_days_to_relapse_in_relapsers": "median days, relapsers",
+    "response_among_responders": "still responding", "response_among_nonresponders": "late response",
+    "remission_among_remitters": "still in remission", "sustained_response": "sustained response",
+    "abstinent": "abstinent", "days_abstinent_difference": "days abstinent, difference",
+    "median_doses_to_response": "median doses to response", "response_ratio": "ratio of response",
+}  # fmt: skip
+_ROW_INCHES = 0.125
+
+
+def replication(table: pd.DataFrame, provenance: Mapping[str, Any], *, width: float = DOUBLE) -> Figure:
+    """Predictive median, 50 % and 90 % intervals (bars) and the reported figure (ring; a cross where it is missed)."""
+    parts = [(kind, rows) for kind in _KINDS if len(rows := _of_kind(table, kind))]
+    heights = [len(rows) + 3 for _, rows in parts]
+    figure, axes = new_figure(width, _ROW_INCHES * sum(heights) + 0.6, rows=len(parts), height_ratios=heights)
+    for axis, (kind, rows) in zip(axes[:, 0], parts, strict=True):
+        _forest(axis, rows, *_KINDS[kind], factor_of=_shown_factor)
+    figure.supxlabel(
+        f"kaptrial {provenance['version']}, seed {provenance['seed']}, {provenance['replicates']} simulated trials each, "
+        "fitted without the trial. Thin bar 90 %, thick 50 %, tick median; ring: reported; cross: outside 90 %",
+        fontsize=6, color="0.45", x=0.99, ha="right",
+    )  # fmt: skip
+    return figure
+
+
+def _of_kind(table: pd.DataFrame, kind: str) -> pd.DataFrame:
+    rows = table[table["statistic"].map(kind_of) == kind]
+    return rows[rows["statistic"] != "response_ratio"] if kind == "share" else rows
+
+
+def _shown_factor(row: Mapping[str, Any]) -> float:
+    """What a value is multiplied with to be shown: shares and points become percent."""
+    kind = kind_of(row["statistic"])
+    if kind == "share":
+        return 100.0
+    if kind == "mean":
+        in_percent = row["statistic"] in ("percent_change", "days_abstinent_difference")
+        return 1.0 if in_percent else 100.0 / row["unit"]
+    return 1.0
+
+
+def _forest(axis: Axes, rows: pd.DataFrame, title: str, _: float, *, factor_of: Any) -> None:
+    records = rows.to_dict("records")
+    largest = max(abs(row[q]) * factor_of(row) for row in records for q in ("reported", "q75") if np.isfinite(row[q]))
+    for y, row in enumerate(records):
+        factor = factor_of(row)
+        low, q25, median, q75, high = (
+            float(np.clip(row[q] * factor, -3 * largest, 3 * largest)) for q in ("q05", "q25", "median", "q75", "q95")
+        )
+        hit = bool(row["inside_90"])
+        colour = COLOURS[0] if hit else COLOURS[1]
+        axis.plot([low, high], [y, y], color=colour, linewidth=0.8, solid_capstyle="butt")
+        axis.plot([q25, q75], [y, y], color=colour, linewidth=2.6, alpha=0.55, solid_capstyle="butt")
+        axis.plot([median], [y], marker="|", color=colour, markersize=4, markeredgewidth=1.0)
+        axis.plot(
+            [row["reported"] * factor], [y], marker="o" if hit else "X", color=colour, markersize=3.6,
+            markerfacecolor="white" if hit else colour, markeredgewidth=0.9,
+        )  # fmt: skip
+    axis.set_yticks(range(len(records)), [_label(row) for row in records], fontsize=5.2)
+    axis.set_ylim(len(records) - 0.4, -0.6)
+    axis.tick_params(axis="y", length=0)
+    axis.set_title(title)
+    axis.axvline(0, color="0.8", linewidth=0.6, zorder=0)
+    finite = [v * factor_of(r) for r in records for v in (r["reported"], r["q05"], r["q95"]) if np.isfinite(v)]
+    axis.set_xlim(min(0.0, *finite) - 0.02 * largest, min(max(finite), 2.2 * largest) + 0.02 * largest)
+
+
+def _label(row: Mapping[str, Any]) -> str:
+    scale = "" if row["endpoint"] in ("percent_abstinent_days",) else f" {row['endpoint']}"
+    return f"{row['trial']}: {_SHORT[row['statistic']]}{scale}, {row['arm'].replace('_', ' ')}, day {row['day']:.3g}"
+
+
+def distributions(columns: Mapping[str, tuple[np.ndarray, np.ndarray]], *, names: Sequence[str], footer: str) -> Figure:
+    """Prior (grey) and posterior (blue) of each parameter: histograms of draws with their 90 % intervals."""
+    across = 4
+    down = -(-len(names) // across)
+    figure, axes = new_figure(DOUBLE, 1.15 * down + 0.3, rows=down, columns=across)
+    for axis, name in zip(axes.ravel(), names, strict=False):
+        prior, posterior = columns[name]
+        low, high = np.quantile(np.concatenate([prior, posterior]), [0.005, 0.995])
+        bins = np.linspace(low, high, 40)
+        axis.hist(prior, bins=bins, density=True, color="0.8")
+        axis.hist(posterior, bins=bins, density=True, color=COLOURS[0], alpha=0.7)
+        axis.set_title(name.replace("_", " "), fontsize=7)
+        axis.set_yticks([])
+        axis.tick_params(labelsize=6)
+    for axis in axes.ravel()[len(names) :]:
+        axis.set_visible(False)
+    figure.supxlabel(footer, fontsize=6, color="0.45", x=0.99, ha="right")
+    return figure

@@ -1,0 +1,184 @@
+"""The catalogue and its replication on the terminal."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from kaptrial.catalogue import Figure, Trial
+from kaptrial.report.words import console
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def trial_row(one: Trial) -> dict[str, Any]:
+    """One trial as a flat row."""
+    return {
+        "key": one.key,
+        "indication": one.indication,
+        "population": one.population,
+        "design": one.design,
+        "blinding": one.blinding,
+        "n": max(one.enrolled.values(), default=None) if len(one.enrolled) == 1 else sum(one.enrolled.values()) or None,
+        "regimen": one.regimen,
+        "therapy": one.therapy,
+        "control": one.control,
+        "outcome": one.outcome,
+        "figures": len(one.figures),
+        "targets": sum(len(figure.measures) for figure in one.figures),
+        "citation": one.citation,
+        "doi": one.doi,
+        "doi_status": one.doi_status,
+    }
+
+
+def figure_row(one: Trial, figure: Figure) -> dict[str, Any]:
+    """One figure as a flat row."""
+    return {
+        "key": one.key,
+        "time": figure.time,
+        "arm": figure.arm,
+        "statistic": figure.statistic,
+        "value": figure.value,
+        **figure.uncertainty,
+        "quality": figure.quality,
+        "source": figure.url or figure.how,
+        "target": figure.target,
+        "not_target": figure.not_target,
+        "note": figure.note,
+    }
+
+
+def show_list(trials: Sequence[Trial]) -> None:
+    """One line a trial."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("trial", "indication", "design", "regimen", "therapy", "targets"):
+        table.add_column(name, overflow="fold")
+    for one in trials:
+        row = trial_row(one)
+        table.add_row(
+            one.key, one.indication, one.design, one.regimen or "", one.therapy or "–", str(row["targets"] or "–")
+        )
+    console().print(table)
+    console().print(f"{len(trials)} trials; `kaptrial evidence show TRIAL` has the figures")
+
+
+def show_trial(one: Trial) -> None:
+    """Citation, what was done, and the figures."""
+    out = console()
+    out.print(cited(one))
+    for name in (
+        "indication",
+        "population",
+        "design",
+        "blinding",
+        "regimen",
+        "therapy",
+        "control",
+        "outcome",
+        "dose_note",
+    ):
+        if getattr(one, name):
+            out.print(f"  {name.replace('_', ' ')}: {getattr(one, name)}")
+    table = Table(box=None, pad_edge=False)
+    for name in ("time", "arm", "statistic", "value", "quality", "source", "use"):
+        table.add_column(name, overflow="fold")
+    for figure in one.figures:
+        spread = ", ".join(f"{k} {v}" for k, v in figure.uncertainty.items())
+        use = "target" if figure.target else (f"no: {figure.not_target}" if figure.not_target else "")
+        value = f"{figure.value}" + (f" ({spread})" if spread else "")
+        table.add_row(
+            figure.time,
+            figure.arm,
+            figure.statistic,
+            value,
+            figure.quality,
+            figure.url or figure.how or "source document",
+            use,
+        )
+    out.print(table)
+    if one.notes:
+        out.print(f"Note: {one.notes}")
+
+
+def cited(one: Trial) -> str:
+    """The citation as text; a DOI that was not seen on a page says so."""
+    if one.doi is None:
+        return one.citation
+    doubt = "" if one.doi_status == "seen" else " (recalled: check before printing)"
+    return f"{one.citation}. https://doi.org/{one.doi}{doubt}"
+
+
+def bibtex(one: Trial) -> str:
+    """A BibTeX entry. The citation is split at the year; where that fails the whole stands under `note`."""
+    fields: dict[str, str] = {}
+    found = re.match(r"(?P<author>.+?)\. (?P<year>\d{4})\. (?P<rest>.+)", one.citation)
+    if found:
+        title, _, journal = found["rest"].rpartition(". ")
+        people = [name.strip() for name in found["author"].split(",")]
+        names = ["others" if name.startswith("et al") else _comma(name) for name in people]
+        fields = {"author": " and ".join(names), "year": found["year"], "title": f"{{{title or journal}}}"}
+        if title:
+            fields["journal"] = journal
+    else:
+        fields["note"] = one.citation
+    if one.doi:
+        fields["doi"] = one.doi
+    if one.doi_status == "recalled":
+        fields["annote"] = "DOI recalled: check before printing"
+    body = ",\n".join(f"  {name} = {{{value}}}" for name, value in fields.items())
+    return f"@article{{{one.key},\n{body}\n}}"
+
+
+def _comma(name: str) -> str:
+    family, _, initials = name.rpartition(" ")
+    return f"{family}, {initials}" if family else name
+
+
+_PERCENT = ("response", "remission", "relaps", "abstinent", "sustained")
+
+
+def as_reported(statistic: str, value: float) -> str:
+    """A value in the units in which people read it."""
+    if value != value:
+        return "–"
+    if value in (float("inf"), float("-inf")):
+        return "not reached"
+    if statistic.startswith(_PERCENT) and statistic != "response_ratio":
+        return f"{100 * value:.0f} %"
+    return f"{value:.2f}" if statistic.startswith(("standardised", "response_ratio")) else f"{value:.1f}"
+
+
+def show_replication(table: pd.DataFrame, summary: pd.DataFrame, provenance: Mapping[str, Any]) -> None:
+    """Predicted against reported, misses marked, and the overall calibration."""
+    out = console()
+    shown = Table(box=None, pad_edge=False)
+    for name in ("trial", "figure", "arm", "day", "quality", "reported", "predicted", "90 % interval", "tail p", ""):
+        shown.add_column(name, overflow="fold")
+    for row in table.to_dict("records"):
+        kind = row["statistic"]
+        shown.add_row(
+            row["trial"], f"{kind.replace('_', ' ')} {row['endpoint']}", row["arm"], f"{row['day']:g}", row["quality"],
+            as_reported(kind, row["reported"]), as_reported(kind, row["median"]),
+            f"{as_reported(kind, row['q05'])} to {as_reported(kind, row['q95'])}", f"{row['tail']:.2f}",
+            "" if row["inside_90"] else "MISS",
+        )  # fmt: skip
+    out.print(shown)
+    calibration = Table(box=None, pad_edge=False)
+    for name in ("figures", "quality", "number", "in 50 %", "in 90 %", "median width", "CRPS", "pooled", "pooled mean"):
+        calibration.add_column(name)
+    for row in summary.to_dict("records"):
+        calibration.add_row(
+            row["kind"], row["quality"], str(row["figures"]), f"{100 * row['inside_50']:.0f} %",
+            f"{100 * row['inside_90']:.0f} %", f"{row['median_width_90']:.2f}", f"{row['crps']:.3f}",
+            f"{row['crps_pooled']:.3f}", f"{row['crps_pooled_mean']:.3f}",
+        )  # fmt: skip
+    out.print(calibration)
+    out.print(
+        "Each trial is predicted by the model fitted without it. Widths and CRPS: shares of the baseline, shares, or "
+        f"months. kaptrial {provenance['version']}, seed {provenance['seed']}, {provenance['replicates']} replicates."
+    )
