@@ -169,6 +169,50 @@ def size(
 
 
 @app.command()
+def assurance(
+    scenario: ScenarioFile,
+    draws: Annotated[int, typer.Option(min=2, max=1_000_000, help="Draws of the design prior.")] = 400,
+    replicates: Annotated[int, typer.Option(min=2, max=1_000_000, help="Trials to simulate for each draw.")] = 128,
+    seed: Seed = 1,
+    settings: Settings = None,
+    prior: Annotated[str | None, typer.Option(metavar="NAME", help="A prior of the catalogue, by name.")] = None,
+    workers: Workers = 1,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="DIR", help="Write tables and the figure.")
+    ] = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Power averaged over the scenario's design prior, and how likely high power is under it."""
+    from kaptrial.design.assurance import assurance as average
+    from kaptrial.design.assurance import count_replicates
+    from kaptrial.design.characteristics import Cell
+    from kaptrial.report import files, words
+    from kaptrial.report.assurance_words import show_assurance
+    from kaptrial.spec.files import build, with_prior
+
+    raw = _raw(scenario, settings)
+    loaded = build(raw if prior is None else with_prior(raw, prior))
+    if json_file is not None:
+        files.check_writable(json_file)
+    if output is not None:
+        files.check_writable(output / "results.json")
+    with words.progress(count_replicates(draws, replicates)) as advance:
+        found = average(
+            loaded, seed=seed, draws_of_prior=draws, replicates=replicates, workers=workers, progress=advance
+        )
+    cells = [Cell(scenario=loaded, columns={})]
+    provenance = _provenance(scenario, cells, seed, replicates, settings, None) | {"draws": draws, "prior": prior}
+    show_assurance(found, provenance)
+    if json_file is not None:
+        files.write_json(json_file, provenance, found.rows)
+    if output is not None:
+        from kaptrial.report.assurance_pack import write_assurance
+
+        write_assurance(output, loaded, found, provenance)
+        typer.echo(f"wrote tables and a figure to {output}")
+
+
+@app.command()
 def analyse(
     data: Annotated[Path, typer.Argument(metavar="DATA.csv", help="One row a patient and visit (docs/analyses.md).")],
     method: Annotated[

@@ -48,12 +48,17 @@ class Truth:
         return replace(self, value=value, mcse=mcse)
 
 
-def truths(scenario: Scenario, *, seed: int, blocks: int = BLOCKS) -> list[Truth]:
-    """The truth of each of the scenario's estimands. Therapists differ, but each patient has another."""
+def truths(
+    scenario: Scenario, *, seed: int, blocks: int = BLOCKS, patients: int = PATIENTS_IN_REPLICATE
+) -> list[Truth]:
+    """The truth of each of the scenario's estimands. Therapists differ, but each patient has another.
+
+    From `blocks` blocks of replicates of `patients` patients, or as many as the scenario's ratio needs.
+    """
     found: dict[int, Truth] = {}
     for absent in {e.strategies.events("hypothetical") for e in scenario.estimands}:
         mine = [i for i, e in enumerate(scenario.estimands) if e.strategies.events("hypothetical") == absent]
-        s = _counterfactual(scenario, absent)
+        s = _counterfactual(scenario, absent, max(patients, 2 * len(scenario.arms), sum(scenario.ratio)))
         endpoints, seen, beyond = _potential_outcomes(s, [scenario.estimands[i] for i in mine], seed, blocks)
         for k, i in enumerate(mine):
             found[i] = _truth(s, scenario.estimands[i], endpoints[:, k], seen[:, k], beyond[:, k])
@@ -71,7 +76,7 @@ def truths_without_expectancy(scenario: Scenario, *, seed: int, blocks: int = BL
     return truths(replace(scenario, expectancy=Expectancy()), seed=seed, blocks=blocks)
 
 
-def _counterfactual(scenario: Scenario, absent: tuple[str, ...]) -> Scenario:
+def _counterfactual(scenario: Scenario, absent: tuple[str, ...], patients: int) -> Scenario:
     """Many patients, one therapist each, in a world without the events under the hypothetical strategy."""
     therapies = {
         name: t if t.therapists is None else replace(t, therapists=replace(t.therapists, count=None, caseload=1))
@@ -84,7 +89,7 @@ def _counterfactual(scenario: Scenario, absent: tuple[str, ...]) -> Scenario:
         "missed_infusions": ("missed_doses", "stop_doses"),
     }
     conduct = replace(scenario.conduct, **{cause: None for event in absent for cause in causes[event]})
-    design = replace(scenario.design, n_per_arm=None, n_total=PATIENTS_IN_REPLICATE)
+    design = replace(scenario.design, n_per_arm=None, n_total=patients)
     return replace(scenario, design=design, therapies=therapies, conduct=conduct)
 
 

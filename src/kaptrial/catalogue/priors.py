@@ -10,11 +10,17 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+# The population of which a prior speaks unless told: effects of the others are differences from it.
+REFERENCE_POPULATION = "depression"
+_POPULATION_EFFECT = "population_effect["
+
 
 @cache
 def prior_names() -> tuple[str, ...]:
     """The names a scenario's `prior:` may take."""
     folder = files("kaptrial.catalogue") / "data" / "priors"
+    if not folder.is_dir():
+        return ()
     return tuple(sorted(entry.name.removesuffix(".csv") for entry in folder.iterdir() if entry.name.endswith(".csv")))
 
 
@@ -25,6 +31,13 @@ def columns(name: str) -> tuple[list[str], NDArray[np.float64]]:
         raise KeyError(name)
     lines = (files("kaptrial.catalogue") / "data" / "priors" / f"{name}.csv").read_text(encoding="utf-8").splitlines()
     return lines[0].split(","), np.array([[float(x) for x in line.split(",")] for line in lines[1:]])
+
+
+@cache
+def populations(name: str) -> tuple[str, ...]:
+    """The populations of which a prior speaks, the reference first. Raises KeyError for an unknown name."""
+    effects = [column for column in columns(name)[0] if column.startswith(_POPULATION_EFFECT)]
+    return (REFERENCE_POPULATION, *(column[len(_POPULATION_EFFECT) : -1] for column in effects))
 
 
 @cache

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from kaptrial.catalogue.priors import prior_names
 from kaptrial.catalogue.trials import trial_keys
 
 
@@ -71,8 +72,9 @@ def _load(name: str) -> dict[str, Any]:
 
 @cache
 def source_keys() -> frozenset[str]:
-    """The keys a `source:` may name: publications, and trials other than those that only a document speaks of."""
-    return frozenset(_load("sources")) | {key for key in trial_keys() if not key.startswith("doc_")}
+    """The keys a `source:` may name: publications, trials other than those that only a document speaks of, priors."""
+    trials = {key for key in trial_keys() if not key.startswith("doc_")}
+    return frozenset(_load("sources")) | trials | frozenset(prior_names())
 
 
 @cache

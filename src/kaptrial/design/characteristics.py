@@ -3,7 +3,7 @@ Stat Med)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -193,13 +193,8 @@ def _rows(s: Scenario, estimand: Estimand, fits: Fits, i: int, analysis: str, kn
     fit, alpha = fits[i, analysis], s.analysis.alpha
     asked = measure(analysis.split()[0], estimand.endpoint)
     truth = known.actual.on(asked)
-    alone = s.contrast(estimand).kind == "single"
-    # A null of the model takes away the drug or the therapy, and leaves what one arm is tested against, its benchmark.
-    name = "power" if alone else {None: "power", "synergy": "false_synergy_rate"}.get(s.null, "type_i_error")
     n_failed = int((fit.failure != 0).sum())
-    rows = [_rejection(name, fit, alpha)]
-    if alone:
-        rows.append(_rejection("power_better", fit, alpha, better=better(s, estimand.endpoint, asked)))
+    rows = _power_rows(s, estimand, fit, analysis)
 
     def add(metric: str, value: float | None, mcse: float | None) -> None:
         rows.append(
@@ -220,7 +215,7 @@ def _rows(s: Scenario, estimand: Estimand, fits: Fits, i: int, analysis: str, kn
     if n < 2:
         return rows
     if fit.fell_back is not None and fit.fell_back.any():
-        add("fallback_rate", *_share(fit.fell_back))
+        add("fallback_rate", *share(fit.fell_back))
     est, se = fit.estimate[ok], fit.se[ok]
     sd = float(est.std(ddof=1))
     mean, mean_mcse = float(est.mean()), sd / np.sqrt(n)
@@ -232,13 +227,11 @@ def _rows(s: Scenario, estimand: Estimand, fits: Fits, i: int, analysis: str, kn
         model = float(np.sqrt(np.mean(se**2)))
         add("model_se", model, float(np.std(se**2, ddof=1) / (2 * model * np.sqrt(n))) if model > 0 else 0.0)
         lower, upper = fit.interval(alpha)
-        add("coverage", *_share((lower[ok] <= truth.value) & (truth.value <= upper[ok])))
+        add("coverage", *share((lower[ok] <= truth.value) & (truth.value <= upper[ok])))
     from_null = replace(truth, value=truth.value - (estimand.benchmark or 0.0))
     add("type_s", *_type_s(fit, alpha, from_null))
     if analysis != "logrank":
         add("type_m", *_type_m(fit, alpha, from_null))
-    if estimand.margin is not None and analysis not in TESTS:
-        rows.append(_non_inferiority(s, estimand, asked, fit))
     if analysis not in (*TESTS, *EXACT):
         detectable = detectable_difference(sd, float(np.median(fit.df[ok])), alpha, TARGET_POWER)
         add("detectable_difference", detectable, detectable / np.sqrt(2 * (n - 1)))
@@ -248,6 +241,55 @@ def _rows(s: Scenario, estimand: Estimand, fits: Fits, i: int, analysis: str, kn
             add("room_for_synergy", room, known.if_additive.mcse)
         rows.append(_rejection("power_at_best", fits[i, analysis + AT_BEST], alpha, least=True))
     return rows
+
+
+def _power_rows(s: Scenario, estimand: Estimand, fit: Fit, analysis: str) -> list[Row]:
+    """How often the test rejects, for better too in one arm, and against the margin where there is one."""
+    alpha, asked = s.analysis.alpha, measure(analysis.split()[0], estimand.endpoint)
+    alone = s.contrast(estimand).kind == "single"
+    # A null of the model takes away the drug or the therapy, and leaves what one arm is tested against, its benchmark.
+    name = "power" if alone else {None: "power", "synergy": "false_synergy_rate"}.get(s.null, "type_i_error")
+    rows = [_rejection(name, fit, alpha)]
+    if alone:
+        rows.append(_rejection("power_better", fit, alpha, better=better(s, estimand.endpoint, asked)))
+    if estimand.margin is not None and analysis not in TESTS:
+        rows.append(_non_inferiority(s, estimand, asked, fit))
+    return rows
+
+
+Side = Literal["lower", "higher"]
+
+
+def powers(s: Scenario, fits: Fits, sides: Mapping[tuple[int, str], Side] | None = None) -> list[Row]:
+    """The rows of power alone of every estimand and analysis, which need no truth, multiplicity included.
+
+    `sides`: of the fits given, also `power_expected_side`, the share that reject with the estimate on this side.
+    """
+    rows = []
+    for i, estimand in enumerate(s.estimands):
+        for analysis in s.analyses(estimand):
+            fit = fits[i, analysis]
+            found = _power_rows(s, estimand, fit, analysis)
+            if (i, analysis) in (sides or {}):
+                found.append(
+                    _rejection("power_expected_side", fit, s.analysis.alpha, better=(sides or {})[i, analysis])
+                )
+            rows += [{**question(s, estimand, analysis), **row} for row in found]
+    if s.analysis.multiplicity is not None:
+        rows += _multiplicity_rows(Cell(scenario=s, columns={}), fits, [])
+    return rows
+
+
+def expected_sides(s: Scenario, fits: Fits) -> dict[tuple[int, str], Side]:
+    """On which side of what is tested the estimates lie, where their mean tells it; of one arm this is no question."""
+    sides: dict[tuple[int, str], Side] = {}
+    for i, estimand in enumerate(s.estimands):
+        for analysis in s.analyses(estimand) if s.contrast(estimand).kind != "single" else ():
+            fit = fits[i, analysis]
+            away = fit.departure[fit.failure == 0]
+            if len(away) > 1 and abs(away.mean()) > _SIGN_KNOWN * away.std(ddof=1) / np.sqrt(len(away)):
+                sides[i, analysis] = "lower" if away.mean() < 0 else "higher"
+    return sides
 
 
 def _rejection(
@@ -262,7 +304,7 @@ def _rejection(
         rejects |= fit.failure == 2
     if better is not None:
         rejects &= fit.departure < 0 if better == "lower" else fit.departure > 0
-    value, mcse = _share(rejects)
+    value, mcse = share(rejects)
     n_failed = int((fit.failure != 0).sum())
     return {
         "metric": metric,
@@ -279,7 +321,7 @@ def _non_inferiority(s: Scenario, estimand: Estimand, asked: str, fit: Fit) -> R
     rejects, _ = non_inferior(
         fit, estimand.margin, better=better(s, estimand.endpoint, asked), alpha_one_sided=s.analysis.alpha / 2
     )
-    value, mcse = _share(rejects)
+    value, mcse = share(rejects)
     n_failed = int((fit.failure != 0).sum())
     return {
         "metric": "power_non_inferiority", "value": value, "mcse": mcse, "n_replicates": len(rejects),
@@ -296,7 +338,7 @@ def better(s: Scenario, endpoint: str, asked: str) -> Literal["lower", "higher"]
     return "higher" if s.scale.better == "higher" else "lower"
 
 
-def _share(hits: np.ndarray) -> tuple[float, float]:
+def share(hits: np.ndarray) -> tuple[float, float]:
     """A share and its standard error, by Agresti and Coull's adjusted share: 0 of n is not known without error."""
     n, adjusted = len(hits), (np.sum(hits) + 2) / (len(hits) + 4)
     return float(np.mean(hits)), float(np.sqrt(adjusted * (1 - adjusted) / (n + 4)))
@@ -310,7 +352,7 @@ def _type_s(fit: Fit, alpha: float, truth: Truth) -> tuple[float | None, float |
     rejected = np.nan_to_num(fit.p, nan=1.0) < alpha
     if abs(truth.value) <= _SIGN_KNOWN * truth.mcse or not rejected.any():
         return None, None
-    return _share(np.sign(fit.departure[rejected]) != np.sign(truth.value))
+    return share(np.sign(fit.departure[rejected]) != np.sign(truth.value))
 
 
 def _type_m(fit: Fit, alpha: float, truth: Truth) -> tuple[float | None, float | None]:
@@ -363,7 +405,7 @@ def _multiplicity_rows(cell: Cell, own: Fits, nulls: list[tuple[_NullRun, Fits]]
     rows = []
 
     def add(hits: np.ndarray, metric: str, estimand: Estimand | None, analysis: str) -> None:
-        value, mcse = _share(hits)
+        value, mcse = share(hits)
         about = (
             {"analysis": analysis, "contrast": "all estimands", "measure": "rejection", "endpoint": "", "day": None,
              "strategies": ""}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from kaptrial.analyse.simulated import estimate
 from kaptrial.analysis.fit import Fit
 from kaptrial.model.streams import BLOCK
 from kaptrial.simulate import simulate_block
+from kaptrial.spec.errors import Unfillable
 from kaptrial.spec.scenario import Scenario
 from kaptrial.spec.trial import Estimand
 from kaptrial.trials import Trials
@@ -38,26 +40,49 @@ def run(jobs: Sequence[Job], *, workers: int = 1, progress: Callable[[int], None
     """The fits of each job in turn, every one of shape (replicates,).
 
     `progress` is told the number of replicates done. The result does not depend on `workers`: blocks are
-    joined in their order.
+    joined in their order. Raises Unfillable where a job's trials cannot be filled.
     """
+    for found in attempt(jobs, workers=workers, progress=progress):
+        if isinstance(found, Unfillable):
+            raise found
+        yield found
+
+
+def attempt(
+    jobs: Sequence[Job], *, workers: int = 1, progress: Callable[[int], None] | None = None
+) -> Iterator[Fits | Unfillable]:
+    """As `run`, with the error in place of the fits of a job whose trials cannot be filled."""
     tasks = [(job.scenario, job.seed, block) for job in jobs for block in range(job.n_blocks)]
-    results = _results(tasks, workers)
+    results = in_order(_attempt_block, tasks, workers)
     for job in jobs:
-        blocks = []
+        blocks: list[Fits] = []
+        error = None
         for _ in range(job.n_blocks):
-            blocks.append(next(results))
+            found = next(results)
+            if isinstance(found, Unfillable):
+                error = found
+            else:
+                blocks.append(found)
             if progress is not None:
                 progress(BLOCK)
-        yield {key: _join([b[key] for b in blocks], job.replicates) for key in blocks[0]}
+        yield error or {key: _join([b[key] for b in blocks], job.replicates) for key in blocks[0]}
 
 
-def _results(tasks: Sequence[tuple[Scenario, int, int]], workers: int) -> Iterator[Fits]:
+def in_order[T](function: Callable[..., T], tasks: Sequence[tuple[Any, ...]], workers: int) -> Iterator[T]:
+    """What the function gives for each task, in the order of the tasks whatever the number of workers."""
     if workers == 1:
-        yield from (run_block(*task) for task in tasks)
+        yield from (function(*task) for task in tasks)
         return
     from joblib import Parallel, delayed
 
-    yield from Parallel(n_jobs=workers, return_as="generator")(delayed(run_block)(*task) for task in tasks)
+    yield from Parallel(n_jobs=workers, return_as="generator")(delayed(function)(*task) for task in tasks)
+
+
+def _attempt_block(scenario: Scenario, seed: int, block: int) -> Fits | Unfillable:
+    try:
+        return run_block(scenario, seed, block)
+    except Unfillable as error:
+        return error
 
 
 def run_block(scenario: Scenario, seed: int, block: int) -> Fits:

@@ -166,6 +166,37 @@ def power_curve(rows: Rows, path: str, *, title: str, provenance: Mapping[str, A
     return figure
 
 
+def assurance(
+    powers: Sequence[float], *, assurance: float, mcse: float, at_own: float, title: str, provenance: Mapping[str, Any]
+) -> Figure:
+    """Power in each draw of the design prior, its mean, the assurance, and the power at the scenario's own values."""
+    figure, grid = new_figure(SINGLE, 2.8)
+    axes = grid[0, 0]
+    bins = [i / 20 for i in range(21)]
+    axes.hist(powers, bins=bins, weights=[1 / len(powers)] * len(powers), color=COLOURS[4], edgecolor="white", lw=0.5)
+    top = axes.get_ylim()[1]
+    axes.set_ylim(0, 1.34 * top)
+    marks = [
+        (assurance, f"assurance {assurance:.2f} ± {mcse:.1g}", COLOURS[0], "-"),
+        (at_own, f"power at own values {at_own:.2f}", COLOURS[1], (0, (3, 2))),
+    ]
+    # The mark nearer to its end of the axis stands higher, so that its label passes over the other line.
+    marks.sort(key=lambda mark: -abs(mark[0] - 0.5))
+    for (value, text, colour, style), height in zip(marks, (1.24, 1.1), strict=True):
+        axes.plot([value, value], [0, height * top], color=colour, linestyle=style)
+        left = value > 0.5
+        axes.annotate(
+            text, (value, height * top), xytext=(-3 if left else 3, 0), textcoords="offset points", color=colour,
+            fontsize=7, ha="right" if left else "left", va="center",
+        )  # fmt: skip
+    axes.set_xlim(0, 1)
+    axes.set_xlabel(f"Power in a draw of the prior ({len(powers)} draws)")
+    axes.set_ylabel("Share of draws")
+    axes.set_title(textwrap.fill(title, 40))
+    _footer(figure, provenance)
+    return figure
+
+
 def by_day(rows: Rows, *, unit: str, title: str, provenance: Mapping[str, Any]) -> Figure:
     """How the true contrast and its power move with the day of the primary outcome, a line a variant."""
     figure, grid = new_figure(DOUBLE, 2.9, columns=2)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from kaptrial.spec.prior import Prior
 from kaptrial.spec.scenario import Scenario
 from kaptrial.spec.sourced import walk
 
@@ -82,6 +83,20 @@ def show_check(scenario: Scenario, path: Path) -> None:
             why = value.note if value.source == "assumption" else f"spread: {value.spread_note}"
             table.add_row(where, f"{value.value:g}", value.unit, why or "")
         out.print(table)
+    if scenario.prior is not None:
+        for line in prior_lines(scenario.prior):
+            out.print(line, markup=False)
+
+
+def prior_lines(prior: Prior) -> list[str]:
+    """A design prior in lines: the named one, then each distribution with its source."""
+    lines = []
+    if prior.name is not None:
+        lines.append(f"design prior: {prior.name} (population: {prior.population_or_reference})")
+    for path, belief in (prior.also or {}).items():
+        why = f": {belief.note}" if belief.note else ""
+        lines.append(f"design prior of {path}: {belief.described()}, {belief.source}{why}")
+    return lines
 
 
 def show_description(scenario: Scenario, found: list[Truth], seed: int) -> None:

@@ -10,7 +10,7 @@ from kaptrial.simulate.course import improvement_of
 from kaptrial.simulate.follow_up import linear_predictor, record
 from kaptrial.simulate.patients import Patients, draw_patients
 from kaptrial.simulate.reading import Reading
-from kaptrial.spec.errors import ScenarioError
+from kaptrial.spec.errors import Unfillable
 from kaptrial.spec.scenario import Scenario
 
 # A run-in that hardly anybody passes cannot be simulated by drawing until somebody does.
@@ -35,7 +35,7 @@ def eligible_patients(s: Scenario, seed: int, block: int, reading: Reading) -> P
         eligible |= better
     if eligible.all():
         return patients
-    raise ScenarioError(
+    raise Unfillable(
         f"randomisation.run_in.eligible.improved_by = {run_in.eligible.improved_by:g}: "
         "must be met by more than about 5 % of patients, or no trial can be filled"
     )

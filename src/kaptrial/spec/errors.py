@@ -10,6 +10,10 @@ class ScenarioError(ValueError):
         super().__init__(" ".join(message.split()))
 
 
+class Unfillable(ScenarioError):
+    """Hardly anybody would pass the run-in, so that no trial can be filled."""
+
+
 class Misfit(ValueError):
     """Raised inside a noun, which does not know its own place in the file; `files` turns it into a ScenarioError.
 

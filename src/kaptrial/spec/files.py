@@ -19,7 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from kaptrial.spec.errors import ABSENT, Misfit, ScenarioError
 from kaptrial.spec.scenario import Scenario
-from kaptrial.spec.sourced import ASSUMPTION, Sourced, nearest
+from kaptrial.spec.sourced import ASSUMPTION, SPREADS, Sourced, nearest, walk
 
 MAX_BYTES = 1_000_000
 Raw = dict[str, Any]
@@ -98,7 +98,40 @@ def build(raw: Raw) -> Scenario:
             _validate(with_settings(raw, changes))
         except ScenarioError as error:
             raise ScenarioError(f"variants.{label}: {error}") from None
+    if scenario.prior is not None:
+        for path, belief in (scenario.prior.also or {}).items():
+            _check_prior_path(raw, scenario, path, belief.quantile(0.5))
     return scenario
+
+
+def _check_prior_path(raw: Raw, scenario: Scenario, path: str, median: float) -> None:
+    """A prior's path leads to a number about the world that can take the middle of its distribution."""
+    known = [place for place, _ in walk(scenario)]
+    hint = nearest(sourced_path(path), known)
+    try:
+        if not _leads_to_sourced(path):
+            raise ScenarioError(f"prior.also.{path}: must lead to a number about the world{hint}")
+        _validate(with_settings(raw, {sourced_path(path): median}))
+    except ScenarioError as error:
+        text = str(error).removeprefix(f"{path}: ")
+        if text.startswith("prior.also"):
+            raise
+        said = f"prior.also.{path}: {text}" if "unknown key" in text else f"prior.also.{path} at its median: {text}"
+        raise ScenarioError(said + (hint if "is missing" in text else "")) from None
+
+
+def _leads_to_sourced(path: str) -> bool:
+    """Whether a path ends at a number with a source, at its value or at its spread."""
+    steps = split_path(path)
+    kinds: list[Any] = [Scenario]
+    for i, step in enumerate(steps):
+        kinds.append(_kind_below(kinds[-1], step, path, steps, i))
+    return _is_sourced(kinds[-1]) or (_is_sourced(kinds[-2]) and steps[-1] in ("value", *SPREADS))
+
+
+def sourced_path(path: str) -> str:
+    """A path to the value of a sourced number, as the path to the number itself: setting it marks the new source."""
+    return path.removesuffix(".value")
 
 
 def _validate(raw: Raw) -> Scenario:
@@ -188,6 +221,12 @@ def with_settings(raw: Raw, settings: Mapping[str, Any]) -> Raw:
     for path, value in settings.items():
         _set(out, path, value)
     return out
+
+
+def with_prior(raw: Raw, name: str) -> Raw:
+    """A copy that takes the named prior of the catalogue; distributions by path stay."""
+    old = raw.get("prior")
+    return raw | {"prior": old | {"name": name} if isinstance(old, dict) else name}
 
 
 def _set(raw: Raw, path: str, value: Any) -> None:

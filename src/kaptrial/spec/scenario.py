@@ -10,6 +10,7 @@ from kaptrial.spec.contrast import Contrast, factor_names, parse_contrast
 from kaptrial.spec.errors import ABSENT, Misfit
 from kaptrial.spec.noun import Identifier, Text, noun
 from kaptrial.spec.patients import Drug, Expectancy, Measurement, NaturalCourse, Population
+from kaptrial.spec.prior import PriorField
 from kaptrial.spec.sourced import EFFECT_UNITS, ByArm, nearest, walk
 from kaptrial.spec.treatment import REFERENCE_MG_PER_KG, Arm, Doses, Therapy
 from kaptrial.spec.trial import (
@@ -54,7 +55,8 @@ class Scenario:
     """Everything a run needs but the seed and the number of replicates.
 
     `variants`: named sets of settings (path: value) that a power run sets beside the scenario itself. `null`: the
-    hypothesis under which to simulate (docs/model.md); None is the scenario as it stands.
+    hypothesis under which to simulate (docs/model.md); None is the scenario as it stands. `prior`: what is believed
+    about the world, for assurance (docs/design_prior.md); nothing else reads it.
     """
 
     title: Text
@@ -76,6 +78,7 @@ class Scenario:
     secondary: tuple[Estimand, ...] = ()
     analysis: Analysis = Analysis()
     null: Null | None = None
+    prior: PriorField | None = None
     base_label: Text = "as declared"
     variants: dict[Text, dict[Text, Any]] | None = None
 
@@ -88,6 +91,7 @@ class Scenario:
         _check_estimands(self)
         _check_design(self)
         _check_by_arm(self)
+        _check_prior(self)
 
     @property
     def scale(self) -> Scale:
@@ -408,3 +412,24 @@ def _check_by_arm(s: Scenario) -> None:
                     raise Misfit(f"{parent}.{key}.by_arm.{arm_id}", arm_id, f"must be an arm: {', '.join(sorted(ids))}")
             for arm_id in sorted(ids - set(value.by_arm)):
                 raise Misfit(f"{parent}.{key}.by_arm.{arm_id}", ABSENT, "every arm needs its value")
+
+
+def ketamine_routes(s: Scenario) -> tuple[str, ...]:
+    """The routes by which ketamine or esketamine is given after randomisation or before it, in alphabetical order."""
+    run_in = s.randomisation.run_in.doses if s.randomisation.run_in else ()
+    every = (*run_in, *(doses for arm in s.arms for doses in arm.doses))
+    return tuple(sorted({doses.route for doses in every if doses.is_ketamine}))
+
+
+def _check_prior(s: Scenario) -> None:
+    """A named prior is about scores, the Emax form of the drug's effect, and one route."""
+    if s.prior is None or s.prior.name is None:
+        return
+    name = s.prior.name
+    if s.scale.link != "identity":
+        raise Misfit("prior.name", name, f"must not be given with {s.outcome.scale}: named priors are about scores")
+    if s.drug.effect != "emax":
+        raise Misfit("prior.name", name, "must not be given with effect: linear, of which it says nothing")
+    if len(ketamine_routes(s)) > 1:
+        given = ", ".join(ketamine_routes(s))
+        raise Misfit("prior.name", name, f"must not be given where ketamine is given by several routes ({given})")

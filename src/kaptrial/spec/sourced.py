@@ -48,7 +48,7 @@ class Sourced:
         if self.spread_source is not None and not given:
             raise Misfit("spread_source", self.spread_source, f"needs a spread: one of {', '.join(SPREADS)}")
         for key, note in (("source", "note"), ("spread_source", "spread_note")):
-            _check_source(key, getattr(self, key), note, getattr(self, note))
+            check_source(key, getattr(self, key), note, getattr(self, note))
 
     @property
     def spread(self) -> float:
@@ -61,7 +61,8 @@ class Sourced:
         return ASSUMPTION in (self.source, self.spread_source)
 
 
-def _check_source(key: str, source: str | None, note_key: str, note: str | None) -> None:
+def check_source(key: str, source: str | None, note_key: str, note: str | None) -> None:
+    """Raise Misfit unless the source is one of the catalogue's, or an assumption with a note."""
     if source is None:
         return
     if source == ASSUMPTION:

@@ -1,0 +1,161 @@
+"""Assurance: power averaged over the design prior (O'Hagan, Stevens & Campbell 2005, Pharm Stat), and what the prior
+says of the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kaptrial.analyse.simulated import measure
+from kaptrial.bayes.design_prior import Draw, draws, with_draw
+from kaptrial.design.characteristics import TARGET_POWER, Row, expected_sides, powers, question, share
+from kaptrial.design.execution import Job, attempt, in_order
+from kaptrial.model.streams import BLOCK
+from kaptrial.spec.errors import ScenarioError, Unfillable
+from kaptrial.spec.scenario import Scenario
+from kaptrial.truth import Truth, truths
+
+# Replicates of the power at the scenario's own values, beside which assurance stands.
+CLASSICAL_REPLICATES = 2000
+# The truth of one draw needs to be known only within the spread between draws: 128 × 50 patients in each arm.
+TRUTH_BLOCKS, TRUTH_PATIENTS = 1, 50
+# The prior predictive interval of the truth.
+LOWER, UPPER = 0.05, 0.95
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assurance:
+    """`rows`: one a question and metric. `by_draw`: one a draw, question and metric (power, truth). `draws`: what was
+    drawn. `n_never_filled`: draws of power 0, under which hardly anybody passes the run-in."""
+
+    rows: list[Row]
+    by_draw: list[Row]
+    draws: list[Draw]
+    n_never_filled: int
+
+
+def assurance(
+    scenario: Scenario,
+    *,
+    seed: int,
+    draws_of_prior: int = 400,
+    replicates: int = BLOCK,
+    workers: int = 1,
+    progress: Callable[[int], None] | None = None,
+) -> Assurance:
+    """Power of every estimand and analysis under each draw of the scenario's prior, and its mean over the draws.
+
+    For draw k the trials are those of the drawn scenario under a seed of its own, from (seed, k). The mean's error
+    comes from the spread between draws, which holds that of the finite number of replicates too. The result does not
+    depend on `workers`. A draw under which hardly anybody passes the run-in has power 0: such a trial is never filled.
+    Raises ScenarioError where there is no prior or a draw is not allowed, before anything is simulated.
+    """
+    if scenario.prior is None:
+        raise ScenarioError("prior is missing: assurance needs one, a name or also with distributions by path")
+    if scenario.null is not None:
+        raise ScenarioError(f"null = {scenario.null!r}: must not be set for assurance, which is a mean of powers")
+    drawn = draws(scenario.prior, seed=seed, n=draws_of_prior)
+    own = replace(scenario, prior=None, variants=None)
+    believed = [with_draw(scenario, draw) for draw in drawn]
+    seeds = [_seed_of_trials(seed, k) for k in range(draws_of_prior)]
+    jobs = [Job(scenario=own, seed=seed, replicates=CLASSICAL_REPLICATES)]
+    jobs += [Job(scenario=s, seed=x, replicates=replicates) for s, x in zip(believed, seeds, strict=True)]
+    fits = attempt(jobs, workers=workers, progress=progress)
+    first = next(fits)
+    if isinstance(first, Unfillable):
+        raise first
+    sides = expected_sides(own, first)
+    classical = powers(own, first, sides)
+    by_draw, n_never_filled = [], 0
+    for s, found in zip(believed, fits, strict=True):
+        if isinstance(found, Unfillable):
+            n_never_filled += 1
+            by_draw.append(_never_filled(classical, replicates))
+        else:
+            by_draw.append(powers(s, found, sides))
+    true = list(in_order(_truths, list(zip(believed, seeds, strict=True)), workers))
+    rows: list[Row] = []
+    for j, row in enumerate(classical):
+        rows += _power_rows(row, [each[j] for each in by_draw])
+    own_truths = truths(own, seed=seed)
+    for i, estimand in enumerate(own.estimands):
+        for analysis in own.analyses(estimand):
+            asked, about = measure(analysis.split()[0], estimand.endpoint), question(own, estimand, analysis)
+            values = np.array([np.nan if each is None else each[i].on(asked).value for each in true])
+            rows += _truth_rows(about, own_truths[i].on(asked), values)
+            for each, value in zip(by_draw, values, strict=True):
+                each.append({**about, "metric": "truth", "value": float(value)})
+    return Assurance(rows=rows, by_draw=_numbered(by_draw), draws=drawn, n_never_filled=n_never_filled)
+
+
+def count_replicates(draws_of_prior: int, replicates: int) -> int:
+    """How many replicates `assurance` will simulate in all, for a progress bar."""
+    blocks = [-(-n // BLOCK) for n in (CLASSICAL_REPLICATES, replicates)]
+    return (blocks[0] + draws_of_prior * blocks[1]) * BLOCK
+
+
+def _seed_of_trials(seed: int, k: int) -> int:
+    """The seed of draw k's trials, apart from the stream that the draw itself came from."""
+    child = np.random.SeedSequence([seed, k]).spawn(1)[0]
+    return int(child.generate_state(1, np.uint64)[0])
+
+
+def _truths(s: Scenario, seed: int) -> list[Truth] | None:
+    try:
+        return truths(s, seed=seed, blocks=TRUTH_BLOCKS, patients=TRUTH_PATIENTS)
+    except Unfillable:
+        return None
+
+
+def _never_filled(classical: list[Row], replicates: int) -> list[Row]:
+    return [{**row, "value": 0.0, "n_replicates": replicates, "n_failed": replicates} for row in classical]
+
+
+def _row(about: Row, metric: str, value: float, mcse: float, **counts: Any) -> Row:
+    head = {key: value for key, value in about.items() if key not in ("metric", "value", "mcse", "favours")}
+    return {**head, "metric": metric, "value": value, "mcse": mcse, **counts}
+
+
+def _power_rows(own: Row, by_draw: list[Row]) -> list[Row]:
+    """Assurance, the probability of high power, and the power at the scenario's own values, of one kind of power."""
+    values = np.array([row["value"] for row in by_draw])
+    n, kind = len(values), own["metric"].removeprefix("power")
+    counts = {
+        "n_draws": n, "n_replicates": by_draw[0]["n_replicates"], "n_failed": sum(row["n_failed"] for row in by_draw)
+    }  # fmt: skip
+    at_own = {"n_draws": None, "n_replicates": own["n_replicates"], "n_failed": own["n_failed"]}
+    return [
+        _row(own, f"assurance{kind}", float(values.mean()), float(values.std(ddof=1) / np.sqrt(n)), **counts),
+        _row(own, f"probability_of_80_power{kind}", *share(values >= TARGET_POWER), **counts),
+        _row(own, f"power{kind}", own["value"], own["mcse"], **at_own),
+    ]
+
+
+def _truth_rows(about: Row, own: Truth, values: NDArray[np.float64]) -> list[Row]:
+    """The truth at the scenario's own values; mean and 90 % interval of the truth over the draws."""
+    values = values[~np.isnan(values)]
+    n = len(values)
+    counts = {"n_draws": n, "n_replicates": None, "n_failed": 0}
+    found = [
+        _row(about, "truth", own.value, own.mcse, n_draws=None, n_replicates=None, n_failed=0),
+        _row(about, "truth_mean", float(values.mean()), float(values.std(ddof=1) / np.sqrt(n)), **counts),
+    ]
+    for metric, p in (("truth_lower", LOWER), ("truth_upper", UPPER)):
+        # The order statistics one binomial standard error to either side tell how well a quantile is known.
+        error = np.sqrt(p * (1 - p) / n)
+        below, at, above = np.quantile(values, np.clip([p - error, p, p + error], 0, 1))
+        found.append(_row(about, metric, float(at), float(above - below) / 2, **counts))
+    return found
+
+
+def _numbered(by_draw: list[list[Row]]) -> list[Row]:
+    dropped = ("mcse", "n_replicates", "n_failed", "favours")
+    return [
+        {"draw": k + 1} | {key: value for key, value in row.items() if key not in dropped}
+        for k, rows in enumerate(by_draw)
+        for row in rows
+    ]
