@@ -175,8 +175,8 @@ MANY_DAYS = {"mean_change", "percent_change", "response_any_time", "sustained_re
 def a_target(name, days, **settings):
     return Target(
         trial="none", number=0, statistic=name, endpoint="none of the catalogue",
-        arms=("a", "b") if name in TWO_ARMS else ("a",), days=days, value=0.0, quality="abstract", n=(1,), mean_baseline=1.0, sd_baseline=0.2, settings=settings,
-        se=None, sd=None,
+        arms=("a", "b") if name in TWO_ARMS else ("a",), days=days, value=0.0, quality="abstract", n=(1,),
+        mean_baseline=1.0, sd_baseline=0.2, settings=settings, se=None, sd=None,
     )  # fmt: skip
 
 
