@@ -110,9 +110,52 @@ def replicate(
 
 
 @app.command()
+def card(
+    prior: Annotated[str | None, typer.Option(metavar="NAME", help="A shipped prior; else the default.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of every random stream.")] = 1,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="DIR", help="Write every prior's card, and figures.")
+    ] = None,
+) -> None:
+    """What the calibrated model says a new trial would show, beside the published figures."""
+    from kaptrial.bayes.synthesis.model import PARAMETERS
+    from kaptrial.bayes.synthesis.shipped import prior_draws
+    from kaptrial.catalogue.priors import prior_names, provenance
+    from kaptrial.evidence import calibration, summary
+    from kaptrial.report import evidence_words
+    from kaptrial.spec.errors import ScenarioError
+    from kaptrial.spec.sourced import nearest
+
+    name = prior or calibration.PRIOR
+    if name not in prior_names():
+        raise ScenarioError(
+            f"--prior = {name!r}: must be one of {', '.join(prior_names())}{nearest(name, prior_names())}"
+        )
+    table = summary.card(prior_draws(name), seed=seed)
+    about = {"version": __version__, "seed": seed}
+    evidence_words.show_card(table, name, about)
+    if output is not None:
+        from kaptrial.report.evidence_pack import write_card
+
+        names = [calibration.BEFORE, *calibration.VARIANTS.values()]
+        draws = {each: prior_draws(each) for each in names}
+        tables = {each: summary.card(draws[each], seed=seed) for each in names}
+        about |= {
+            "prior": calibration.PRIOR,
+            "before": calibration.BEFORE,
+            "trials": len(provenance(calibration.PRIOR)["trials"]),
+            "parameters": list(PARAMETERS),
+        }
+        write_card(output, tables, draws, about)
+        typer.echo(f"wrote cards and figures to {output}")
+
+
+@app.command()
 def calibrate(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for the files.")],
-    only: Annotated[str | None, typer.Option(metavar="PART", help="priors, folds or abstinence; else all.")] = None,
+    only: Annotated[
+        str | None, typer.Option(metavar="PART", help="prior, folds, abstinence or variants; else all.")
+    ] = None,
 ) -> None:
     """Fit the response model to the catalogue again: the design prior, its variants, and the fits without one trial."""
     from kaptrial.evidence.calibration import PARTS

@@ -138,7 +138,7 @@ def test_measures_name_what_is_there(key):
 READING = list(csv.DictReader((Path(__file__).parent / "second_reading.csv").read_text(encoding="utf-8").splitlines()))
 # Retyped from publications other than trials: key, a word of the statistic, value.
 OTHER_SOURCES = [
-    ("wilkinson2019_ipd", "ketamine vs saline", 1.8),
+    ("han2016", "response", [52.2, 20.6]),
     ("cuijpers2014", "", 0.43),
     ("wampold2005", "", 5),
     ("mcgirr2015", "OR remission", 7.06),

@@ -54,7 +54,7 @@ class Trial:
     """One published (or registered) trial. `arms` and `baselines` are as the data file states them.
 
     `contains`: trials whose patients are part of this one, so that the two are never fitted together. `held_out`: never
-    fitted, kept to test the calibrated model on.
+    fitted, kept to test the calibrated model on. `pooled`: how many trials a pooled analysis is of; 1 for a trial.
     """
 
     key: str
@@ -68,6 +68,7 @@ class Trial:
     background: str | None
     contains: tuple[str, ...]
     held_out: bool
+    pooled: int
     masked: bool
     enrolled: dict[str, int]
     regimen: str | None
@@ -89,7 +90,7 @@ class Trial:
 _OPTIONAL = ("doi", "doi_status", "background", "regimen", "therapy", "control", "outcome", "dose_note", "notes")
 _KNOWN = {
     *_OPTIONAL, "citation", "indication", "population", "design", "design_reported", "blinding", "contains", "held_out",
-    "masked", "enrolled", "baselines", "arms", "figures",
+    "masked", "pooled", "enrolled", "baselines", "arms", "figures",
 }  # fmt: skip
 _UNCERTAIN = ("sd", "se", "ci95", "p", "nnt", "d", "d_ci95", "g", "df", "t", "count", "median", "r")
 _FIGURE = {"time", "arm", "statistic", "value", "quality", "url", "how", "note", "target", "measure", "not_target"}
@@ -150,6 +151,7 @@ def _trial(key: str, text: str, where: str) -> Trial:
         blinding=str(raw["blinding"]),
         contains=tuple(listed["contains"]),
         held_out=bool(raw.get("held_out", False)),
+        pooled=int(raw.get("pooled", 1)),
         masked=bool(raw.get("masked", False)),
         enrolled=dict(raw.get("enrolled", {})),
         baselines=dict(raw.get("baselines", {})),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,66 +17,88 @@ from kaptrial.bayes.synthesis.model import PARAMETERS
 
 Floats = NDArray[np.float64]
 PRIOR = "depression_iv_2026"
+BEFORE = "before_data"
 VARIANTS = {"published": PRIOR, "abstracts": f"{PRIOR}_abstracts", "with_documents": f"{PRIOR}_with_documents"}
 SHIPPED_DRAWS, FOLD_DRAWS = 1000, 400
 FOLD_TUNE, FOLD_SAMPLES, FOLD_CHAINS = 500, 600, 2
 SEED = 2026
-PARTS = ("priors", "folds", "abstinence")
+PARTS = ("prior", "folds", "abstinence", "variants")
 
 
 def calibrate(folder: Path, *, only: str | None = None, say: Callable[[str], None] = print) -> None:
     """Fit the synthesis to every set of qualities and without each trial, and write the files into `folder`.
 
-    `only`: "priors", "folds" or "abstinence" for a part. Takes about half an hour on two cores.
+    `only`: one of `PARTS`. All of it takes about an hour on two cores.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    if only in (None, "priors"):
-        for offset, (quality_set, name) in enumerate(VARIANTS.items()):
-            _fit_prior(folder, quality_set, name, SEED + offset, say)
-    if only in (None, "folds"):
-        _fit_folds(folder, say)
+    if only in (None, "prior", "folds"):
+        trials, chosen = fit.fitted_trials(fit.PUBLISHED)
+        evidence = fit.prepare(trials, chosen)  # compiled once for the prior and every fold
+        if only != "folds":
+            _write_before(folder)
+            _fit_prior(folder, evidence, "published", SEED, say)
+        if only != "prior":
+            _fit_folds(folder, evidence, say)
     if only in (None, "abstinence"):
         _fit_abstinence(folder, say)
+    if only in (None, "variants"):
+        for offset, quality_set in enumerate(("abstracts", "with_documents"), start=1):
+            evidence = fit.prepare(*fit.fitted_trials(fit.QUALITY_SETS[quality_set]))
+            _fit_prior(folder, evidence, quality_set, SEED + offset, say)
 
 
-def _fit_prior(folder: Path, quality_set: str, name: str, seed: int, say: Callable[[str], None]) -> None:
-    trials, chosen = fit.fitted_trials(fit.QUALITY_SETS[quality_set])
-    evidence = fit.prepare(trials, chosen)
-    keys = fit.together(trials)
+def _fit_prior(folder: Path, evidence: fit.Evidence, quality_set: str, seed: int, say: Callable[[str], None]) -> None:
+    name = VARIANTS[quality_set]
+    keys = fit.together(evidence.trials)
     result = fit.sample(evidence, keys=keys, seed=seed)
     found = fit.diagnostics(result)
     say(f"{name}: {len(keys)} trials, {dict(found)}")
     names, table = shipped.as_table(fit.parameter_draws(result.posterior, SHIPPED_DRAWS))
-    rows = [",".join(names), *(",".join(f"{x:.5g}" for x in row) for row in table)]
-    text = "\n".join(rows) + "\n"
-    (folder / f"{name}.csv").write_text(text, encoding="utf-8")
+    lay = evidence.lay
     about = {
         "title": "The response model of docs/model.md fitted to published trials (docs/synthesis.md)",
         "evidence": quality_set,
         "qualities": list(fit.QUALITY_SETS[quality_set]),
         "trials": sorted(keys),
-        "figures": sum(t.trial in keys for t in chosen),
+        "figures": sum(t.trial in keys for t in (*lay.levels, *lay.shares, *lay.paths)),
         "version": __version__,
         "seed": seed,
         "sampler": {"chains": fit.CHAINS, "tune": fit.TUNE, "draws": fit.DRAWS, "shipped": SHIPPED_DRAWS},
         "diagnostics": {key: round(float(value), 4) for key, value in found.items()},
-        "sha256": hashlib.sha256(text.encode()).hexdigest(),
-        "columns": dict(PARAMETERS),
     }
+    _write_prior(folder, name, names, table, about)
+
+
+def _write_before(folder: Path) -> None:
+    """The synthesis's own priors as a design prior, to see what the data added."""
+    draws = fit.draws_before_data(SHIPPED_DRAWS, seed=SEED)
+    names, table = shipped.as_table(draws)
+    about = {
+        "title": "The priors of the synthesis before any data (docs/synthesis.md)",
+        "evidence": "none",
+        "version": __version__,
+        "seed": SEED,
+    }
+    _write_prior(folder, BEFORE, names, table, about)
+
+
+def _write_prior(folder: Path, name: str, names: list[str], table: Floats, about: dict[str, Any]) -> None:
+    rows = [",".join(names), *(",".join(f"{x:.5g}" for x in row) for row in table)]
+    text = "\n".join(rows) + "\n"
+    (folder / f"{name}.csv").write_text(text, encoding="utf-8")
+    about = {**about, "sha256": hashlib.sha256(text.encode()).hexdigest(), "columns": dict(PARAMETERS)}
     (folder / f"{name}.yaml").write_text(yaml.safe_dump(about, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 
-def _fit_folds(folder: Path, say: Callable[[str], None]) -> None:
-    trials, chosen = fit.fitted_trials(fit.PUBLISHED)
-    evidence = fit.prepare(trials, chosen)
-    columns: Mapping[str, Any] = {}
-    for i, one in enumerate(trials):
-        keys = fit.together(trials, [one.key])
+def _fit_folds(folder: Path, evidence: fit.Evidence, say: Callable[[str], None]) -> None:
+    columns: dict[str, Any] = {}
+    for i, one in enumerate(evidence.trials):
+        keys = fit.together(evidence.trials, [one.key])
         result = fit.sample(
             evidence, keys=keys, seed=SEED + 100 + i, draws=FOLD_SAMPLES, tune=FOLD_TUNE, chains=FOLD_CHAINS
         )
         names, table = shipped.as_table(fit.parameter_draws(result.posterior, FOLD_DRAWS))
-        columns = {**columns, "columns": np.array(names), one.key: table.astype(np.float32)}
+        columns |= {"columns": np.array(names), one.key: table.astype(np.float32)}
         say(f"without {one.key}: {len(keys)} trials, {dict(fit.diagnostics(result))}")
         np.savez_compressed(folder / shipped.FOLDS, **columns)
 

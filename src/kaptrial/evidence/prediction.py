@@ -39,7 +39,7 @@ def predict(
     `n` replaces the arms' sizes; `effects` the trial effects, which are otherwise drawn anew.
     """
     rng = np.random.default_rng(np.random.SeedSequence([seed, *trial.key.encode()]))
-    effects = effects or new_trial_effects(draws, rng)
+    effects = effects or new_trial_effects(draws, rng, trial.pooled)
     arms = courses(trial)
     out: dict[int, Prediction] = {}
     # Figures of one scale and the same patients come from one simulation, so that they hang together.

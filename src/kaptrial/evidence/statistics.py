@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from kaptrial.bayes.synthesis.layout import Target, response_fraction
+from kaptrial.bayes.synthesis.layout import DEFAULT_FRACTION, Target, response_fraction
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -32,9 +32,13 @@ def _improved(y: Floats, column: int) -> Floats:
     return y[..., 0] - y[..., column]
 
 
+def responders(y: Floats, column: int, fraction: float = DEFAULT_FRACTION) -> Bools:
+    """Whether at least `fraction` of the day-0 score is gone at the visit in `column`; no is the answer for a 0."""
+    return (y[..., 0] > 0) & (_improved(y, column) >= fraction * y[..., 0] - 1e-9)
+
+
 def _responds(target: Target, y: Floats, column: int, fraction: float | None = None) -> Bools:
-    c = response_fraction(target) if fraction is None else fraction
-    return (y[..., 0] > 0) & (_improved(y, column) >= c * y[..., 0] - 1e-9)
+    return responders(y, column, response_fraction(target) if fraction is None else fraction)
 
 
 def _remits(target: Target, y: Floats, column: int) -> Bools:

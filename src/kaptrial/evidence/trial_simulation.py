@@ -48,10 +48,10 @@ class TrialEffects:
     log_half_life: Floats
 
 
-def new_trial_effects(draws: Mapping[str, Floats], rng: np.random.Generator) -> TrialEffects:
-    """Effects of a trial that was not fitted: drawn from the between-trial distributions."""
+def new_trial_effects(draws: Mapping[str, Floats], rng: np.random.Generator, pooled: int = 1) -> TrialEffects:
+    """Effects of a trial that was not fitted, or mean effects of `pooled` trials: drawn from the between-trial spread."""
     n = len(draws["logit_share"])
-    z = rng.standard_normal((3, n))
+    z = rng.standard_normal((3, n)) / np.sqrt(pooled)
     return TrialEffects(
         logit_share=draws["between_logit_share"] * z[0],
         course=draws["between_course"] * z[1],

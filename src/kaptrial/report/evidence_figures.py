@@ -43,8 +43,8 @@ def replication(table: pd.DataFrame, provenance: Mapping[str, Any], *, width: fl
     for axis, (kind, rows) in zip(axes[:, 0], parts, strict=True):
         _forest(axis, rows, *_KINDS[kind], factor_of=_shown_factor)
     figure.supxlabel(
-        f"kaptrial {provenance['version']}, seed {provenance['seed']}, {provenance['replicates']} simulated trials each, "
-        "fitted without the trial. Thin bar 90 %, thick 50 %, tick median; ring: reported; cross: outside 90 %",
+        f"kaptrial {provenance['version']}, seed {provenance['seed']}, {provenance['replicates']} replicates a trial, "
+        "fitted without it. Thin bar 90 %, thick 50 %, tick median; ring: reported; cross: outside 90 %",
         fontsize=6, color="0.45", x=0.99, ha="right",
     )  # fmt: skip
     return figure
@@ -67,7 +67,7 @@ def _shown_factor(row: Mapping[str, Any]) -> float:
 
 
 def _forest(axis: Axes, rows: pd.DataFrame, title: str, _: float, *, factor_of: Any) -> None:
-    records = rows.to_dict("records")
+    records: list[dict[str, Any]] = [dict(row) for _, row in rows.iterrows()]
     largest = max(abs(row[q]) * factor_of(row) for row in records for q in ("reported", "q75") if np.isfinite(row[q]))
     for y, row in enumerate(records):
         factor = factor_of(row)
@@ -113,5 +113,68 @@ def distributions(columns: Mapping[str, tuple[np.ndarray, np.ndarray]], *, names
         axis.tick_params(labelsize=6)
     for axis in axes.ravel()[len(names) :]:
         axis.set_visible(False)
+    figure.supxlabel(footer, fontsize=6, color="0.45", x=0.99, ha="right")
+    return figure
+
+
+# Parameters that trade off: what keeps some patients well for months.
+_TRADED = {
+    "log_half_life_sd": "SD of log half-life",
+    "durable_share": "durable share",
+    "non_responders": "non-responders",
+    "log_half_life": "log half-life (days)",
+}
+
+
+def trade_off(draws: Mapping[str, np.ndarray], *, footer: str) -> Figure:
+    """Pairs of draws of the parameters that explain the same tail, with their rank correlations."""
+    from scipy.stats import spearmanr
+
+    names = list(_TRADED)
+    n = len(names)
+    figure, axes = new_figure(DOUBLE, DOUBLE * 0.8, rows=n, columns=n)
+    for i, below in enumerate(names):
+        for j, beside in enumerate(names):
+            axis = axes[i, j]
+            axis.tick_params(labelsize=6)
+            if j > i:
+                axis.set_axis_off()
+                correlation = float(spearmanr(draws[below], draws[beside]).statistic)
+                axis.text(0.5, 0.5, f"{correlation:+.2f}", ha="center", va="center", transform=axis.transAxes)
+            elif i == j:
+                axis.hist(draws[below], bins=30, color=COLOURS[0], alpha=0.7)
+                axis.set_yticks([])
+            else:
+                axis.plot(draws[beside], draws[below], ".", markersize=1.5, color=COLOURS[0], alpha=0.4)
+            if i == n - 1:
+                axis.set_xlabel(_TRADED[beside], fontsize=7)
+            if j == 0 and i > 0:
+                axis.set_ylabel(_TRADED[below], fontsize=7)
+    figure.supxlabel(footer, fontsize=6, color="0.45", x=0.99, ha="right")
+    return figure
+
+
+def cards(tables: Mapping[str, pd.DataFrame], *, footer: str) -> Figure:
+    """What each fit says a new trial would show: median and 90 % interval of every line, one colour a fit."""
+    first = next(iter(tables.values()))
+    lines = list(first["figure"])
+    shares = list(first.loc[first["unit"] == "share", "figure"])
+    days = [line for line in lines if line not in shares]
+    parts = [(shares, 100.0, "Share of patients (%)"), (days, 1.0, "Days; ratio (log scale)")]
+    figure, axes = new_figure(DOUBLE, 0.28 * len(lines) + 1.3, rows=2, height_ratios=[len(shares), len(days)])
+    for axis, (rows, factor, title) in zip(axes[:, 0], parts, strict=True):
+        for k, (name, table) in enumerate(tables.items()):
+            known = table.set_index("figure")
+            for y, line in enumerate(rows):
+                at = y + 0.2 * (k - (len(tables) - 1) / 2)
+                low, middle, high = (min(float(known.loc[line, q]) * factor, 400.0) for q in ("q05", "median", "q95"))
+                axis.plot([low, high], [at, at], color=COLOURS[k] if k else "0.7", linewidth=1.6)
+                axis.plot([middle], [at], "o", color=COLOURS[k] if k else "0.5", markersize=3)
+        axis.set_yticks(range(len(rows)), [line[:62] for line in rows], fontsize=6.5)
+        axis.set_ylim(len(rows) - 0.4, -0.6)
+        axis.set_title(title)
+    axes[1, 0].set_xscale("log")
+    for k, name in enumerate(tables):
+        figure.text(0.99, 0.985 - 0.025 * k, name, color=COLOURS[k] if k else "0.5", fontsize=7, ha="right", va="top")
     figure.supxlabel(footer, fontsize=6, color="0.45", x=0.99, ha="right")
     return figure

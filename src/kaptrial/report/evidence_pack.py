@@ -20,3 +20,27 @@ def write_replication(folder: Path, table: pd.DataFrame, summary: pd.DataFrame, 
     write_text(folder / "calibration.csv", summary.to_csv(index=False))
     write_json(folder / "replication.json", dict(provenance), table.to_dict("records"))
     save(folder, "replication", evidence_figures.replication(table, provenance))
+
+
+def write_card(
+    folder: Path,
+    tables: Mapping[str, pd.DataFrame],
+    draws: Mapping[str, Mapping[str, Any]],
+    provenance: Mapping[str, Any],
+) -> None:
+    """card.csv (every prior's card), the cards side by side, prior against posterior, and what trades off."""
+    import pandas as pd
+
+    made = f"kaptrial {provenance['version']}, seed {provenance['seed']}"
+    footer = f"{made}, {provenance['prior']}: {provenance['trials']} trials"
+    every = pd.concat([table.assign(prior=name) for name, table in tables.items()], ignore_index=True)
+    write_text(folder / "card.csv", every.to_csv(index=False))
+    save(folder, "cards", evidence_figures.cards(tables, footer=footer))
+    before, after = draws[provenance["before"]], draws[provenance["prior"]]
+    columns = {name: (before[name], after[name]) for name in provenance["parameters"]}
+    save(
+        folder,
+        "prior_posterior",
+        evidence_figures.distributions(columns, names=list(columns), footer=f"grey: before data; blue: {footer}"),
+    )
+    save(folder, "trade_off", evidence_figures.trade_off(after, footer=footer))

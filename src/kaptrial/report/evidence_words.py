@@ -182,3 +182,30 @@ def show_replication(table: pd.DataFrame, summary: pd.DataFrame, provenance: Map
         "Each trial is predicted by the model fitted without it. Widths and CRPS: shares of the baseline, shares, or "
         f"months. kaptrial {provenance['version']}, seed {provenance['seed']}, {provenance['replicates']} replicates."
     )
+
+
+def show_card(table: pd.DataFrame, prior: str, provenance: Mapping[str, Any]) -> None:
+    """The calibrated model beside what was published."""
+    out = console()
+    shown = Table(box=None, pad_edge=False)
+    for name in ("a new trial would show", "median", "90 % interval", "published", "source"):
+        shown.add_column(name, overflow="fold")
+    for row in table.to_dict("records"):
+        values = [in_words(row["unit"], row[q]) for q in ("median", "q05", "q95")]
+        shown.add_row(row["figure"], values[0], f"{values[1]} to {values[2]}", row["published"], row["source"])
+    out.print(shown)
+    out.print(
+        f"{prior}: MADRS 32 (SD 5), ketamine 0.5 mg/kg IV, response 50 %, relapse when less than 40 % of the baseline "
+        f"is gone. Intervals run over draws and between trials. * was not fitted. kaptrial {provenance['version']}, "
+        f"seed {provenance['seed']}."
+    )
+
+
+def in_words(unit: str, value: float) -> str:
+    """A card's number in its unit."""
+    if value in (float("inf"), float("-inf")):
+        return "not reached"
+    if unit == "share":
+        return f"{100 * value:.0f} %"
+    number = f"{value:.1f}" if value < 10 else f"{value:.0f}"
+    return f"{number} days" if unit == "days" else f"× {number}"

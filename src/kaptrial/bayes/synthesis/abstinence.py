@@ -2,7 +2,7 @@
 
 The score model has no place for abstinence a year later: its drug effect would be gone. Here an arm's logit of
 abstinence is control + drug·(1, or ½ for three doses against one) + therapy, each trial with its own control level and
-drug effect, constant over the follow-up. Three trials say little: the priors are wide and stay wide; that is the answer.
+drug effect, constant over the follow-up. Three trials say little: the priors are wide and stay so; that is the answer.
 """
 
 from __future__ import annotations

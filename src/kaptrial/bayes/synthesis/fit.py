@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -50,12 +51,12 @@ def fitted_trials(qualities: Sequence[str], keys: Sequence[str] | None = None) -
     return trials, chosen
 
 
-def prepare(trials: Sequence[Trial], chosen: Sequence[Target]) -> Evidence:
+def prepare(trials: Sequence[Trial], chosen: Sequence[Target], *, expectations: bool = False) -> Evidence:
     """Lay out the figures and compile the model once; `sample` then leaves trials out without another compilation."""
     import nutpie
 
     lay = layout(trials, chosen)
-    model = build(lay)
+    model = build(lay, expectations=expectations)
     return Evidence(trials=tuple(trials), lay=lay, model=model, compiled=nutpie.compile_pymc_model(model))
 
 
@@ -87,7 +88,7 @@ def sample(
         chains=chains,
         cores=cores,
         seed=seed,
-        target_accept=0.9,
+        target_accept=0.95,
         adaptation="low_rank",
         progress_bar=progress,
     )
@@ -118,11 +119,28 @@ def parameter_draws(posterior: Any, thin_to: int | None = None) -> dict[str, Flo
     return {name: value[chosen] for name, value in stacked.items()}
 
 
+def draws_before_data(n: int, *, seed: int) -> dict[str, Floats]:
+    """Draws of the priors, in the form of `parameter_draws`."""
+    import pymc as pm
+
+    trials, chosen = fitted_trials(PUBLISHED, ("murrough2013a",))
+    with build(layout(trials, chosen)):
+        names = [*PARAMETERS, *(name.replace("_effect", "_raw") for name in VECTORS)]
+        with warnings.catch_warnings():
+            # The likelihood stands in potentials, which draws of the prior are meant to ignore.
+            warnings.filterwarnings("ignore", message="The effect of Potentials")
+            return parameter_draws(pm.sample_prior_predictive(draws=n, var_names=names, random_seed=seed).prior)
+
+
 def diagnostics(result: Any) -> Mapping[str, float]:
     """Largest R-hat, smallest bulk and tail ESS over all unknowns, and the number of divergent transitions."""
     import arviz as az
 
-    unknowns = [name for name in result.posterior.data_vars if not name.endswith(("_means", "_ses", "_probabilities"))]
+    unknowns = [
+        name
+        for name in result.posterior.data_vars
+        if not name.endswith(("_means", "_ses", "_centres", "_probabilities"))
+    ]
     posterior = result.posterior.to_dataset()[unknowns]
     least = {
         kind: min(float(np.min(v)) for v in az.ess(posterior, method=kind).data_vars.values())

@@ -130,12 +130,14 @@ class Rows:
 class Layout:
     """The fitted figures as arrays. Rows are arm × day; pairs are a row and one dose given before it.
 
+    `trial_scale`: SD of a trial's effects relative to the between-trial SD, 1/√k for a pooled analysis of k trials.
     `level_*`: figures that are means or differences of rows, with two rows each (the right one unused for one arm) or
     their averages over days through `level_weights` (figure, row). `share_*`: response or remission on one row.
     `path_*`: rows of the figures that follow patients over visits, in order, with the ends of each figure's stretch.
     """
 
     trials: tuple[str, ...]
+    trial_scale: Floats
     row_trial: Ints
     row_day: Floats
     row_drugged: NDArray[np.bool_]
@@ -207,6 +209,7 @@ def layout(trials: Sequence[Trial], chosen: Sequence[Target]) -> Layout:
         pair_end.append(len(pair_row))
     return Layout(
         trials=keys,
+        trial_scale=np.array([t.pooled**-0.5 for t in trials]),
         row_trial=np.array(rows.trial),
         row_day=np.array(rows.day),
         row_drugged=np.array([bool(c.dose_days) for c in rows.course]),

@@ -53,8 +53,11 @@ def _fits(target: Target) -> bool:
     return target.statistic in (*LEVELS, *SHARES) and "response_day" not in target.settings
 
 
-def build(lay: Layout) -> pm.Model:
-    """The model of the laid-out figures. Priors and their reasons stand in docs/synthesis.md."""
+def build(lay: Layout, *, expectations: bool = False) -> pm.Model:
+    """The model of the laid-out figures; priors and their reasons stand in docs/synthesis.md.
+
+    `expectations`: keep the expected figures as deterministics, from which data can be simulated.
+    """
     import pymc as pm
     import pytensor.tensor as pt
 
@@ -85,7 +88,7 @@ def build(lay: Layout) -> pm.Model:
             "between_log_half_life": pm.HalfNormal("between_log_half_life", 0.5),
         }
         population = pm.Normal("population_raw", 0.0, 0.6, shape=len(POPULATION) - 1)
-        route = pm.Normal("route_raw", 0.0, 0.8, shape=len(ROUTE) - 1)
+        route = pm.Normal("route_raw", 0.0, 1.5, shape=len(ROUTE) - 1)
         background = pm.Normal("background_raw", np.array([0.15, 0.3]), 0.1, shape=len(BACKGROUND) - 1)
         zero = pt.zeros(1)
         p["population_effect"] = pt.concatenate([zero, population])
@@ -93,18 +96,18 @@ def build(lay: Layout) -> pm.Model:
         p["background_effect"] = pt.concatenate([zero, background])
         for name in ("logit_share", "course", "log_half_life"):
             raw = pm.Normal(f"trial_{name}_raw", 0.0, 1.0, shape=n_trials)
-            p[f"trial_{name}"] = raw * p[f"between_{name}"]
+            p[f"trial_{name}"] = raw * p[f"between_{name}"] * lay.trial_scale
         figures = expected(lay, p)
         if lay.levels:
-            _levels(lay, figures["levels"], figures["level_sd"])
+            _levels(lay, figures["levels"], figures["level_sd"], expectations)
         if lay.shares:
-            _binomial("shares", lay.shares, figures["shares"])
+            _binomial("shares", lay.shares, figures["shares"], expectations)
         if lay.paths:
-            _binomial("paths", lay.paths, figures["paths"])
+            _binomial("paths", lay.paths, figures["paths"], expectations)
     return model
 
 
-def _levels(lay: Layout, mean: Any, sd: Any) -> None:
+def _levels(lay: Layout, mean: Any, sd: Any, expectations: bool) -> None:
     import pymc as pm
     import pytensor.tensor as pt
 
@@ -115,10 +118,11 @@ def _levels(lay: Layout, mean: Any, sd: Any) -> None:
     standardised = np.array([t.statistic.startswith("standardised") for t in lay.levels])
     unknown = pt.switch(standardised, pt.sqrt(inverse_n * (1 + 0.5 * mean**2)), sd * np.sqrt(inverse_n))
     se = pt.switch(np.isnan(known), unknown, np.nan_to_num(known, nan=1.0))
-    pm.Deterministic("level_means", mean)
-    pm.Deterministic("level_ses", se)
-    _weighted("levels", lay.levels, pm.logp(pm.Normal.dist(mean, se), values))
     with_sd = sd_targets(lay)
+    if expectations:
+        for name, value in (("level_means", mean), ("level_ses", se), ("level_sd_centres", sd[with_sd])):
+            pm.Deterministic(name, value)
+    _weighted("levels", lay.levels, pm.logp(pm.Normal.dist(mean, se), values))
     if len(with_sd):
         reported = pm.Data("level_sds", np.array([lay.levels[i].sd for i in with_sd], dtype=float))
         sampling = np.array([0.5 / (lay.levels[i].n[0] - 1) for i in with_sd])
@@ -144,13 +148,14 @@ def _has_sd_of_change(target: Target) -> bool:
     return target.sd is not None and target.statistic == "mean_change"
 
 
-def _binomial(name: str, targets: Sequence[Target], probability: Any) -> None:
+def _binomial(name: str, targets: Sequence[Target], probability: Any, expectations: bool) -> None:
     import pymc as pm
 
     n = np.array([patients_behind(t) for t in targets])
     counts = pm.Data(f"{name}_counts", np.array([observed_count(t, m) for t, m in zip(targets, n, strict=True)]))
     squeezed = 1e-4 + (1 - 2e-4) * probability
-    pm.Deterministic(f"{name}_probabilities", squeezed)
+    if expectations:
+        pm.Deterministic(f"{name}_probabilities", squeezed)
     _weighted(name, targets, pm.logp(pm.Binomial.dist(n=n, p=squeezed), counts))
 
 

@@ -1,0 +1,108 @@
+"""The calibrated model in the terms in which trials report it: what a new depression trial would show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from kaptrial.bayes.synthesis.arms import Course
+from kaptrial.evidence.statistics import responders
+from kaptrial.evidence.trial_simulation import new_trial_effects, scores
+
+Floats = NDArray[np.float64]
+SIX = (0.0, 2.0, 4.0, 7.0, 9.0, 11.0)
+MEAN_MADRS, SD_MADRS = 32.0, 5.0
+KEPT = 0.4  # a responder has relapsed when less than 40 % of the baseline is gone; assumption, as in murrough2013b
+FOLLOW_UP = (14, 18, 22, 25, 29, 32, 39, 46, 53, 60, 67, 74, 81, 88, 95, 102)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """A published figure beside which a model's figure stands, in the same unit."""
+
+    text: str
+    source: str
+
+
+# What the reader may hold against each line; the trials and pooled analyses that the fit did not read are marked *.
+BESIDE = {
+    "response at 24 h, one infusion": Published(
+        text="52 %* pooled; 45 to 46 %* pooled; 64 %; 65 %",
+        source="han2016, wilkinson2019_ipd, murrough2013a, mathew2010",
+    ),
+    "response at 24 h, midazolam": Published(text="18 %* pooled; 28 %", source="wilkinson2019_ipd, murrough2013a"),
+    "response at 24 h, saline": Published(text="1 %* pooled", source="wilkinson2019_ipd"),
+    "response on day 7, one infusion": Published(text="40 %* pooled; 46 %", source="han2016, murrough2013a"),
+    "response after six infusions": Published(text="59 %; 71 %*", source="phillips2019, murrough2013b"),
+    "median days to loss of response": Published(text="18*; 20*", source="murrough2013b, albott2018"),
+    "responders still well 90 days after the last": Published(text="about 25 %*", source="murrough2013b"),
+}  # fmt: skip
+
+
+def card(draws: Mapping[str, Floats], *, seed: int, patients: int = 400) -> pd.DataFrame:
+    """Each line of `BESIDE`, and the half-life, for a new trial: median and 90 % interval over draws and trials.
+
+    One trial of `patients` an arm for each draw, with trial effects of its own; MADRS 32 (SD 5).
+    """
+    rng = np.random.default_rng(np.random.SeedSequence([seed, 77]))
+    effects = new_trial_effects(draws, rng)
+    one = Course(
+        arm="ketamine", n=patients, dose_days=(0.0,), dose_sizes=(1.0,), belief="certain", population="depression",
+        route="IV", background="none", therapy="", session_days=(),
+    )  # fmt: skip
+    six = replace(one, dose_days=SIX, dose_sizes=(1.0,) * 6)
+    controls = {name: replace(one, dose_days=(), dose_sizes=(), belief=name) for name in ("midazolam", "saline")}
+
+    def simulated(arm: Course, days: tuple[float, ...]) -> Floats:
+        return scores(
+            arm, draws, effects, days=days, n=patients, endpoint="MADRS", mean_baseline=MEAN_MADRS,
+            sd_baseline=SD_MADRS, rng=rng,
+        )  # fmt: skip
+
+    single, series = simulated(one, (1.0, 7.0)), simulated(six, (12.0, *(float(d) for d in FOLLOW_UP)))
+    lines = {
+        "response at 24 h, one infusion": responders(single, 1).mean(axis=1),
+        "response on day 7, one infusion": responders(single, 2).mean(axis=1),
+        "response after six infusions": responders(series, 1).mean(axis=1),
+    }
+    for name, arm in controls.items():
+        lines[f"response at 24 h, {name}"] = responders(simulated(arm, (1.0,)), 1).mean(axis=1)
+    start = responders(series, 1)
+    lost = np.full(start.shape, np.inf)
+    for column in range(len(FOLLOW_UP), 0, -1):
+        gone = ~responders(series, 1 + column, KEPT)
+        lost = np.where(gone, FOLLOW_UP[column - 1] - SIX[-1], lost)
+    count = start.sum(axis=1)
+    ordered = np.sort(np.where(start, lost, np.nan), axis=1)
+    half = np.maximum(np.ceil(count / 2).astype(np.int64) - 1, 0)
+    enough = count >= 10
+    lines["median days to loss of response"] = ordered[np.arange(len(count)), half][enough]
+    still = (start & (lost > FOLLOW_UP[-2] - SIX[-1])).sum(axis=1)
+    lines["responders still well 90 days after the last"] = (still / np.maximum(count, 1))[enough]
+    lines["half-life of the drug's effect, median patient"] = np.exp(draws["log_half_life"] + effects.log_half_life)
+    lines["spread of the half-life, 84th percentile of patients over the median"] = np.exp(draws["log_half_life_sd"])
+    return pd.DataFrame([_line(name, values) for name, values in lines.items()])
+
+
+def _unit(name: str) -> str:
+    if name.startswith("spread"):
+        return "ratio"
+    return "days" if name.startswith(("median days", "half-life")) else "share"
+
+
+def _line(name: str, values: Floats) -> dict[str, object]:
+    low, middle, high = np.quantile(values, [0.05, 0.5, 0.95], method="inverted_cdf")
+    beside = BESIDE.get(name)
+    return {
+        "figure": name,
+        "unit": _unit(name),
+        "median": middle,
+        "q05": low,
+        "q95": high,
+        "published": beside.text if beside else "",
+        "source": beside.source if beside else "",
+    }
