@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from kaptrial.analyse.simulated import measure
 from kaptrial.bayes.design_prior import Draw, draws, with_draw
@@ -140,16 +141,23 @@ def _truth_rows(about: Row, own: Truth, values: NDArray[np.float64]) -> list[Row
     values = values[~np.isnan(values)]
     n = len(values)
     counts = {"n_draws": n, "n_replicates": None, "n_failed": 0}
-    found = [
-        _row(about, "truth", own.value, own.mcse, n_draws=None, n_replicates=None, n_failed=0),
-        _row(about, "truth_mean", float(values.mean()), float(values.std(ddof=1) / np.sqrt(n)), **counts),
-    ]
+    found = [_row(about, "truth", own.value, own.mcse, n_draws=None, n_replicates=None, n_failed=0)]
+    if n < 2:
+        return found
+    found.append(_row(about, "truth_mean", float(values.mean()), float(values.std(ddof=1) / np.sqrt(n)), **counts))
     for metric, p in (("truth_lower", LOWER), ("truth_upper", UPPER)):
-        # The order statistics one binomial standard error to either side tell how well a quantile is known.
-        error = np.sqrt(p * (1 - p) / n)
-        below, at, above = np.quantile(values, np.clip([p - error, p, p + error], 0, 1))
-        found.append(_row(about, metric, float(at), float(above - below) / 2, **counts))
+        found.append(_row(about, metric, float(np.quantile(values, p)), _quantile_error(values, p), **counts))
     return found
+
+
+def _quantile_error(values: NDArray[np.float64], p: float) -> float:
+    """The standard error of a quantile from the beta weights of the order statistics (Maritz & Jarrett 1978, JASA)."""
+    n = len(values)
+    a, b = p * (n + 1), (1 - p) * (n + 1)
+    weights = np.diff(special.betainc(a, b, np.arange(n + 1) / n))
+    ordered = np.sort(values)
+    centre = float(weights @ ordered)
+    return float(np.sqrt(weights @ (ordered - centre) ** 2))
 
 
 def _numbered(by_draw: list[list[Row]]) -> list[Row]:
