@@ -15,7 +15,8 @@ from kaptrial.catalogue import priors, reader
 from kaptrial.evidence.trial_simulation import new_trial_effects, scores
 from kaptrial.simulate import simulate
 from kaptrial.spec.errors import ScenarioError
-from kaptrial.spec.files import build, read_raw
+from kaptrial.spec.files import build, read_raw, with_prior
+from kaptrial.spec.scenario import ketamine_routes
 from kaptrial.spec.sourced import ByArm
 from tests.spec.malformed import STARTER
 
@@ -200,3 +201,16 @@ def test_refused_in_one_line(shipped, prior, changes, shown):
     assert "\n" not in str(caught.value)
     for part in shown:
         assert part in str(caught.value)
+
+
+@pytest.mark.parametrize("path", sorted(STARTER.parent.glob("*.yaml")), ids=lambda p: p.stem)
+def test_the_shipped_prior_makes_a_scenario_of_every_draw_or_says_why_not(path):
+    raw = with_prior(read_raw(path), "depression_iv_2026")
+    plain = build(read_raw(path))
+    if plain.scale.link != "identity" or len(ketamine_routes(plain)) > 1:
+        with pytest.raises(ScenarioError, match="prior.name = 'depression_iv_2026': must not be given"):
+            build(raw)
+        return
+    s = build(raw)
+    for draw in draws(s.prior, seed=1, n=10):
+        assert with_draw(s, draw).drug.share.source == "depression_iv_2026"
