@@ -208,7 +208,7 @@ def test_the_shipped_prior_makes_a_scenario_of_every_draw_or_says_why_not(path):
     raw = with_prior(read_raw(path), "depression_iv_2026")
     plain = build(read_raw(path))
     if plain.scale.link != "identity" or len(ketamine_routes(plain)) > 1:
-        with pytest.raises(ScenarioError, match="prior.name = 'depression_iv_2026': must not be given"):
+        with pytest.raises(ScenarioError, match=r"prior\.name = 'depression_iv_2026': must not be given"):
             build(raw)
         return
     s = build(raw)
