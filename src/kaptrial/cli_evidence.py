@@ -169,6 +169,25 @@ def calibrate(
     fit_again(output, only=only, say=typer.echo)
 
 
+@app.command("self-check")
+def self_check(
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for ranks and figure.")],
+    fits: Annotated[int, typer.Option(min=20, help="Simulated data sets, each fitted.")] = 200,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of every random stream.")] = 1,
+) -> None:
+    """Simulation-based calibration of the synthesis on a reduced set of trials: slow, minutes to an hour."""
+    from kaptrial.bayes.synthesis import self_check as check
+    from kaptrial.report.evidence_pack import write_self_check
+    from kaptrial.report.files import check_writable
+
+    check_writable(output / "ranks.csv")
+    ranks = check.ranks(fits, seed=seed, say=typer.echo)
+    outside = check.outside(ranks)
+    write_self_check(output, ranks, {"version": __version__, "seed": seed, "fits": fits})
+    words = "none" if not outside else ", ".join(outside)
+    typer.echo(f"{fits} fits; parameters outside their simultaneous band (level 1 − .05/m): {words}; wrote {output}")
+
+
 def _trial(key: str) -> Trial:
     from kaptrial.catalogue import TrialFileError, read_trial, trial, trial_keys
     from kaptrial.spec.errors import ScenarioError

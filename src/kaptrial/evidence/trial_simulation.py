@@ -49,7 +49,7 @@ class TrialEffects:
 
 
 def new_trial_effects(draws: Mapping[str, Floats], rng: np.random.Generator, pooled: int = 1) -> TrialEffects:
-    """Effects of a trial that was not fitted, or mean effects of `pooled` trials: drawn from the between-trial spread."""
+    """Effects of a trial that was not fitted, or means over `pooled` trials, drawn from the between-trial spread."""
     n = len(draws["logit_share"])
     z = rng.standard_normal((3, n)) / np.sqrt(pooled)
     return TrialEffects(

@@ -178,3 +178,26 @@ def cards(tables: Mapping[str, pd.DataFrame], *, footer: str) -> Figure:
         figure.text(0.99, 0.985 - 0.025 * k, name, color=COLOURS[k] if k else "0.5", fontsize=7, ha="right", va="top")
     figure.supxlabel(footer, fontsize=6, color="0.45", x=0.99, ha="right")
     return figure
+
+
+def self_check(
+    differences: Mapping[str, tuple[np.ndarray, np.ndarray]], band: tuple[np.ndarray, np.ndarray], *, footer: str
+) -> Figure:
+    """Simulation-based calibration: each parameter's ECDF of ranks less the uniform one, in its simultaneous band."""
+    names = list(differences)
+    across = 5
+    down = -(-len(names) // across)
+    figure, axes = new_figure(DOUBLE, 1.05 * down + 0.3, rows=down, columns=across, sharex=True, sharey=True)
+    low, high = band
+    for axis, name in zip(axes.ravel(), names, strict=False):
+        at, difference = differences[name]
+        out = bool(np.any((difference < low - 1e-12) | (difference > high + 1e-12)))
+        axis.fill_between(at, low, high, color="0.9", linewidth=0)
+        axis.step(at, difference, where="mid", color=COLOURS[1] if out else COLOURS[0], linewidth=1)
+        axis.set_title(name.replace("_", " "), fontsize=6.5)
+        axis.tick_params(labelsize=6)
+    for axis in axes.ravel()[len(names) :]:
+        axis.set_visible(False)
+    figure.supylabel("ECDF of ranks − uniform", fontsize=7)
+    figure.supxlabel(footer, fontsize=6, color="0.45", x=0.99, ha="right")
+    return figure

@@ -44,3 +44,19 @@ def write_card(
         evidence_figures.distributions(columns, names=list(columns), footer=f"grey: before data; blue: {footer}"),
     )
     save(folder, "trade_off", evidence_figures.trade_off(after, footer=footer))
+
+
+def write_self_check(folder: Path, ranks: pd.DataFrame, provenance: Mapping[str, Any]) -> None:
+    """ranks.csv and the figure of simulation-based calibration."""
+    from kaptrial.bayes import sbc
+    from kaptrial.bayes.synthesis import self_check
+
+    n = self_check.RANKED_DRAWS
+    write_text(folder / "ranks.csv", ranks.to_csv(index=False))
+    differences = {name: sbc.ecdf_difference(ranks[name].to_numpy(), n) for name in self_check.ranked(ranks)}
+    footer = (
+        f"kaptrial {provenance['version']}, seed {provenance['seed']}, {provenance['fits']} fits, {n} draws each; "
+        "grey: 95 % simultaneous for all parameters"
+    )
+    band = sbc.band(len(ranks), n, self_check.level(ranks))
+    save(folder, "self_check", evidence_figures.self_check(differences, band, footer=footer))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-# Effects of a dose, of belief and of a trial's setting are there by the first rating, an hour or a day later.
-ONSET_DAYS = 0.5
+# Effects of belief and of a trial's setting are there within an hour or two. The first choice was half a day, which the
+# two-hour figure of murrough2013b showed to be too slow.
+ONSET_DAYS = 0.04
 # Spontaneous improvement takes weeks (as scenarios/cbt_after_ketamine.yaml, which takes 30 days for chronic illness).
 NATURAL_TIME_CONSTANT_DAYS = 21.0
 # "Durable" in trials that follow patients for three months to a year: lost with a half-life of a year.

@@ -44,6 +44,22 @@ def ranks(n_fits: int, *, seed: int, say: Callable[[str], None] = print) -> pd.D
     return pd.DataFrame(rows)
 
 
+def level(ranks: pd.DataFrame) -> float:
+    """Of each parameter's band, so that all of them hold together with probability .95."""
+    return 1 - 0.05 / len(ranked(ranks))
+
+
+def ranked(ranks: pd.DataFrame) -> list[str]:
+    """The parameters whose ranks are there."""
+    return [name for name in PARAMETERS if name in ranks]
+
+
+def outside(ranks: pd.DataFrame) -> list[str]:
+    """Parameters whose ranks leave their simultaneous band."""
+    at = level(ranks)
+    return [name for name in ranked(ranks) if not sbc.inside(ranks[name].to_numpy(), RANKED_DRAWS, at)]
+
+
 def _simulated(lay: fit.Layout, drawn: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
     """Data drawn from the model's own likelihoods at one draw of the prior."""
     data: dict[str, Any] = {"level_values": rng.normal(drawn["level_means"], drawn["level_ses"])}
@@ -61,6 +77,6 @@ def _fit(evidence: fit.Evidence, data: dict[str, Any], seed: int) -> Any:
     import nutpie
 
     return nutpie.sample(
-        evidence.compiled.with_data(**data), draws=700, tune=500, chains=2, cores=2, seed=seed, target_accept=0.95,
+        evidence.compiled.with_data(**data), draws=500, tune=400, chains=2, cores=2, seed=seed, target_accept=0.9,
         adaptation="low_rank", progress_bar=False,
     )  # fmt: skip
