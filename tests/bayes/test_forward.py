@@ -11,6 +11,7 @@ import numpy as np
 import pytensor
 import pytensor.tensor as pt
 import pytest
+from scipy.stats import norm
 
 from kaptrial.bayes.synthesis import fit
 from kaptrial.bayes.synthesis.arms import BACKGROUND, POPULATION, ROUTE, courses
@@ -197,6 +198,30 @@ def test_every_level_is_the_same_improvement_in_its_own_unit(tmp_path):
     # The benefit is positive, and standardised by the mean variance of the two arms.
     variance = (found["level_sd"][1] ** 2 + found["level_sd"][4] ** 2) / 2
     assert benefit == pytest.approx(-difference / np.sqrt(variance), rel=1e-12)
+
+
+@pytest.mark.parametrize("day", [1.0, 14.0])
+def test_spread_and_shares_by_hand(tmp_path, day):
+    """All patients' drug effect is the same share K of their own baseline; ups, downs and rating errors are normal."""
+    names = {"standardised_change": 1, "response": 50, "remission": 30, "mean_change": -1}
+    figures = [figure(name, value, arm="ketamine", day=day, at_most=10) for name, value in names.items()]
+    figures.append(figure("standardised_benefit", 1, arm="ketamine - midazolam", day=day))
+    found = forward(laid_out(made(tmp_path, figures=figures)), **DRUG_ONLY)
+    amount = 0.5 ** (day / np.exp(1.7))
+    k = share() * amount / (np.exp(-0.9) + amount)
+    kept, cv, single = np.exp(-day / 3.0), 5 / 32, 0.2**2 + RATER_SD**2
+    after, error = (cv * (1 - k)) ** 2 + single, 2 * (0.2**2 * (1 - kept) + RATER_SD**2)
+    change, change_of_controls = (cv * k) ** 2 + error, error
+    at_once, points, against_control = found["levels"]
+    assert at_once == pytest.approx(k / np.sqrt((cv**2 + single + after) / 2), rel=1e-7)
+    assert points == pytest.approx(-32 * k, rel=1e-7)
+    assert found["level_sd"][1] == pytest.approx(32 * np.sqrt(change), rel=1e-7)
+    assert against_control == pytest.approx(k / np.sqrt((change + change_of_controls) / 2), rel=1e-7)
+    # Half of the day-0 score is gone: day-0 error counts half. At most 10: rounded, so at most 10.5.
+    half = 0.2**2 * (1 + 0.25 - kept) + RATER_SD**2 * 1.25 + (cv * (k - 0.5)) ** 2
+    response, remission = found["shares"]
+    assert response == pytest.approx(norm.cdf((k - 0.5) / np.sqrt(half)), rel=1e-7)
+    assert remission == pytest.approx(norm.cdf((10.5 / 32 - (1 - k)) / np.sqrt(after)), rel=1e-7)
 
 
 # --- against simulation -----------------------------------------------------------------------------------------------

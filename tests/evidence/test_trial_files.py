@@ -169,11 +169,16 @@ def test_unfit_trial_is_refused_in_one_line(name, tmp_path, capsys):
 
 
 @with_prior
-@pytest.mark.xfail(strict=True, reason="arms, baselines and measures of a file are not checked when it is read")
 @pytest.mark.parametrize("name", NOT_YET)
 def test_what_is_not_checked_yet(name, tmp_path, capsys):
     edit, wanted = NOT_YET[name]
-    assert wanted in refused(capsys, "replicate", file_of(edit, tmp_path), "--replicates", 100)
+    try:
+        line = refused(capsys, "replicate", file_of(edit, tmp_path), "--replicates", 100)
+    except (Exception, pytest.fail.Exception) as error:
+        pytest.xfail(f"not refused in one line: {type(error).__name__}")
+    if wanted not in line:
+        pytest.xfail(f"refused without naming {wanted}: {line}")
+    pytest.fail("this is refused now, and belongs into one of the tables above")
 
 
 @pytest.mark.skipif(
