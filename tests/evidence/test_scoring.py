@@ -106,9 +106,15 @@ def band(t):
     return sum(t.days[-1] > edge for edge in (0.0, 2.5, 10.0, 35.0))
 
 
+def patients_of(key):
+    return {key, *trial(key).contains}
+
+
 def test_the_rival_is_the_likest_there_is():
+    """… of other patients: a pooled analysis and a trial that it contains are no rivals of each other."""
     for t, found in zip(EVERY, pooled_predictions(EVERY), strict=True):
-        like = [o for o in EVERY if o.trial != t.trial and o.statistic == t.statistic]
+        others = [o for o in EVERY if t.trial not in patients_of(o.trial) and o.trial not in patients_of(t.trial)]
+        like = [o for o in others if o.statistic == t.statistic]
         same_drug = [o for o in like if drug_given(o) == drug_given(t)]
         same_days = [o for o in same_drug if band(o) == band(t)]
         wanted = same_days or same_drug or like

@@ -50,7 +50,7 @@ def calibrate(folder: Path, *, only: str | None = None, say: Callable[[str], Non
 def _fit_prior(folder: Path, evidence: fit.Evidence, quality_set: str, seed: int, say: Callable[[str], None]) -> None:
     name = VARIANTS[quality_set]
     keys = fit.together(evidence.trials)
-    result = fit.sample(evidence, keys=keys, seed=seed)
+    result = fit.sample(evidence, keys=keys, seed=seed, target_accept=0.98)
     found = fit.diagnostics(result)
     say(f"{name}: {len(keys)} trials, {dict(found)}")
     names, table = shipped.as_table(fit.parameter_draws(result.posterior, SHIPPED_DRAWS))

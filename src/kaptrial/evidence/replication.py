@@ -56,8 +56,16 @@ def _predict(one: Trial, seed: int, replicates: int) -> list[Prediction]:
         return []
     if one.indication not in POPULATION:
         return _predict_abstinence(one, seed, replicates)
-    draws = fold_draws(one.key) if one.key in trial_keys() else None
-    return predict(one, own, resized(draws or prior_draws(PRIOR), replicates, seed), seed=seed)
+    draws = _draws_without(one) or prior_draws(PRIOR)
+    return predict(one, own, resized(draws, replicates, seed), seed=seed)
+
+
+def _draws_without(one: Trial) -> dict[str, Floats] | None:
+    """Draws of the fit that saw none of the trial's patients; None where the full fit saw none of them."""
+    if one.key not in trial_keys() or one != trial(one.key):
+        return None
+    pools = (key for key in trial_keys() if one.key in trial(key).contains)
+    return next((found for key in (one.key, *pools) if (found := fold_draws(key)) is not None), None)
 
 
 def _predict_abstinence(one: Trial, seed: int, replicates: int) -> list[Prediction]:

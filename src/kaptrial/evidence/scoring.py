@@ -51,6 +51,10 @@ def _drugged(target: Target) -> bool:
     return doses.get(target.arms[0], True)
 
 
+def _share_patients(one: str, other: str) -> bool:
+    return one == other or other in trial(one).contains or one in trial(other).contains
+
+
 def pooled_predictions(targets: Sequence[Target]) -> list[Floats]:
     """The naive rival of each target: the figures that other trials reported for the like.
 
@@ -69,7 +73,7 @@ def pooled_predictions(targets: Sequence[Target]) -> list[Floats]:
             found = [
                 value
                 for value, other, k in zip(values, targets, keys, strict=True)
-                if other.trial != t.trial and k[:depth] == key[:depth]
+                if k[:depth] == key[:depth] and not _share_patients(other.trial, t.trial)
             ]
             if found:
                 break

@@ -76,7 +76,7 @@ def together(trials: Sequence[Trial], left_out: Sequence[str] = ()) -> set[str]:
 
 def sample(
     evidence: Evidence, *, keys: set[str], seed: int, draws: int = DRAWS, tune: int = TUNE, chains: int = CHAINS,
-    cores: int = 2, progress: bool = False,
+    cores: int = 2, target_accept: float = 0.95, progress: bool = False,
 ) -> Any:  # fmt: skip
     """Draw from the posterior given the figures of the trials in `keys` (NUTS by nutpie); an ArviZ DataTree."""
     import nutpie
@@ -88,7 +88,7 @@ def sample(
         chains=chains,
         cores=cores,
         seed=seed,
-        target_accept=0.95,
+        target_accept=target_accept,
         adaptation="low_rank",
         progress_bar=progress,
     )
