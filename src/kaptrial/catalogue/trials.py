@@ -10,21 +10,13 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 
-# From the best to the worst: what is believed first when sources disagree. `derived` stands where its parents stand.
-QUALITIES = (
-    "abstract",
-    "conference_abstract",
-    "press_release",
-    "registry",
-    "grant_abstract",
-    "secondary",
-    "derived",
-    "document_only",
-)
+from kaptrial.catalogue.trial_file import Quality, Uncertainty, misshape
+
+QUALITIES: tuple[str, ...] = get_args(Quality)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,12 +80,7 @@ class Trial:
 
 
 _OPTIONAL = ("doi", "doi_status", "background", "regimen", "therapy", "control", "outcome", "dose_note", "notes")
-_KNOWN = {
-    *_OPTIONAL, "citation", "indication", "population", "design", "design_reported", "blinding", "contains", "held_out",
-    "masked", "pooled", "enrolled", "baselines", "arms", "figures",
-}  # fmt: skip
-_UNCERTAIN = ("sd", "se", "ci95", "p", "nnt", "d", "d_ci95", "g", "df", "t", "count", "median", "r")
-_FIGURE = {"time", "arm", "statistic", "value", "quality", "url", "how", "note", "target", "measure", "not_target"}
+_UNCERTAIN = tuple(Uncertainty.__annotations__)
 
 
 class TrialFileError(ValueError):
@@ -128,55 +115,50 @@ def read_trial(path: Path) -> Trial:
 def _trial(key: str, text: str, where: str) -> Trial:
     try:
         raw = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise TrialFileError(f"{where}: is not YAML: {str(error).splitlines()[0]}") from None
     if not isinstance(raw, dict):
         raise TrialFileError(f"{where}: must be a mapping of citation, indication, arms, figures …")
-    for unknown in sorted(set(raw) - _KNOWN):
-        raise TrialFileError(f"{where}: {unknown}: unknown key")
-    for needed in ("citation", "indication", "design", "blinding", "figures"):
-        if needed not in raw:
-            raise TrialFileError(f"{where}: {needed}: must be given")
-    listed = {name: raw.get(name) or [] for name in ("arms", "figures", "contains")}
-    for name, entries in listed.items():
-        if not isinstance(entries, list):
-            raise TrialFileError(f"{where}: {name} = {entries}: must be a list")
+    wrong = misshape(raw) or _inconsistent(raw)
+    if wrong is not None:
+        raise TrialFileError(f"{where}: {wrong}")
     return Trial(
         key=key,
-        citation=str(raw["citation"]),
+        citation=raw["citation"],
         **{name: raw.get(name) for name in _OPTIONAL},
-        indication=str(raw["indication"]),
-        population=str(raw.get("population", "")),
-        design=str(raw["design"]),
-        blinding=str(raw["blinding"]),
-        contains=tuple(listed["contains"]),
-        held_out=bool(raw.get("held_out", False)),
-        pooled=int(raw.get("pooled", 1)),
-        masked=bool(raw.get("masked", False)),
-        enrolled=dict(raw.get("enrolled", {})),
-        baselines=dict(raw.get("baselines", {})),
-        arms=tuple(listed["arms"]),
-        figures=tuple(_figure(entry, f"{where}: figures[{i}]") for i, entry in enumerate(listed["figures"])),
+        indication=raw["indication"],
+        population=raw.get("population", ""),
+        design=raw["design"],
+        blinding=raw["blinding"],
+        contains=tuple(raw.get("contains", ())),
+        held_out=raw.get("held_out", False),
+        pooled=raw.get("pooled", 1),
+        masked=raw.get("masked", False),
+        enrolled=raw.get("enrolled", {}),
+        baselines=raw.get("baselines", {}),
+        arms=tuple(raw.get("arms", ())),
+        figures=tuple(_figure(entry) for entry in raw["figures"]),
     )
 
 
-def _figure(raw: Any, where: str) -> Figure:
-    if not isinstance(raw, dict):
-        raise TrialFileError(f"{where} = {raw}: must be a mapping of time, arm, statistic, value, quality …")
-    for unknown in sorted(set(raw) - _FIGURE - set(_UNCERTAIN)):
-        raise TrialFileError(f"{where}.{unknown}: unknown key")
-    for needed in ("statistic", "value", "quality"):
-        if needed not in raw:
-            raise TrialFileError(f"{where}.{needed}: must be given")
-    if raw["quality"] not in QUALITIES:
-        raise TrialFileError(f"{where}.quality = {raw['quality']}: must be one of {', '.join(QUALITIES)}")
+def _inconsistent(raw: dict[str, Any]) -> str | None:
+    """What fits the form and yet contradicts something else in the file."""
+    ids = [arm["id"] for arm in raw.get("arms", ())]
+    for i, arm in enumerate(ids):
+        if arm in ids[:i]:
+            return f"arms[{i}].id = {arm}: must differ from the ids of the other arms"
+    for i, figure in enumerate(raw["figures"]):
+        if figure.get("target", False) != bool(figure.get("measure")):
+            return f"figures[{i}].target: a target says what it is under measure, and nothing else does"
+    return None
+
+
+def _figure(raw: dict[str, Any]) -> Figure:
     measure = raw.get("measure", [])
-    if bool(raw.get("target", False)) != bool(measure):
-        raise TrialFileError(f"{where}.target: a target says what it is under measure, and nothing else does")
     return Figure(
-        time=str(raw.get("time", "")),
-        arm=str(raw.get("arm", "")),
-        statistic=str(raw["statistic"]),
+        time=raw.get("time", ""),
+        arm=raw.get("arm", ""),
+        statistic=raw["statistic"],
         value=raw["value"],
         quality=raw["quality"],
         url=raw.get("url"),
