@@ -11,6 +11,7 @@ from kaptrial import __version__
 
 if TYPE_CHECKING:
     from kaptrial.catalogue import Trial
+    from kaptrial.spec.errors import Misfit, ScenarioError
 
 app = typer.Typer(
     no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
@@ -92,7 +93,7 @@ def replicate(
     try:
         table = replicate_trials(trials, seed=seed, replicates=replicates)
     except Misfit as misfit:
-        raise ScenarioError(f"{misfit.at} = {misfit.value}: {misfit.allowed}") from None
+        raise _refusal(which, misfit) from None
     if table.empty:
         raise ScenarioError(
             f"{which}: no figure of this trial is a target of the model (see `kaptrial evidence show {which}`)"
@@ -190,16 +191,29 @@ def self_check(
 
 def _trial(key: str) -> Trial:
     from kaptrial.catalogue import TrialFileError, read_trial, trial, trial_keys
-    from kaptrial.spec.errors import ScenarioError
+    from kaptrial.spec.errors import Misfit, ScenarioError
     from kaptrial.spec.sourced import nearest
 
     if key in trial_keys():
         return trial(key)
     if key.endswith((".yaml", ".yml")):
+        from kaptrial.bayes.synthesis.layout import check
+
         try:
-            return read_trial(Path(key))
+            one = read_trial(Path(key))
+            check(one)
+            return one
         except TrialFileError as error:
             raise ScenarioError(str(error)) from None
+        except Misfit as misfit:
+            raise _refusal(key, misfit) from None
     raise ScenarioError(
         f"{key}: must be a catalogued trial (`kaptrial evidence list`) or a YAML file{nearest(key, trial_keys())}"
     )
+
+
+def _refusal(which: str, misfit: Misfit) -> ScenarioError:
+    from kaptrial.spec.errors import ABSENT, ScenarioError
+
+    value = "" if misfit.value is ABSENT else f" = {str(misfit.value)[:60]}"
+    return ScenarioError(f"{which}: {misfit.at}{value}: {misfit.allowed}")

@@ -72,7 +72,7 @@ def _predict_abstinence(one: Trial, seed: int, replicates: int) -> list[Predicti
     draws = abstinence_fold_draws(one.key)
     if draws is None:
         raise Misfit(
-            one.key, one.indication, f"must be one of {', '.join(POPULATION)}, or a fitted trial of abstinence"
+            "indication", one.indication, f"must be one of {', '.join(POPULATION)}, or a fitted trial of abstinence"
         )
     draws = resized(draws, replicates, seed)
     rng = np.random.default_rng(np.random.SeedSequence([seed, *one.key.encode()]))

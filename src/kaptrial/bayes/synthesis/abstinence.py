@@ -14,14 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from kaptrial.bayes.synthesis.arms import doses
 from kaptrial.bayes.synthesis.layout import Target, targets
+from kaptrial.bayes.synthesis.measures import ABSTINENCE
 from kaptrial.catalogue import Trial, trial, trial_keys
 
 if TYPE_CHECKING:
     import pymc as pm
 
 Floats = NDArray[np.float64]
-STATISTICS = ("abstinent", "days_abstinent_difference")
 PARAMETERS = {
     "control": "logit of abstinence without ketamine, mean over trials",
     "control_between": "its SD between trials",
@@ -39,12 +40,14 @@ _WEIGHTS /= _WEIGHTS.sum()
 def fitted() -> list[Trial]:
     """Trials with figures of abstinence to reproduce."""
     chosen = (trial(key) for key in trial_keys())
-    return [one for one in chosen if not one.held_out and any(t.statistic in STATISTICS for t in targets(one))]
+    return [one for one in chosen if not one.held_out and any(t.statistic in ABSTINENCE for t in targets(one))]
 
 
 def drug_weight(one: Trial, arm: str) -> float:
     """How much of the drug effect an arm has over the trial's control."""
-    ketamine = {raw["id"]: sum(len(d["days"]) for d in raw["doses"] if d["agent"] == "ketamine") for raw in one.arms}
+    ketamine = {
+        arm: sum(len(each.days) for each in given if each.agent == "ketamine") for arm, given in doses(one).items()
+    }
     if min(ketamine.values()) == 0:
         return 1.0 if ketamine[arm] else 0.0
     return MORE_DOSES if ketamine[arm] > min(ketamine.values()) else 0.0

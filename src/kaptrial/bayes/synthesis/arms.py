@@ -10,7 +10,8 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from kaptrial.catalogue import Trial
-from kaptrial.spec.errors import Misfit
+from kaptrial.catalogue.trial_file import allowed
+from kaptrial.spec.errors import ABSENT, Misfit
 from kaptrial.spec.scenario import quantities
 from kaptrial.spec.treatment import Doses
 
@@ -57,27 +58,40 @@ class Course:
 
 def courses(trial: Trial) -> dict[str, Course]:
     """The arms of a trial by id. Raises Misfit where an arm cannot be expressed."""
-    return {raw["id"]: _course(trial, raw, f"{trial.key}: arms[{i}]") for i, raw in enumerate(trial.arms)}
+    given = doses(trial)
+    return {raw["id"]: _course(trial, raw, given[raw["id"]], f"arms[{i}]") for i, raw in enumerate(trial.arms)}
+
+
+def doses(trial: Trial) -> dict[str, list[Doses]]:
+    """What each arm of a trial is given, by id. Raises Misfit where that is not in the scenario file's form."""
+    return {
+        raw["id"]: [_doses(entry, f"arms[{i}].doses[{j}]") for j, entry in enumerate(raw.get("doses", []))]
+        for i, raw in enumerate(trial.arms)
+    }
 
 
 def population_of(trial: Trial) -> str:
     """The model's population of a trial. Raises Misfit where its indication has none."""
     if trial.indication not in POPULATION:
-        raise Misfit(f"{trial.key}: indication", trial.indication, f"must be one of {', '.join(POPULATION)}")
+        raise Misfit("indication", trial.indication, f"must be one of {', '.join(POPULATION)}")
     return trial.indication
 
 
-def _course(trial: Trial, raw: dict[str, Any], at: str) -> Course:
+def _course(trial: Trial, raw: dict[str, Any], given: list[Doses], at: str) -> Course:
+    background = trial.background or "none"
+    if background not in BACKGROUND:
+        raise Misfit("background", background, f"must be one of {', '.join(BACKGROUND)}")
     days: list[float] = []
     sizes: list[float] = []
-    agents, routes = set(), set()
-    for j, entry in enumerate(raw.get("doses", [])):
-        doses = _doses(entry, f"{at}.doses[{j}]")
-        agents.add("ketamine" if doses.is_ketamine else doses.agent)
-        if doses.is_ketamine:
-            routes.add(doses.route)
-            days += doses.days
-            sizes += quantities(doses)
+    drug = [(j, each) for j, each in enumerate(given) if each.is_ketamine]
+    for j, each in drug:
+        if each.route not in ROUTE:
+            raise Misfit(f"{at}.doses[{j}].route", each.route, f"must be one of {', '.join(ROUTE)}")
+        days += each.days
+        try:
+            sizes += quantities(each)
+        except Misfit as misfit:
+            raise Misfit(f"{at}.doses[{j}].{misfit.at}", misfit.value, misfit.allowed) from None
     order = np.argsort(days, kind="stable")
     therapy = raw.get("therapy") or {}
     return Course(
@@ -85,10 +99,10 @@ def _course(trial: Trial, raw: dict[str, Any], at: str) -> Course:
         n=int(raw["n"]),
         dose_days=tuple(float(days[i]) for i in order),
         dose_sizes=tuple(float(sizes[i]) for i in order),
-        belief=_belief(trial, agents),
+        belief=_belief(trial, {"ketamine" if each.is_ketamine else each.agent for each in given}),
         population=population_of(trial),
-        route=min(routes, default="IV"),
-        background=trial.background or "none",
+        route=min((each.route for _, each in drug), default="IV"),
+        background=background,
         therapy=_kind_of_therapy(therapy.get("name")),
         session_days=tuple(float(day) for day in therapy.get("days", ())),
     )
@@ -114,7 +128,11 @@ def _doses(raw: dict[str, Any], at: str) -> Doses:
         return _DOSES.validate_python(raw)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise Misfit(f"{at}.{where}", first["input"], first["msg"]) from None
-    except Misfit as misfit:
-        raise Misfit(f"{at}.{misfit.at}", misfit.value, misfit.allowed) from None
+    where = "".join(
+        f"[{step}]" if isinstance(step, int) else f".{step}" for step in first["loc"] if "#" not in str(step)
+    )
+    cause = first.get("ctx", {}).get("error")
+    if isinstance(cause, Misfit):
+        raise Misfit(f"{at}{where}.{cause.at}".rstrip("."), cause.value, cause.allowed)
+    value = ABSENT if first["type"] == "missing" else first["input"]
+    raise Misfit(f"{at}{where}", value, allowed(first))

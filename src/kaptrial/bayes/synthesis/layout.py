@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kaptrial.bayes.synthesis.arms import BACKGROUND, BELIEF, POPULATION, ROUTE, Course, courses
+from kaptrial.bayes.synthesis import measures
+from kaptrial.bayes.synthesis.arms import BACKGROUND, BELIEF, POPULATION, ROUTE, Course, courses, doses
 from kaptrial.catalogue import Figure, Trial, scale, scale_names
 
 Floats = NDArray[np.float64]
@@ -54,20 +55,36 @@ class Target:
 
 
 def targets(trial: Trial) -> list[Target]:
-    """The trial's figures that the response model should reproduce, in the order of its file."""
-    return [
-        _target(trial, figure, measure, number)
-        for number, (figure, measure) in enumerate((f, m) for f in trial.figures for m in f.measures)
-    ]
+    """The trial's figures that the response model should reproduce, in the order of its file.
+
+    Raises Misfit where a measure does not say what its statistic needs, or names what is not in the trial.
+    """
+    out: list[Target] = []
+    for i, figure in enumerate(trial.figures):
+        for j, measure in enumerate(figure.measures):
+            of = f"figures[{i}]"
+            at = f"{of}.measure[{j}]" if len(figure.measures) > 1 else f"{of}.measure"
+            measures.check(trial, figure, measure, of, at)
+            out.append(_target(trial, figure, measure, len(out)))
+    return out
+
+
+def check(trial: Trial) -> None:
+    """Raise Misfit where a trial with targets cannot be simulated: a figure, or what an arm is given."""
+    if targets(trial):
+        if trial.indication in POPULATION:
+            courses(trial)
+        else:
+            doses(trial)
 
 
 def _target(trial: Trial, figure: Figure, measure: dict[str, Any], number: int) -> Target:
-    arms = tuple(measure["arm"].replace(" / ", " - ").split(" - ")) if "arm" in measure else ()
+    arms = measures.arms_of(measure)
     sizes = {raw["id"]: int(raw["n"]) for raw in trial.arms}
     endpoint = measure.get("endpoint", trial.indication)
     baseline = trial.baselines.get(endpoint, {"mean": 1.0, "sd": 0.2})
     value = float(measure.get("value", figure.value))
-    share = measure["statistic"] in _PERCENT
+    share = measure["statistic"] in measures.PERCENT
     ci = measure.get("ci95", figure.uncertainty.get("ci95"))
     se = figure.uncertainty.get("se")
     if ci is not None:
@@ -93,12 +110,6 @@ def _target(trial: Trial, figure: Figure, measure: dict[str, Any], number: int) 
         se=None if se is None else float(se),
         sd=None if sd is None else float(sd),
     )
-
-
-_PERCENT = (
-    *SHARES, "response_any_time", "relapse_free", "relapsed", "response_among_responders",
-    "response_among_nonresponders", "remission_among_remitters", "sustained_response", "abstinent",
-)  # fmt: skip
 
 
 def response_fraction(target: Target) -> float:
