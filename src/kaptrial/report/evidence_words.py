@@ -114,16 +114,22 @@ def cited(one: Trial) -> str:
 
 
 def bibtex(one: Trial) -> str:
-    """A BibTeX entry. The citation is split at the year; where that fails the whole stands under `note`."""
+    """A BibTeX entry. The citation is split at the year; what is no author or title, or all of it, stands in `note`."""
     fields: dict[str, str] = {}
-    found = re.match(r"(?P<author>.+?)\. (?P<year>\d{4})\. (?P<rest>.+)", one.citation)
+    found = re.match(r"(?P<author>.+?)(?P<aside> \(.+?\))?\. (?P<year>\d{4})\. (?P<rest>.+)", one.citation)
     if found:
         title, _, journal = found["rest"].rpartition(". ")
-        people = [name.strip() for name in found["author"].split(",")]
-        names = ["others" if name.startswith("et al") else _comma(name) for name in people]
-        fields = {"author": " and ".join(names), "year": found["year"], "title": f"{{{title or journal}}}"}
+        people, aside = found["author"], found["aside"] or ""
+        if people.startswith("Authors not seen"):
+            aside = people + aside
+        else:
+            names = [_bibtex_name(name.strip()) for name in people.replace("... ", "").split(",")]
+            fields["author"] = " and ".join(names + ["others"] * ("... " in people))
+        fields |= {"year": found["year"], "title": f"{{{title or journal}}}"}
         if title:
             fields["journal"] = journal
+        if aside:
+            fields["note"] = aside.strip(" ()") if "author" in fields else aside
     else:
         fields["note"] = one.citation
     if one.doi:
@@ -134,9 +140,13 @@ def bibtex(one: Trial) -> str:
     return f"@article{{{one.key},\n{body}\n}}"
 
 
-def _comma(name: str) -> str:
-    family, _, initials = name.rpartition(" ")
-    return f"{family}, {initials}" if family else name
+def _bibtex_name(name: str) -> str:
+    """`Zarate CA Jr` as `Zarate, Jr, CA`."""
+    if name.startswith("et al"):
+        return "others"
+    family, _, initials = name.removesuffix(" Jr").rpartition(" ")
+    junior = "Jr, " if name.endswith(" Jr") else ""
+    return f"{family}, {junior}{initials}" if family else name
 
 
 _PERCENT = ("response", "remission", "relaps", "abstinent", "sustained")
