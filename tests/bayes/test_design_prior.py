@@ -8,7 +8,7 @@ from scipy.special import expit
 
 from kaptrial.bayes.design_prior import draws, with_draw
 from kaptrial.bayes.synthesis.arms import Course
-from kaptrial.bayes.synthesis.constants import RATER_SD
+from kaptrial.bayes.synthesis.constants import ONSET_DAYS, RATER_SD
 from kaptrial.bayes.synthesis.model import PARAMETERS, VECTORS
 from kaptrial.bayes.synthesis.shipped import as_table, from_table
 from kaptrial.catalogue import priors, reader
@@ -88,7 +88,7 @@ def test_every_number_of_a_draw(shipped):
     assert (natural.change.value, natural.change.sd) == (pytest.approx(0.07 * BASELINE), pytest.approx(0.1 * BASELINE))
     assert natural.time_constant.value == 21.0
     assert (hope.effect.value, hope.half_life.value) == (pytest.approx(0.12 * BASELINE), 20.0)
-    assert hope.onset.value == 0.5
+    assert hope.onset.value == ONSET_DAYS
     assert isinstance(hope.belief, ByArm)
     assert {name: b.value for name, b in hope.belief.by_arm.items()} == {"k": 1.0, "m": 0.6, "s": 0.1, "nothing": 0.1}
     assert (m.deviation_sd.value, m.deviation_time_constant.value) == (pytest.approx(0.16 * BASELINE), 9.0)

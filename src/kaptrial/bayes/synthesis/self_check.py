@@ -39,7 +39,7 @@ def ranks(n_fits: int, *, seed: int, say: Callable[[str], None] = print) -> pd.D
             thinned = draws[np.linspace(0, len(draws) - 1, RANKED_DRAWS).round().astype(np.int64)]
             row[name] = sbc.rank(float(drawn[name]), thinned)
         rows.append(row)
-        if (i + 1) % 20 == 0:
+        if (i + 1) % 10 == 0:
             say(f"{i + 1} of {n_fits} fits")
     return pd.DataFrame(rows)
 
