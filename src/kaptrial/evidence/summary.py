@@ -28,15 +28,15 @@ class Published:
     source: str
 
 
-# What the reader may hold against each line; the trials and pooled analyses that the fit did not read are marked *.
+# What the reader may hold against each line; * was not read by the fit, or only as part of a pooled analysis.
 BESIDE = {
     "response at 24 h, one infusion": Published(
-        text="52 %* pooled; 45 to 46 %* pooled; 64 %; 65 %",
+        text="52 %* pooled; 45 to 46 % pooled; 64 %*; 65 %",
         source="han2016, wilkinson2019_ipd, murrough2013a, mathew2010",
     ),
-    "response at 24 h, midazolam": Published(text="18 %* pooled; 28 %", source="wilkinson2019_ipd, murrough2013a"),
-    "response at 24 h, saline": Published(text="1 %* pooled", source="wilkinson2019_ipd"),
-    "response on day 7, one infusion": Published(text="40 %* pooled; 46 %", source="han2016, murrough2013a"),
+    "response at 24 h, midazolam": Published(text="18 % pooled; 28 %*", source="wilkinson2019_ipd, murrough2013a"),
+    "response at 24 h, saline": Published(text="1 % pooled", source="wilkinson2019_ipd"),
+    "response on day 7, one infusion": Published(text="40 %* pooled; 46 %*", source="han2016, murrough2013a"),
     "response after six infusions": Published(text="59 %; 71 %*", source="phillips2019, murrough2013b"),
     "median days to loss of response": Published(text="18*; 20*", source="murrough2013b, albott2018"),
     "responders still well 90 days after the last": Published(text="about 25 %*", source="murrough2013b"),
@@ -84,7 +84,7 @@ def card(draws: Mapping[str, Floats], *, seed: int, patients: int = 400) -> pd.D
     still = (start & (lost > FOLLOW_UP[-2] - SIX[-1])).sum(axis=1)
     lines["responders still well 90 days after the last"] = (still / np.maximum(count, 1))[enough]
     lines["half-life of the drug's effect, median patient"] = np.exp(draws["log_half_life"] + effects.log_half_life)
-    lines["spread of the half-life, 84th percentile of patients over the median"] = np.exp(draws["log_half_life_sd"])
+    lines["spread of half-lives: 84th percentile over median"] = np.exp(draws["log_half_life_sd"])
     return pd.DataFrame([_line(name, values) for name, values in lines.items()])
 
 

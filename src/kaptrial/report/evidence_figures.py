@@ -163,7 +163,7 @@ def cards(tables: Mapping[str, pd.DataFrame], *, footer: str) -> Figure:
     parts = [(shares, 100.0, "Share of patients (%)"), (days, 1.0, "Days; ratio (log scale)")]
     figure, axes = new_figure(DOUBLE, 0.28 * len(lines) + 1.3, rows=2, height_ratios=[len(shares), len(days)])
     for axis, (rows, factor, title) in zip(axes[:, 0], parts, strict=True):
-        for k, (name, table) in enumerate(tables.items()):
+        for k, table in enumerate(tables.values()):
             known = table.set_index("figure")
             for y, line in enumerate(rows):
                 at = y + 0.2 * (k - (len(tables) - 1) / 2)
@@ -174,6 +174,9 @@ def cards(tables: Mapping[str, pd.DataFrame], *, footer: str) -> Figure:
         axis.set_ylim(len(rows) - 0.4, -0.6)
         axis.set_title(title)
     axes[1, 0].set_xscale("log")
+    ticks = (1, 2, 5, 10, 20, 50, 100, 200, 400)
+    axes[1, 0].set_xticks(ticks, [str(tick) for tick in ticks])
+    axes[1, 0].minorticks_off()
     for k, name in enumerate(tables):
         figure.text(0.99, 0.985 - 0.025 * k, name, color=COLOURS[k] if k else "0.5", fontsize=7, ha="right", va="top")
     figure.supxlabel(footer, fontsize=6, color="0.45", x=0.99, ha="right")

@@ -206,8 +206,8 @@ def show_card(table: pd.DataFrame, prior: str, provenance: Mapping[str, Any]) ->
     out.print(shown)
     out.print(
         f"{prior}: MADRS 32 (SD 5), ketamine 0.5 mg/kg IV, response 50 %, relapse when less than 40 % of the baseline "
-        f"is gone. Intervals run over draws and between trials. * was not fitted. kaptrial {provenance['version']}, "
-        f"seed {provenance['seed']}."
+        "is gone. Intervals run over draws and between trials. * was not fitted, or only as part of a pooled analysis. "
+        f"kaptrial {provenance['version']}, seed {provenance['seed']}."
     )
 
 
