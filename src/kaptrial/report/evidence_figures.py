@@ -177,8 +177,11 @@ def cards(tables: Mapping[str, pd.DataFrame], *, footer: str) -> Figure:
     ticks = (1, 2, 5, 10, 20, 50, 100, 200, 400)
     axes[1, 0].set_xticks(ticks, [str(tick) for tick in ticks])
     axes[1, 0].minorticks_off()
-    for k, name in enumerate(tables):
-        figure.text(0.99, 0.985 - 0.025 * k, name, color=COLOURS[k] if k else "0.5", fontsize=7, ha="right", va="top")
+    for k, name in enumerate(tables):  # beside the controls' rows, whose bars are short
+        axes[0, 0].text(
+            0.99, 0.47 - 0.07 * k, name, color=COLOURS[k] if k else "0.5", fontsize=7, ha="right",
+            transform=axes[0, 0].transAxes,
+        )  # fmt: skip
     figure.supxlabel(footer, fontsize=6, color="0.45", x=0.99, ha="right")
     return figure
 
