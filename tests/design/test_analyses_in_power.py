@@ -205,3 +205,24 @@ def test_multiplicity_over_estimands():
     assert error < 0.05 + 4 * np.sqrt(0.05 * 0.95 / 256)  # 4 binomial SE
     with pytest.raises(ScenarioError, match="serial_gatekeeping needs the number of estimands"):
         load(STARTER, {"analysis": {"multiplicity": {"procedure": "serial_gatekeeping"}}})
+
+
+@pytest.mark.parametrize(("scenario", "favoured"), [("ocd_exposure.yaml", "a"), ("ptsd_repeated_midazolam.yaml", "a")])
+def test_more_responders_and_lower_scores_favour_the_same_arm(scenario, favoured):
+    """Ketamine helps in both: rows of responders, whose share rises, and of scores, which fall, must agree on it."""
+    cell = Cell(scenario=load(SCENARIOS / scenario), columns={})
+    rows = characteristics([cell], seed=1, replicates=2, nulls=False)[0].rows
+    endpoints = {row["endpoint"] for row in rows}
+    assert endpoints & {"response", "score", "change"}
+    assert {row["favours"] for row in rows if row["metric"] == "truth"} == {favoured}
+
+
+def test_the_null_of_an_adjunct_takes_the_adjunct_away():
+    """Doses of the run-in stay under the null: only the adjunct's absence makes the arms alike; 4 SE of .05 in 600."""
+    cell = Cell(scenario=load(SCENARIOS / "depression_riluzole_adjunct.yaml"), columns={})
+    changed = {"arms[1].adjuncts[0].half_life_factor": 30.0}
+    strong = Cell(scenario=load(SCENARIOS / "depression_riluzole_adjunct.yaml", changed), columns={})
+    for each in (cell, strong):
+        rows = characteristics([each], seed=1, replicates=600)[0].rows
+        (error,) = [r["value"] for r in rows if r["metric"] == "type_i_error" and r["analysis"] == "cox"]
+        assert error < 0.05 + 4 * np.sqrt(0.05 * 0.95 / 600)

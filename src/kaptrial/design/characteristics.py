@@ -108,7 +108,7 @@ def characteristics(
                 for p, fit in zip(plan, under_null, strict=True):
                     if i in p.estimands:
                         found.append(_rejection(p.metric, fit[i, analysis], cell.scenario.analysis.alpha))
-                favours = None if len(cell.scenario.arms) == 1 else _favours(cell.scenario, truth[i])
+                favours = None if len(cell.scenario.arms) == 1 else _favours(cell.scenario, estimand.endpoint, truth[i])
                 rows += [{**head, **row, "favours": favours} for row in found]
         if cell.scenario.analysis.multiplicity is not None:
             rows += _multiplicity_rows(cell, own, [(p, fit) for p, fit in zip(plan, under_null, strict=True)])
@@ -390,11 +390,11 @@ def _room(s: Scenario, estimand: Estimand, additive: Truth) -> float | None:
     return abs(best_endpoint(s, estimand) - expected)
 
 
-def _favours(s: Scenario, truth: Truth) -> str | None:
+def _favours(s: Scenario, endpoint: str, truth: Truth) -> str | None:
     """Which side of the contrast the truth favours, `a` the left or `b` the right; None if it favours neither."""
     if abs(truth.value) <= _SIGN_KNOWN * truth.mcse:
         return None
-    return "a" if (truth.value > 0) == (s.scale.better == "higher") else "b"
+    return "a" if (truth.value > 0) == (better(s, endpoint, "difference") == "higher") else "b"
 
 
 def _multiplicity_rows(cell: Cell, own: Fits, nulls: list[tuple[_NullRun, Fits]]) -> list[Row]:

@@ -14,14 +14,16 @@ def with_null(scenario: Scenario, null: Null, *, expectancy: bool) -> Scenario:
     """The scenario with `null` true; declared, too, unless expectancy is left on.
 
     therapy: Tmax = γ = κ = ξ = 0 and conduct the same in all arms, that of the reference arm; therapist variance stays.
-    synergy: γ = κ = ξ = 0. drug: every q is 0. The expectancy of what is nulled is off unless `expectancy` is True.
+    synergy: γ = κ = ξ = 0. drug: every q of the arms is 0 and adjuncts, which scale the drug's effect, are gone: doses
+    of a run-in stay, and an adjunct would go on acting on them. The expectancy of what is nulled is off unless
+    `expectancy` is True.
     """
     # Declared, the null would be applied once more where trials are simulated, and take expectancy away.
     s = replace(scenario, null=None if expectancy else null)
     if null == "synergy":
         return replace(s, therapies={name: additive(therapy) for name, therapy in s.therapies.items()})
     if null == "drug":
-        s = replace(s, arms=tuple(replace(arm, doses=tuple(map(_inert, arm.doses))) for arm in s.arms))
+        s = replace(s, arms=tuple(replace(arm, doses=tuple(map(_inert, arm.doses)), adjuncts=()) for arm in s.arms))
         return s if expectancy else replace(s, expectancy=replace(s.expectancy, drug=None))
     therapies = {
         name: replace(additive(therapy), max_effect=_zero(therapy.max_effect)) for name, therapy in s.therapies.items()
