@@ -1,4 +1,4 @@
-"""Tables that figures draw: mean courses by arm, and the decay of the drug's effect after one and six infusions."""
+"""Tables that figures draw: mean courses by arm, and the decay of the drug's effect after one and six doses."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kaptrial.spec.conduct import Conduct
 from kaptrial.spec.patients import Expectancy
 from kaptrial.spec.scenario import Scenario
 from kaptrial.spec.sourced import ByArm
-from kaptrial.spec.treatment import Arm
+from kaptrial.spec.treatment import Arm, Doses
 from kaptrial.spec.trial import Estimand, Randomisation
 from kaptrial.truth import FIRST_BLOCK
 
@@ -72,11 +72,11 @@ def _fine(scenario: Scenario) -> list[float]:
 
 
 def decay(scenario: Scenario, *, seed: int, last_day: int = 100) -> pd.DataFrame:
-    """The course after one and after six infusions of the dose of the first ketamine arm, without therapy.
+    """The course after one and after six doses of `dose_drawn`, without therapy.
 
-    Natural course and the drug expectancy of that arm are in it, therapy, therapists, adjuncts and conduct are
+    Natural course and the drug expectancy of the first ketamine arm are in it, therapy, therapists, adjuncts and conduct are
     not. Columns:
-    infusions, day, improvement (mean noise-free change of the score), responding (share of recorded scores
+    doses, day, improvement (mean noise-free change of the score), responding (share of recorded scores
     that respond; NaN where
     the scale has no rule).
     """
@@ -94,17 +94,27 @@ def decay(scenario: Scenario, *, seed: int, last_day: int = 100) -> pd.DataFrame
             gone = (trials.score - trials.baseline[..., None]) * scale.sign
             room = np.abs(trials.baseline - scale.best)[..., None]
             share = ((gone >= scale.response_fraction * room) & (room > 0)).mean(axis=(0, 1))
-        infusions = len(arm.doses[0].days)
+        doses = len(arm.doses[0].days)
         for day, mean, responding in zip(days, improvement, share, strict=True):
-            rows.append({"infusions": infusions, "day": day, "improvement": mean, "responding": responding})
+            rows.append({"doses": doses, "day": day, "improvement": mean, "responding": responding})
     return pd.DataFrame(rows)
 
 
+def dose_drawn(scenario: Scenario) -> Doses:
+    """What `decay` gives once and six times: the mean dose of the first ketamine course of the first ketamine arm."""
+    dose = next(d for d in _first_ketamine_arm(scenario).doses if d.is_ketamine and d.days)
+    each = dose.mg_per_kg_by_day()
+    mean = each[0] if len(set(each)) == 1 else sum(each) / len(each)
+    return replace(dose, days=SERIES_DAYS[:1], mg_per_kg=mean)
+
+
+def _first_ketamine_arm(scenario: Scenario) -> Arm:
+    return next(arm for arm in scenario.arms if any(d.is_ketamine and d.days for d in arm.doses))
+
+
 def _drug_alone(scenario: Scenario, last_day: int) -> Scenario:
-    """Two arms, one infusion and six, in the scenario's world without therapy."""
-    source = next(arm for arm in scenario.arms if any(d.is_ketamine for d in arm.doses))
-    dose = next(d for d in source.doses if d.is_ketamine)
-    first = dose.mg_per_kg_by_day()[0]
+    """Two arms, one dose and six, in the scenario's world without therapy."""
+    source, dose = _first_ketamine_arm(scenario), dose_drawn(scenario)
     counted = scenario.scale.link == "logit"
     days = tuple(float(day) for day in np.arange(0, last_day + 1, 1 if counted else 0.5))
     hope = scenario.expectancy.drug
@@ -115,7 +125,7 @@ def _drug_alone(scenario: Scenario, last_day: int) -> Scenario:
     return replace(
         scenario,
         arms=tuple(
-            Arm(id=f"infusions_{len(at)}", label="", doses=(replace(dose, days=at, mg_per_kg=first),))
+            Arm(id=f"doses_{len(at)}", label="", doses=(replace(dose, days=at),))
             for at in (SERIES_DAYS[:1], SERIES_DAYS)
         ),
         expectancy=Expectancy(drug=hope),
@@ -123,7 +133,7 @@ def _drug_alone(scenario: Scenario, last_day: int) -> Scenario:
         randomisation=Randomisation(),
         analysis=replace(scenario.analysis, methods=("difference",), covariates=()),
         design=replace(scenario.design, visits=days, n_per_arm=None, n_total=PATIENTS, allocation=allocation),
-        estimand=Estimand(contrast="infusions_6 - infusions_1", day=days[-1], endpoint=endpoint),
+        estimand=Estimand(contrast="doses_6 - doses_1", day=days[-1], endpoint=endpoint),
         secondary=(),
         relapse=None,
         null=None,

@@ -66,11 +66,13 @@ def _label_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]], least
 
 
 def trajectories(
-    table: pd.DataFrame, arms: Sequence[Mapping[str, Any]], *, unit: str, title: str, provenance: Mapping[str, Any]
-) -> Figure:
-    """Mean latent (line) and observed (points) scores by arm; infusions and sessions under the time axis.
+    table: pd.DataFrame, arms: Sequence[Mapping[str, Any]], *, dose: str, unit: str, title: str,
+    provenance: Mapping[str, Any],
+) -> Figure:  # fmt: skip
+    """Mean latent (line) and observed (points) scores by arm; doses and sessions under the time axis.
 
-    `table`: arm, kind, day, mean, lower, upper. `arms`: id, label, infusions (days), sessions (days).
+    `table`: arm, kind, day, mean, lower, upper. `arms`: id, label, doses (days), sessions (days). `dose`: what a dose
+    is called.
     """
     height = 3.1 + 0.22 * len(arms)
     figure, grid = new_figure(DOUBLE, height, rows=2, sharex=True, height_ratios=[12, 1.1 * len(arms)])
@@ -89,7 +91,7 @@ def trajectories(
         )  # fmt: skip
         ends.append((latent["day"].iloc[-1], latent["mean"].iloc[-1], arm["label"], colour))
         y = len(arms) - 1 - i
-        strip.plot(arm["infusions"], [y + 0.2] * len(arm["infusions"]), "v", color=colour, markersize=4.5)
+        strip.plot(arm["doses"], [y + 0.2] * len(arm["doses"]), "v", color=colour, markersize=4.5)
         strip.plot(arm["sessions"], [y - 0.2] * len(arm["sessions"]), "o", markersize=3.2, mfc="white", mec=colour)
     axes.set_ylabel(unit)
     axes.set_title(textwrap.fill(title, 72))
@@ -98,18 +100,19 @@ def trajectories(
     strip.set_yticks(range(len(arms)), [arm["label"] for arm in reversed(arms)], fontsize=7)
     strip.tick_params(axis="y", length=0)
     strip.spines["left"].set_visible(False)
-    strip.set_xlabel("Day (▼ infusion, ○ session). Line: latent mean; point: observed mean, 95 % range between trials")
+    strip.set_xlabel(f"Day (▼ {dose}, ○ session). Line: latent mean; point: observed mean, 95 % range between trials")
     _footer(figure, provenance)
     return figure
 
 
 def decay(
-    table: pd.DataFrame, published: Sequence[tuple[float, float, int, str]], *, unit: str, provenance: Mapping[str, Any]
-) -> Figure:
-    """Improvement after one and six infusions without therapy, and the share responding where the scale has a rule.
+    table: pd.DataFrame, published: Sequence[tuple[float, float, int, str]], *, dose: str, size: str, unit: str,
+    provenance: Mapping[str, Any],
+) -> Figure:  # fmt: skip
+    """Improvement after one and six doses without therapy, and the share responding where the scale has a rule.
 
-    `table`: infusions, day, improvement, responding. `published`: (day, share in percent, infusions, label)
-    of published response shares, drawn as diamonds.
+    `table`: doses, day, improvement, responding. `published`: (day, share in percent, doses, label)
+    of published response shares, drawn as diamonds. `dose`: what a dose is called; `size`: how large each is.
     """
     with_response = table["responding"].notna().any()
     figure, grid = new_figure(DOUBLE if with_response else SINGLE, 2.7, columns=2 if with_response else 1)
@@ -117,11 +120,11 @@ def decay(
     if with_response:
         panels.append(("responding", "Responding (% of all patients)", 100.0))
     for axes, (column, label, factor) in zip(grid[0], panels, strict=True):
-        for colour, (n, mine) in zip(COLOURS, table.groupby("infusions"), strict=False):
+        for colour, (n, mine) in zip(COLOURS, table.groupby("doses"), strict=False):
             shown = mine[mine["day"] > 0]
             axes.plot(shown["day"], shown[column] * factor, color=colour)
             at = shown.iloc[int(len(shown) * 0.36)]
-            name = "one infusion" if n == 1 else f"{n} infusions"
+            name = f"one {dose}" if n == 1 else f"{n} {dose}s"
             axes.annotate(
                 name, (at["day"], at[column] * factor), xytext=(4, 5), textcoords="offset points", color=colour
             )
@@ -139,7 +142,8 @@ def decay(
             color=colour,
             va="top",
         )
-    grid[0, 0].set_title("After one and six infusions, no therapy")
+    title = f"After one and six {dose}s of {size}, no therapy"
+    grid[0, 0].set_title(title if with_response else textwrap.fill(title, 44))
     _footer(figure, provenance)
     return figure
 

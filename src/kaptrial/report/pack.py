@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kaptrial.design.characteristics import KEY, question, row_key
-from kaptrial.design.courses import decay, trajectories
+from kaptrial.design.courses import decay, dose_drawn, trajectories
 from kaptrial.report import figures
+from kaptrial.report.dose_words import all_doses, dose_size, dose_word
 from kaptrial.report.files import write_bytes, write_json, write_text
 from kaptrial.spec.files import dump
 from kaptrial.spec.trial import BINARY
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from kaptrial.design.characteristics import CellResult
     from kaptrial.spec.scenario import Scenario
 
-# Published shares of patients responding, shown beside the model's where the scale is one of depression:
+# Published shares of patients responding, shown beside the model's infusions where the scale is one of depression:
 # (catalogue key, its figure's time, day, infusions, label).
 PUBLISHED = (
     ("han2016", 1.0, 1, 52.2, "Han 2016, one, 24 h"),
@@ -72,14 +73,17 @@ def _figures(results: list[CellResult], provenance: dict[str, Any]) -> dict[str,
     unit = _unit(scenario)
     drawn = {
         "trajectories": figures.trajectories(
-            trajectories(scenario, seed=seed), _arms(scenario), unit=unit, title=scenario.title, provenance=provenance
+            trajectories(scenario, seed=seed), _arms(scenario), dose=dose_word(all_doses(scenario)), unit=unit,
+            title=scenario.title, provenance=provenance,
         )
-    }
-    if any(doses.is_ketamine for arm in scenario.arms for doses in arm.doses):
-        published = [(d, s, n, t) for _, d, n, s, t in PUBLISHED] if scenario.scale.id in DEPRESSION_SCALES else []
+    }  # fmt: skip
+    if any(doses.is_ketamine and doses.days for arm in scenario.arms for doses in arm.doses):
+        dose = dose_drawn(scenario)
+        comparable = scenario.scale.id in DEPRESSION_SCALES and dose.route == "IV"
         drawn["decay"] = figures.decay(
-            decay(scenario, seed=seed), published, unit=scenario.scale.unit, provenance=provenance
-        )
+            decay(scenario, seed=seed), [(d, s, n, t) for _, d, n, s, t in PUBLISHED] if comparable else [],
+            dose=dose_word([dose]), size=dose_size(dose), unit=scenario.scale.unit, provenance=provenance,
+        )  # fmt: skip
     compared = _compared(first)
     if len(compared) > 1:
         asked = scenario.estimand
@@ -153,7 +157,7 @@ def _arms(scenario: Scenario) -> list[dict[str, Any]]:
         {
             "id": arm.id,
             "label": arm.label,
-            "infusions": before + [day for doses in arm.doses for day in doses.days],
+            "doses": before + [day for doses in arm.doses for day in doses.days],
             "sessions": list(arm.therapy.days) if arm.therapy else [],
         }
         for arm in scenario.arms

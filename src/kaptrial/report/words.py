@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
+from kaptrial.report.dose_words import all_doses, dose_word
 from kaptrial.spec.prior import Prior
 from kaptrial.spec.scenario import Scenario
 from kaptrial.spec.sourced import walk
@@ -142,7 +143,7 @@ def show_description(scenario: Scenario, found: list[Truth], seed: int) -> None:
 
 
 def timeline(scenario: Scenario, width: int = 100) -> list[str]:
-    """Arms × days: ▼ infusion, ● session, | visit."""
+    """Arms × days: ▼ infusion (or other dose), ● session, | visit."""
     last = max(scenario.design.visits)
     label = max(len(arm.id) for arm in scenario.arms) + 2
 
@@ -154,7 +155,8 @@ def timeline(scenario: Scenario, width: int = 100) -> list[str]:
                 line[at] = "◆" if line[at] not in (" ", mark) else mark
         return f"{name:<{label}}{''.join(line).rstrip()}"
 
-    lines = [f"days 0 to {last:g}:  ▼ infusion   ● session   ◆ both on (nearly) the same day   | visit"]
+    dose = dose_word(all_doses(scenario))
+    lines = [f"days 0 to {last:g}:  ▼ {dose}   ● session   ◆ both on (nearly) the same day   | visit"]
     run_in = scenario.randomisation.run_in
     before = [(day, "▼") for d in run_in.doses for day in d.days] if run_in else []
     for arm in scenario.arms:

@@ -45,9 +45,14 @@ class Outcome:
     scale: Text
 
     def __post_init__(self) -> None:
-        if self.scale not in scale_names():
-            hint = nearest(self.scale, scale_names())
-            raise Misfit("scale", self.scale, f"must be one of {', '.join(scale_names())}{hint}")
+        # What is counted day by day is simulated as a percentage of days; numbers of days are in the catalogue as records.
+        simulated = [name for name in scale_names() if scale(name).link == "identity" or scale(name).unit == "percent"]
+        if self.scale in scale_names() and self.scale not in simulated:
+            allowed = "cannot be simulated, as a number of days; percent_abstinent_days counts the days without any use"
+            raise Misfit("scale", self.scale, allowed)
+        if self.scale not in simulated:
+            hint = nearest(self.scale, simulated)
+            raise Misfit("scale", self.scale, f"must be one of {', '.join(simulated)}{hint}")
 
 
 @noun

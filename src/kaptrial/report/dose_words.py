@@ -1,0 +1,31 @@
+"""Doses in words, by their route."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from kaptrial.spec.scenario import Scenario
+from kaptrial.spec.treatment import Doses
+
+_BY_ROUTE = {
+    "IV": "infusion", "IM": "injection", "SC": "injection", "IN": "nasal dose", "SL": "sublingual dose",
+    "oral": "oral dose", "rectal": "rectal dose",
+}  # fmt: skip
+
+
+def all_doses(scenario: Scenario) -> list[Doses]:
+    """The courses of the run-in and of every arm."""
+    run_in = scenario.randomisation.run_in
+    return [*(run_in.doses if run_in else ()), *(doses for arm in scenario.arms for doses in arm.doses)]
+
+
+def dose_word(doses: Iterable[Doses]) -> str:
+    """What one of them is called: by its route where all have the same word, otherwise a dose."""
+    words = {_BY_ROUTE.get(each.route, "dose") for each in doses}
+    return words.pop() if len(words) == 1 else "dose"
+
+
+def dose_size(doses: Doses) -> str:
+    """The size of each dose, or their mean where they differ: 0.5 mg/kg."""
+    each = set(doses.mg_per_kg_by_day())
+    return f"{sum(each) / len(each):.3g} mg/kg"
