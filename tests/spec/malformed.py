@@ -222,6 +222,10 @@ CASES: dict[str, Case] = {
     "baseline off the scale": case({"population.baseline.value": 320}, "population.baseline.value = 320", "60"),
     # the outcome, the drug and the patients
     "unknown scale": case({"outcome.scale": "MADRAS"}, "outcome.scale = 'MADRAS'", "did you mean `MADRS`"),
+    "a number of days as outcome": case(
+        {"outcome.scale": "heavy_drinking_days"}, "outcome.scale = 'heavy_drinking_days': numbers of days",
+        "percent_abstinent_days",
+    ),
     "share on a scale of logits": case(
         {
             "outcome.scale": "percent_abstinent_days", "population.baseline.unit": "logit",

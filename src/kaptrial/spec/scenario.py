@@ -45,10 +45,10 @@ class Outcome:
     scale: Text
 
     def __post_init__(self) -> None:
-        # What is counted day by day is simulated as a percentage of days; numbers of days are in the catalogue as records.
+        # What is counted day by day is simulated as a percentage; the catalogue's numbers of days are records only.
         simulated = [name for name in scale_names() if scale(name).link == "identity" or scale(name).unit == "percent"]
         if self.scale in scale_names() and self.scale not in simulated:
-            allowed = "cannot be simulated, as a number of days; percent_abstinent_days counts the days without any use"
+            allowed = "numbers of days are not simulated: must be percent_abstinent_days, the days without any use, or a score"
             raise Misfit("scale", self.scale, allowed)
         if self.scale not in simulated:
             hint = nearest(self.scale, simulated)
