@@ -5,12 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from matplotlib.text import Text
 
 from kaptrial.design.characteristics import Cell, characteristics
-from kaptrial.design.courses import decay, trajectories
+from kaptrial.design.courses import course_drawn, decay, mean_mg_per_kg, trajectories
+from kaptrial.report import pack
 from kaptrial.report.pack import write_power
+from kaptrial.report.words import timeline
 from kaptrial.spec.files import load
+from kaptrial.spec.scenario import Scenario
 from kaptrial.truth import truths
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
@@ -68,8 +73,8 @@ def test_trajectories_meet_the_truth_on_the_day_asked_for():
         assert abs(found - mean) < 4 * sd / np.sqrt(12_800) + 0.1
 
 
-def test_decay_of_one_and_six_infusions():
-    table = decay(load(SCENARIOS / "starter.yaml"), seed=1).set_index(["infusions", "day"])
+def test_decay_of_one_and_six_doses():
+    table = decay(load(SCENARIOS / "starter.yaml"), seed=1).set_index(["doses", "day"])
     one, six = table.loc[1], table.loc[6]
     assert one.loc[0, "improvement"] == 0
     assert ((table["responding"] >= 0) & (table["responding"] <= 1)).all()
@@ -78,3 +83,50 @@ def test_decay_of_one_and_six_infusions():
     assert (six.loc[2.5:, "improvement"] > one.loc[2.5:, "improvement"]).all()
     # One infusion without natural course or hope only fades.
     assert (np.diff(one.loc[0.5:, "improvement"]) < 0).all()
+
+
+def titles(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, scenario: Scenario) -> dict[str, str]:
+    """Every text of every figure of a pack."""
+    drawn: dict[str, str] = {}
+    monkeypatch.setattr(
+        pack, "save", lambda _, name, figure: drawn.update({name: " ".join(t.get_text() for t in figure.findobj(Text))})
+    )
+    results = characteristics([Cell(scenario=scenario, columns={})], seed=1, replicates=2, nulls=False)
+    write_power(tmp_path, results, PROVENANCE)
+    return drawn
+
+
+@pytest.mark.parametrize(
+    ("scenario", "settings", "said", "published"),
+    [
+        ("starter", {}, "six infusions of 0.5 mg/kg ketamine, no", True),
+        ("starter", {"arms[0].doses[0].route": "IM"}, "six injections of 0.5 mg/kg ketamine, no", False),
+        ("oral_titration_single_arm", {}, "six oral doses of 1.75 mg/kg ketamine, the mean of its course", False),
+        ("depression_randomised_withdrawal", {}, "six nasal doses of 0.9 mg/kg esketamine", False),
+    ],
+)
+def test_doses_are_called_by_their_route_and_the_dose_drawn_is_said(
+    tmp_path, monkeypatch, scenario, settings, said, published
+):
+    s = load(SCENARIOS / f"{scenario}.yaml", settings)
+    drawn = titles(monkeypatch, tmp_path, s)
+    assert said in drawn["decay"].replace("\n", " ")
+    assert ("Han 2016" in drawn["decay"]) == published  # of infusions
+    words = said.split(" of ")[0].removeprefix("six ").rstrip("s")
+    assert (f"one {words}") in drawn["decay"]
+    marks = {"starter": "dose" if settings else "infusion"}.get(scenario, words)  # the other arm stays at infusions
+    assert f"▼ {marks}," in drawn["trajectories"]
+    assert f"▼ {marks} " in timeline(s)[0]
+
+
+def test_a_titration_is_drawn_at_its_mean_dose():
+    s = load(SCENARIOS / "oral_titration_single_arm.yaml")
+    assert mean_mg_per_kg(course_drawn(s)) == pytest.approx(1.75)
+    same = load(SCENARIOS / "oral_titration_single_arm.yaml", {"arms[0].doses[0].mg_per_kg": 1.75})
+    pd.testing.assert_frame_equal(decay(s, seed=1, last_day=3), decay(same, seed=1, last_day=3))
+
+
+def test_a_trial_analysed_by_response_alone_has_its_figures(tmp_path, monkeypatch):
+    """The decay figure's two arms are scores, which these methods cannot analyse."""
+    asked = {"estimand.endpoint": "response", "analysis.methods": ["response", "fisher"]}
+    assert "decay" in titles(monkeypatch, tmp_path, load(SCENARIOS / "starter.yaml", asked))

@@ -72,10 +72,10 @@ def _fine(scenario: Scenario) -> list[float]:
 
 
 def decay(scenario: Scenario, *, seed: int, last_day: int = 100) -> pd.DataFrame:
-    """The course after one and after six doses of `dose_drawn`, without therapy.
+    """The course after one and after six doses, each the mean of `course_drawn`, without therapy.
 
-    Natural course and the drug expectancy of the first ketamine arm are in it, therapy, therapists, adjuncts and conduct are
-    not. Columns:
+    Natural course and the drug expectancy of the first ketamine arm are in it; therapy, therapists, adjuncts and
+    conduct are not. Columns:
     doses, day, improvement (mean noise-free change of the score), responding (share of recorded scores
     that respond; NaN where
     the scale has no rule).
@@ -100,12 +100,15 @@ def decay(scenario: Scenario, *, seed: int, last_day: int = 100) -> pd.DataFrame
     return pd.DataFrame(rows)
 
 
-def dose_drawn(scenario: Scenario) -> Doses:
-    """What `decay` gives once and six times: the mean dose of the first ketamine course of the first ketamine arm."""
-    dose = next(d for d in _first_ketamine_arm(scenario).doses if d.is_ketamine and d.days)
-    each = dose.mg_per_kg_by_day()
-    mean = each[0] if len(set(each)) == 1 else sum(each) / len(each)
-    return replace(dose, days=SERIES_DAYS[:1], mg_per_kg=mean)
+def course_drawn(scenario: Scenario) -> Doses:
+    """The first ketamine course of the first ketamine arm, whose mean dose `decay` gives once and six times."""
+    return next(d for d in _first_ketamine_arm(scenario).doses if d.is_ketamine and d.days)
+
+
+def mean_mg_per_kg(doses: Doses) -> float:
+    """The mean dose of a course; where all are alike, that one to the bit."""
+    each = doses.mg_per_kg_by_day()
+    return each[0] if len(set(each)) == 1 else sum(each) / len(each)
 
 
 def _first_ketamine_arm(scenario: Scenario) -> Arm:
@@ -114,7 +117,7 @@ def _first_ketamine_arm(scenario: Scenario) -> Arm:
 
 def _drug_alone(scenario: Scenario, last_day: int) -> Scenario:
     """Two arms, one dose and six, in the scenario's world without therapy."""
-    source, dose = _first_ketamine_arm(scenario), dose_drawn(scenario)
+    source, dose = _first_ketamine_arm(scenario), course_drawn(scenario)
     counted = scenario.scale.link == "logit"
     days = tuple(float(day) for day in np.arange(0, last_day + 1, 1 if counted else 0.5))
     hope = scenario.expectancy.drug
@@ -125,7 +128,7 @@ def _drug_alone(scenario: Scenario, last_day: int) -> Scenario:
     return replace(
         scenario,
         arms=tuple(
-            Arm(id=f"doses_{len(at)}", label="", doses=(replace(dose, days=at),))
+            Arm(id=f"doses_{len(at)}", label="", doses=(replace(dose, days=at, mg_per_kg=mean_mg_per_kg(dose)),))
             for at in (SERIES_DAYS[:1], SERIES_DAYS)
         ),
         expectancy=Expectancy(drug=hope),

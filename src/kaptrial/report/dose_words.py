@@ -23,9 +23,3 @@ def dose_word(doses: Iterable[Doses]) -> str:
     """What one of them is called: by its route where all have the same word, otherwise a dose."""
     words = {_BY_ROUTE.get(each.route, "dose") for each in doses}
     return words.pop() if len(words) == 1 else "dose"
-
-
-def dose_size(doses: Doses) -> str:
-    """The size of each dose, or their mean where they differ: 0.5 mg/kg."""
-    each = set(doses.mg_per_kg_by_day())
-    return f"{sum(each) / len(each):.3g} mg/kg"

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kaptrial.design.characteristics import KEY, question, row_key
-from kaptrial.design.courses import decay, dose_drawn, trajectories
+from kaptrial.design.courses import course_drawn, decay, mean_mg_per_kg, trajectories
 from kaptrial.report import figures
-from kaptrial.report.dose_words import all_doses, dose_size, dose_word
+from kaptrial.report.dose_words import all_doses, dose_word
 from kaptrial.report.files import write_bytes, write_json, write_text
 from kaptrial.spec.files import dump
 from kaptrial.spec.trial import BINARY
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from kaptrial.design.characteristics import CellResult
     from kaptrial.spec.scenario import Scenario
+    from kaptrial.spec.treatment import Doses
 
 # Published shares of patients responding, shown beside the model's infusions where the scale is one of depression:
 # (catalogue key, its figure's time, day, infusions, label).
@@ -78,11 +79,11 @@ def _figures(results: list[CellResult], provenance: dict[str, Any]) -> dict[str,
         )
     }  # fmt: skip
     if any(doses.is_ketamine and doses.days for arm in scenario.arms for doses in arm.doses):
-        dose = dose_drawn(scenario)
+        dose = course_drawn(scenario)
         comparable = scenario.scale.id in DEPRESSION_SCALES and dose.route == "IV"
         drawn["decay"] = figures.decay(
             decay(scenario, seed=seed), [(d, s, n, t) for _, d, n, s, t in PUBLISHED] if comparable else [],
-            dose=dose_word([dose]), size=dose_size(dose), unit=scenario.scale.unit, provenance=provenance,
+            dose=dose_word([dose]), size=_dose_size(dose), unit=scenario.scale.unit, provenance=provenance,
         )  # fmt: skip
     compared = _compared(first)
     if len(compared) > 1:
@@ -148,6 +149,11 @@ def _is_numeric(rows: list[dict[str, Any]], path: str) -> bool:
 def _unit(scenario: Scenario) -> str:
     scale = scenario.scale
     return f"{scale.id} ({scale.unit})" if scale.unit == "points" else f"{scale.id.replace('_', ' ').capitalize()}"
+
+
+def _dose_size(doses: Doses) -> str:
+    own = "" if len(set(doses.mg_per_kg_by_day())) == 1 else ", the mean of its course"
+    return f"{mean_mg_per_kg(doses):.3g} mg/kg {doses.agent}{own}"
 
 
 def _arms(scenario: Scenario) -> list[dict[str, Any]]:
