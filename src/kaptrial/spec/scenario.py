@@ -48,7 +48,7 @@ class Outcome:
         # What is counted day by day is simulated as a percentage; the catalogue's numbers of days are records only.
         simulated = [name for name in scale_names() if scale(name).link == "identity" or scale(name).unit == "percent"]
         if self.scale in scale_names() and self.scale not in simulated:
-            allowed = "numbers of days are not simulated: must be percent_abstinent_days, the days without any use, or a score"
+            allowed = "numbers of days are not simulated: must be percent_abstinent_days or a score"
             raise Misfit("scale", self.scale, allowed)
         if self.scale not in simulated:
             hint = nearest(self.scale, simulated)
