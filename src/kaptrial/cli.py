@@ -260,7 +260,10 @@ def analyse(
     delta: Annotated[float, typer.Option(help="Points added to imputed scores outside the reference arm.")] = 0.0,
     tipping_point: Annotated[bool, typer.Option(help="The delta at which significance is lost.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="For multiple imputation.")] = 1,
-    better: Annotated[str, typer.Option(help="Which way is better: lower or higher.")] = "lower",
+    better: Annotated[
+        str | None,
+        typer.Option(help="Which way is better, lower or higher; unless given higher for rmst and days of success."),
+    ] = None,
     best: Annotated[float, typer.Option(help="The best score, for response.")] = 0.0,
     response_fraction: Annotated[float, typer.Option(min=0.01, max=1.0, help="Of the way to the best.")] = 0.5,
     margin: Annotated[
@@ -285,7 +288,8 @@ def analyse(
         constrained_baseline=constrained_baseline, residual=_choice("--residual", residual, ("common", "by_arm")),
         crossed=crossed, imputation=_choices("--imputation", imputation, imputed),
         inference=_choice("--inference", inference, ("jackknife", "rubin")), imputations=imputations, delta=delta,
-        tipping_point=tipping_point, seed=seed, better=_choice("--better", better, ("lower", "higher")), best=best,
+        tipping_point=tipping_point, seed=seed, best=best,
+        better=None if better is None else _choice("--better", better, ("lower", "higher")),
         response_fraction=response_fraction, margin=margin, first_period_only=first_period_only,
     )  # fmt: skip
     if json_file is not None:

@@ -43,8 +43,13 @@ class Options:
     delta: float = 0.0
     tipping_point: bool = False
     seed: int = 1
-    better: Literal["lower", "higher"] = "lower"
+    better: Literal["lower", "higher"] | None = None
     best: float = 0.0
     response_fraction: float = 0.5
     margin: float | None = None
     first_period_only: bool = False
+
+    @property
+    def better_score(self) -> Literal["lower", "higher"]:
+        """Which way a score is better: lower unless said."""
+        return self.better or "lower"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -37,9 +37,18 @@ def fit_row(
     if options.margin is not None:
         from kaptrial.analysis.margin import non_inferior
 
-        rejects, p = non_inferior(fit, options.margin, better=options.better, alpha_one_sided=options.alpha / 2)
+        better = _better(options, analysis)
+        rejects, p = non_inferior(fit, options.margin, better=better, alpha_one_sided=options.alpha / 2)
         row |= {"margin": options.margin, "p_non_inferior": float(p[0]), "non_inferior": bool(rejects[0])}
     return row
+
+
+def _better(options: Options, analysis: str) -> Literal["lower", "higher"]:
+    """Which way an estimate is better: more responders always; days of success and times rise unless said otherwise."""
+    if analysis in ("response", "firth"):
+        return "higher"  # --better is of the score by which they respond
+    rises = analysis in ("rmst", "quasibinomial_logit", "beta_binomial") or analysis.startswith("percent_linear")
+    return options.better or ("higher" if rises else "lower")
 
 
 def value_row(

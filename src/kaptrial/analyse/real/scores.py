@@ -271,7 +271,7 @@ def reference_based_rows(path: Path, options: Options) -> list[Row]:
                 # Scores that are all the same have no range to look in, and no significance to lose.
                 limit = float(np.ptp(seen)) if len(seen) and np.ptp(seen) > 0 else 1.0
                 tip = tipping_point(
-                    *data, strategy=strategy, reference=reference, better=options.better, limit=limit,
+                    *data, strategy=strategy, reference=reference, better=options.better_score, limit=limit,
                     alpha=options.alpha, structures=options.covariance,
                 )  # fmt: skip
                 row = value_row(
@@ -290,7 +290,7 @@ def responses(trials: Trials, options: Options, visit: int) -> Floats:
         return y
     if not np.isfinite(trials.baseline).any():
         raise ScenarioError("--baseline: response needs a baseline, or scores that are 0 or 1")
-    gained = (trials.baseline - y) if options.better == "lower" else (y - trials.baseline)
+    gained = (trials.baseline - y) if options.better_score == "lower" else (y - trials.baseline)
     room = np.abs(trials.baseline - options.best)
     return np.where(
         np.isnan(y) | np.isnan(trials.baseline), np.nan, (gained >= options.response_fraction * room) & (room > 0)
