@@ -226,3 +226,38 @@ def test_the_null_of_an_adjunct_takes_the_adjunct_away():
         rows = characteristics([each], seed=1, replicates=600)[0].rows
         (error,) = [r["value"] for r in rows if r["metric"] == "type_i_error" and r["analysis"] == "cox"]
         assert error < 0.05 + 4 * np.sqrt(0.05 * 0.95 / 600)
+
+
+def test_what_no_null_makes_alike_has_no_type_i_error_and_a_line_that_says_why():
+    result = characteristics([Cell(scenario=load(SCENARIOS / "kap_package.yaml"), columns={})], seed=1, replicates=2)[0]
+    assert "type_i_error" not in {row["metric"] for row in result.rows}
+    assert [line for line in result.warnings if "no type_i_error for kap - medical: its sides differ in both" in line]
+    (other,) = characteristics([Cell(scenario=load(STARTER), columns={})], seed=1, replicates=2)
+    assert not [line for line in other.warnings if "type_i_error" in line]
+
+
+def test_a_declared_null_is_an_error_rate_only_of_what_it_takes_away():
+    """Of the 2×2, no therapy leaves the drug: rejecting main(ketamine) is power then."""
+    s = load(SCENARIOS / "kare_factorial.yaml", {"null": "therapy"})
+    rows = characteristics([Cell(scenario=s, columns={})], seed=1, replicates=2)[0].rows
+    names = {(r["contrast"], r["metric"]) for r in rows} & {
+        (c, m) for c in ("main(ketamine)", "main(therapy)", s.estimand.contrast) for m in ("power", "type_i_error")
+    }
+    assert names == {
+        ("main(ketamine)", "power"), ("main(therapy)", "type_i_error"), (s.estimand.contrast, "type_i_error"),
+    }  # fmt: skip
+
+
+def test_a_margin_is_tested_on_its_own_measure_alone():
+    """A margin in shares is none for a log odds ratio; more remissions are better, so all but a wide margin is hard."""
+    path = SCENARIOS / "depression_noninferiority_ect.yaml"
+    rows = []
+    for margin in (0.99, 1e-6):
+        s = load(path, {"estimand.margin": margin, "estimand.methods": ["response", "firth", "fisher"]})
+        rows.append(characteristics([Cell(scenario=s, columns={})], seed=1, replicates=64, nulls=False)[0].rows)
+    found = [
+        {r["analysis"]: r["value"] for r in each if r["metric"] == "power_non_inferiority" and r["endpoint"] != "score"}
+        for each in rows
+    ]
+    assert [set(each) for each in found] == [{"response"}, {"response"}]
+    assert found[0]["response"] > 0.9 > found[1]["response"]

@@ -30,6 +30,8 @@ KEY = ("analysis", "contrast", "endpoint", "day", "strategies")
 TESTS = ("fisher", "logrank")
 # An exact method, whose power no t test at its SE tells.
 EXACT = ("single_arm_response",)
+# What a margin is of: a difference, or the log hazard ratio of times; no odds ratio, and no difference of mean times.
+OF_MARGIN = ("difference", "risk_difference", "log_hazard_ratio")
 # Power at which the detectable difference is stated.
 TARGET_POWER = 0.8
 # A truth nearer to 0 than this many of its standard errors has no sign to be wrong about.
@@ -112,7 +114,7 @@ def characteristics(
                 rows += [{**head, **row, "favours": favours} for row in found]
         if cell.scenario.analysis.multiplicity is not None:
             rows += _multiplicity_rows(cell, own, [(p, fit) for p, fit in zip(plan, under_null, strict=True)])
-        results.append(CellResult(cell=cell, rows=rows, fits=own, truths=truth, warnings=_warnings(cell, truth)))
+        results.append(CellResult(cell=cell, rows=rows, fits=own, truths=truth, warnings=_warnings(cell, truth, nulls)))
     return results
 
 
@@ -247,14 +249,25 @@ def _power_rows(s: Scenario, estimand: Estimand, fit: Fit, analysis: str) -> lis
     """How often the test rejects, for better too in one arm, and against the margin where there is one."""
     alpha, asked = s.analysis.alpha, measure(analysis.split()[0], estimand.endpoint)
     alone = s.contrast(estimand).kind == "single"
-    # A null of the model takes away the drug or the therapy, and leaves what one arm is tested against, its benchmark.
-    name = "power" if alone else {None: "power", "synergy": "false_synergy_rate"}.get(s.null, "type_i_error")
-    rows = [_rejection(name, fit, alpha)]
+    rows = [_rejection(_rejection_name(s, estimand), fit, alpha)]
     if alone:
         rows.append(_rejection("power_better", fit, alpha, better=better(s, estimand.endpoint, asked)))
-    if estimand.margin is not None and analysis not in TESTS:
+    if estimand.margin is not None and analysis not in TESTS and asked in OF_MARGIN:
         rows.append(_non_inferiority(s, estimand, asked, fit))
     return rows
+
+
+def _rejection_name(s: Scenario, estimand: Estimand) -> str:
+    """An error where the scenario's own null makes the contrast nil, power elsewhere.
+
+    In one arm a null of the model leaves what it is tested against, its benchmark.
+    """
+    kind = s.contrast(estimand).kind
+    if s.null is None or kind == "single":
+        return "power"
+    if s.null == "synergy":
+        return "false_synergy_rate" if kind == "interaction" else "power"
+    return "type_i_error" if kind == "interaction" or _differ_in(s, estimand) <= {s.null} else "power"
 
 
 Side = Literal["lower", "higher"]
@@ -457,12 +470,22 @@ def null_of(s: Scenario, estimand: Estimand) -> Null | None:
         return None
     if contrast.kind == "interaction":
         return "synergy"
+    differ = _differ_in(s, estimand)
+    return differ.pop() if len(differ) == 1 else None
+
+
+def _differ_in(s: Scenario, estimand: Estimand) -> set[Null]:
+    """What the sides of a contrast differ in, as the nulls that take it away; adjuncts act on the drug's effect."""
+    contrast = s.contrast(estimand)
     sides = [[s.arms[a] for a in side] for side in (contrast.left, contrast.right)]
     therapies = [sorted(str(arm.therapy) for arm in side) for side in sides]
     doses = [sorted(str((arm.doses, arm.adjuncts)) for arm in side) for side in sides]
-    if (therapies[0] == therapies[1]) == (doses[0] == doses[1]):
-        return None
-    return "therapy" if doses[0] == doses[1] else "drug"
+    differ: set[Null] = set()
+    if therapies[0] != therapies[1]:
+        differ.add("therapy")
+    if doses[0] != doses[1]:
+        differ.add("drug")
+    return differ
 
 
 def _null_runs(s: Scenario) -> list[_NullRun]:
@@ -487,9 +510,17 @@ def _null_runs(s: Scenario) -> list[_NullRun]:
 # --- warnings ---------------------------------------------------------------------------------------------------------
 
 
-def _warnings(cell: Cell, found: Iterable[Truth]) -> list[str]:
+def _warnings(cell: Cell, found: Iterable[Truth], nulls: bool) -> list[str]:
     s = cell.scenario
     warnings = []
+    for estimand in s.estimands if nulls and s.null is None and len(s.arms) > 1 else ():
+        if null_of(s, estimand) is None:
+            why = (
+                "its sides differ in both drug and therapy, and no null of the model makes them alike"
+                if _differ_in(s, estimand)
+                else "its sides get the same drug and therapy, and a null has nothing to take away"
+            )
+            warnings.append(f"no type_i_error for {estimand.contrast}: {why}")
     if len(s.arms) == 1:
         warnings.append(
             "one arm: its mean holds time, expectancy and regression to the mean as well as the treatment, and nothing"
