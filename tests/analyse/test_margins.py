@@ -49,8 +49,8 @@ def test_the_better_arm_is_not_inferior_and_the_other_is_not_shown_to_be(tmp_pat
     data.to_csv(path, index=False)
     for reference, expected in (("poor", True), ("good", False)):
         options = Options(
-            margin=0.02, reference=reference, better=better, best=60.0 if better else 0.0,
-            event="relapse" if method in ("cox", "rmst") else None,
+            margin=0.02, reference=reference, event="relapse" if method in ("cox", "rmst") else None,
+            **({"better": better, "best": 60.0} if better else {}),
         )  # fmt: skip
         table = analyse(path, method, options)
         verdicts = table["non_inferior"].dropna() if "non_inferior" in table else pd.Series()
