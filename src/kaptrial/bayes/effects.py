@@ -35,8 +35,8 @@ BETWEEN_TRIALS, INTERACTION_SD = 0.2, 0.25
 # assumption: weight of the weak prior beside the evidence, so that conflicting data can overrule it (Schmidli and
 # colleagues 2014, Biometrics 70:1023).
 ROBUST = 0.2
-# assumption: effects at days t and u correlate exp(-|log(1 + t) - log(1 + u)| / SMOOTHING) in the prior: .51 between days 1
-# and 28, .84 between days 28 and 56. Under `flat` it does nothing.
+# assumption: effects at days t and u correlate exp(-|log(1 + t) - log(1 + u)| / SMOOTHING) in the prior: .51 between
+# days 1 and 28, .84 between days 28 and 56. Under `flat` it does nothing.
 SMOOTHING = 4.0
 
 # Each prior: (weight, {role: (mean towards benefit, SD)}) in SD units.
@@ -68,8 +68,8 @@ DESCRIPTIONS = {
     "flat": "all effects N(0, 100 SD): the data alone, to compare with maximum likelihood",
     "weak": "all effects N(0, 1 SD): larger ones are rare",
     "skeptical": f"therapy and interaction N(0, {DOUBT:.2f} SD): a benefit of {HOPED:g} SD has probability .05",
-    "optimistic": f"therapy and interaction N({HOPED:g}, {DOUBT:.2f} SD) towards benefit: none at all has probability .05",
-    "additive_shrinkage": "interaction N(0, 0.1 SD) or N(0, 0.5 SD), even odds: additive unless the data say otherwise",
+    "optimistic": f"therapy and interaction N({HOPED:g}, {DOUBT:.2f} SD) towards benefit: none has probability .05",
+    "additive_shrinkage": "interaction N(0, 0.1 SD) or N(0, 0.5 SD), even odds: additive unless data say otherwise",
     "evidence": f"therapy g {ADDED:g} towards benefit (cuijpers2014; SD between trials {BETWEEN_TRIALS:g} assumed), "
     f"interaction N(0, {INTERACTION_SD:g} SD) assumed, and with weight {ROBUST:g} the weak prior",
 }
@@ -112,7 +112,7 @@ class EffectPrior:
 def named(
     name: str, *, roles: Sequence[Role], days: Sequence[float], unit: float, better: Better = "lower"
 ) -> EffectPrior:
-    """A prior by name. `unit`: the SD of the outcome between patients, in points. Raises ScenarioError for other names."""
+    """A prior by name. `unit`: SD of the outcome between patients, in points. Raises ScenarioError for other names."""
     if name not in _TABLES:
         raise ScenarioError(f"prior = {name!r}: must be one of {', '.join(NAMES)}{nearest(name, NAMES)}")
     correlation = smoothness(days)
@@ -121,9 +121,8 @@ def named(
     for weight, table in _TABLES[name]:
         mean = np.repeat([sign * unit * table[role][0] for role in roles], len(days))
         spread = np.array([unit * table[role][1] for role in roles])
-        components.append(
-            Component(weight=weight, mean=mean, covariance=np.kron(np.diag(spread**2), correlation))
-        )  # fmt: skip
+        covariance = np.asarray(np.kron(np.diag(spread**2), correlation), dtype=np.float64)
+        components.append(Component(weight=weight, mean=mean, covariance=covariance))
     return EffectPrior(name=name, roles=tuple(roles), days=tuple(map(float, days)), components=tuple(components))
 
 
