@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from kaptrial.catalogue import Scale, potency, route, scale, scale_names
+from kaptrial.spec.clinic import Clinic
+from kaptrial.spec.clinic_checks import check_clinic
 from kaptrial.spec.conduct import Conduct
 from kaptrial.spec.contrast import Contrast, factor_names, parse_contrast
 from kaptrial.spec.errors import ABSENT, Misfit
@@ -61,7 +63,8 @@ class Scenario:
 
     `variants`: named sets of settings (path: value) that a power run sets beside the scenario itself. `null`: the
     hypothesis under which to simulate (docs/model.md); None is the scenario as it stands. `prior`: what is believed
-    about the world, for assurance (docs/design_prior.md); nothing else reads it.
+    about the world, for assurance (docs/design_prior.md); nothing else reads it. `clinic`: how the trial is run
+    (docs/clinic.md); read where that is asked for, by `kaptrial clinic` and `power --clinic`.
     """
 
     title: Text
@@ -84,6 +87,7 @@ class Scenario:
     analysis: Analysis = Analysis()
     null: Null | None = None
     prior: PriorField | None = None
+    clinic: Clinic | None = None
     base_label: Text = "as declared"
     variants: dict[Text, dict[Text, Any]] | None = None
 
@@ -97,6 +101,7 @@ class Scenario:
         _check_design(self)
         _check_by_arm(self)
         _check_prior(self)
+        check_clinic(self)
 
     @property
     def scale(self) -> Scale:

@@ -127,6 +127,9 @@ PositiveMultiple = _of(unit="none", low=0, open_low=True)
 Slope = _of(unit="per_point")
 Correlation = _of(unit="none", low=-1, high=1, open_low=True)
 Concentration = _of(unit="dose", low=0, open_low=True)
+VaryingPerMonth = _of(unit="per_month", low=0, spread="log_sd")
+PerYear = _of(unit="per_year", low=0)
+Money = _of(unit="money", low=0)
 
 
 @noun
