@@ -39,10 +39,10 @@ def given_therapies(s: Scenario) -> tuple[str, ...]:
 
 def _check_therapists(s: Scenario, clinic: Clinic) -> None:
     given = given_therapies(s)
-    places = [("therapists", clinic.therapists)]
-    places += [(f"sites[{i}].therapists", site.therapists) for i, site in enumerate(clinic.sites)]  # type: ignore[list-item]
-    for at, table in places:
-        for name in table:
+    places = [("therapists", list(clinic.therapists))]
+    places += [(f"sites[{i}].therapists", list(site.therapists)) for i, site in enumerate(clinic.sites)]
+    for at, names in places:
+        for name in names:
             if name not in s.therapies:
                 allowed = f"must be a therapy: {', '.join(s.therapies) or 'none is declared'}"
                 raise Misfit(f"clinic.{at}.{name}", name, allowed + nearest(name, s.therapies))
