@@ -38,6 +38,14 @@ class Stream(IntEnum):
     BASELINE_DAY_OUTCOME = 14
     OPEN_LABEL = 15
     IMPUTATION = 16
+    # The clinic's, addressed by replicate in place of block.
+    SITE = 17
+    REFERRAL = 18
+    SCREENING = 19
+    APPOINTMENT = 20
+    PATIENCE = 21
+    LEAVE = 22
+    TURNOVER = 23
 
 
 def generator(seed: int, block: int, stream: Stream, attempt: int = 0) -> np.random.Generator:

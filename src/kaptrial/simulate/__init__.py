@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from kaptrial.model.streams import BLOCK, Floats
+from kaptrial.randomisation import allocate
 from kaptrial.simulate.course import improvement_of
 from kaptrial.simulate.eligibility import eligible_patients
 from kaptrial.simulate.follow_up import after_dropout, expected_scores, follow_up, linear_predictor
 from kaptrial.simulate.reading import reading_of
-from kaptrial.simulate.received import adherence, allocate, assign, beliefs
+from kaptrial.simulate.received import adherence, assign, beliefs
 from kaptrial.spec.nulls import with_null
 from kaptrial.spec.scenario import Scenario
 from kaptrial.trials import Covariate, Indices, Trials

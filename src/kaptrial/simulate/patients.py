@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kaptrial.model import allocation, measurement, population
-from kaptrial.model.streams import BLOCK, Floats, Stream, generator, normals, uniforms
+from kaptrial.model import measurement, population
+from kaptrial.model.streams import Floats, Stream, generator, normals, uniforms
+from kaptrial.randomisation import draw_strata
 from kaptrial.simulate.reading import Reading
 from kaptrial.spec.scenario import Scenario
 from kaptrial.spec.treatment import zero_if_absent
@@ -78,16 +79,10 @@ def draw_patients(s: Scenario, seed: int, block: int, reading: Reading, attempt:
 
 def _strata(s: Scenario, seed: int, block: int, attempt: int) -> tuple[Indices, Floats]:
     """Levels of the stratification factors, (replicate, patient, factor), and the shift of the trait they bring."""
-    factors = s.design.allocation.strata
-    n = s.n_total
-    levels = np.zeros((BLOCK, n, len(factors)), dtype=np.int64)
-    shift = np.zeros((BLOCK, n))
-    if factors:
-        u = uniforms(generator(seed, block, Stream.STRATUM, attempt), n, len(factors))
-        for f, factor in enumerate(factors):
-            options = list(factor.levels.values())
-            levels[..., f] = allocation.draw_levels(u[..., f], [level.share for level in options])
-            shift += np.array([zero_if_absent(level.shift) for level in options])[levels[..., f]]
+    levels = draw_strata(s, seed, block, attempt)
+    shift = np.zeros(levels.shape[:2])
+    for f, factor in enumerate(s.design.allocation.strata):
+        shift += np.array([zero_if_absent(level.shift) for level in factor.levels.values()])[levels[..., f]]
     return levels, shift
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import reduce
-
 import numpy as np
 
 from kaptrial.model import allocation, conduct
@@ -12,22 +10,6 @@ from kaptrial.model.streams import BLOCK, Floats, Stream, generator, normals, un
 from kaptrial.spec.scenario import Scenario, quantities
 from kaptrial.spec.sourced import Sourced, for_arm
 from kaptrial.trials import Indices
-
-
-def allocate(s: Scenario, seed: int, block: int, strata: Indices, force_arm: int | None) -> Indices:
-    """The arm of each patient, (replicate, patient): permuted blocks within strata, or `force_arm` for all."""
-    if force_arm is not None:
-        return np.full(strata.shape[:2], force_arm, dtype=np.int64)
-    sizes = [len(factor.levels) for factor in s.design.allocation.strata]
-    stratum = reduce(
-        lambda code, f: code * sizes[f] + strata[..., f],
-        range(len(sizes)),
-        np.zeros(strata.shape[:2], np.int64),
-    )
-    smallest = [a for a, share in enumerate(s.ratio) for _ in range(share)]
-    repeats = (s.design.allocation.block or len(smallest)) // len(smallest)
-    rng = generator(seed, block, Stream.ALLOCATION)
-    return allocation.permuted_blocks(rng, stratum, smallest * repeats, int(np.prod(sizes, initial=1)))
 
 
 def schedules_of(s: Scenario) -> list[ArmSchedule]:

@@ -1,0 +1,26 @@
+"""What a clinic made of the protocol: when each patient's doses and sessions were given, by whom, and who was lost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kaptrial.model.streams import Floats
+
+
+@dataclass(frozen=True, kw_only=True)
+class Realised:
+    """The treatment that the patients of some replicates were given. Days count from the patient's own day 0.
+
+    `event_day`: (replicate, patient, treatment event), the arm's doses first, then its sessions, each in the protocol's
+    order; NaN for one that was not given. `therapist`: (replicate, patient), numbered within the replicate, −1 where
+    there was none. `loss_day`: (replicate, patient), from then on nothing is given or measured; infinite for those who
+    stayed. `visit_missed`: (replicate, patient, visit).
+    """
+
+    event_day: Floats
+    therapist: NDArray[np.int64]
+    loss_day: Floats
+    visit_missed: NDArray[np.bool_]
