@@ -114,7 +114,8 @@ class Booking:
     """What becomes of appointments: cancelled beforehand, or kept free in vain; either is made again.
 
     `cancelled`, `no_show`: probability of each, for every appointment anew. The next one is asked for `rebook_days`
-    later; after `attempts` of them, or once it is too late, there is none.
+    later; after `attempts` of them, or once it is too late, there is none. Who has had no first infusion by then is
+    lost.
     """
 
     cancelled: Share | None = None

@@ -1,0 +1,94 @@
+"""Tables over replicates: means with their Monte Carlo errors and the range from one trial to the next."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from kaptrial.clinic.digest import Digest
+from kaptrial.spec.clinic_checks import DAYS_PER_MONTH
+
+UNITS = {"milestones": "month", "flow": "people", "waiting": "day", "kept": "share", "therapists": "people"}
+
+
+def summary(digests: Sequence[Digest], currency: str = "") -> pd.DataFrame:
+    """One row for each number: table, of, metric, unit, value (the mean), mcse, lower, upper, n_replicates.
+
+    `lower`, `upper`: 5th and 95th percentile between replicates. A last table says in which share of replicates each
+    resource was the bottleneck.
+    """
+    keys = list(dict.fromkeys(key for d in digests for key in d.values))
+    rows = []
+    for key in keys:
+        x = np.array([d.values.get(key, np.nan) for d in digests])
+        x = x[~np.isnan(x)]
+        if not len(x):
+            continue
+        rows.append(_row(key, _unit(key, currency), x))
+    named = Counter(d.bottleneck for d in digests)
+    for kind in sorted(named, key=lambda kind: (-named[kind], kind)):
+        x = np.array([float(d.bottleneck == kind) for d in digests])
+        rows.append(_row(("bottleneck", kind, "share of replicates"), "share", x))
+    return pd.DataFrame(rows)
+
+
+def _row(key: tuple[str, str, str], unit: str, x: np.ndarray) -> dict[str, object]:
+    n = len(x)
+    low, high = np.quantile(x, [0.05, 0.95])
+    return {
+        "table": key[0], "of": key[1], "metric": key[2], "unit": unit, "value": float(x.mean()),
+        "mcse": float(x.std(ddof=1) / np.sqrt(n)) if n > 1 else float("nan"), "lower": float(low), "upper": float(high),
+        "n_replicates": n,
+    }  # fmt: skip
+
+
+def _unit(key: tuple[str, str, str], currency: str) -> str:
+    if key[0] == "cost":
+        return currency
+    if key[0] == "utilisation":
+        return "share" if key[2] == "share" else "day"
+    return UNITS[key[0]]
+
+
+def bottleneck(digests: Sequence[Digest]) -> str:
+    """The resource that is waited for most in most replicates; `recruitment` where nobody waits for any."""
+    named = Counter(d.bottleneck for d in digests)
+    return min(named, key=lambda kind: (-named[kind], kind))
+
+
+def accrual(digests: Sequence[Digest], step_months: float = 0.5) -> pd.DataFrame:
+    """Patients randomised, and out of the trial, by month: month, what, mean, lower, upper (5th, 95th percentile)."""
+    last = max(float(d.ended[-1]) for d in digests) / DAYS_PER_MONTH
+    months = np.arange(0.0, last + step_months, step_months)
+    frames = []
+    for what in ("randomised", "ended"):
+        counts = np.array([np.searchsorted(getattr(d, what), months * DAYS_PER_MONTH, side="right") for d in digests])
+        lower, upper = np.quantile(counts, [0.05, 0.95], axis=0)
+        frames.append(
+            pd.DataFrame({"month": months, "what": what, "mean": counts.mean(axis=0), "lower": lower, "upper": upper})
+        )
+    return pd.concat(frames, ignore_index=True)
+
+
+def lag_histogram(digests: Sequence[Digest], width_hours: float = 6.0, most_hours: float = 336.0) -> pd.DataFrame:
+    """Sessions by hours since the dose before them: from_hours, to_hours, promised, share of all sessions given.
+
+    Later ones than `most_hours` are counted in the last row of each kind.
+    """
+    lags = np.concatenate([d.lags[:, 0] for d in digests])
+    promised = np.concatenate([d.promised for d in digests])
+    edges = np.arange(0.0, most_hours + width_hours, width_hours)
+    # A session at the very end of its window belongs to the window.
+    lags = np.clip(lags - 1e-6, 0.0, edges[-1] - 1e-6)
+    frames = []
+    for kind in (True, False):
+        counts = np.histogram(lags[promised == kind], edges)[0]
+        frames.append(
+            pd.DataFrame(
+                {"from_hours": edges[:-1], "to_hours": edges[1:], "promised": kind, "share": counts / max(len(lags), 1)}
+            )
+        )
+    return pd.concat(frames, ignore_index=True)
