@@ -144,7 +144,7 @@ def test_visits_with_gaps_and_a_mixture_prior() -> None:
     terms = by_visit(3)
     compare(
         y, z, group, classes, terms, prior_for(terms, mixture=True), intercepts=True, therapists=False, by_class=False,
-        axes=[np.linspace(np.log(2.8), np.log(16.0), 44), np.linspace(-11.0, np.log(40.0), 120), None],
+        axes=[np.linspace(np.log(2.8), np.log(16.0), 44), np.linspace(-11.0, np.log(15.0), 110), None],
         tolerance=1e-5,
     )  # fmt: skip
 

@@ -32,8 +32,8 @@ _INNER = 0.12
 # A log SD of residuals known less well than this is too far from normal for few nodes: some six patients.
 WIDEST = 0.3
 # Where the outer integrand is below exp(-_DEPTH) of its maximum it no longer counts.
-_DEPTH = 36.0
-_COARSE, _FINE = 29, 33
+_DEPTH = 30.0
+_COARSE, _FINE = 29, 64
 _LOW, _HIGH = -2.6, 2.6
 OK, NOT_CONVERGED, TOO_WIDE = 0, 1, 2
 
