@@ -15,6 +15,7 @@ from kaptrial.analysis import multiplicity
 from kaptrial.analysis.fit import Fit
 from kaptrial.analysis.margin import non_inferior
 from kaptrial.design.execution import AT_BEST, Fits, Job, best_endpoint, run, scenario_arm_with_both
+from kaptrial.model.realised import Realised
 from kaptrial.model.streams import BLOCK
 from kaptrial.spec.files import scenario_hash
 from kaptrial.spec.nulls import with_null
@@ -34,6 +35,10 @@ EXACT = ("single_arm_response",)
 OF_MARGIN = ("difference", "risk_difference", "log_hazard_ratio")
 # Power at which the detectable difference is stated.
 TARGET_POWER = 0.8
+RUN_IN_CLINIC = (
+    "run in the clinic of the plan; truth, bias and coverage are of the protocol as written, and the bias is what the"
+    " clinic takes away"
+)
 # A truth nearer to 0 than this many of its standard errors has no sign to be wrong about.
 _SIGN_KNOWN = 4.0
 
@@ -91,12 +96,19 @@ def characteristics(
     replicates: int,
     workers: int = 1,
     nulls: bool = True,
+    realised: Sequence[Sequence[Realised]] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> list[CellResult]:
-    """Simulate and analyse every cell, and the nulls that its contrasts ask for."""
+    """Simulate and analyse every cell, and the nulls that its contrasts ask for.
+
+    `realised`: for each cell and block, what its clinic made of the protocol; the nulls are run in the same clinic.
+    Truth, bias and coverage are then still of the protocol: the bias is what the clinic takes away.
+    """
     plans = [_null_runs(cell.scenario) if nulls else [] for cell in cells]
     scenarios = [s for c, plan in zip(cells, plans, strict=True) for s in (c.scenario, *(p.scenario for p in plan))]
-    fits = iter(_fits(scenarios, seed, replicates, workers, progress))
+    given = [None] * len(cells) if realised is None else realised
+    clinics = [mine for mine, plan in zip(given, plans, strict=True) for _ in range(1 + len(plan))]
+    fits = iter(_fits(scenarios, clinics, seed, replicates, workers, progress))
     known = _shared_truths([cell.scenario for cell in cells], seed)
     results = []
     for cell, plan, known_truths in zip(cells, plans, known, strict=True):
@@ -114,7 +126,8 @@ def characteristics(
                 rows += [{**head, **row, "favours": favours} for row in found]
         if cell.scenario.analysis.multiplicity is not None:
             rows += _multiplicity_rows(cell, own, [(p, fit) for p, fit in zip(plan, under_null, strict=True)])
-        results.append(CellResult(cell=cell, rows=rows, fits=own, truths=truth, warnings=_warnings(cell, truth, nulls)))
+        warnings = _warnings(cell, truth, nulls) + ([RUN_IN_CLINIC] if realised is not None else [])
+        results.append(CellResult(cell=cell, rows=rows, fits=own, truths=truth, warnings=warnings))
     return results
 
 
@@ -138,7 +151,7 @@ def _trials_key(s: Scenario) -> str:
 def _truth_key(s: Scenario) -> str:
     """As `_trials_key`, and truth does not depend on the size of the trial."""
     design = replace(s.design, n_per_arm=2, n_total=None, allocation=replace(s.design.allocation, ratio=None))
-    return _trials_key(replace(s, design=design))
+    return _trials_key(replace(s, design=design, clinic=None))
 
 
 def _asking_all(group: Sequence[Scenario]) -> tuple[Scenario, list[Estimand]]:
@@ -156,6 +169,7 @@ def _grouped(scenarios: Sequence[Scenario], key: Callable[[Scenario], str]) -> d
 
 def _fits(
     scenarios: Sequence[Scenario],
+    clinics: Sequence[Sequence[Realised] | None],
     seed: int,
     replicates: int,
     workers: int,
@@ -163,7 +177,9 @@ def _fits(
 ) -> list[Fits]:
     """The fits of each scenario; those that differ in their estimands only are simulated once."""
     asked = {key: _asking_all(group) for key, group in _grouped(scenarios, _trials_key).items()}
-    jobs = [Job(scenario=s, seed=seed, replicates=replicates) for s, _ in asked.values()]
+    # The plan of the clinic is part of the key: scenarios with the same one were run in the same clinic.
+    run_in = {_trials_key(s): clinic for s, clinic in zip(scenarios, clinics, strict=True)}
+    jobs = [Job(scenario=s, seed=seed, replicates=replicates, realised=run_in[key]) for key, (s, _) in asked.items()]
     found = dict(zip(asked, run(jobs, workers=workers, progress=progress), strict=True))
     out = []
     for s in scenarios:

@@ -10,6 +10,7 @@ import numpy as np
 
 from kaptrial.analyse.simulated import estimate
 from kaptrial.analysis.fit import Fit
+from kaptrial.model.realised import Realised
 from kaptrial.model.streams import BLOCK
 from kaptrial.simulate import simulate_block
 from kaptrial.spec.errors import Unfillable
@@ -24,11 +25,15 @@ AT_BEST = " at best"
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """A scenario to be simulated and analysed `replicates` times under `seed`."""
+    """A scenario to be simulated and analysed `replicates` times under `seed`.
+
+    `realised`: for each block, what a clinic made of the protocol (design/operations.py); None: it is carried out.
+    """
 
     scenario: Scenario
     seed: int
     replicates: int
+    realised: Sequence[Realised] | None = None
 
     @property
     def n_blocks(self) -> int:
@@ -52,7 +57,11 @@ def attempt(
     jobs: Sequence[Job], *, workers: int = 1, progress: Callable[[int], None] | None = None
 ) -> Iterator[Fits | Unfillable]:
     """As `run`, with the error in place of the fits of a job whose trials cannot be filled."""
-    tasks = [(job.scenario, job.seed, block) for job in jobs for block in range(job.n_blocks)]
+    tasks = [
+        (job.scenario, job.seed, block, job.realised[block] if job.realised else None)
+        for job in jobs
+        for block in range(job.n_blocks)
+    ]
     results = in_order(_attempt_block, tasks, workers)
     for job in jobs:
         blocks: list[Fits] = []
@@ -78,16 +87,16 @@ def in_order[T](function: Callable[..., T], tasks: Sequence[tuple[Any, ...]], wo
     yield from Parallel(n_jobs=workers, return_as="generator")(delayed(function)(*task) for task in tasks)
 
 
-def _attempt_block(scenario: Scenario, seed: int, block: int) -> Fits | Unfillable:
+def _attempt_block(scenario: Scenario, seed: int, block: int, realised: Realised | None = None) -> Fits | Unfillable:
     try:
-        return run_block(scenario, seed, block)
+        return run_block(scenario, seed, block, realised)
     except Unfillable as error:
         return error
 
 
-def run_block(scenario: Scenario, seed: int, block: int) -> Fits:
+def run_block(scenario: Scenario, seed: int, block: int, realised: Realised | None = None) -> Fits:
     """Simulate one block and analyse it for every estimand and method."""
-    trials = simulate_block(scenario, seed=seed, block=block)
+    trials = simulate_block(scenario, seed=seed, block=block, realised=realised)
     fits: Fits = {}
     for i, estimand in enumerate(scenario.estimands):
         for analysis in scenario.analyses(estimand):

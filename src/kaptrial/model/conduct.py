@@ -37,6 +37,17 @@ def treatment_taken(
     return taken, first_missed
 
 
+def treatment_given(
+    own_day: Floats, arm: Indices, day: Floats, n_doses: Indices, stop_doses: Floats, stop_sessions: Floats
+) -> tuple[Bools, Floats]:
+    """As `treatment_taken` where a clinic gave each patient an event on `own_day`, (replicate, patient, treatment
+    event), NaN for one not given. The first infusion not received has its day of the timetable."""
+    is_dose = np.arange(day.shape[1]) < n_doses[arm][..., None]
+    stop = np.where(is_dose, stop_doses[..., None], stop_sessions[..., None])
+    taken = own_day <= stop
+    return taken, np.where(is_dose & ~taken, day[arm], np.inf).min(axis=-1)
+
+
 @njit(cache=True, nogil=True)
 def first_session(taken: Bools, arm: Indices, day: Floats, n_doses: Indices) -> Floats:
     """Day of the first session attended, (replicate, patient), infinite without one; arguments as above."""

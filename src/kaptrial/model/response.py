@@ -111,6 +111,7 @@ def course(
     max_effect: Floats,
     max_therapy_effect: Floats,
     responder: NDArray[np.bool_],
+    own_day: Floats | None = None,
 ) -> tuple[Floats, Floats]:
     """Noise-free improvement through the drug, K, and through therapy, T − ξ·T·O.
 
@@ -122,6 +123,8 @@ def course(
         Which doses and sessions the patient received (numbered as in `Timetable`); None if all.
     decay_rate_per_day, max_effect, max_therapy_effect, responder : (replicate, patient)
         k, Emax (or the slope), Tmax, and whether the drug acts at all.
+    own_day : (replicate, patient, treatment event) or None
+        When each patient received them, where that is not the day of the timetable; goes with `taken`.
 
     Returns
     -------
@@ -157,11 +160,15 @@ def course(
             )
         ]
     )
-    _follow_all(
-        table.day, table.kind, table.size, table.factor, table.index, table.count,
-        arm, received, drug.linear, by_replicate, by_arm,
-        decay_rate_per_day, max_effect, max_therapy_effect, responder, drug_effect, therapy_effect,
+    what = (table.day, table.kind, table.size, table.factor, table.index, table.count, arm, received)
+    whose = (
+        drug.linear, by_replicate, by_arm, decay_rate_per_day, max_effect, max_therapy_effect, responder, drug_effect,
+        therapy_effect,
     )  # fmt: skip
+    if own_day is None:
+        _follow_all(*what, *whose)
+    else:
+        _follow_own(*what, own_day, *whose)
     return drug_effect, therapy_effect
 
 
@@ -189,8 +196,7 @@ def _follow_all(  # type: ignore[no-untyped-def]
     # Learning's share of the therapy effect at visits, and the slowing of the drug's loss from each event on.
     shape, slowing = np.zeros((n_arms, longest)), np.ones((n_arms, longest))
     for r in range(arm.shape[0]):
-        ec50, hill, rho = by_replicate[0, r], by_replicate[1, r], by_replicate[2, r]
-        k_c, k_w = by_replicate[3, r], by_replicate[4, r]
+        k_w = by_replicate[4, r]
         same = r > 0 and k_w == by_replicate[4, r - 1] and (by_arm[:, r] == by_arm[:, r - 1]).all()
         if not same:
             for a in range(n_arms):
@@ -212,42 +218,94 @@ def _follow_all(  # type: ignore[no-untyped-def]
                     kind[a], size[a], index[a], count[a], taken, by_arm[0, r, a], by_arm[2, r, a], by_arm[3, r, a],
                     learning_kept[a], window_kept[a], shape[a], slowing[a],
                 )  # fmt: skip
-            kappa, xi = by_arm[3, r, a], by_arm[4, r, a]
-            k, emax, tmax = decay_rate[r, i], max_effect[r, i], max_therapy_effect[r, i]
-            amount = consolidated = since = 0.0
-            slow = emax_factor = life_factor = 1.0
-            for e in range(count[a]):
-                what = kind[a, e]
-                if (what >= DOSE and not taken[index[a, e]]) or (what == SESSION and kappa == 0.0):
-                    continue
-                # The state now, from that just after the last event that changed it: visits must leave no trace in it.
-                dt = day[a, e] - since
-                k_a, k_slow = k * slow / life_factor, k_c * slow
-                level_a = amount * exp(-k_a * dt) if amount > 0.0 else 0.0
-                level_c = 0.0
-                if rho > 0.0:
-                    level_c = consolidated * exp(-k_slow * dt)
-                    level_c += rho * amount * k_a * consolidation_gain(k_a, k_slow, dt)
-                if what == VISIT:
-                    level = level_a + level_c
-                    occupancy = 0.0
-                    if responder[r, i] and level > 0.0:
-                        occupancy = level / (ec50 + level) if hill == 1.0 else 1.0 / (1.0 + (ec50 / level) ** hill)
-                    if linear:
-                        drug = emax * emax_factor * level if responder[r, i] else 0.0
-                    else:
-                        drug = emax * emax_factor * occupancy
-                    drug_effect[r, i, index[a, e]] = drug
-                    therapy_effect[r, i, index[a, e]] = tmax * shape[a, e] * (1.0 - xi * occupancy)
-                    continue
-                since = day[a, e]
-                amount, consolidated = level_a, level_c
-                if what == ADJUNCT:
-                    emax_factor, life_factor = size[a, e], factor[a, e]
-                elif what == DOSE:
-                    amount += size[a, e]
-                else:
-                    slow = slowing[a, e]
+            _follow_patient(
+                day[a], kind[a], size[a], factor[a], index[a], count[a], taken, linear, by_replicate[:, r],
+                by_arm[3, r, a], by_arm[4, r, a], decay_rate[r, i], max_effect[r, i], max_therapy_effect[r, i],
+                responder[r, i], shape[a], slowing[a], drug_effect[r, i], therapy_effect[r, i],
+            )  # fmt: skip
+
+
+@njit(cache=True, error_model="numpy")
+def _follow_own(  # type: ignore[no-untyped-def]
+    day, kind, size, factor, index, count, arm, received, own_day,
+    linear, by_replicate, by_arm, decay_rate, max_effect, max_therapy_effect, responder, drug_effect, therapy_effect,
+):  # fmt: skip
+    """As `_follow_all` where patients have days of their own: every course is put in order and followed by itself."""
+    longest = day.shape[1]
+    at, what = np.empty(longest), np.empty(longest, np.int64)
+    amount, scale, number = np.empty(longest), np.empty(longest), np.empty(longest, np.int64)
+    learning_kept, window_kept = np.empty((longest, longest)), np.empty((longest, longest))
+    shape, slowing = np.zeros(longest), np.ones(longest)
+    for r in range(arm.shape[0]):
+        for i in range(arm.shape[1]):
+            a = arm[r, i]
+            n, taken = count[a], received[r, i]
+            g, k_l, gamma, kappa = by_arm[0, r, a], by_arm[1, r, a], by_arm[2, r, a], by_arm[3, r, a]
+            for e in range(n):
+                when, which = day[a, e], kind[a, e]
+                if which >= DOSE and taken[index[a, e]]:
+                    when = own_day[r, i, index[a, e]]
+                to = e
+                while to > 0 and (at[to - 1] > when or (at[to - 1] == when and what[to - 1] > which)):
+                    at[to], what[to], amount[to] = at[to - 1], what[to - 1], amount[to - 1]
+                    scale[to], number[to] = scale[to - 1], number[to - 1]
+                    to -= 1
+                at[to], what[to], amount[to] = when, which, size[a, e]
+                scale[to], number[to] = factor[a, e], index[a, e]
+            for e in range(n):
+                for later in range(e, n):
+                    learning_kept[e, later] = exp(-k_l * (at[later] - at[e]))
+                    window_kept[e, later] = exp(-by_replicate[4, r] * (at[later] - at[e]))
+            _follow_learning(
+                what, amount, number, n, taken, g, gamma, kappa, learning_kept, window_kept, shape, slowing
+            )
+            _follow_patient(
+                at, what, amount, scale, number, n, taken, linear, by_replicate[:, r], kappa, by_arm[4, r, a],
+                decay_rate[r, i], max_effect[r, i], max_therapy_effect[r, i], responder[r, i], shape, slowing,
+                drug_effect[r, i], therapy_effect[r, i],
+            )  # fmt: skip
+
+
+@njit(cache=True, error_model="numpy")
+def _follow_patient(  # type: ignore[no-untyped-def]
+    day, kind, size, factor, index, count, taken, linear, drug, kappa, xi, k, emax, tmax, responds, shape, slowing,
+    drug_effect, therapy_effect,
+):  # fmt: skip
+    """One patient through the events in their order; the effects at visits. `drug`: EC50, Hill, ρ, k_C, k_W."""
+    ec50, hill, rho, k_c = drug[0], drug[1], drug[2], drug[3]
+    amount = consolidated = since = 0.0
+    slow = emax_factor = life_factor = 1.0
+    for e in range(count):
+        what = kind[e]
+        if (what >= DOSE and not taken[index[e]]) or (what == SESSION and kappa == 0.0):
+            continue
+        # The state now, from that just after the last event that changed it: visits must leave no trace in it.
+        dt = day[e] - since
+        k_a, k_slow = k * slow / life_factor, k_c * slow
+        level_a = amount * exp(-k_a * dt) if amount > 0.0 else 0.0
+        level_c = 0.0
+        if rho > 0.0:
+            level_c = consolidated * exp(-k_slow * dt)
+            level_c += rho * amount * k_a * consolidation_gain(k_a, k_slow, dt)
+        if what == VISIT:
+            level = level_a + level_c
+            occupancy = 0.0
+            if responds and level > 0.0:
+                occupancy = level / (ec50 + level) if hill == 1.0 else 1.0 / (1.0 + (ec50 / level) ** hill)
+            if linear:
+                drug_effect[index[e]] = emax * emax_factor * level if responds else 0.0
+            else:
+                drug_effect[index[e]] = emax * emax_factor * occupancy
+            therapy_effect[index[e]] = tmax * shape[e] * (1.0 - xi * occupancy)
+            continue
+        since = day[e]
+        amount, consolidated = level_a, level_c
+        if what == ADJUNCT:
+            emax_factor, life_factor = size[e], factor[e]
+        elif what == DOSE:
+            amount += size[e]
+        else:
+            slow = slowing[e]
 
 
 @njit(cache=True, error_model="numpy")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from kaptrial.model.realised import Realised
 from kaptrial.model.streams import BLOCK, Floats
 from kaptrial.randomisation import allocate
 from kaptrial.simulate.course import improvement_of
@@ -16,39 +19,66 @@ from kaptrial.spec.scenario import Scenario
 from kaptrial.trials import Covariate, Indices, Trials
 
 
-def simulate(scenario: Scenario, *, seed: int, replicates: int, full: bool = True) -> Trials:
+def simulate(
+    scenario: Scenario,
+    *,
+    seed: int,
+    replicates: int,
+    full: bool = True,
+    realised: Sequence[Realised] | None = None,
+) -> Trials:
     """`replicates` trials of the scenario. More replicates under the same seed keep the earlier ones bit-identical.
 
-    `full`: with the latent course and the outcome after dropout, which an analysis does not see.
+    `full`: with the latent course and the outcome after dropout, which an analysis does not see. `realised`: for each
+    block, what its clinics made of the protocol under the same seed (design/operations.py).
     """
-    blocks = [simulate_block(scenario, seed=seed, block=b, full=full) for b in range(-(-replicates // BLOCK))]
+    blocks = [
+        simulate_block(scenario, seed=seed, block=b, full=full, realised=realised[b] if realised else None)
+        for b in range(-(-replicates // BLOCK))
+    ]
     return _concatenate(blocks).first(replicates)
 
 
 def simulate_block(
-    scenario: Scenario, *, seed: int, block: int, full: bool = False, force_arm: int | None = None
+    scenario: Scenario,
+    *,
+    seed: int,
+    block: int,
+    full: bool = False,
+    force_arm: int | None = None,
+    realised: Realised | None = None,
 ) -> Trials:
-    """One block of trials. `force_arm`: every patient in this arm, the counterfactual that truth is computed from."""
+    """One block of trials. `force_arm`: every patient in this arm, the counterfactual that truth is computed from.
+
+    With `realised`, of shape (BLOCK, patient, ...), patients are treated when, and by whom, their clinic could, and
+    are seen no more once it has lost them.
+    """
     s = scenario if scenario.null is None else with_null(scenario, scenario.null, expectancy=False)
     reading = reading_of(s)
     patients = eligible_patients(s, seed, block, reading)
     arm = allocate(s, seed, block, patients.strata, force_arm)
-    taken, events = adherence(s, seed, block, arm)
-    therapist, therapist_effect = assign(s, seed, block, arm)
+    taken, events = adherence(s, seed, block, arm, realised)
+    therapist, therapist_effect = assign(s, seed, block, arm, realised)
     belief = beliefs(s, seed, block, arm)
-    improvement = improvement_of(s, reading, patients, arm, taken, therapist_effect, belief)
+    own_day = None if realised is None else realised.event_day
+    improvement = improvement_of(s, reading, patients, arm, taken, therapist_effect, belief, own_day)
     visits = follow_up(s, seed, block, reading, patients, arm, improvement)
+    if realised is not None:
+        visits = visits.lost_by(realised.loss_day)
     latent = outcome = None
     if full:
         latent = expected_scores(s, reading, linear_predictor(s, patients.trait, improvement))
-        after = after_dropout(s, reading, patients, arm, taken, therapist_effect, belief, improvement, visits)
+        after = after_dropout(s, reading, patients, arm, taken, therapist_effect, belief, improvement, visits, own_day)
         outcome = np.where(reading.visits >= visits.dropout_day[..., None], after, visits.full)
+    seen = reading.visits < visits.dropout_day[..., None]
+    if realised is not None:
+        seen &= ~realised.visit_missed
     return Trials(
         arms=tuple(a.id for a in s.arms),
         days=reading.visits,
         arm=arm,
         baseline=visits.full[..., 0].copy(),
-        score=np.where(reading.visits < visits.dropout_day[..., None], visits.full, np.nan),
+        score=np.where(seen, visits.full, np.nan),
         factors=s.factors,
         levels=tuple(tuple((a.factors or {}).values()) for a in s.arms) if s.factors else (),
         covariates=_covariates(s, patients.strata, visits.full),

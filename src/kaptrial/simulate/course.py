@@ -26,8 +26,12 @@ def improvement_of(
     taken: np.ndarray | None,
     therapist_effect: Floats | None,
     belief: np.ndarray | None,
+    own_day: Floats | None = None,
 ) -> Floats:
-    """Noise-free improvement at the reading days, (replicate, patient, reading day)."""
+    """Noise-free improvement at the reading days, (replicate, patient, reading day).
+
+    `own_day`: when each patient received each treatment event, where a clinic decided that.
+    """
     schedules = schedules_of(s)
     drug, therapy = course(
         timetable(reading.days, schedules),
@@ -39,13 +43,14 @@ def improvement_of(
         max_effect=patients.max_effect,
         max_therapy_effect=_max_therapy_effect(s, arm, patients.therapy_z),
         responder=patients.responder,
+        own_day=own_day,
     )
     improvement = drug + therapy
     days = reading.days
     if s.natural_course is not None:
         improvement += patients.natural_change[..., None] * -np.expm1(-days / s.natural_course.time_constant.value)
     if therapist_effect is not None:
-        started = days > first_session(schedules, arm, taken)[..., None]
+        started = days > first_session(schedules, arm, taken, own_day)[..., None]
         improvement += therapist_effect[..., None] * started
     x = s.expectancy
     if x.drug is not None and belief is not None:

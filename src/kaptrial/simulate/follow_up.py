@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -77,6 +77,11 @@ class FollowUp:
     rescues: dict[str, Floats]
     dropout_day: Floats
     day_uniforms: tuple[Floats | None, Floats | None]
+
+    def lost_by(self, day: Floats) -> FollowUp:
+        """The same where patients are gone by `day` at the latest, (replicate, patient); what is later did not come."""
+        rescues = {event: np.where(taken < day, taken, np.inf) for event, taken in self.rescues.items()}
+        return replace(self, dropout_day=np.minimum(self.dropout_day, day), rescues=rescues)
 
 
 def rescues_of(s: Scenario) -> dict[str, Rescue]:
@@ -158,18 +163,25 @@ def after_dropout(
     belief: np.ndarray | None,
     improvement: Floats,
     visits: FollowUp,
+    own_day: Floats | None = None,
 ) -> Floats:
-    """Scores at every visit as they are after dropout: off treatment, as treated, or as in the reference arm."""
+    """Scores at every visit as they are after dropout: off treatment, as treated, or as in the reference arm.
+
+    Where the scenario knows no dropout, those whom a clinic lost are off treatment.
+    """
     dropout = s.conduct.dropout
-    if dropout is None or dropout.afterwards == "as_treated":
+    if dropout is None and own_day is None:
         return visits.full
-    if dropout.afterwards == "as_reference":
+    afterwards = "off_treatment" if dropout is None else dropout.afterwards
+    if afterwards == "as_treated":
+        return visits.full
+    if afterwards == "as_reference":
         reference = np.full_like(arm, s.reference_arm)
         improvement = improvement_of(s, reading, patients, reference, None, None, belief)
     else:
-        kept = received_before(s, arm, visits.dropout_day)
+        kept = received_before(s, arm, visits.dropout_day, own_day)
         kept = kept if taken is None else kept & taken
-        improvement = improvement_of(s, reading, patients, arm, kept, therapist_effect, belief)
+        improvement = improvement_of(s, reading, patients, arm, kept, therapist_effect, belief, own_day)
     predictor = linear_predictor(s, patients.trait, improvement)
     for event, rescue in rescues_of(s).items():
         since = reading.days - visits.rescues[event][..., None]

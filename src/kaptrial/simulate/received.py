@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from kaptrial.model import allocation, conduct
+from kaptrial.model.realised import Realised
 from kaptrial.model.response import ArmSchedule
 from kaptrial.model.streams import BLOCK, Floats, Stream, generator, normals, uniforms
 from kaptrial.spec.scenario import Scenario, quantities
@@ -41,30 +42,36 @@ def per_arm(s: Scenario, value: object) -> Floats:
     return np.array([0.0 if value is None else for_arm(value, arm.id) for arm in s.arms])  # type: ignore[arg-type]
 
 
-def adherence(s: Scenario, seed: int, block: int, arm: Indices) -> tuple[np.ndarray | None, dict[str, Floats]]:
+def adherence(
+    s: Scenario, seed: int, block: int, arm: Indices, realised: Realised | None = None
+) -> tuple[np.ndarray | None, dict[str, Floats]]:
     """Which doses and sessions each patient receives (None: all), and the days of the intercurrent events among them.
 
     therapy_discontinuation: the day sessions were stopped, if that withheld any. missed_infusions: the day of the first
-    infusion not received. Infinite where they do not happen.
+    infusion not received. Infinite where they do not happen. What a clinic gave takes the place of the scenario's
+    shares of missed doses and sessions; patients may stop for good all the same.
     """
     c = s.conduct
-    if not any((c.missed_doses, c.missed_sessions, c.stop_doses, c.stop_sessions)):
+    if realised is None and not any((c.missed_doses, c.missed_sessions, c.stop_doses, c.stop_sessions)):
         return None, {}
     schedules = schedules_of(s)
     day, n_doses = treatment_days(schedules)
-    miss = np.zeros_like(day)
-    for a in range(len(schedules)):
-        miss[a, : n_doses[a]] = per_arm(s, c.missed_doses)[a]
-        miss[a, n_doses[a] :] = per_arm(s, c.missed_sessions)[a]
-    miss[day < s.randomisation.day] = 0.0
     n = s.n_total
     e = -np.log1p(-uniforms(generator(seed, block, Stream.STOP), n, 2))
     stops = [
         conduct.stop_days(e[..., i], per_arm(s, hazard)[arm], s.randomisation.day)
         for i, hazard in enumerate((c.stop_doses, c.stop_sessions))
     ]
-    u = uniforms(generator(seed, block, Stream.MISSED), n, day.shape[1])
-    taken, first_missed = conduct.treatment_taken(u, arm, day, n_doses, miss, stops[0], stops[1])
+    if realised is None:
+        miss = np.zeros_like(day)
+        for a in range(len(schedules)):
+            miss[a, : n_doses[a]] = per_arm(s, c.missed_doses)[a]
+            miss[a, n_doses[a] :] = per_arm(s, c.missed_sessions)[a]
+        miss[day < s.randomisation.day] = 0.0
+        u = uniforms(generator(seed, block, Stream.MISSED), n, day.shape[1])
+        taken, first_missed = conduct.treatment_taken(u, arm, day, n_doses, miss, stops[0], stops[1])
+    else:
+        taken, first_missed = conduct.treatment_given(realised.event_day, arm, day, n_doses, stops[0], stops[1])
     events = {}
     if c.stop_sessions is not None:
         # Only a stop that withholds something is an event.
@@ -85,21 +92,29 @@ def treatment_days(schedules: list[ArmSchedule]) -> tuple[Floats, Indices]:
     return day, np.array([len(x.doses) for x in schedules])
 
 
-def received_before(s: Scenario, arm: Indices, day: Floats) -> np.ndarray:
+def received_before(s: Scenario, arm: Indices, day: Floats, own_day: Floats | None) -> np.ndarray:
     """Which treatment events fall before a day, (replicate, patient, treatment event)."""
-    return treatment_days(schedules_of(s))[0][arm] < day[..., None]
+    days = treatment_days(schedules_of(s))[0][arm] if own_day is None else own_day
+    return days < day[..., None]
 
 
-def first_session(schedules: list[ArmSchedule], arm: Indices, taken: np.ndarray | None) -> Floats:
+def first_session(
+    schedules: list[ArmSchedule], arm: Indices, taken: np.ndarray | None, own_day: Floats | None
+) -> Floats:
     """Day of each patient's first attended session; infinity if there is none."""
-    day, n_doses = treatment_days(schedules)
     if taken is None:
         return np.array([min(x.session_days, default=np.inf) for x in schedules])[arm]
+    day, n_doses = treatment_days(schedules)
+    if own_day is not None:
+        is_session = np.arange(day.shape[1]) >= n_doses[arm][..., None]
+        return np.where(taken & is_session, own_day, np.inf).min(axis=-1)
     return conduct.first_session(taken, arm, day, n_doses)
 
 
-def assign(s: Scenario, seed: int, block: int, arm: Indices) -> tuple[Indices | None, Floats | None]:
-    """Each patient's therapist (−1: none) and that therapist's effect on improvement."""
+def assign(
+    s: Scenario, seed: int, block: int, arm: Indices, realised: Realised | None = None
+) -> tuple[Indices | None, Floats | None]:
+    """Each patient's therapist (−1: none) and that therapist's effect on improvement; a clinic names them itself."""
     names = list(s.therapies)
     staff = [s.therapies[name].therapists for name in names]
     if not any(staff):
@@ -108,13 +123,18 @@ def assign(s: Scenario, seed: int, block: int, arm: Indices) -> tuple[Indices | 
         [names.index(a.therapy.name) if a.therapy and s.therapies[a.therapy.name].therapists else -1 for a in s.arms]
     )
     mine = pool[arm]
-    therapist = allocation.assign_therapists(
-        mine, [x.count if x else None for x in staff], [x.caseload if x else None for x in staff]
-    )
+    if realised is None:
+        therapist = allocation.assign_therapists(
+            mine, [x.count if x else None for x in staff], [x.caseload if x else None for x in staff]
+        )
+    else:
+        therapist = np.where(mine < 0, -1, realised.therapist)
     # Drawn therapist by therapist, so that more of them change nothing for those before.
     z = normals(generator(seed, block, Stream.THERAPIST), int(therapist.max(initial=0)) + 1, len(names))
     sds = np.array([x.sd.value if x else 0.0 for x in staff])
     effect = (z * sds)[np.arange(BLOCK)[:, None], np.maximum(therapist, 0), mine]
+    if realised is not None:
+        return therapist, np.where(therapist < 0, 0.0, effect)
     return np.where(therapist < 0, -1, therapist + _first_number(staff, s.n_total)[mine]), np.where(
         therapist < 0, 0.0, effect
     )
