@@ -46,6 +46,7 @@ class Stream(IntEnum):
     PATIENCE = 21
     LEAVE = 22
     TURNOVER = 23
+    DESIGN_PRIOR = 24
 
 
 def generator(seed: int, block: int, stream: Stream, attempt: int = 0) -> np.random.Generator:
