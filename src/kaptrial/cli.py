@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from kaptrial import __version__, cli_evidence
+from kaptrial import __version__, cli_decide, cli_evidence
+from kaptrial.cli_reading import (
+    JsonFile,
+    ScenarioFile,
+    Seed,
+    Settings,
+    Workers,
+    cells_of,
+    choice,
+    choices,
+    load,
+    numbers_of,
+    provenance_of,
+    read_scenario,
+)
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
@@ -17,14 +30,7 @@ app = typer.Typer(
 )  # fmt: skip
 
 app.add_typer(cli_evidence.app, name="evidence")
-
-ScenarioFile = Annotated[Path, typer.Argument(metavar="SCENARIO", help="Scenario file in YAML.")]
-Settings = Annotated[
-    list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Set one path of the scenario.")
-]
-Seed = Annotated[int, typer.Option(min=0, help="Seed of every random stream.")]
-Workers = Annotated[int, typer.Option(min=1, help="Processes; the result does not depend on it.")]
-JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write one JSON object.")]
+app.command("decide")(cli_decide.decide)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -53,7 +59,7 @@ def check(scenario: ScenarioFile, settings: Settings = None) -> None:
     """Validate a scenario; list the assumptions that have no source."""
     from kaptrial.report import words
 
-    base, *_ = _cells(scenario, settings, None)  # builds every variant too, and so checks it
+    base, *_ = cells_of(scenario, settings, None)  # builds every variant too, and so checks it
     words.show_check(base.scenario, scenario)
 
 
@@ -67,7 +73,7 @@ def describe(
     from kaptrial.report import words
     from kaptrial.truth import truths
 
-    loaded = _load(scenario, settings)
+    loaded = load(scenario, settings)
     words.show_description(loaded, truths(loaded, seed=seed), seed)
 
 
@@ -83,7 +89,7 @@ def simulate(
     from kaptrial.report.files import write_text
     from kaptrial.simulate import simulate as simulate_trials
 
-    trials = simulate_trials(_load(scenario, settings), seed=seed, replicates=replicates)
+    trials = simulate_trials(load(scenario, settings), seed=seed, replicates=replicates)
     write_text(output, trials.to_frame().to_csv(index=False))
     typer.echo(
         f"wrote {output}: {replicates} trial{'s' * (replicates > 1)} of {trials.arm.shape[1]} patients, seed {seed}"
@@ -112,7 +118,7 @@ def power(
     from kaptrial.design.characteristics import characteristics, count_replicates
     from kaptrial.report import files, words
 
-    cells = _cells(scenario, settings, vary, variants=variants)
+    cells = cells_of(scenario, settings, vary, variants=variants)
     if json_file is not None:
         files.check_writable(json_file)
     if output is not None:
@@ -121,7 +127,7 @@ def power(
         results = characteristics(
             cells, seed=seed, replicates=replicates, workers=workers, nulls=nulls, progress=advance
         )
-    provenance = _provenance(scenario, cells, seed, replicates, settings, vary)
+    provenance = provenance_of(scenario, cells, seed, replicates, settings, vary)
     words.show_power(results, provenance)
     if json_file is not None:
         files.write_json(json_file, provenance, [row for result in results for row in result.rows])
@@ -149,8 +155,8 @@ def size(
     from kaptrial.report import files
     from kaptrial.report.size_words import show_size
 
-    raw = _raw(scenario, settings)
-    bounds = _numbers_of("--between", between) if between else None
+    raw = read_scenario(scenario, settings)
+    bounds = numbers_of("--between", between) if between else None
     answer = solve(
         raw,
         target=target,
@@ -160,8 +166,8 @@ def size(
         seed=seed,
         workers=workers,
     )
-    provenance = _provenance(
-        scenario, _cells(scenario, settings, None, variants=False), seed, replicates, settings, None
+    provenance = provenance_of(
+        scenario, cells_of(scenario, settings, None, variants=False), seed, replicates, settings, None
     )
     show_size(answer, provenance)
     if json_file is not None:
@@ -190,7 +196,7 @@ def assurance(
     from kaptrial.report.assurance_words import show_assurance
     from kaptrial.spec.files import build, with_prior
 
-    raw = _raw(scenario, settings)
+    raw = read_scenario(scenario, settings)
     loaded = build(raw if prior is None else with_prior(raw, prior))
     if json_file is not None:
         files.check_writable(json_file)
@@ -201,7 +207,7 @@ def assurance(
             loaded, seed=seed, draws_of_prior=draws, replicates=replicates, workers=workers, progress=advance
         )
     cells = [Cell(scenario=loaded, columns={})]
-    provenance = _provenance(scenario, cells, seed, replicates, settings, None) | {"draws": draws, "prior": prior}
+    provenance = provenance_of(scenario, cells, seed, replicates, settings, None) | {"draws": draws, "prior": prior}
     show_assurance(found, provenance)
     if json_file is not None:
         files.write_json(json_file, provenance, found.rows)
@@ -283,13 +289,13 @@ def analyse(
         patient=patient, arm=arm, day=day, score=score, baseline=baseline, factors=tuple(factor or ()),
         covariates=tuple(covariate or ()), categories=tuple(category or ()), therapist=therapist, time=time,
         event=event, stratum=stratum, period=period, treatment=treatment, sequence=sequence, of=of, reference=reference,
-        target_day=target_day, alpha=alpha, covariance=_choices("--covariance", covariance, STRUCTURES),
-        df=None if df is None else _choice("--df", df, ("satterthwaite", "kenward-roger")),
-        constrained_baseline=constrained_baseline, residual=_choice("--residual", residual, ("common", "by_arm")),
-        crossed=crossed, imputation=_choices("--imputation", imputation, imputed),
-        inference=_choice("--inference", inference, ("jackknife", "rubin")), imputations=imputations, delta=delta,
+        target_day=target_day, alpha=alpha, covariance=choices("--covariance", covariance, STRUCTURES),
+        df=None if df is None else choice("--df", df, ("satterthwaite", "kenward-roger")),
+        constrained_baseline=constrained_baseline, residual=choice("--residual", residual, ("common", "by_arm")),
+        crossed=crossed, imputation=choices("--imputation", imputation, imputed),
+        inference=choice("--inference", inference, ("jackknife", "rubin")), imputations=imputations, delta=delta,
         tipping_point=tipping_point, seed=seed, best=best,
-        better=None if better is None else _choice("--better", better, ("lower", "higher")),
+        better=None if better is None else choice("--better", better, ("lower", "higher")),
         response_fraction=response_fraction, margin=margin, first_period_only=first_period_only,
     )  # fmt: skip
     if json_file is not None:
@@ -328,118 +334,6 @@ def precision(
         raise ScenarioError(f"--assurance = {assurance:g}: goes with --sd")
     n = single_arm.size_for_share(half_width, share, alpha=alpha)
     typer.echo(f"{n} patients: half the exact {level} of a share of {share:g} is {half_width:g} or less on average")
-
-
-# --- reading what was asked -------------------------------------------------------------------------------------------
-
-
-def _choice(option: str, value: str, allowed: Iterable[str]) -> Any:
-    from kaptrial.spec.errors import ScenarioError
-
-    if value not in allowed:
-        raise ScenarioError(f"{option} = {value!r}: must be one of {', '.join(allowed)}")
-    return value
-
-
-def _choices(option: str, values: str, allowed: Iterable[str]) -> tuple[Any, ...]:
-    return tuple(_choice(option, value.strip(), allowed) for value in values.split(","))
-
-
-def _assignment(option: str, text: str) -> tuple[str, str]:
-    from kaptrial.spec.errors import ScenarioError
-
-    path, sign, value = text.partition("=")
-    if not sign or not path.strip() or not value.strip():
-        raise ScenarioError(f"{option} = {text!r}: must be PATH=VALUE, such as design.n_per_arm=60")
-    return path.strip(), value.strip()
-
-
-def _scalar(text: str) -> Any:
-    import yaml
-
-    from kaptrial.spec.errors import ScenarioError
-
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise ScenarioError(f"{text!r}: must be a value as YAML would read it") from None
-
-
-def _numbers_of(option: str, text: str) -> tuple[float, float]:
-    from kaptrial.spec.errors import ScenarioError
-
-    parts = [_scalar(part) for part in text.split(",")]
-    if len(parts) != 2 or not all(isinstance(x, int | float) for x in parts) or parts[0] >= parts[1]:
-        raise ScenarioError(f"{option} = {text!r}: must be two rising numbers such as 20,200")
-    return float(parts[0]), float(parts[1])
-
-
-def _raw(path: Path, settings: list[str] | None) -> dict[str, Any]:
-    from kaptrial.spec.files import read_raw, with_settings
-
-    chosen = {key: _scalar(value) for key, value in (_assignment("--set", text) for text in settings or [])}
-    return with_settings(read_raw(path), chosen)
-
-
-def _load(path: Path, settings: list[str] | None) -> Any:
-    from kaptrial.spec.files import build
-
-    return build(_raw(path, settings))
-
-
-def _cells(path: Path, settings: list[str] | None, vary: list[str] | None, *, variants: bool = True) -> list[Any]:
-    """The scenario, its variants and every combination of the varied values, each checked before anything runs."""
-    from dataclasses import replace
-    from itertools import product
-
-    from kaptrial.design.characteristics import Cell
-    from kaptrial.spec.errors import ScenarioError
-    from kaptrial.spec.files import build, with_settings
-
-    raw = _raw(path, settings)
-    base = build(raw)
-    axes: dict[str, list[Any]] = {}
-    for text in vary or []:
-        key, values = _assignment("--vary", text)
-        if key in axes:
-            raise ScenarioError(f"--vary = {text!r}: {key} is varied twice; must be varied once")
-        axes[key] = [_scalar(value) for value in values.split(",")]
-    named: dict[str | None, dict[str, Any]] = {None: {}}
-    if variants and base.variants:
-        named = {base.base_label: {}}
-        named.update(base.variants)
-    cells = []
-    for label, changes in named.items():
-        for point in product(*axes.values()):
-            chosen = dict(zip(axes, point, strict=True))
-            columns = ({} if label is None else {"variant": label}) | chosen
-            scenario = build(with_settings(raw, {**changes, **chosen}))
-            if any(key.startswith("estimand.") for key in axes):
-                scenario = replace(scenario, secondary=())  # what varies is asked of the primary estimand
-            cells.append(Cell(scenario=scenario, columns=columns))
-    return cells
-
-
-def _provenance(
-    path: Path,
-    cells: list[Any],
-    seed: int,
-    replicates: int,
-    settings: list[str] | None,
-    vary: list[str] | None,
-) -> dict[str, Any]:
-    from kaptrial.spec.files import scenario_hash
-
-    return {
-        "version": __version__,
-        "scenario": path.name,
-        "scenario_sha256": scenario_hash(cells[0].scenario),
-        "title": cells[0].scenario.title,
-        "seed": seed,
-        "replicates": replicates,
-        "set": settings or [],
-        "vary": vary or [],
-    }
 
 
 if __name__ == "__main__":

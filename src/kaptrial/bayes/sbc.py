@@ -6,6 +6,8 @@ by simulation of uniform ranks.)
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom
@@ -26,6 +28,7 @@ def ecdf_difference(ranks: Ints, n_draws: int) -> tuple[Floats, Floats]:
     return at, below - at
 
 
+@cache
 def band(n_fits: int, n_draws: int, level: float, *, seed: int = 0, simulations: int = 20_000) -> tuple[Floats, Floats]:
     """Lower and upper bound of `ecdf_difference` that uniform ranks stay within everywhere with probability `level`."""
     at = np.arange(1, n_draws + 1) / (n_draws + 1)

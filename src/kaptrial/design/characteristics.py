@@ -148,7 +148,7 @@ def _trials_key(s: Scenario) -> str:
     return scenario_hash(replace(s, estimand=endpoint, secondary=(), variants=None))
 
 
-def _truth_key(s: Scenario) -> str:
+def truth_key(s: Scenario) -> str:
     """As `_trials_key`, and truth does not depend on the size of the trial."""
     design = replace(s.design, n_per_arm=2, n_total=None, allocation=replace(s.design.allocation, ratio=None))
     return _trials_key(replace(s, design=design, clinic=None))
@@ -192,7 +192,7 @@ def _fits(
 def _shared_truths(scenarios: Sequence[Scenario], seed: int) -> list[list[Truths]]:
     """The truths of each scenario's estimands, simulated once for scenarios that share them."""
     found: dict[tuple[str, Estimand], Truths] = {}
-    for key, group in _grouped(scenarios, _truth_key).items():
+    for key, group in _grouped(scenarios, truth_key).items():
         s, estimands = _asking_all(group)
         actual = truths(s, seed=seed)
         has_interplay = any(t.gamma or t.kappa or t.xi for t in s.therapies.values())
@@ -201,7 +201,7 @@ def _shared_truths(scenarios: Sequence[Scenario], seed: int) -> list[list[Truths
         unhoped = truths_without_expectancy(s, seed=seed) if has_hope else actual
         for estimand, *three in zip(estimands, actual, additive, unhoped, strict=True):
             found[key, estimand] = Truths(actual=three[0], if_additive=three[1], without_expectancy=three[2])
-    return [[found[_truth_key(s), estimand] for estimand in s.estimands] for s in scenarios]
+    return [[found[truth_key(s), estimand] for estimand in s.estimands] for s in scenarios]
 
 
 # --- the rows of one estimand -----------------------------------------------------------------------------------------
@@ -254,7 +254,7 @@ def _rows(s: Scenario, estimand: Estimand, fits: Fits, i: int, analysis: str, kn
         detectable = detectable_difference(sd, float(np.median(fit.df[ok])), alpha, TARGET_POWER)
         add("detectable_difference", detectable, detectable / np.sqrt(2 * (n - 1)))
     if s.contrast(estimand).kind == "interaction":
-        room = _room(s, estimand, known.if_additive)
+        room = room_for_synergy(s, estimand, known.if_additive)
         if room is not None:
             add("room_for_synergy", room, known.if_additive.mcse)
         rows.append(_rejection("power_at_best", fits[i, analysis + AT_BEST], alpha, least=True))
@@ -408,7 +408,7 @@ def detectable_difference(se: float, df: float, alpha: float, power: float) -> f
     return float(optimize.brentq(lambda d: t_power(d, se, df, alpha) - power, 1e-9 * se, high))
 
 
-def _room(s: Scenario, estimand: Estimand, additive: Truth) -> float | None:
+def room_for_synergy(s: Scenario, estimand: Estimand, additive: Truth) -> float | None:
     """How far the combined arm could go beyond the sum of the two effects before the scale ends."""
     if estimand.endpoint in ("change", "auc"):
         return None

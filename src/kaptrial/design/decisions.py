@@ -17,13 +17,13 @@ from kaptrial.bayes.effects import NAMES as ANALYSIS_PRIORS
 from kaptrial.bayes.effects import EffectPrior, named
 from kaptrial.bayes.fast import Flag
 from kaptrial.bayes.fast.trial_model import TrialModel, fast_posterior, trial_model
-from kaptrial.design.characteristics import Cell, Row, better, null_of, share
+from kaptrial.design.characteristics import Cell, Row, better, null_of, room_for_synergy, share, truth_key
 from kaptrial.design.execution import in_order
 from kaptrial.model.streams import BLOCK, Stream, generator
 from kaptrial.simulate import simulate_block
 from kaptrial.spec.errors import ScenarioError, Unfillable
 from kaptrial.spec.scenario import Scenario
-from kaptrial.truth import truths
+from kaptrial.truth import Truth, truths
 
 # Design priors besides the named ones: the scenario's own values, its null, and the draws of its `prior`.
 FIXED, NULL, PRIOR = "scenario", "null", "prior"
@@ -88,7 +88,8 @@ def decisions(
 
     Metrics: go, consider, no_go and equivalent (with a ROPE), shares of the replicates; wrong_verdict, go without a
     true effect beyond the margin, or no_go or equivalent with one; posterior_sd, in points; true_effect, its mean; with
-    an interim look stopped, and patients, the expected number. `go` is power under FIXED, type I error under NULL and
+    an interim look stopped, and patients, the expected number; for interactions drawn from a named prior beyond_scale,
+    the share of draws larger than the scale leaves room for. `go` is power under FIXED, type I error under NULL and
     assurance under the others. Under PRIOR each draw gets a block of trials, and errors come from the spread between
     draws. The result does not depend on `workers`. Raises ScenarioError where a prior is unknown, a scenario has no
     null or no prior, or an endpoint no normal likelihood.
@@ -96,8 +97,17 @@ def decisions(
     _check(cells, plan)
     tasks: list[_Task] = []
     of: list[int] = []
+    known: dict[str, Truth] = {}
+
+    def true(s: Scenario) -> Truth:
+        """The primary estimand's truth, simulated once for cells that differ in size only."""
+        key = truth_key(s)
+        if key not in known:
+            known[key] = truths(s, seed=seed)[0]
+        return known[key]
+
     for c, cell in enumerate(cells):
-        for task in _tasks(cell.scenario, plan, seed, replicates, draws_of_prior):
+        for task in _tasks(cell.scenario, plan, true, seed, replicates, draws_of_prior):
             tasks.append(task)
             of.append(c)
     found: dict[tuple[int, str, str], list[_Outcome]] = {}
@@ -115,7 +125,12 @@ def decisions(
             "analysis": "bayes", "contrast": estimand.contrast, "measure": "difference", "endpoint": estimand.endpoint,
             "day": estimand.day, **cells[c].columns, "design_prior": design, "analysis_prior": analysis,
         }  # fmt: skip
-        rows += [{**about, **row} for row in _rows(_join(outcomes, n), plan, scenario, within)]
+        joined = _join(outcomes, n)
+        room = None
+        if design in ANALYSIS_PRIORS and scenario.contrast(estimand).kind == "interaction":
+            room = room_for_synergy(scenario, estimand, true(_null(scenario)))
+        known_truth = true(_alone(scenario)) if design == FIXED else None
+        rows += [{**about, **row} for row in _rows(joined, plan, scenario, within, room, known_truth)]
     return rows
 
 
@@ -145,11 +160,13 @@ def _check(cells: Sequence[Cell], plan: Plan) -> None:
                 )
 
 
-def _tasks(s: Scenario, plan: Plan, seed: int, replicates: int, draws_of_prior: int) -> list[_Task]:
+def _tasks(
+    s: Scenario, plan: Plan, true: Callable[[Scenario], Truth], seed: int, replicates: int, draws_of_prior: int
+) -> list[_Task]:  # fmt: skip
     """The blocks of a cell. All priors that add an effect to the null share its trials: common random numbers."""
-    own = replace(s, variants=None, prior=None, secondary=())
-    true = truths(own, seed=seed)[0]
-    unit, centre = float(np.sqrt(np.mean(np.square(true.arm_sds)))), float(np.mean(true.arm_means))
+    own = _alone(s)
+    planned = true(own)
+    unit, centre = float(np.sqrt(np.mean(np.square(planned.arm_sds)))), float(np.mean(planned.arm_means))
     blocks = range(-(-replicates // BLOCK))
     tasks: list[_Task] = []
 
@@ -159,11 +176,11 @@ def _tasks(s: Scenario, plan: Plan, seed: int, replicates: int, draws_of_prior: 
 
     if FIXED in plan.design_priors:
         for block in blocks:
-            add(own, (FIXED,), true.value, block)
+            add(own, (FIXED,), planned.value, block)
     added = tuple(design for design in plan.design_priors if design not in (FIXED, PRIOR))
     if added:
-        null = replace(own, null=null_of(own, own.estimand))
-        at_null = truths(null, seed=seed)[0].value
+        null = _null(s)
+        at_null = true(null).value
         for block in blocks:
             add(null, added, at_null, block)
     if PRIOR in plan.design_priors:
@@ -172,6 +189,16 @@ def _tasks(s: Scenario, plan: Plan, seed: int, replicates: int, draws_of_prior: 
             believed = with_draw(replace(s, variants=None, secondary=()), draw)
             add(believed, (PRIOR,), truths(believed, seed=seed, **_TRUTH)[0].value, block)
     return tasks
+
+
+def _alone(s: Scenario) -> Scenario:
+    """The scenario with its primary estimand only."""
+    return replace(s, variants=None, prior=None, secondary=())
+
+
+def _null(s: Scenario) -> Scenario:
+    """The scenario in which the primary contrast is nil."""
+    return replace(_alone(s), null=null_of(s, s.estimand))
 
 
 def _run(task: _Task) -> dict[tuple[str, str], _Outcome]:
@@ -248,8 +275,11 @@ def _join(outcomes: Sequence[_Outcome], n: int) -> _Outcome:
     )  # fmt: skip
 
 
-def _rows(outcome: _Outcome, plan: Plan, s: Scenario, within: int) -> list[Row]:
-    """The rows of one cell, design prior and analysis prior. `within`: replicates that share one draw of the truth."""
+def _rows(
+    outcome: _Outcome, plan: Plan, s: Scenario, within: int, room: float | None, known: Truth | None
+) -> list[Row]:  # fmt: skip
+    """The rows of one cell, design prior and analysis prior. `within`: replicates that share one draw of the truth;
+    `room`: the largest benefit that the scale can show; `known`: the truth where it is one number."""
     n = len(outcome.true)
     counts: dict[str, Any] = {"n_replicates": n, "n_failed": int(outcome.failed.sum())}
     rows: list[Row] = []
@@ -273,12 +303,18 @@ def _rows(outcome: _Outcome, plan: Plan, s: Scenario, within: int) -> list[Row]:
         if verdict != Verdict.EQUIVALENT or plan.rule.rope is not None:
             add_share(verdict.name.lower(), outcome.verdict == verdict)
     side = better(s, s.estimand.endpoint, "difference")
-    beyond = (-outcome.true if side == "lower" else outcome.true) > plan.rule.margin
+    benefit = -outcome.true if side == "lower" else outcome.true
+    beyond = benefit > plan.rule.margin
     against = (outcome.verdict == Verdict.NO_GO) | (outcome.verdict == Verdict.EQUIVALENT)
     add_share("wrong_verdict", np.where(beyond, against, outcome.verdict == Verdict.GO))
     add_share("benefit_is_true", beyond)
-    add_mean("true_effect", outcome.true)
+    if known is None:
+        add_mean("true_effect", outcome.true)
+    else:
+        add("true_effect", known.value, known.mcse)
     add_mean("posterior_sd", np.where(outcome.failed, np.nan, outcome.sd))
+    if room is not None:
+        add_share("beyond_scale", benefit > room)
     if plan.interim is not None:
         patients = s.n_total
         seen = max(2, round(plan.interim.share * patients))

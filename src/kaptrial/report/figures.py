@@ -43,7 +43,7 @@ def new_figure(width: float, height: float, rows: int = 1, columns: int = 1, **g
     return figure, figure.subplots(rows, columns, squeeze=False, **grid)
 
 
-def _footer(figure: Figure, provenance: Mapping[str, Any]) -> None:
+def footer(figure: Figure, provenance: Mapping[str, Any]) -> None:
     text = (
         f"kaptrial {provenance['version']}, seed {provenance['seed']}, {provenance['replicates']} replicates, "
         f"scenario {provenance['scenario_sha256'][:8]}"
@@ -101,7 +101,7 @@ def trajectories(
     strip.tick_params(axis="y", length=0)
     strip.spines["left"].set_visible(False)
     strip.set_xlabel(f"Day (▼ {dose}, ○ session). Line: latent mean; point: observed mean, 95 % range between trials")
-    _footer(figure, provenance)
+    footer(figure, provenance)
     return figure
 
 
@@ -144,7 +144,7 @@ def decay(
         )
     title = f"After one and six {dose}s of {size}, no therapy"
     grid[0, 0].set_title(title if with_response else textwrap.fill(title, 44))
-    _footer(figure, provenance)
+    footer(figure, provenance)
     return figure
 
 
@@ -166,7 +166,7 @@ def power_curve(rows: Rows, path: str, *, title: str, provenance: Mapping[str, A
     axes.set_xlabel(PATH_NAMES.get(path, path))
     axes.set_title(title)
     _label_ends(axes, ends)
-    _footer(figure, provenance)
+    footer(figure, provenance)
     return figure
 
 
@@ -197,7 +197,7 @@ def assurance(
     axes.set_xlabel(f"Power in a draw of the prior ({len(powers)} draws)")
     axes.set_ylabel("Share of draws")
     axes.set_title(textwrap.fill(title, 40))
-    _footer(figure, provenance)
+    footer(figure, provenance)
     return figure
 
 
@@ -219,7 +219,7 @@ def by_day(rows: Rows, *, unit: str, title: str, provenance: Mapping[str, Any]) 
         _label_ends(axes, ends)
     contrast.set_title(title)
     power.set_title("Power, with its 95 % Monte Carlo band")
-    _footer(figure, provenance)
+    footer(figure, provenance)
     return figure
 
 
@@ -266,7 +266,7 @@ def estimands(groups: Sequence[Mapping[str, Any]], *, unit: str, title: str, pro
     for side in numbers.spines.values():
         side.set_visible(False)
     numbers.tick_params(axis="y", left=False, labelleft=False)
-    _footer(figure, provenance)
+    footer(figure, provenance)
     return figure
 
 
@@ -299,7 +299,7 @@ def heat_map(rows: Rows, paths: tuple[str, str], *, title: str, provenance: Mapp
         axes.set_title(name or title)
     assert image is not None
     figure.colorbar(image, ax=grid[0].tolist(), label=f"Power (bold: ≥ 80 %; MCSE ≤ {worst:.2g})")
-    _footer(figure, provenance)
+    footer(figure, provenance)
     return figure
 
 
@@ -353,7 +353,7 @@ def interaction_room(
         f"and the scale leaves {abs(best - additive):.0f}\n(power"
         f" {power_at_best:.2f} if everybody in the combined cell did best)"
     )
-    _footer(figure, provenance)
+    footer(figure, provenance)
     return figure
 
 

@@ -261,7 +261,7 @@ def _inner(
 ) -> tuple[float, float]:  # fmt: skip
     """Gauss-Hermite about the mode `theta`: nodes of weight exp(log density + log_scale) into `found`.
 
-    Returns their total, and the largest posterior SD among log SDs of residuals.
+    Returns their total, and the largest posterior SD among log SDs of residuals (averaged over outer nodes by callers).
     """
     nodes, log_weights = rule
     sds = found[4]
@@ -366,8 +366,8 @@ def _given_therapists(
         here = log_scale + jacobian + log(fine[1] - fine[0])
         mass, wide = _inner(theta, precision, outer, here, data, rule, asked, m, found)
         total += mass
-        widest = max(widest, wide)
-    return total, widest
+        widest += mass * wide
+    return total, widest / max(total, 1e-300)
 
 
 @njit(cache=True, nogil=True)
@@ -410,7 +410,8 @@ def _component(start: Floats, data: Any, rule: Any, asked: Any, m: Floats, found
                 theta, tau, outside, log_scale, data, rule, asked, m, precision, found
             )  # fmt: skip
             total += mass
-            widest = max(widest, wide)
+            widest += mass * wide
+        widest /= max(total, 1e-300)
     if not total > 0.0:
         return np.nan, NOT_CONVERGED
     for part in found[:2]:

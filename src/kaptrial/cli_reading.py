@@ -1,0 +1,134 @@
+"""What commands have in common: their options, and reading what was asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from kaptrial import __version__
+
+ScenarioFile = Annotated[Path, typer.Argument(metavar="SCENARIO", help="Scenario file in YAML.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Set one path of the scenario.")
+]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of every random stream.")]
+Workers = Annotated[int, typer.Option(min=1, help="Processes; the result does not depend on it.")]
+JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write one JSON object.")]
+
+
+def choice(option: str, value: str, allowed: Iterable[str]) -> Any:
+    """The value of an option, one of those allowed. Raises ScenarioError for others."""
+    from kaptrial.spec.errors import ScenarioError
+
+    if value not in allowed:
+        raise ScenarioError(f"{option} = {value!r}: must be one of {', '.join(allowed)}")
+    return value
+
+
+def choices(option: str, values: str, allowed: Iterable[str]) -> tuple[Any, ...]:
+    """Several values with commas, each one of those allowed."""
+    return tuple(choice(option, value.strip(), allowed) for value in values.split(","))
+
+
+def _assignment(option: str, text: str) -> tuple[str, str]:
+    from kaptrial.spec.errors import ScenarioError
+
+    path, sign, value = text.partition("=")
+    if not sign or not path.strip() or not value.strip():
+        raise ScenarioError(f"{option} = {text!r}: must be PATH=VALUE, such as design.n_per_arm=60")
+    return path.strip(), value.strip()
+
+
+def _scalar(text: str) -> Any:
+    import yaml
+
+    from kaptrial.spec.errors import ScenarioError
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise ScenarioError(f"{text!r}: must be a value as YAML would read it") from None
+
+
+def numbers_of(option: str, text: str) -> tuple[float, float]:
+    """Two rising numbers, `LOW,HIGH`."""
+    from kaptrial.spec.errors import ScenarioError
+
+    parts = [_scalar(part) for part in text.split(",")]
+    if len(parts) != 2 or not all(isinstance(x, int | float) for x in parts) or parts[0] >= parts[1]:
+        raise ScenarioError(f"{option} = {text!r}: must be two rising numbers such as 20,200")
+    return float(parts[0]), float(parts[1])
+
+
+def read_scenario(path: Path, settings: list[str] | None) -> dict[str, Any]:
+    """A scenario file as it was read, with `--set` applied."""
+    from kaptrial.spec.files import read_raw, with_settings
+
+    chosen = {key: _scalar(value) for key, value in (_assignment("--set", text) for text in settings or [])}
+    return with_settings(read_raw(path), chosen)
+
+
+def load(path: Path, settings: list[str] | None) -> Any:
+    """A scenario, with `--set` applied."""
+    from kaptrial.spec.files import build
+
+    return build(read_scenario(path, settings))
+
+
+def cells_of(path: Path, settings: list[str] | None, vary: list[str] | None, *, variants: bool = True) -> list[Any]:
+    """The scenario, its variants and every combination of the varied values, each checked before anything runs."""
+    from dataclasses import replace
+    from itertools import product
+
+    from kaptrial.design.characteristics import Cell
+    from kaptrial.spec.errors import ScenarioError
+    from kaptrial.spec.files import build, with_settings
+
+    raw = read_scenario(path, settings)
+    base = build(raw)
+    axes: dict[str, list[Any]] = {}
+    for text in vary or []:
+        key, values = _assignment("--vary", text)
+        if key in axes:
+            raise ScenarioError(f"--vary = {text!r}: {key} is varied twice; must be varied once")
+        axes[key] = [_scalar(value) for value in values.split(",")]
+    named: dict[str | None, dict[str, Any]] = {None: {}}
+    if variants and base.variants:
+        named = {base.base_label: {}}
+        named.update(base.variants)
+    cells = []
+    for label, changes in named.items():
+        for point in product(*axes.values()):
+            chosen = dict(zip(axes, point, strict=True))
+            columns = ({} if label is None else {"variant": label}) | chosen
+            scenario = build(with_settings(raw, {**changes, **chosen}))
+            if any(key.startswith("estimand.") for key in axes):
+                scenario = replace(scenario, secondary=())  # what varies is asked of the primary estimand
+            cells.append(Cell(scenario=scenario, columns=columns))
+    return cells
+
+
+def provenance_of(
+    path: Path,
+    cells: list[Any],
+    seed: int,
+    replicates: int,
+    settings: list[str] | None,
+    vary: list[str] | None,
+) -> dict[str, Any]:
+    """Where the numbers of a run come from."""
+    from kaptrial.spec.files import scenario_hash
+
+    return {
+        "version": __version__,
+        "scenario": path.name,
+        "scenario_sha256": scenario_hash(cells[0].scenario),
+        "title": cells[0].scenario.title,
+        "seed": seed,
+        "replicates": replicates,
+        "set": settings or [],
+        "vary": vary or [],
+    }
