@@ -172,6 +172,7 @@ def _sessions(env: simpy.Environment, p: Patient, rules: Rules, team: Team, plac
     p.first_therapist = mine.post.holder(env.now)
     plan, arm, n_doses = rules.clinic.sessions, p.arm, len(p.arm.doses)
     keep, last_day, last = rules.sessions, NEVER, NEVER
+    shared = rules.clinic.therapists[arm.therapy].shared if arm.therapy else False
     for k, day in enumerate(arm.sessions):
         e, a = n_doses + k, arm.after[k]
         anchor = NEVER
@@ -204,7 +205,7 @@ def _sessions(env: simpy.Environment, p: Patient, rules: Rules, team: Team, plac
                 break
             u = p.luck[e][attempt]
             if u >= keep.either or u < keep.no_show:
-                by = who_gives(team, mine, env.now)
+                by = who_gives(team, mine, env.now, shared=shared)
                 how: dict[str, Any] = {
                     "priority": deadline, "latest": min(latest, p.leaves), "patient": p.number,
                     "note": _note(e, u, keep),

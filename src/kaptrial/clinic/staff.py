@@ -126,9 +126,19 @@ def leave_place(team: Team, caseload: Caseload) -> None:
             return
 
 
-def who_gives(team: Team, mine: Caseload, t: float) -> Caseload:
-    """The patient's own therapist, or while that post is empty or on leave the colleague with the shortest queue."""
-    if mine.post.is_held(t):
+def who_gives(team: Team, mine: Caseload, t: float, *, shared: bool) -> Caseload:
+    """The patient's own therapist, or while that post is empty or on leave the colleague with most room this week.
+
+    `shared`: also where the own therapist's week is full and a colleague's is not.
+    """
+    if mine.post.is_held(t) and (not shared or _room(mine, t) > 0):
         return mine
     there = [c for c in team.caseloads if c.post.is_held(t)]
-    return min(there, key=lambda c: (len(c.station.queue.queue), c.patients, c.number), default=mine)
+    best = min(there, key=lambda c: (-_room(c, t), c.patients, c.number), default=mine)
+    return mine if mine.post.is_held(t) and _room(best, t) <= 0 else best
+
+
+def _room(c: Caseload, t: float) -> float:
+    """Sessions that a therapist could still take on this week, beyond those given and queued for."""
+    queue = c.station.queue
+    return c.post.sessions_per_week - c.post.given.get(int(t // 7), 0) - len(queue.queue)

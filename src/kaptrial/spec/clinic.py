@@ -199,12 +199,13 @@ class TherapistPlan:
     `caseload`: patients in treatment with one therapist at a time. `sessions_per_week`: how many a therapist gives.
     `leave`: share of weeks away. `turnover`: hazard a year of leaving for good; somebody is found after `hiring` and
     trained for `training_days` (the first are trained before their site opens). Meanwhile colleagues of the site stand
-    in.
+    in. `shared`: they also stand in whenever a therapist's week is full and theirs is not.
     """
 
     caseload: Whole
     sessions_per_week: Whole
     training_days: Day = 0.0
+    shared: Flag = False
     leave: Share | None = None
     turnover: PerYear | None = None
     hiring: Days | None = None
