@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from kaptrial import __version__, cli_decide, cli_evidence
+from kaptrial import __version__, cli_clinic, cli_decide, cli_evidence
 from kaptrial.cli_reading import (
     JsonFile,
     ScenarioFile,
@@ -30,6 +30,7 @@ app = typer.Typer(
 )  # fmt: skip
 
 app.add_typer(cli_evidence.app, name="evidence")
+app.command("clinic")(cli_clinic.clinic)
 app.command("decide")(cli_decide.decide)
 
 

@@ -205,7 +205,7 @@ def _use(clinic: Clinic, c: Course) -> tuple[dict[str, float], dict[Key, float]]
     # A dose waits for chair and nurse together: the wait belongs to whichever there are fewer of.
     watched = clinic.infusions.patients_per_nurse
     fewer = sum(site.nurses * watched for site in clinic.sites) < sum(site.chairs for site in clinic.sites)
-    delays["chairs" if fewer else "nurses"] = 0.0
+    del delays["chairs" if fewer else "nurses"]
     for kind, wait in delays.items():
         found["utilisation", kind, "days waited"] = wait
     return delays, found

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from kaptrial.clinic.digest import Digest
+from kaptrial.clinic.run import Course
 from kaptrial.spec.clinic_checks import DAYS_PER_MONTH
 
 UNITS = {"milestones": "month", "flow": "people", "waiting": "day", "kept": "share", "therapists": "people"}
@@ -73,7 +74,7 @@ def accrual(digests: Sequence[Digest], step_months: float = 0.5) -> pd.DataFrame
     return pd.concat(frames, ignore_index=True)
 
 
-def lag_histogram(digests: Sequence[Digest], width_hours: float = 6.0, most_hours: float = 336.0) -> pd.DataFrame:
+def lag_histogram(digests: Sequence[Digest], width_hours: float = 4.0, most_hours: float = 336.0) -> pd.DataFrame:
     """Sessions by hours since the dose before them: from_hours, to_hours, promised, share of all sessions given.
 
     Later ones than `most_hours` are counted in the last row of each kind.
@@ -92,3 +93,32 @@ def lag_histogram(digests: Sequence[Digest], width_hours: float = 6.0, most_hour
             )
         )
     return pd.concat(frames, ignore_index=True)
+
+
+def week(c: Course, site: int, number: int | None = None) -> pd.DataFrame:
+    """One week of one site: resource, unit, day (0 Monday), from_hour, to_hour, patient, kept (False: nobody came).
+
+    The busiest of its weeks by sessions and doses unless `number` says which.
+    """
+    mine = [use for use in c.use if use.site == site and use.kind != "nurses"]
+    if number is None:
+        weeks = Counter(int(s[0] // 7) for use in mine for s in use.services if use.kind != "raters")
+        number = min(weeks, key=lambda w: (-weeks[w], w), default=0)
+    rows = []
+    for use in mine:
+        free = [-1.0] * use.capacity
+        for start, end, _, patient, note in sorted(use.services):
+            if int(start // 7) != number:
+                continue
+            # Chairs and raters are alike: the first one free.
+            unit = next(k for k, until in enumerate(free) if until <= start + 1e-9)
+            free[unit] = end
+            name = use.number if use.kind == "therapists" else unit
+            rows.append(
+                {
+                    "resource": use.kind, "therapy": use.therapy or "", "unit": name + 1, "day": int(start % 7),
+                    "from_hour": 24 * (start % 1), "to_hour": 24 * (start % 1 + end - start), "patient": patient + 1,
+                    "kept": note >= 0, "week": number + 1,
+                }
+            )  # fmt: skip
+    return pd.DataFrame(rows)

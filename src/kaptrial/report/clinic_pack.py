@@ -1,0 +1,174 @@
+"""The folder that `kaptrial clinic` writes: tables as CSV and JSON, figures as PDF and 300-dpi PNG."""
+
+from __future__ import annotations
+
+from math import exp
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from kaptrial.clinic import tables
+from kaptrial.report import clinic_figures
+from kaptrial.report.files import write_json, write_text
+from kaptrial.report.pack import save
+from kaptrial.spec.files import dump
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from kaptrial.design.operations import Operations
+    from kaptrial.spec.scenario import Scenario
+
+FLOW = ("referred", "did not consent", "outside the entry criterion", "failed screening otherwise",
+        "still screened when full", "randomised")  # fmt: skip
+Values = dict[tuple[str, str, str], dict[str, Any]]
+KEPT = {"promised sessions": "sessions in window", "later doses": "later doses in window", "visits": "visits in window"}
+
+
+def write_clinic(
+    folder: Path, scenario: Scenario, found: Operations, summary: pd.DataFrame, provenance: dict[str, Any]
+) -> None:
+    """scenario.yaml, results.json and results.csv, accrual.csv, lags.csv, week.csv and the five figures."""
+    curve, lags = tables.accrual(found.digests), tables.lag_histogram(found.digests)
+    week = tables.week(found.first, _busiest_site(scenario, found))
+    write_text(folder / "scenario.yaml", dump(scenario))
+    write_json(folder / "results.json", provenance, summary.to_dict("records"))
+    for name, table in (("results", summary), ("accrual", curve), ("lags", lags), ("week", week)):
+        write_text(folder / f"{name}.csv", table.to_csv(index=False))
+    for name, figure in _figures(scenario, summary, curve, lags, week, provenance).items():
+        save(folder, name, figure)
+
+
+def write_plans(
+    folder: Path, scenario: Scenario, rows: list[dict[str, Any]], paths: list[str], provenance: dict[str, Any]
+) -> None:
+    """scenario.yaml, plans.json and plans.csv; the figure where one path with numbers is varied."""
+    write_text(folder / "scenario.yaml", dump(scenario))
+    write_json(folder / "plans.json", provenance, rows)
+    write_text(folder / "plans.csv", pd.DataFrame(rows).to_csv(index=False))
+    done = [row for row in rows if row["power"] is not None]
+    if len(paths) == 1 and len(done) > 1 and all(isinstance(row[paths[0]], int | float) for row in done):
+        costs = scenario.clinic.costs if scenario.clinic else None
+        asked = scenario.estimand
+        figure = clinic_figures.plans(
+            rows, paths[0], name=path_name(scenario, paths[0]), own=_own(scenario, paths[0]),
+            currency=costs.currency if costs else "", provenance=provenance,
+            title=f"{asked.contrast}, {asked.endpoint.replace('_', ' ')}, day {asked.day:g}",
+        )  # fmt: skip
+        save(folder, "plans", figure)
+
+
+def path_name(scenario: Scenario, path: str) -> str:
+    """A path of the plan in words."""
+    steps = path.replace("]", "").replace("[", ".").split(".")
+    assert scenario.clinic is not None
+    if steps[:2] == ["clinic", "sites"]:
+        site = scenario.clinic.sites[int(steps[2])].id
+        what = f"Therapists for {scenario.therapies[steps[4]].label}" if steps[3] == "therapists" else steps[3]
+        return f"{what.capitalize() if what.islower() else what} at {site}"
+    if path == "clinic.sessions.to_hours":
+        return "End of the promised window, hours after the infusion"
+    return path
+
+
+def _own(scenario: Scenario, path: str) -> float | None:
+    """The value that the scenario itself has at a path, if it is a number."""
+    node: Any = scenario
+    for step in path.replace("]", "").replace("[", ".").split("."):
+        node = (
+            node[step]
+            if isinstance(node, dict)
+            else node[int(step)]
+            if isinstance(node, tuple)
+            else getattr(node, step)
+        )
+    return float(node) if isinstance(node, int | float) else None
+
+
+def _figures(
+    s: Scenario, summary: pd.DataFrame, curve: pd.DataFrame, lags: pd.DataFrame, week: pd.DataFrame,
+    provenance: dict[str, Any],
+) -> dict[str, Figure]:  # fmt: skip
+    clinic = s.clinic
+    assert clinic is not None
+    value = _by_key(summary)
+    last = {name: value["milestones", "trial", name]["value"] for name in ("last patient in", "last patient out")}
+    drawn = {
+        "accrual": clinic_figures.accrual(
+            curve, n=s.n_total, provenance=provenance,
+            title=f"Last patient in after {last['last patient in']:.0f} months, out after"
+            f" {last['last patient out']:.0f}, on average",
+        ),
+        "utilisation": clinic_figures.busy(_busy(s, value), title="How busy everybody is", provenance=provenance),
+        "flow": clinic_figures.consort(
+            {name: value["flow", "all", name]["value"] for name in FLOW}, _arms(s, value), provenance=provenance,
+            title="From referral to completion: numbers to be expected",
+        ),
+    }  # fmt: skip
+    if len(week):
+        drawn["week"] = clinic_figures.gantt(
+            week, hours=(clinic.hours.opens, clinic.hours.closes), provenance=provenance,
+            title=f"The busiest week, number {week['week'].iloc[0]} of the first simulated trial",
+        )  # fmt: skip
+    rules = clinic.sessions
+    if lags["share"].sum() > 0 and (rules.to_hours is None or lags[lags["promised"]]["share"].sum() > 0):
+        kept = [r["value"] for key, r in value.items() if key[0] == "kept" and key[2] == "promised sessions in window"]
+        drawn["lags"] = clinic_figures.lags(
+            lags, window=None if rules.to_hours is None else (rules.from_hours, rules.to_hours),
+            open_share=_window(s), kept=sum(kept) / len(kept) if kept else None, provenance=provenance,
+            title="From the infusion to the sessions that were promised in its window",
+        )  # fmt: skip
+    return drawn
+
+
+def _by_key(summary: pd.DataFrame) -> Values:
+    rows: list[dict[str, Any]] = summary.to_dict("records")  # type: ignore[assignment]
+    return {(row["table"], row["of"], row["metric"]): row for row in rows}
+
+
+def _window(s: Scenario) -> list[tuple[float, float]]:
+    """How open the plasticity window is after one fresh dose, by hours, where a therapy works through it."""
+    if s.drug.window_half_life is None or not any(t.gamma and t.gamma.value > 0 for t in s.therapies.values()):
+        return []
+    half_life = 24 * s.drug.window_half_life.value
+    return [(float(h), 1 - exp(-(0.5 ** (h / half_life)))) for h in range(0, 241, 4)]
+
+
+def _busy(s: Scenario, value: Values) -> list[dict[str, Any]]:
+    assert s.clinic is not None
+    rows = []
+    one = len(s.clinic.sites) == 1
+    for kind in ("chairs", "nurses", "therapists", "raters"):
+        keys = [
+            key for key in value if key[0] == "utilisation" and key[2] == "share" and key[1].startswith(f"{kind} at")
+        ]
+        for key in keys:
+            waited = value.get(("utilisation", kind, "days waited"))
+            rows.append(
+                {
+                    "label": kind if one else key[1], "value": value[key]["value"], "lower": value[key]["lower"],
+                    "upper": value[key]["upper"], "waited": waited["value"] if waited and one else None,
+                }
+            )  # fmt: skip
+    return rows
+
+
+def _arms(s: Scenario, value: Values) -> list[dict[str, Any]]:
+    arms = []
+    for arm in s.arms:
+        mine = {key[2]: row["value"] for key, row in value.items() if key[0] == "flow" and key[1] == arm.id}
+        lines = [
+            f"{label}: {100 * value['kept', arm.id, f'{what} in window']['value']:.0f} %"
+            for what, label in KEPT.items()
+            if ("kept", arm.id, f"{what} in window") in value
+        ]
+        arms.append({"label": arm.label, **mine, "lines": lines})
+    return arms
+
+
+def _busiest_site(s: Scenario, found: Operations) -> int:
+    counts = [0] * len(s.clinic.sites if s.clinic else ())
+    for use in found.first.use:
+        counts[use.site] += len(use.services)
+    return counts.index(max(counts))
