@@ -109,6 +109,9 @@ def power(
     ] = None,
     nulls: Annotated[bool, typer.Option("--nulls/--no-nulls", help="Simulate the nulls too.")] = True,
     variants: Annotated[bool, typer.Option("--variants/--no-variants", help="Run the scenario's variants too.")] = True,
+    clinic: Annotated[
+        bool, typer.Option("--clinic", help="The trial as its clinic would run it (docs/clinic.md).")
+    ] = False,
     workers: Workers = 1,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="DIR", help="Write tables and figures.")
@@ -124,11 +127,19 @@ def power(
         files.check_writable(json_file)
     if output is not None:
         files.check_writable(output / "results.json")
+    realised = None
+    if clinic:
+        from kaptrial.design.operations import count_clinics, operations_of
+
+        plans = [cell.scenario for cell in cells]
+        with words.progress(count_clinics(plans, replicates)) as advance:
+            run = operations_of(plans, seed=seed, replicates=replicates, workers=workers, progress=advance)
+        realised = [each.realised or () for each in run]
     with words.progress(count_replicates(cells, replicates, nulls=nulls)) as advance:
         results = characteristics(
-            cells, seed=seed, replicates=replicates, workers=workers, nulls=nulls, progress=advance
+            cells, seed=seed, replicates=replicates, workers=workers, nulls=nulls, realised=realised, progress=advance
         )
-    provenance = provenance_of(scenario, cells, seed, replicates, settings, vary)
+    provenance = provenance_of(scenario, cells, seed, replicates, settings, vary) | ({"clinic": True} if clinic else {})
     words.show_power(results, provenance)
     if json_file is not None:
         files.write_json(json_file, provenance, [row for result in results for row in result.rows])

@@ -81,7 +81,7 @@ def _row(plan: Cell, seed: int, replicates: int, workers: int, progress: Callabl
     job = Job(scenario=plan.scenario, seed=seed, replicates=replicates, realised=found.realised)
     (fits,) = run([job], workers=workers)
     fit = fits[0, plan.scenario.analyses(plan.scenario.estimand)[0]]
-    return plan.columns | _power(fit, plan.scenario.analysis.alpha) | _about(plan, found)
+    return plan.columns | _about(plan, found) | _power(fit, plan.scenario.analysis.alpha)
 
 
 def _power(fit: Fit, alpha: float) -> Row:
