@@ -1,0 +1,111 @@
+"""The model of binary outcomes by visit (response, or any score of 0 and 1).
+
+    logit P(y_it = 1) = μ_t + b_t·z_i + c'w_i + Σ_k x_ik E_kt + u_j(i) + σ·v_i,   v_i ~ N(0, 1)
+
+The patient's v is integrated out by Gauss-Hermite quadrature, so that a patient's probability is one number and missing
+outcomes drop out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import expit, roots_hermitenorm
+
+from kaptrial.bayes.effects import EffectPrior
+from kaptrial.bayes.interaction.data import Floats, InteractionData
+from kaptrial.bayes.interaction.layout import layout, linear_draws
+from kaptrial.bayes.interaction.linear_nodes import coordinates, linear
+from kaptrial.bayes.interaction.model import Given, InteractionModel, chosen, scaled_widths
+
+if TYPE_CHECKING:
+    import pymc as pm
+
+PARAMETERS = ("effect", "means", "slopes", "coefficients", "patient_sd", "therapist_sd", "therapist_raw")
+# The SD of a standard logistic: the unit of the named priors on the logit scale (Chinn 2000, Stat Med 19:3127, turns
+# standardised differences into log odds ratios by it).
+LOGISTIC_SD = float(np.pi / np.sqrt(3))
+NODES = 31
+# assumption: SD of the prior of σ in logits; 2.5 would make nearly all patients always or never respond.
+PATIENT_SD_WIDTH = 1.5
+
+
+def quadrature(n_visits: int) -> tuple[Floats, Floats]:
+    """Nodes and log weights for a standard normal; with one visit there is no intercept to tell from chance."""
+    if n_visits == 1:
+        return np.zeros(1), np.zeros(1)
+    nodes, weights = roots_hermitenorm(NODES)
+    return np.asarray(nodes), np.log(weights / weights.sum())
+
+
+def model(data: InteractionData) -> InteractionModel:
+    """The model of outcomes of 0 and 1."""
+    from kaptrial.bayes.interaction.density import whole
+
+    n_visits = len(data.days)
+    several = n_visits > 1
+    lay = layout(data, spread=int(several))
+    nodes, log_weights = quadrature(n_visits)
+    fixed = (lay.x, lay.z, lay.w, lay.therapist, nodes, log_weights)
+    seen = data.seen
+
+    def density(theta: Floats, scores: Floats, given: Given) -> tuple[float, Floats]:
+        grad = np.empty(lay.size)
+        widths = scaled_widths(given, data.unit_sd)
+        y = np.where(seen, scores, np.nan)
+        prior = (*chosen(given), widths, PATIENT_SD_WIDTH)
+        value = whole.binary_density(theta, grad, lay.at, y, *fixed, *prior)
+        return value, grad
+
+    def parts(thetas: Floats, scores: Floats) -> Floats:
+        out = np.empty((len(thetas), len(data.y)))
+        whole.binary_parts(np.ascontiguousarray(thetas), lay.at, np.where(seen, scores, np.nan), *fixed, out)
+        return out
+
+    def natural(thetas: Floats) -> dict[str, Floats]:
+        own = {"patient_sd": np.exp(lay.block(thetas, "spread"))} if several else {}
+        return linear_draws(data, lay, thetas) | own
+
+    def replicas(named: Mapping[str, Floats], expected: Floats, rng: np.random.Generator) -> Floats:
+        shift = np.zeros(expected.shape[:2])
+        if several:
+            shift = np.asarray(named["patient_sd"]).reshape(-1, 1) * rng.standard_normal(expected.shape[:2])
+        return (rng.random(expected.shape) < expit(expected + shift[..., None])).astype(np.float64)
+
+    def risk(expected: Floats, named: Mapping[str, Floats]) -> Floats:
+        if not several:
+            return np.asarray(expit(expected))
+        sd = np.asarray(named["patient_sd"]).reshape(-1, *[1] * (expected.ndim - 1))
+        total = np.zeros_like(expected)
+        for node, log_weight in zip(nodes, log_weights, strict=True):
+            total += np.exp(log_weight) * expit(expected + sd * node)
+        return total
+
+    def spread_draws(n: int, rng: np.random.Generator, widths: Mapping[str, float]) -> Floats:
+        return np.log(np.abs(rng.normal(0, PATIENT_SD_WIDTH, (n, int(several)))))
+
+    return InteractionModel(
+        likelihood="binary", data=data, layout=lay, density=density, parts=parts, natural=natural,
+        replicas=replicas, risk=risk, spread_draws=spread_draws, start=np.zeros(lay.size),
+        pymc=lambda prior, components: build(data, prior, n_components=components),
+    )  # fmt: skip
+
+
+def build(data: InteractionData, prior: EffectPrior, *, n_components: int = 2) -> pm.Model:
+    """The model in PyMC, its replaceable data and deterministics as in `gaussian.build` (no covariance)."""
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    nodes, log_weights = quadrature(len(data.days))
+    with pm.Model(coords=coordinates(data, ["all"])) as built:
+        scores = pm.Data("scores", np.nan_to_num(data.y))
+        logit, _ = linear(data, prior, n_components, 0.0)
+        sd = pm.HalfNormal("patient_sd", PATIENT_SD_WIDTH, shape=1) if len(data.days) > 1 else np.zeros(1)
+        at = logit[:, :, None] + sd * nodes[None, None, :]
+        terms = ((scores[:, :, None] * at - pt.softplus(at)) * data.seen[:, :, None]).sum(axis=1)
+        loglik = pt.logsumexp(terms + log_weights[None, :], axis=1)
+        pm.Deterministic("patient_loglik", loglik, dims="patient")
+        pm.Potential("likelihood", loglik.sum())
+    return built

@@ -1,0 +1,39 @@
+"""From the prior to data: parameters drawn from a prior, and trials from parameters."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kaptrial.bayes.effects import EffectPrior
+from kaptrial.bayes.interaction.data import Floats
+from kaptrial.bayes.interaction.model import InteractionModel
+from kaptrial.bayes.interaction.scales import widths
+
+
+def draw_prior(model: InteractionModel, prior: EffectPrior, n: int, rng: np.random.Generator) -> Floats:
+    """Draws of the model's prior in its unconstrained parameters, (n, parameter)."""
+    data, lay, width = model.data, model.layout, widths(prior)
+    unit, centre = data.unit_sd, float(np.nanmean(data.y)) if model.likelihood == "normal" else 0.0
+    component = rng.choice(len(prior.components), n, p=[c.weight for c in prior.components])
+    effects = np.empty((n, len(prior.components[0].mean)))
+    for c, one in enumerate(prior.components):
+        own = component == c
+        noise = rng.standard_normal((own.sum(), effects.shape[1]))
+        effects[own] = one.mean + noise @ np.linalg.cholesky(one.covariance).T
+    sizes = np.diff(lay.at)
+    return np.concatenate(
+        [
+            effects,
+            centre + unit * width["means"] * rng.standard_normal((n, sizes[1])),
+            unit * width["slopes"] * rng.standard_normal((n, sizes[2] + sizes[3])),
+            np.log(np.abs(unit * width["therapists"] * rng.standard_normal((n, sizes[4])))),
+            rng.standard_normal((n, sizes[5])),
+            model.spread_draws(n, rng, width),
+        ],
+        axis=1,
+    )
+
+
+def replicate_scores(model: InteractionModel, thetas: Floats, rng: np.random.Generator) -> Floats:
+    """A trial of the same patients for each draw, (draw, patient, visit), complete."""
+    return model.replicas(model.natural(thetas), model.expected(thetas), rng)

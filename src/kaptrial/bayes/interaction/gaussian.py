@@ -1,0 +1,262 @@
+"""The model of scores: means and effects by visit, a covariance between visits, missing scores integrated out.
+
+    y_it = μ_t + b_t·z_i + c'w_i + Σ_k x_ik E_kt + u_j(i) + e_it,   e_i ~ N(0, Σ_arm),   u_j ~ N(0, τ²)
+
+with z the baseline and w covariates, both centred and in their SD. A patient's missing scores are integrated out
+exactly by leaving their rows and columns out of Σ, which is right where they are missing at random given those seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kaptrial.bayes.effects import EffectPrior
+from kaptrial.bayes.interaction.data import Floats, Indices, InteractionData, pooled_sd
+from kaptrial.bayes.interaction.layout import layout, linear_draws
+from kaptrial.bayes.interaction.linear_nodes import coordinates, linear
+from kaptrial.bayes.interaction.model import Given, InteractionModel, chosen, scaled_widths
+from kaptrial.spec.errors import ScenarioError
+
+if TYPE_CHECKING:
+    import pymc as pm
+
+Covariance = Literal["unstructured", "random", "intercept"]
+Residual = Literal["common", "by_arm"]
+COVARIANCES: tuple[Covariance, ...] = ("unstructured", "random", "intercept")
+RESIDUALS: tuple[Residual, ...] = ("common", "by_arm")
+# Unknowns by name, for diagnostics and for calibration; a model has those that its data and options call for.
+PARAMETERS = (
+    "effect", "means", "slopes", "coefficients", "sds", "correlations", "residual_sd", "log_ratios", "therapist_sd",
+    "therapist_raw",
+)  # fmt: skip
+# LKJ's η: flat over correlation matrices. With log SDs nearly flat the posterior of a contrast is then REML's t to
+# within a factor |R|^−(T+1)/2, nothing at the size of trials (docs/bayes.md has it measured).
+ETA = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patterns:
+    """Patients by class of covariance and by which visits were seen: `of`, (patient,); `mask`, (pattern, visit);
+    `group`, (pattern,), the class.
+    """
+
+    of: Indices
+    mask: Floats
+    group: Indices
+
+
+def patterns(seen: NDArray[np.bool_], group: Indices) -> Patterns:
+    """The distinct patterns of observation within classes of covariance."""
+    rows = np.concatenate([group[:, None], seen.astype(np.int64)], axis=1)
+    distinct, of = np.unique(rows, axis=0, return_inverse=True)
+    mask = np.ascontiguousarray(distinct[:, 1:], dtype=np.float64)
+    return Patterns(of=of.reshape(-1).astype(np.int64), mask=mask, group=np.ascontiguousarray(distinct[:, 0]))
+
+
+def time_design(data: InteractionData, covariance: Covariance) -> Floats:
+    """What the random effects of a patient act through, (visit, q): the visits, 1, or 1 and the day in its SD."""
+    n_visits = len(data.days)
+    if covariance == "unstructured" or n_visits == 1:
+        return np.eye(n_visits)
+    if covariance == "intercept":
+        return np.ones((n_visits, 1))
+    if n_visits < 3:
+        raise ScenarioError(f"--covariance = 'random': {n_visits} visits; must be ≥ 3 for a slope in time")
+    days = np.array(data.days)
+    return np.stack([np.ones(n_visits), (days - days.mean()) / days.std()], axis=1)
+
+
+def spread_centres(data: InteractionData, covariance: Covariance) -> Floats:
+    """Medians of the priors of the log SDs of the root, and last of the residual (unused in `unstructured`)."""
+    if covariance == "unstructured" or len(data.days) == 1:
+        sds = [pooled_sd(data.y[:, t], data.arm, len(data.arms)) for t in range(len(data.days))]
+        return np.log(np.array([*sds, data.unit_sd]))
+    # Half of the variance each, about; the slope less.
+    shares = [0.7, 0.4, 0.7] if covariance == "random" else [0.7, 0.7]
+    return np.log(data.unit_sd * np.array(shares))
+
+
+def model(
+    data: InteractionData, *, covariance: Covariance = "unstructured", residual: Residual = "common"
+) -> InteractionModel:
+    """The model of scores with this covariance; `residual` by_arm: residual SDs of the arms differ by a ratio."""
+    from kaptrial.bayes.interaction.density import whole
+
+    design = time_design(data, covariance)
+    n_visits, q = design.shape
+    own_residual = q < n_visits
+    n_groups = len(data.arms) if residual == "by_arm" else 1
+    lay = layout(data, spread=q * (q + 1) // 2, residual=int(own_residual), ratios=n_groups - 1)
+    group = data.arm if residual == "by_arm" else np.zeros_like(data.arm)
+    pattern = patterns(data.seen, group)
+    centre, centres = float(np.nanmean(data.y)), spread_centres(data, covariance)
+    fixed = (
+        lay.x,
+        lay.z,
+        lay.w,
+        lay.therapist,
+        pattern.of,
+        pattern.mask,
+        pattern.group,
+        design,
+        own_residual,
+        n_groups,
+    )
+
+    def density(theta: Floats, scores: Floats, given: Given) -> tuple[float, Floats]:
+        grad = np.empty(lay.size)
+        widths = scaled_widths(given, data.unit_sd)
+        prior = (*chosen(given), centre, centres, widths)
+        value = whole.scores_density(theta, grad, lay.at, scores, *fixed, *prior)
+        return value, grad
+
+    def parts(thetas: Floats, scores: Floats) -> Floats:
+        out = np.empty((len(thetas), len(data.y)))
+        whole.scores_parts(np.ascontiguousarray(thetas), lay.at, scores, *fixed, out)
+        return out
+
+    def natural(thetas: Floats) -> dict[str, Floats]:
+        root = np.zeros((*thetas.shape[:-1], q, q))
+        rows, columns = np.tril_indices(q)
+        root[..., rows, columns] = lay.block(thetas, "spread")
+        diagonal = np.arange(q)
+        root[..., diagonal, diagonal] = np.exp(root[..., diagonal, diagonal])
+        inner = root @ np.swapaxes(root, -1, -2)
+        sds = np.sqrt(inner[..., diagonal, diagonal])
+        lower = np.tril_indices(q, -1)
+        found = linear_draws(data, lay, thetas) | {
+            "sds": sds, "correlations": (inner / (sds[..., :, None] * sds[..., None, :]))[..., lower[0], lower[1]],
+            "residual_sd": np.exp(lay.block(thetas, "residual")), "log_ratios": lay.block(thetas, "ratios"),
+        }  # fmt: skip
+        ratios = np.exp(2 * lay.block(thetas, "ratios"))
+        ratios = np.concatenate([np.ones((*ratios.shape[:-1], 1)), ratios], axis=-1)[..., None, None]
+        between = (design @ inner @ design.T)[..., None, :, :]
+        if own_residual:
+            found["covariance"] = between + ratios * (found["residual_sd"][..., None, None] ** 2) * np.eye(n_visits)
+        else:
+            found["covariance"] = ratios * between
+        return {name: value for name, value in found.items() if value.shape[-1]}
+
+    def replicas(named: Mapping[str, Floats], expected: Floats, rng: np.random.Generator) -> Floats:
+        roots = np.linalg.cholesky(named["covariance"])[:, group]
+        return expected + np.einsum("situ,siu->sit", roots, rng.standard_normal(expected.shape))
+
+    def spread_draws(n: int, rng: np.random.Generator, widths: Mapping[str, float]) -> Floats:
+        log_sds = centres + widths["log_sds"] * rng.standard_normal((n, len(centres)))
+        roots = np.exp(log_sds[:, :q, None]) * correlation_roots(q, n, rng)
+        rows, columns = np.tril_indices(q)
+        packed = roots[:, rows, columns]
+        packed[:, rows == columns] = np.log(packed[:, rows == columns])
+        ratios = widths["log_ratios"] * rng.standard_normal((n, n_groups - 1))
+        return np.concatenate([packed, log_sds[:, -1:] if own_residual else log_sds[:, :0], ratios], axis=1)
+
+    start = np.zeros(lay.size)
+    start[lay.at[1] : lay.at[2]] = centre
+    start[lay.at[6] : lay.at[7]] = _packed_diagonal(centres[:q])
+    if own_residual:
+        start[lay.at[7]] = centres[-1]
+    return InteractionModel(
+        likelihood="normal", data=data, layout=lay, density=density, parts=parts, natural=natural, replicas=replicas,
+        risk=lambda expected, _: expected, spread_draws=spread_draws, start=start,
+        pymc=lambda prior, n: build(data, prior, covariance=covariance, residual=residual, n_components=n),
+    )  # fmt: skip
+
+
+def correlation_roots(q: int, n: int, rng: np.random.Generator) -> Floats:
+    """Cholesky roots of correlation matrices from the LKJ with η = 1, (n, q, q).
+
+    By canonical partial correlations, beta on (−1, 1) (Lewandowski, Kurowicka & Joe 2009, J Multivar Anal 100:1989).
+    """
+    roots, left = np.zeros((n, q, q)), np.ones((n, q))
+    for k in range(q):
+        roots[:, k, k] = np.sqrt(left[:, k])
+        shape = ETA + (q - 2 - k) / 2
+        for j in range(k + 1, q):
+            roots[:, j, k] = (2 * rng.beta(shape, shape, n) - 1) * np.sqrt(left[:, j])
+            left[:, j] -= roots[:, j, k] ** 2
+    return roots
+
+
+def _packed_diagonal(log_sds: Floats) -> Floats:
+    """The packed root of a diagonal covariance."""
+    rows, columns = np.tril_indices(len(log_sds))
+    return np.where(rows == columns, log_sds[rows], 0.0)
+
+
+def build(
+    data: InteractionData, prior: EffectPrior, *, covariance: Covariance = "unstructured",
+    residual: Residual = "common", n_components: int = 2,
+) -> pm.Model:  # fmt: skip
+    """The model in PyMC. Replaceable by `with_data`: `scores` (0 where missing) and `scales.prior_data`.
+
+    Deterministics: `effect` (effect, visit), `arm_mean` (arm, visit) at average covariates and no therapist,
+    `expected` (patient, visit), `covariance` (class, visit, visit), `patient_loglik` (patient,).
+    """
+    import pymc as pm
+
+    groups = list(data.arms) if residual == "by_arm" else ["all"]
+    with pm.Model(coords=coordinates(data, groups)) as built:
+        scores = pm.Data("scores", np.nan_to_num(data.y))
+        mean, given = linear(data, prior, n_components, float(np.nanmean(data.y)))
+        sigma = _covariance(data, given, covariance, residual)
+        group = data.arm if residual == "by_arm" else np.zeros_like(data.arm)
+        loglik = masked_normal(scores - mean, sigma, patterns(data.seen, group))
+        pm.Deterministic("covariance", sigma, dims=("group", "visit", "other"))
+        pm.Deterministic("patient_loglik", loglik, dims="patient")
+        pm.Potential("likelihood", loglik.sum())
+    return built
+
+
+def _covariance(data: InteractionData, given: dict[str, Any], covariance: Covariance, residual: Residual) -> Any:
+    """Σ of each class, (class, visit, visit)."""
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    design, centres, spread = time_design(data, covariance), spread_centres(data, covariance), given["width_log_sds"]
+    n_visits, q = design.shape
+    ratio = pt.ones(1)
+    if residual == "by_arm":
+        # Of the SDs to those of the first arm.
+        free = pm.Normal("log_ratios", 0.0, given["width_log_ratios"], shape=len(data.arms) - 1)
+        ratio = pt.exp(pt.concatenate([pt.zeros(1), free]))
+    if q == 1:
+        inner = pm.LogNormal("sds", centres[:1], spread, shape=1)[None, :] ** 2
+    else:
+        root, correlations, sds = pm.LKJCholeskyCov(
+            "packed", n=q, eta=ETA, sd_dist=pm.LogNormal.dist(centres[:q], spread, shape=q), compute_corr=True,
+            store_in_trace=False,
+        )  # fmt: skip
+        pm.Deterministic("sds", sds)
+        pm.Deterministic("correlations", correlations[np.tril_indices(q, -1)])
+        inner = pt.dot(root, root.T)
+    between = pt.dot(pt.dot(design, inner), design.T)[None]
+    if q == n_visits:
+        return (ratio**2)[:, None, None] * between
+    sd = pm.LogNormal("residual_sd", centres[-1:], spread, shape=1)
+    return between + (sd * ratio)[:, None, None] ** 2 * np.eye(n_visits)[None]
+
+
+def masked_normal(residuals: Any, sigma: Any, of: Patterns) -> Any:
+    """Log density of each patient's observed scores, (patient,), as a PyTensor graph.
+
+    `residuals`: (patient, visit), anything where not seen. Rows and columns of Σ that were not seen become those of
+    the identity, and their residual 0: they then add nothing to determinant or square.
+    """
+    import pytensor.tensor as pt
+
+    mask = of.mask
+    n_patterns, n_visits = mask.shape
+    both = mask[:, :, None] * mask[:, None, :]
+    root = pt.linalg.cholesky(both * sigma[of.group] + (1 - both) * np.eye(n_visits)[None])
+    one = pt.as_tensor(np.broadcast_to(np.eye(n_visits), (n_patterns, n_visits, n_visits)))
+    inverse = pt.linalg.solve_triangular(root, one, lower=True)
+    half_log_determinant = pt.log(pt.diagonal(root, axis1=-2, axis2=-1)).sum(axis=-1)
+    seen = residuals * mask[of.of]
+    z = (inverse[of.of] * seen[:, None, :]).sum(axis=-1)
+    constant = 0.5 * np.log(2 * np.pi) * mask.sum(axis=1)
+    return -0.5 * (z**2).sum(axis=-1) - (half_log_determinant + constant)[of.of]

@@ -1,0 +1,64 @@
+"""The parameters of an interaction model in one unconstrained vector, and out of it again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kaptrial.bayes.interaction.data import Floats, Indices, InteractionData, standardised
+
+# In the order of the vector. What `spread` holds is the likelihood's own.
+BLOCKS = ("effects", "means", "slopes", "coefficients", "therapist_sd", "therapist_raw", "spread", "residual", "ratios")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """`at`: where each of `BLOCKS` begins, then the end. `x`, `z`, `w`: what effects, slopes, coefficients act on."""
+
+    at: Indices
+    x: Floats
+    z: Floats
+    w: Floats
+    therapist: Indices
+    n_effects: int
+    n_visits: int
+
+    @property
+    def size(self) -> int:
+        """Number of parameters."""
+        return int(self.at[-1])
+
+    def block(self, theta: Floats, name: str) -> Floats:
+        """The part of (draw, parameter) that belongs to a block."""
+        b = BLOCKS.index(name)
+        return theta[..., self.at[b] : self.at[b + 1]]
+
+
+def layout(data: InteractionData, *, spread: int, residual: int = 0, ratios: int = 0) -> Layout:
+    """The lay-out for these data, with so many parameters in the likelihood's own blocks."""
+    n_visits = len(data.days)
+    w = standardised(data.covariates) if data.covariates.shape[1] else data.covariates
+    sizes = [
+        len(data.effects) * n_visits, n_visits, n_visits if data.baseline is not None else 0, w.shape[1],
+        1 if data.n_therapists else 0, data.n_therapists, spread, residual, ratios,
+    ]  # fmt: skip
+    return Layout(
+        at=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64), x=np.ascontiguousarray(data.x),
+        z=standardised(data.baseline) if data.baseline is not None else np.zeros(len(data.y)),
+        w=np.ascontiguousarray(w), therapist=data.therapist, n_effects=len(data.effects), n_visits=n_visits,
+    )  # fmt: skip
+
+
+def linear_draws(data: InteractionData, lay: Layout, theta: Floats) -> dict[str, Floats]:
+    """The parameters all models share, and `effect` and `arm_mean`, by name; leading axes as those of `theta`."""
+    shape = theta.shape[:-1]
+    effect = lay.block(theta, "effects").reshape(*shape, lay.n_effects, lay.n_visits)
+    means = lay.block(theta, "means")
+    found = {
+        "effect": effect, "means": means, "slopes": lay.block(theta, "slopes"),
+        "coefficients": lay.block(theta, "coefficients"), "therapist_sd": np.exp(lay.block(theta, "therapist_sd")),
+        "therapist_raw": lay.block(theta, "therapist_raw"),
+        "arm_mean": means[..., None, :] + np.einsum("ak,...kt->...at", data.levels, effect),
+    }  # fmt: skip
+    return {name: value for name, value in found.items() if value.shape[-1]}

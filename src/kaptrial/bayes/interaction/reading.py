@@ -1,0 +1,197 @@
+"""Files and scenarios to the data of the interaction models."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+
+from kaptrial.analyse.prepared import covariate_columns, scores_under
+from kaptrial.analyse.real import Options
+from kaptrial.analyse.real.rows import contrasts, days_asked
+from kaptrial.analyse.real.scores import read, responses
+from kaptrial.analyse.real.shares import read as read_shares
+from kaptrial.bayes.effects import Role
+from kaptrial.bayes.interaction.binary import LOGISTIC_SD
+from kaptrial.bayes.interaction.data import Floats, Indices, InteractionData, check, pooled_sd
+from kaptrial.bayes.interaction.model import Likelihood
+from kaptrial.data_file import read_file, therapist_codes
+from kaptrial.simulate import simulate
+from kaptrial.spec.errors import ScenarioError
+from kaptrial.spec.scenario import Scenario
+from kaptrial.trials import Trials
+
+ROLES: tuple[Role, ...] = get_args(Role)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What the user says beyond the columns of the file: `roles` of the effects, `unit_sd` of the named priors."""
+
+    likelihood: Likelihood = "normal"
+    roles: tuple[str, ...] = ()
+    unit_sd: float | None = None
+
+
+def from_file(path: Path, options: Options, asked: Asked) -> InteractionData:
+    """The trial in a CSV file. Raises ScenarioError naming file, column and row for what cannot be used."""
+    if asked.likelihood == "abstinent_days":
+        return _counts(path, options, asked)
+    _check_baseline(path, options)
+    data = read_file(path)
+    for column in (*options.covariates, *options.categories):
+        data.complete(column, "every patient needs one")
+    trials = read(path, options)
+    return from_trials(trials, options, asked, str(path))
+
+
+def from_scenario(scenario: Scenario, asked: Asked, *, seed: int, source: str) -> InteractionData:
+    """One simulated trial of the scenario, under its primary estimand's strategies, from randomisation on."""
+    trials = simulate(scenario, seed=seed, replicates=1, full=False)
+    scores = scores_under(trials, trials.score, scenario.estimand.strategies, scenario.scale.worst)
+    after = np.flatnonzero(trials.days > max(0.0, scenario.randomisation.day))
+    if not len(after):
+        raise ScenarioError(f"{source}: design.visits = {list(scenario.design.visits)}: none after randomisation")
+    wanted = {name: trials.covariates[name] for name in scenario.analysis.covariates if name in trials.covariates}
+    adjusted = "baseline" in scenario.analysis.covariates
+    cut = replace(
+        trials, days=trials.days[after], score=scores[..., after], covariates=wanted, latent=None, outcome=None,
+        baseline=trials.baseline if adjusted or asked.likelihood == "binary" else np.full_like(trials.baseline, np.nan),
+    )  # fmt: skip
+    day = scenario.estimand.day if scenario.estimand.day in cut.days else float(cut.days[-1])
+    reference = None if scenario.factors else scenario.arms[scenario.reference_arm].id
+    scale = scenario.scale
+    options = Options(
+        target_day=day, reference=reference, better="lower" if scale.sign > 0 else "higher", best=scale.best,
+        response_fraction=scale.response_fraction or 0.5,
+    )  # fmt: skip
+    return from_trials(cut, options, asked, source)
+
+
+def from_trials(trials: Trials, options: Options, asked: Asked, source: str) -> InteractionData:
+    """The first replicate of a Trials."""
+    names, levels = effect_levels(trials.arms, trials.factors, trials.levels, options.reference)
+    better = options.better_score
+    y, response = trials.score[0], asked.likelihood == "binary"
+    if response:
+        # A score that is already 0 or 1 keeps its direction; a response made from scores is always good.
+        made = not np.isin(y[np.isfinite(y)], (0, 1)).all()
+        better = "higher" if made else (options.better or "higher")
+        y = np.stack([responses(trials, options, v)[0] for v in range(len(trials.days))], axis=-1)
+    used = np.isfinite(y).any(axis=1)
+    covariates = covariate_columns(trials, list(trials.covariates))[0]
+    target = days_asked(trials.days, options)[-1]
+    therapist = np.full(len(y), -1, dtype=np.int64) if trials.therapist is None else trials.therapist[0]
+    baseline = trials.baseline[0][used] if np.isfinite(trials.baseline).any() else None
+    arm = trials.arm[0][used]
+    data = InteractionData(
+        y=y[used], days=tuple(map(float, trials.days)), effects=names, roles=roles_of(names, trials.factors, asked),
+        x=levels[arm], levels=levels, baseline=baseline, covariates=covariates[used],
+        covariate_names=_column_names(trials), arms=trials.arms, arm=arm, therapist=_renumbered(therapist[used]),
+        unit_sd=1.0, target_day=target, better=better, factors=trials.factors, left_out=int((~used).sum()),
+    )  # fmt: skip
+    return _with_unit(data, asked, source)
+
+
+def _with_unit(data: InteractionData, asked: Asked, source: str) -> InteractionData:
+    check(data, source)
+    unit = asked.unit_sd
+    if unit is None:
+        unit = LOGISTIC_SD
+        if asked.likelihood == "normal":
+            unit = pooled_sd(data.y[:, data.target], data.arm, len(data.arms))
+    if not (np.isfinite(unit) and unit > 0):
+        raise ScenarioError(
+            f"{source}: the SD within arms on day {data.target_day:g} is {unit:g}: must be > 0; or give --unit-sd"
+        )
+    return replace(data, unit_sd=float(unit))
+
+
+def _check_baseline(path: Path, options: Options) -> None:
+    """A baseline for everybody, or none because the user says so."""
+    column = "baseline" if options.baseline is None else options.baseline
+    if not column:
+        return
+    data = read_file(path)
+    if not data.has(column):
+        known = ", ".join(map(str, data.frame.columns))
+        raise ScenarioError(f"{path}: column `{column}` is missing: --baseline must be one of {known}, or '' for none")
+    data.complete(column, "every patient needs a baseline, or give --baseline '' for none")
+
+
+def _counts(path: Path, options: Options, asked: Asked) -> InteractionData:
+    """Successes out of a number, one row of the file a patient."""
+    if options.target_day is not None:
+        raise ScenarioError(f"--target-day = {options.target_day:g}: abstinent_days has one row a patient")
+    data = read_file(path)
+    if data.has(options.patient):
+        names = data.frame[options.patient].astype(str)
+        if names.duplicated().any():
+            row = int(names.duplicated().to_numpy().argmax())
+            raise ScenarioError(f"{path}: patient {names.iloc[row]} has two rows (row {row + 2}): must be one")
+    for column in (*options.covariates, *options.categories, *([options.baseline] if options.baseline else [])):
+        data.complete(column, "every patient needs one")
+    shares = read_shares(path, options, "abstinent_days", "days", bounded=True)
+    if (shares.n[0] != np.round(shares.n[0])).any():
+        data.refuse(
+            options.of or "days", int((shares.n[0] != np.round(shares.n[0])).argmax()), "must be a whole number"
+        )
+    used = np.isfinite(shares.k[0]) & np.isfinite(shares.n[0])
+    arms, arm, found = data.arms(np.arange(len(used)), options.arm, options.factors)
+    effects, levels = effect_levels(arms, options.factors, found, options.reference)
+    therapist = np.full(len(used), -1, dtype=np.int64)
+    if options.therapist is not None:
+        data.need(options.therapist)
+        therapist = therapist_codes(data.frame[options.therapist].to_numpy())
+    columns = shares.covariates[0][used]
+    counted = InteractionData(
+        y=shares.k[0][used, None], days=(float("nan"),), effects=effects,
+        roles=roles_of(effects, options.factors, asked), x=levels[arm[used]], levels=levels, baseline=None,
+        covariates=columns, covariate_names=tuple(f"column {k + 1}" for k in range(columns.shape[1])), arms=arms,
+        arm=arm[used], therapist=_renumbered(therapist[used]), unit_sd=1.0, target_day=float("nan"),
+        better=options.better or "higher", factors=tuple(options.factors), trials_of=shares.n[0][used],
+        left_out=int((~used).sum()),
+    )  # fmt: skip
+    return _with_unit(counted, asked, str(path))
+
+
+def effect_levels(
+    arms: tuple[str, ...], factors: Sequence[str], levels: Sequence[Sequence[int]], reference: str | None
+) -> tuple[tuple[str, ...], Floats]:
+    """Names of the effects and where each acts, (arm, effect): the terms of a 2×2, or arms against the reference."""
+    names = tuple(name for name, _ in contrasts(arms, tuple(factors), reference))
+    if factors:
+        of = np.array(levels, dtype=np.float64)
+        return names, np.concatenate([of, of.prod(axis=1, keepdims=True)], axis=1) if len(factors) == 2 else of
+    right = arms.index(reference if reference is not None else arms[0])
+    return names, np.delete(np.eye(len(arms)), right, axis=1)
+
+
+def roles_of(effects: tuple[str, ...], factors: Sequence[str], asked: Asked) -> tuple[Role, ...]:
+    """The role of each effect, which picks its prior: in a 2×2 drug, therapy, interaction; else therapy."""
+    two: tuple[Role, ...] = ("drug", "therapy", "interaction")
+    one: Role = "therapy"
+    usual = two if len(factors) == 2 else tuple(one for _ in effects)
+    if not asked.roles:
+        return usual
+    unknown = [role for role in asked.roles if role not in ROLES]
+    if unknown or len(asked.roles) != len(effects):
+        shown = ",".join(asked.roles)
+        raise ScenarioError(f"--role = {shown!r}: must name {', '.join(ROLES)} for each of {', '.join(effects)}")
+    return tuple(role for said in asked.roles for role in ROLES if role == said)
+
+
+def _column_names(trials: Trials) -> tuple[str, ...]:
+    names: list[str] = []
+    for name, covariate in trials.covariates.items():
+        names += [f"{name} {level}" for level in covariate.levels[1:]] if covariate.levels else [name]
+    return tuple(names)
+
+
+def _renumbered(therapist: Indices) -> Indices:
+    """Codes without gaps: some treated only patients who were never seen."""
+    known = np.unique(therapist[therapist >= 0])
+    return np.where(therapist >= 0, np.searchsorted(known, therapist), -1).astype(np.int64)

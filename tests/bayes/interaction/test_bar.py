@@ -1,0 +1,76 @@
+"""The posterior of the 2×2 under a flat prior against REML on the same data (R's mmrm, tests/data/reference.json)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kaptrial.analyse.real import Options
+from kaptrial.bayes.effects import named
+from kaptrial.bayes.interaction import gaussian
+from kaptrial.bayes.interaction.fit import fit
+from kaptrial.bayes.interaction.reading import Asked, from_file
+
+DATA = Path(__file__).parents[2] / "data"
+OPTIONS = Options(factors=("ketamine", "therapy"), covariates=("site",), target_day=28)
+
+
+def the_trial():
+    return from_file(DATA / "factorial_intermittent.csv", OPTIONS, Asked())
+
+
+def under(name, data):
+    return named(name, roles=data.roles, days=data.days, unit=data.unit_sd, better=data.better)
+
+
+def compare(draws):
+    """Posterior of the interaction at day 28 less REML's estimate, in SE, the ratio of SDs less 1, and their MCSEs."""
+    import arviz as az
+
+    terms = json.loads((DATA / "reference.json").read_text())["factorial_mmrm"]["satterthwaite"]["terms"]
+    reference = terms["ketamine:therapy@28"]
+    se = reference["se"]
+    off, wider = (draws.mean() - reference["estimate"]) / se, draws.std() / se - 1
+    return off, float(az.mcse(draws)) / se, wider, float(az.mcse(draws, method="sd")) / se
+
+
+def test_flat_prior_is_reml():
+    data = the_trial()
+    posterior = fit(gaussian.model(data), [under("flat", data)], seed=1)[0]
+    assert not posterior.diagnostics.failures
+    assert posterior.reruns == 0
+    off, mcse, wider, mcse_sd = compare(posterior.named["effect"][..., 2, 3])
+    assert abs(off) <= 0.03 + 4 * mcse
+    assert abs(wider) <= 0.03 + 4 * mcse_sd
+    # Without the allowance these would be missed only by a posterior that is another: 4,000 draws have MCSE .015.
+    assert mcse < 0.03
+    assert mcse_sd < 0.03
+
+
+@pytest.mark.validation
+def test_flat_prior_is_reml_without_monte_carlo_error():
+    data = the_trial()
+    posterior = fit(gaussian.model(data), [under("flat", data)], seed=2, draws=20_000)[0]
+    off, mcse, wider, mcse_sd = compare(posterior.named["effect"][..., 2, 3])
+    print(f"off {off:.4f} SE (MCSE {mcse:.4f}), SD/SE - 1 = {wider:.4f} (MCSE {mcse_sd:.4f})")
+    assert abs(off) <= 0.01 + 4 * mcse
+    assert abs(wider) <= 0.02 + 4 * mcse_sd
+
+
+@pytest.mark.validation
+def test_pymc_draws_the_same():
+    data = the_trial()
+    own = fit(gaussian.model(data), [under("evidence", data)], seed=1, draws=4000)[0]
+    theirs = fit(gaussian.model(data), [under("evidence", data)], seed=2, draws=4000, engine="pymc")[0]
+    for name in ("effect", "means", "slopes", "coefficients", "sds", "correlations"):
+        import arviz as az
+
+        for one, other in zip(
+            *(p.named[name].reshape(4, 4000, -1).transpose(2, 0, 1) for p in (own, theirs)), strict=True
+        ):
+            error = np.hypot(float(az.mcse(one)), float(az.mcse(other)))
+            # 56 comparisons: 4 SE leaves .4 % for a false alarm.
+            assert abs(one.mean() - other.mean()) <= 4 * error, name
