@@ -12,7 +12,7 @@ from kaptrial.bayes.fast import CoefficientPrior, Scales, Terms, posterior
 pytestmark = pytest.mark.validation
 
 SHAPE = np.array([0, 0.25, 0.5, 0.75, 1.0])
-N_DATA, CHAINS, DRAWS = 20, 4, 40_000
+N_DATA, CHAINS, DRAWS = 20, 4, 70_000
 
 
 def trials(seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -51,7 +51,7 @@ def footer(figure: Figure, provenance: Mapping[str, Any]) -> None:
     figure.supxlabel(text, fontsize=6, color="0.45", x=0.99, ha="right")
 
 
-def _label_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]], least_gap: float = 0.07) -> None:
+def label_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]], least_gap: float = 0.07) -> None:
     """Write (x, y, text, colour) to the right of each line's end, pushed apart where they would overlap."""
     low, high = axes.get_ylim()
     span = high - low
@@ -95,7 +95,7 @@ def trajectories(
         strip.plot(arm["sessions"], [y - 0.2] * len(arm["sessions"]), "o", markersize=3.2, mfc="white", mec=colour)
     axes.set_ylabel(unit)
     axes.set_title(textwrap.fill(title, 72))
-    _label_ends(axes, ends)
+    label_ends(axes, ends)
     strip.set_ylim(-0.6, len(arms) - 0.4)
     strip.set_yticks(range(len(arms)), [arm["label"] for arm in reversed(arms)], fontsize=7)
     strip.tick_params(axis="y", length=0)
@@ -165,7 +165,7 @@ def power_curve(rows: Rows, path: str, *, title: str, provenance: Mapping[str, A
     _power_axis(axes)
     axes.set_xlabel(PATH_NAMES.get(path, path))
     axes.set_title(title)
-    _label_ends(axes, ends)
+    label_ends(axes, ends)
     footer(figure, provenance)
     return figure
 
@@ -216,7 +216,7 @@ def by_day(rows: Rows, *, unit: str, title: str, provenance: Mapping[str, Any]) 
         else:
             axes.axhline(0, color="0.7", linewidth=0.8)
             axes.set_ylabel(f"True contrast ({unit})")
-        _label_ends(axes, ends)
+        label_ends(axes, ends)
     contrast.set_title(title)
     power.set_title("Power, with its 95 % Monte Carlo band")
     footer(figure, provenance)

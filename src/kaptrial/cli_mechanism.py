@@ -1,0 +1,67 @@
+"""`kaptrial mechanism …`: the response model fitted to a trial, one mechanism at a time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kaptrial import __version__
+from kaptrial.cli_reading import JsonFile, ScenarioFile, Seed, Settings, load
+
+
+def mechanism(
+    scenario: ScenarioFile,
+    data: Annotated[
+        Path | None, typer.Option(metavar="DATA.csv", help="The trial's scores; else one is simulated.")
+    ] = None,
+    patient: str = "patient",
+    arm: str = "arm",
+    day: str = "day",
+    score: str = "score",
+    baseline: str = "baseline",
+    seed: Seed = 1,
+    settings: Settings = None,
+    draws: Annotated[int, typer.Option(min=200, max=100_000, help="Draws of each of four chains.")] = 1000,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="DIR", help="Write tables and figures.")
+    ] = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Does therapy add, work through the window, or slow the decay: what the data say of each, and which fits.
+
+    SCENARIO gives the arms' doses and sessions and what is held fixed. A 2×2 reads its factors' columns from DATA.csv.
+    """
+    from kaptrial.bayes.mechanism.fit import fit
+    from kaptrial.report import files
+    from kaptrial.report.mechanism_words import show_mechanism
+    from kaptrial.simulate import simulate
+    from kaptrial.spec.files import scenario_hash
+    from kaptrial.trials import read_csv
+
+    loaded = load(scenario, settings)
+    if json_file is not None:
+        files.check_writable(json_file)
+    if output is not None:
+        files.check_writable(output / "results.json")
+    if data is None:
+        trials = simulate(loaded, seed=seed, replicates=1)
+    else:
+        trials = read_csv(
+            data, patient=patient, arm=arm, day=day, score=score, baseline=baseline, factors=loaded.factors
+        )  # fmt: skip
+    found = fit(loaded, trials, seed=seed, draws=draws, say=lambda text: typer.echo(text, err=True))
+    provenance = {
+        "version": __version__, "scenario": scenario.name, "scenario_sha256": scenario_hash(loaded),
+        "title": loaded.title, "data": data.name if data else f"one trial simulated under seed {seed}", "seed": seed,
+        "draws": 4 * draws,
+    }  # fmt: skip
+    show_mechanism(found, provenance)
+    if json_file is not None:
+        files.write_json(json_file, provenance | {"ranking": found.ranking, "why_not": found.why_not}, found.rows)
+    if output is not None:
+        from kaptrial.report.mechanism_pack import write_mechanism
+
+        write_mechanism(output, loaded, found, provenance)
+        typer.echo(f"wrote tables and figures to {output}")

@@ -1,0 +1,83 @@
+"""Figures of fitted mechanisms: prior against posterior of each parameter, and the fitted course on the data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from kaptrial.report.figures import COLOURS, DOUBLE, label_ends, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def contraction(
+    rows: Sequence[Mapping[str, Any]], names: Mapping[str, str], *, provenance: Mapping[str, Any]
+) -> Figure:
+    """95 % intervals of prior (grey) and posterior of every parameter, models side by side, with the contraction."""
+    parameters = [name for name in names if any(row["parameter"] == name for row in rows)]
+    variants = list(dict.fromkeys(row["variant"] for row in rows))
+    columns = 3
+    n_rows = -(-len(parameters) // columns)
+    figure, grid = new_figure(DOUBLE, 0.9 + 1.15 * n_rows, rows=n_rows, columns=columns)
+    for axes, name in zip(grid.ravel(), parameters, strict=False):
+        mine = [row for row in rows if row["parameter"] == name]
+        for row in mine:
+            i = variants.index(row["variant"])
+            axes.plot(
+                [row["prior_lower"], row["prior_upper"]], [-i, -i], color="0.85", linewidth=5, solid_capstyle="butt"
+            )
+            axes.plot([row["lower"], row["upper"]], [-i, -i], color=COLOURS[i])
+            axes.plot(row["median"], -i, "o", color=COLOURS[i], markersize=3.5)
+            text = f"{row['variant']}, {100 * row['contraction']:.0f} %"
+            axes.annotate(
+                text, (0.99, -i + 0.18), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=5.8,
+                color=COLOURS[i],
+            )  # fmt: skip
+        axes.set_ylim(-len(variants) + 0.6, 0.75)
+        axes.set_yticks([])
+        axes.spines["left"].set_visible(False)
+        axes.set_title(names[name], fontsize=7.5)
+    for axes in grid.ravel()[len(parameters) :]:
+        axes.set_visible(False)
+    figure.suptitle("Grey: prior, 95 %. Line: posterior, 95 %, and by how much the data narrowed it", fontsize=8.5,
+                    x=0.01, ha="left")  # fmt: skip
+    _footer(figure, provenance)
+    return figure
+
+
+def courses(
+    panels: Sequence[tuple[str, Sequence[Mapping[str, Any]]]], days: Sequence[float], *, unit: str,
+    provenance: Mapping[str, Any],
+) -> Figure:  # fmt: skip
+    """One panel a mechanism. `panels`: (name, arms), an arm with `label`, `mean`, `lower`, `upper` (day,) of the fitted
+    course and `seen`, `seen_low`, `seen_high`, the observed means with 95 % intervals."""
+    figure, grid = new_figure(DOUBLE, 2.9, columns=len(panels), sharey=True)
+    for axes, (name, arms) in zip(grid[0], panels, strict=True):
+        ends = []
+        for i, arm in enumerate(arms):
+            colour = COLOURS[i % len(COLOURS)]
+            axes.fill_between(days, arm["lower"], arm["upper"], color=colour, alpha=0.15, linewidth=0)
+            axes.plot(days, arm["mean"], color=colour)
+            shifted = [day + (i - (len(arms) - 1) / 2) * 0.012 * max(days) for day in days]
+            low = [a - b for a, b in zip(arm["seen"], arm["seen_low"], strict=True)]
+            high = [b - a for a, b in zip(arm["seen"], arm["seen_high"], strict=True)]
+            axes.errorbar(shifted, arm["seen"], yerr=[low, high], fmt="o", markersize=2.8, elinewidth=0.7, color=colour)
+            ends.append((days[-1], arm["mean"][-1], arm["label"], colour))
+        axes.set_title(name)
+        axes.set_xlabel("Day")
+    grid[0, 0].set_ylabel(unit)
+    label_ends(grid[0, -1], ends)
+    figure.suptitle(
+        "Line and band: fitted mean course, 95 %. Points: observed means, 95 %", fontsize=8.5, x=0.01, ha="left"
+    )
+    _footer(figure, provenance)
+    return figure
+
+
+def _footer(figure: Figure, provenance: Mapping[str, Any]) -> None:
+    text = (
+        f"kaptrial {provenance['version']}, {provenance['data']}, {provenance['draws']} draws, "
+        f"seed {provenance['seed']}, scenario {provenance['scenario_sha256'][:8]}"
+    )
+    figure.supxlabel(text, fontsize=6, color="0.45", x=0.99, ha="right")

@@ -1,0 +1,59 @@
+"""The folder a mechanism fit writes: tables, figures, and the draws as netCDF."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kaptrial.report.files import write_bytes, write_json, write_text
+from kaptrial.report.mechanism_figures import contraction, courses
+from kaptrial.report.mechanism_words import NAMES
+from kaptrial.report.pack import save
+from kaptrial.spec.files import dump
+
+if TYPE_CHECKING:
+    from kaptrial.bayes.mechanism.fit import MechanismFit
+    from kaptrial.spec.scenario import Scenario
+
+
+def write_mechanism(folder: Path, scenario: Scenario, found: MechanismFit, provenance: dict[str, Any]) -> None:
+    """scenario.yaml, results.json and .csv, ranking.csv, the figures `contraction` and `courses`, draws_*.nc."""
+    import pandas as pd
+
+    write_text(folder / "scenario.yaml", dump(scenario))
+    write_json(folder / "results.json", provenance | {"ranking": found.ranking, "why_not": found.why_not}, found.rows)
+    write_text(folder / "results.csv", pd.DataFrame(found.rows).to_csv(index=False))
+    if found.ranking is not None:
+        write_text(folder / "ranking.csv", pd.DataFrame(found.ranking).to_csv(index=False))
+    save(folder, "contraction", contraction(found.rows, NAMES, provenance=provenance))
+    save(folder, "courses", courses(*_panels(scenario, found), unit=_unit(scenario), provenance=provenance))
+    for fit in found.variants:
+        name = f"draws_{fit.name.replace(' ', '_')}.nc"
+        write_bytes(folder / name, partial(fit.tree.to_netcdf, engine="h5netcdf"))
+
+
+def _unit(scenario: Scenario) -> str:
+    return f"{scenario.outcome.scale}, mean score"
+
+
+def _panels(scenario: Scenario, found: MechanismFit) -> tuple[list[tuple[str, list[dict[str, Any]]]], list[float]]:
+    scores, days = found.scores, list(found.course.days)
+    panels = []
+    for fit in found.variants:
+        arms = []
+        for a, arm in enumerate(scenario.arms):
+            drawn, own = fit.course[:, a], scores.y[scores.arm == a]
+            n = np.isfinite(own).sum(axis=0)
+            mean, se = np.nanmean(own, axis=0), np.nanstd(own, axis=0, ddof=1) / np.sqrt(n)
+            low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
+            arms.append(
+                {
+                    "label": arm.label.replace(", then ", " +\n"), "mean": drawn.mean(axis=0), "lower": low,
+                    "upper": high, "seen": mean, "seen_low": mean - 1.96 * se, "seen_high": mean + 1.96 * se,
+                }
+            )  # fmt: skip
+        panels.append((fit.name, arms))
+    return panels, days
