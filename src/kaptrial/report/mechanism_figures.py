@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,31 +16,32 @@ def contraction(
     rows: Sequence[Mapping[str, Any]], names: Mapping[str, str], *, provenance: Mapping[str, Any]
 ) -> Figure:
     """95 % intervals of prior (grey) and posterior of every parameter, models side by side, with the contraction."""
-    parameters = [name for name in names if any(row["parameter"] == name for row in rows)]
     variants = list(dict.fromkeys(row["variant"] for row in rows))
-    columns = 3
-    n_rows = -(-len(parameters) // columns)
-    figure, grid = new_figure(DOUBLE, 0.9 + 1.15 * n_rows, rows=n_rows, columns=columns)
-    for axes, name in zip(grid.ravel(), parameters, strict=False):
-        mine = [row for row in rows if row["parameter"] == name]
-        for row in mine:
-            i = variants.index(row["variant"])
-            axes.plot(
-                [row["prior_lower"], row["prior_upper"]], [-i, -i], color="0.85", linewidth=5, solid_capstyle="butt"
-            )
-            axes.plot([row["lower"], row["upper"]], [-i, -i], color=COLOURS[i])
-            axes.plot(row["median"], -i, "o", color=COLOURS[i], markersize=3.5)
-            text = f"{row['variant']}, {100 * row['contraction']:.0f} %"
-            axes.annotate(
-                text, (0.99, -i + 0.18), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=5.8,
-                color=COLOURS[i],
-            )  # fmt: skip
-        axes.set_ylim(-len(variants) + 0.6, 0.75)
-        axes.set_yticks([])
-        axes.spines["left"].set_visible(False)
-        axes.set_title(names[name], fontsize=7.5)
-    for axes in grid.ravel()[len(parameters) :]:
-        axes.set_visible(False)
+    of = {name: [row for row in rows if row["parameter"] == name] for name in names}
+    # Above what every model has, below what one has.
+    shared = [name for name in names if len(of[name]) == len(variants)]
+    single = [name for name in names if 0 < len(of[name]) < len(variants)]
+    columns = max(len(shared), len(single))
+    figure, grid = new_figure(DOUBLE, 3.1, rows=2, columns=columns, height_ratios=[len(variants), 1.2])
+    for line, parameters in zip(grid, (shared, single), strict=True):
+        for axes, name in zip(line, parameters, strict=False):
+            for i, row in enumerate(of[name]):
+                colour = COLOURS[variants.index(row["variant"])]
+                before, after = (row["prior_lower"], row["prior_upper"]), (row["lower"], row["upper"])
+                axes.plot(before, [-i, -i], color="0.85", linewidth=5, solid_capstyle="butt")
+                axes.plot(after, [-i, -i], color=colour)
+                axes.plot(row["median"], -i, "o", color=colour, markersize=3.5)
+                text = f"{row['variant']}, {100 * row['contraction']:.0f} %"
+                axes.annotate(
+                    text, (0.99, -i + 0.2), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=5.8,
+                    color=colour,
+                )  # fmt: skip
+            axes.set_ylim(-len(of[name]) + 0.5, 0.75)
+            axes.set_yticks([])
+            axes.spines["left"].set_visible(False)
+            axes.set_title(textwrap.fill(names[name], 26), fontsize=7.5)
+        for axes in line[len(parameters) :]:
+            axes.set_visible(False)
     figure.suptitle("Grey: prior, 95 %. Line: posterior, 95 %, and by how much the data narrowed it", fontsize=8.5,
                     x=0.01, ha="left")  # fmt: skip
     _footer(figure, provenance)
@@ -52,8 +54,8 @@ def courses(
 ) -> Figure:  # fmt: skip
     """One panel a mechanism. `panels`: (name, arms), an arm with `label`, `mean`, `lower`, `upper` (day,) of the fitted
     course and `seen`, `seen_low`, `seen_high`, the observed means with 95 % intervals."""
-    figure, grid = new_figure(DOUBLE, 2.9, columns=len(panels), sharey=True)
-    for axes, (name, arms) in zip(grid[0], panels, strict=True):
+    figure, grid = new_figure(DOUBLE, 4.6, rows=2, columns=2, sharex=True, sharey=True)
+    for axes, (name, arms) in zip(grid.ravel(), panels, strict=True):
         ends = []
         for i, arm in enumerate(arms):
             colour = COLOURS[i % len(COLOURS)]
@@ -65,9 +67,12 @@ def courses(
             axes.errorbar(shifted, arm["seen"], yerr=[low, high], fmt="o", markersize=2.8, elinewidth=0.7, color=colour)
             ends.append((days[-1], arm["mean"][-1], arm["label"], colour))
         axes.set_title(name)
+        if axes in grid[:, 1]:
+            label_ends(axes, ends, least_gap=0.085)
+    for axes in grid[1]:
         axes.set_xlabel("Day")
-    grid[0, 0].set_ylabel(unit)
-    label_ends(grid[0, -1], ends)
+    for axes in grid[:, 0]:
+        axes.set_ylabel(unit)
     figure.suptitle(
         "Line and band: fitted mean course, 95 %. Points: observed means, 95 %", fontsize=8.5, x=0.01, ha="left"
     )

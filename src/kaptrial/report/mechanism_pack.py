@@ -51,7 +51,7 @@ def _panels(scenario: Scenario, found: MechanismFit) -> tuple[list[tuple[str, li
             low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
             arms.append(
                 {
-                    "label": arm.label.replace(", then ", " +\n"), "mean": drawn.mean(axis=0), "lower": low,
+                    "label": arm.label.replace(", then ", " + "), "mean": drawn.mean(axis=0), "lower": low,
                     "upper": high, "seen": mean, "seen_low": mean - 1.96 * se, "seen_high": mean + 1.96 * se,
                 }
             )  # fmt: skip
