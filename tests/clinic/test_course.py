@@ -152,6 +152,9 @@ def test_few_therapists_make_sessions_late_and_the_caseload_makes_patients_wait(
     key = ("kept", "treated", "promised sessions in window")
     assert tight.values[key] < 0.4 < ample.values[key]
     assert tight.bottleneck == "therapists"
+    waited = ("waiting", "treated", "days to a place with a therapist, mean")
+    assert tight.values[waited] > 1
+    assert ample.values[waited] == 0
     assert ample.bottleneck == "recruitment"
     assert tight.values["utilisation", "therapists", "share"] > 0.8
 

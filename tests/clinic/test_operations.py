@@ -38,7 +38,7 @@ def run(*arguments: object) -> None:
 
 def test_workers_do_not_change_a_byte(tmp_path):
     path = tmp_path / "trial.yaml"
-    path.write_text(yaml.safe_dump(clinic_raw(n_per_arm=10)))
+    path.write_text(yaml.safe_dump(clinic_raw(n_per_arm=6)))
     for workers in (1, 2):
         folder = tmp_path / str(workers)
         run("clinic", path, "--replicates", 40, "--workers", workers, "-o", folder, "--json", folder / "out.json")
@@ -99,11 +99,10 @@ def test_the_cheapest_plan_that_is_enough_is_found():
         Cell(scenario=build(with_settings(raw, {"clinic.sites[0].therapists.shift": n})), columns={"n": n})
         for n in (8, 1, 3)
     ]
-    every = compare(cells, seed=1, replicates=64)
-    powers = {row["n"]: row["power"] for row in every}
-    assert powers[1] < powers[3]
-    target = (powers[1] + powers[3]) / 2
+    target = 0.7
     rows = {row["n"]: row for row in compare(cells, seed=1, replicates=64, target=Target(power=target))}
+    print({n: row["power"] for n, row in rows.items()})
+    assert rows[1]["power"] < target <= rows[3]["power"]
     assert [n for n, row in rows.items() if row["chosen"]] == [3]
     assert rows[8]["power"] is None  # dearer than what is enough
     assert rows[1]["cost"] < rows[3]["cost"] < rows[8]["cost"]
@@ -132,7 +131,7 @@ def test_plans_are_compared_from_the_command_line(tmp_path):
     path.write_text(yaml.safe_dump(tight_raw()))
     run(
         "clinic", path, "--vary", "clinic.sites[0].therapists.shift=1,3", "--power", 0.3, "--months", 60,
-        "--replicates", 64, "-o", tmp_path / "out", "--json", tmp_path / "rows.json",
+        "--replicates", 16, "-o", tmp_path / "out", "--json", tmp_path / "rows.json",
     )  # fmt: skip
     rows = json.loads((tmp_path / "rows.json").read_text())["results"]
     assert {"power", "power_mcse", "in_window", "months", "cost", "bottleneck", "chosen"} <= set(rows[0])

@@ -116,6 +116,9 @@ def _waits(s: Scenario, c: Course) -> dict[Key, float]:
         if len(wait):
             found["waiting", arm.id, "days to the first infusion, mean"] = float(wait.mean())
             found["waiting", arm.id, "days to the first infusion, 90th percentile"] = float(np.quantile(wait, 0.9))
+        place = c.place_wait[(c.arm == a) & ~np.isnan(c.place_wait)]
+        if len(place):
+            found["waiting", arm.id, "days to a place with a therapist, mean"] = float(place.mean())
     return found
 
 
@@ -193,6 +196,8 @@ def _use(clinic: Clinic, c: Course) -> tuple[dict[str, float], dict[Key, float]]
         busy[key] = busy.get(key, 0.0) + work
         free[key] = free.get(key, 0.0) + room
         waits.setdefault(use.kind, []).extend([*(service[2] for service in use.services), *use.turned_away])
+    # A place with a therapist is waited for like a session.
+    waits.get("therapists", []).extend(c.place_wait[~np.isnan(c.place_wait)])
     found: dict[Key, float] = {}
     for (kind, i), work in busy.items():
         room = free[kind, i]

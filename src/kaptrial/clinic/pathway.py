@@ -37,7 +37,7 @@ class Patient:
     `leaves`: when the patient drops out, brought forward to now by giving up waiting, at `patience` at the latest.
     `luck`: uniforms, a list for each treatment event and then each visit. `given`, `due`: a start for each treatment
     event, NaN if there was none; `settled`: whether it was given or missed, and not left open by leaving. `seen`: as
-    `given` for visits. `zero`: the patient's own day 0.
+    `given` for visits. `zero`: the patient's own day 0. `place_wait`: days until there was a place with a therapist.
     """
 
     number: int
@@ -57,6 +57,7 @@ class Patient:
     gave_up: bool = False
     begun: float = NEVER
     ended: float = NEVER
+    place_wait: float = NEVER
     therapists: Counter[int] = field(default_factory=Counter)
     first_therapist: int = -1
 
@@ -129,7 +130,7 @@ def _doses(env: simpy.Environment, p: Patient, rules: Rules, place: Any) -> Proc
         for attempt in range(rules.doses.attempts):
             if ask > env.now:
                 yield env.timeout(ask - env.now)
-            if p.leaves <= env.now or ask > latest:
+            if p.leaves <= env.now or max(ask, env.now) > latest:
                 break
             u = p.luck[j][attempt]
             start = NEVER
@@ -166,6 +167,7 @@ def _note(event: int, u: float, rules: Keeping) -> int:
 
 def _sessions(env: simpy.Environment, p: Patient, rules: Rules, team: Team, place: simpy.Event) -> Process:
     came = yield from _wait(env, p, place)
+    p.place_wait = env.now - p.randomised
     if not came:
         return
     mine: Caseload = place.value  # type: ignore[assignment]  # simpy's events hold anything
@@ -201,7 +203,7 @@ def _sessions(env: simpy.Environment, p: Patient, rules: Rules, team: Team, plac
         for attempt in range(keep.attempts):
             if ask > env.now:
                 yield env.timeout(max(min(ask, p.leaves) - env.now, 0.0))
-            if p.leaves <= env.now or ask > latest:
+            if p.leaves <= env.now or max(ask, env.now) > latest:
                 break
             u = p.luck[e][attempt]
             if u >= keep.either or u < keep.no_show:
@@ -241,7 +243,7 @@ def _visits(env: simpy.Environment, p: Patient, rules: Rules) -> Process:
         for attempt in range(keep.attempts):
             if ask > env.now:
                 yield env.timeout(max(min(ask, p.leaves) - env.now, 0.0))
-            if p.leaves <= env.now or ask > latest:
+            if p.leaves <= env.now or max(ask, env.now) > latest:
                 break
             u = p.luck[n_events + v][attempt]
             if u >= keep.either or u < keep.no_show:

@@ -59,7 +59,7 @@ class Course:
 
     `given`, `due`, `settled`: (patient, treatment event), doses first; NaN: not given, or never due because the patient
     had left; `settled` tells one from the other. `seen`, `visit_settled`: (patient, visit). `begun`: first infusion.
-    `zero`: the patients' own day 0.
+    `zero`: the patients' own day 0. `place_wait`: days until there was a place with a therapist, or NaN.
     """
 
     replicate: int
@@ -69,6 +69,7 @@ class Course:
     randomised: Floats
     begun: Floats
     zero: Floats
+    place_wait: Floats
     ended: Floats
     end: Indices
     therapist: Indices
@@ -166,6 +167,7 @@ def _course(
         randomised=randomised,
         begun=np.array([p.begun for p in patients]),
         zero=np.array([p.zero for p in patients]),
+        place_wait=np.array([p.place_wait for p in patients]),
         ended=np.array([p.ended for p in patients]),
         end=np.array([_end(p) for p in patients]),
         therapist=np.array([_main_therapist(p) for p in patients]),

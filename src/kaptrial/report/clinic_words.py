@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 TITLES = {
     "milestones": "How long it takes",
     "flow": "Patients",
-    "waiting": "Waiting for the first infusion",
+    "waiting": "Waiting",
     "kept": "Of what came due",
     "utilisation": "How busy, until the last patient is in; days waited for each",
     "therapists": "Therapists and their patients",
