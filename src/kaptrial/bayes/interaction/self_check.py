@@ -1,0 +1,98 @@
+"""Simulation-based calibration of the interaction models on a reduced trial: do they find what made their data?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from kaptrial.bayes import sbc
+from kaptrial.bayes.effects import named
+from kaptrial.bayes.interaction.data import Floats, InteractionData
+from kaptrial.bayes.interaction.forward import draw_prior, replicate_scores
+from kaptrial.bayes.interaction.model import InteractionModel
+from kaptrial.bayes.interaction.models import ModelOptions, model_of
+from kaptrial.bayes.interaction.sample import compiled, draw
+from kaptrial.bayes.interaction.scales import prior_data
+
+# Every likelihood, covariance and option that ships, each in one model.
+MODELS = {
+    "scores, unstructured": ModelOptions(covariance="unstructured"),
+    "scores, random slopes, residuals by arm": ModelOptions(covariance="random", residual="by_arm"),
+    "response": ModelOptions(likelihood="binary"),
+    "days of success": ModelOptions(likelihood="abstinent_days"),
+}
+PRIOR = "additive_shrinkage"  # a mixture, so that its parts are calibrated, too
+RANKED_DRAWS = 63
+CHAINS, TUNE, DRAWS = 2, 500, 500
+
+
+def reduced(options: ModelOptions) -> InteractionData:
+    """A 2×2 of 40 patients with gaps, a covariate and three therapists; its scores only stand for their places."""
+    rng = np.random.default_rng(0)
+    n, days = 40, ((1.0, 7.0, 28.0) if options.likelihood != "abstinent_days" else (180.0,))
+    levels = np.array([[0, 0, 0], [0, 1, 0], [1, 0, 0], [1, 1, 1]], dtype=np.float64)
+    arm = np.arange(n) % 4
+    y = 20 + 6 * rng.standard_normal((n, len(days)))
+    if options.likelihood == "binary":
+        y = (y > 20).astype(np.float64)
+    if options.likelihood == "abstinent_days":
+        y = np.clip(np.round(90 + 40 * (y - 20) / 6), 0, 180)
+    else:
+        y[:, 1:][rng.random((n, len(days) - 1)) < 0.2] = np.nan
+    return InteractionData(
+        y=y, days=days, effects=("ketamine", "therapy", "ketamine:therapy"), roles=("drug", "therapy", "interaction"),
+        x=levels[arm], levels=levels, baseline=rng.normal(30, 5, n), covariates=rng.normal(40, 10, n)[:, None],
+        covariate_names=("age",), arms=("00", "01", "10", "11"), arm=arm,
+        therapist=np.where(levels[arm, 1] == 1, np.arange(n) // 4 % 3, -1), target_day=days[-1],
+        unit_sd=6.0 if options.likelihood == "normal" else 1.0, better="lower", factors=("ketamine", "therapy"),
+        trials_of=np.full(n, 180.0) if options.likelihood == "abstinent_days" else None,
+    )  # fmt: skip
+
+
+def ranks(name: str, n_fits: int, *, seed: int, say: Callable[[str], None] = lambda _: None) -> pd.DataFrame:
+    """Ranks (fit, parameter) of prior draws among thinned posterior draws of one of MODELS, with divergences."""
+    options = MODELS[name]
+    data = reduced(options)
+    model = model_of(data, options)
+    prior = named(PRIOR, roles=data.roles, days=data.days, unit=data.unit_sd)
+    rng = np.random.default_rng(np.random.SeedSequence([seed, list(MODELS).index(name)]))
+    truths = draw_prior(model, prior, n_fits, rng)
+    trials = np.where(data.seen, replicate_scores(model, truths, rng), 0.0)
+    ready = compiled(model, prior)
+    rows = []
+    for i in range(n_fits):
+        given = ready.with_data(scores=trials[i], **prior_data(prior, len(prior.components)))
+        found = draw(given, seed=seed + i, draws=DRAWS, tune=TUNE, chains=CHAINS, target_accept=0.95)
+        kept = found.flat[np.linspace(0, len(found.flat) - 1, RANKED_DRAWS).round().astype(np.int64)]
+        rows.append(_row(model, truths[i], kept) | {"fit": i, "divergences": found.divergences})
+        if (i + 1) % 20 == 0:
+            say(f"{name}: {i + 1} of {n_fits} fits")
+    return pd.DataFrame(rows)
+
+
+def ranked(table: pd.DataFrame) -> list[str]:
+    """The parameters that were ranked."""
+    return [str(name) for name in table if name not in ("fit", "divergences")]
+
+
+def outside(table: pd.DataFrame) -> list[str]:
+    """Parameters whose ranks leave their simultaneous band at level 1 − .05/m."""
+    names = ranked(table)
+    level = 1 - 0.05 / len(names)
+    return [name for name in names if not sbc.inside(table[name].to_numpy(), RANKED_DRAWS, level)]
+
+
+def _row(model: InteractionModel, truth: Floats, draws: Floats) -> dict[str, Any]:
+    """Ranks of every named parameter, and of what is made of them: effects and SDs as users see them."""
+    true, found = model.natural(truth[None]), model.natural(draws)
+    row = {}
+    for name, values in found.items():
+        if name in ("arm_mean", "covariance"):
+            continue
+        flat = values.reshape(len(values), -1)
+        for k, one in enumerate(true[name].reshape(-1)):
+            row[f"{name}[{k}]" if flat.shape[1] > 1 else name] = sbc.rank(float(one), flat[:, k])
+    return row
