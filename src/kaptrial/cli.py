@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from kaptrial import __version__, cli_clinic, cli_decide, cli_evidence, cli_mechanism
+from kaptrial import __version__, cli_clinic, cli_decide, cli_evidence, cli_fit, cli_mechanism
 from kaptrial.cli_reading import (
     JsonFile,
     ScenarioFile,
@@ -32,6 +32,7 @@ app = typer.Typer(
 app.add_typer(cli_evidence.app, name="evidence")
 app.command("clinic")(cli_clinic.clinic)
 app.command("decide")(cli_decide.decide)
+app.command("fit")(cli_fit.fit)
 app.command("mechanism")(cli_mechanism.mechanism)
 
 

@@ -37,8 +37,10 @@ def fit(
     progress: bool = False,
 ) -> list[Posterior]:  # fmt: skip
     """The posterior under each prior, compiled once. Under one seed a prior's draws do not depend on the others."""
-    ready = compiled(model, priors[0], most_components(priors)) if engine == "own" else None
-    return [_one(model, prior, ready, most_components(priors), seed, draws, progress) for prior in priors]
+    # Two at least, so that a prior's draws do not depend, to the last bit, on which others were asked for.
+    n_components = max(2, most_components(priors))
+    ready = compiled(model, priors[0], n_components) if engine == "own" else None
+    return [_one(model, prior, ready, n_components, seed, draws, progress) for prior in priors]
 
 
 def _one(

@@ -1,0 +1,80 @@
+"""Tables from which figures are drawn: densities, intervals, predictive bands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from scipy.stats import gaussian_kde
+
+from kaptrial.bayes.interaction.checks import Check
+from kaptrial.bayes.interaction.data import Floats
+from kaptrial.bayes.interaction.fit import Posterior
+
+# Points of a density, and how many prior SDs of it are worth showing beside a posterior.
+POINTS = 300
+
+
+def question(posterior: Posterior) -> dict[str, Any]:
+    """Prior and posterior density of the effect in question on the target day, on the scale of the model's effects.
+
+    `x`, `prior`, `posterior`: (point,); `lower`, `upper`, `median`; `name`, `day`, `sign` (of a benefit).
+    """
+    data = posterior.model.data
+    draws = _question_draws(posterior)
+    lower, median, upper = np.quantile(draws, [0.025, 0.5, 0.975])
+    reach = 2.2 * max(median - lower, upper - median)
+    x = np.linspace(min(median - reach, -0.2 * reach), max(median + reach, 0.2 * reach), POINTS)
+    return {
+        "x": x, "posterior": gaussian_kde(draws)(x), "prior": posterior.prior.density(_weights(posterior), x),
+        "lower": float(lower), "median": float(median), "upper": float(upper), "name": data.effects[data.question],
+        "day": data.target_day, "sign": data.sign,
+    }  # fmt: skip
+
+
+def forest(posteriors: Sequence[Posterior], probabilities: Sequence[float]) -> list[dict[str, Any]]:
+    """One row a prior: the central 95 % of the effect in question before and after, and the benefit's probability."""
+    found = []
+    for posterior, p in zip(posteriors, probabilities, strict=True):
+        share, mean, sd = posterior.prior.along(_weights(posterior))
+        before = _mixture_quantiles(share, mean, sd)
+        after = np.quantile(_question_draws(posterior), [0.025, 0.5, 0.975])
+        found.append({"prior": posterior.prior.name, "before": before, "after": after, "p": p})
+    return found
+
+
+def bands(check: Check) -> dict[str, list[Mapping[str, Any]]]:
+    """The rows of a check of means, by arm."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for row in check.rows:
+        if row["statistic"] == "mean":
+            found.setdefault(row["arm"], []).append(row)
+    return found
+
+
+def _question_draws(posterior: Posterior) -> Floats:
+    data = posterior.model.data
+    return posterior.named["effect"][..., data.question, data.target].ravel()
+
+
+def _weights(posterior: Posterior) -> Floats:
+    data = posterior.model.data
+    weights = np.zeros(len(posterior.prior.components[0].mean))
+    weights[data.question * len(data.days) + data.target] = 1.0
+    return weights
+
+
+def _mixture_quantiles(share: Floats, mean: Floats, sd: Floats) -> Floats:
+    """The 2.5, 50 and 97.5 % points of a mixture of normals, by bisection of its distribution function."""
+    from scipy.special import ndtr
+
+    found = []
+    for level in (0.025, 0.5, 0.975):
+        low, high = float((mean - 10 * sd).min()), float((mean + 10 * sd).max())
+        for _ in range(80):
+            middle = (low + high) / 2
+            below = float(share @ ndtr((middle - mean) / sd)) < level
+            low, high = (middle, high) if below else (low, middle)
+        found.append((low + high) / 2)
+    return np.array(found)

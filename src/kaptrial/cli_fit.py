@@ -1,0 +1,180 @@
+"""`kaptrial fit`: the posterior of the interaction in one trial, real or simulated."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kaptrial import __version__
+from kaptrial.cli_reading import JsonFile, Seed, choice
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from kaptrial.bayes.interaction.data import InteractionData
+    from kaptrial.bayes.interaction.fit import Posterior
+    from kaptrial.bayes.interaction.verdict import Verdict
+
+
+def fit(
+    data: Annotated[Path, typer.Argument(metavar="DATA.csv|SCENARIO", help="A trial, or a scenario to simulate.")],
+    patient: str = "patient",
+    arm: str = "arm",
+    reference: Annotated[str | None, typer.Option(help="Arm on the right of each contrast.")] = None,
+    day: str = "day",
+    score: Annotated[str | None, typer.Option(help="Column of the outcome.")] = None,
+    baseline: Annotated[str | None, typer.Option(help="Column of the baseline score; '' for none.")] = None,
+    factor: Annotated[
+        list[str] | None, typer.Option(help="Column coded 0/1; give two for a 2×2: the drug first, then the therapy.")
+    ] = None,
+    covariate: Annotated[list[str] | None, typer.Option(help="Covariate column; may be repeated.")] = None,
+    category: Annotated[list[str] | None, typer.Option(help="Covariate whose numbers are names of levels.")] = None,
+    therapist: Annotated[str | None, typer.Option(help="Column of the therapist; empty without one.")] = None,
+    of: Annotated[str | None, typer.Option("--of", "--days", help="Column of the days counted.")] = None,
+    target_day: Annotated[float | None, typer.Option(help="Day of the verdict; else the last.")] = None,
+    better: Annotated[str | None, typer.Option(help="Which way is better: lower or higher.")] = None,
+    best: Annotated[float, typer.Option(help="The best score, for response.")] = 0.0,
+    response_fraction: Annotated[float, typer.Option(min=0.01, max=1.0, help="Of the way to the best.")] = 0.5,
+    role: Annotated[
+        str | None, typer.Option(help="What each effect is: drug, therapy or interaction, with commas.")
+    ] = None,
+    prior: Annotated[str, typer.Option(help="Named priors with commas, or all (docs/bayes.md).")] = "weak",
+    likelihood: Annotated[str, typer.Option(help="normal, binary or abstinent_days.")] = "normal",
+    covariance: Annotated[str, typer.Option(help="Of scores: unstructured, random or intercept.")] = "unstructured",
+    residual: Annotated[str, typer.Option(help="Residual SDs of scores: common or by_arm.")] = "common",
+    margin: Annotated[float | None, typer.Option(min=0.0, help="Benefit that matters, in the outcome's unit.")] = None,
+    rope: Annotated[float | None, typer.Option(min=0.0, help="Half the width of what counts as none.")] = None,
+    unit_sd: Annotated[float | None, typer.Option(min=1e-9, help="The SD in which priors are stated.")] = None,
+    seed: Seed = 1,
+    draws: Annotated[int, typer.Option(min=100, max=100_000, help="Draws of each of 4 chains.")] = 1000,
+    engine: Annotated[str, typer.Option(help="own, or pymc: the same model, slow to compile.")] = "own",
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="DIR", help="Write tables, draws and figures.")
+    ] = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Bayesian interaction: is the combination more than the sum, given a prior; with diagnostics and checks."""
+    from kaptrial.analyse.real import Options
+    from kaptrial.bayes.interaction.checks import posterior_check, prior_check
+    from kaptrial.bayes.interaction.estimands import Limits, rows
+    from kaptrial.bayes.interaction.fit import fit as fit_model
+    from kaptrial.bayes.interaction.gaussian import COVARIANCES, RESIDUALS
+    from kaptrial.bayes.interaction.model import LIKELIHOODS
+    from kaptrial.bayes.interaction.models import ModelOptions, model_of
+    from kaptrial.bayes.interaction.reading import Asked
+    from kaptrial.bayes.interaction.sample import ENGINES
+    from kaptrial.bayes.interaction.verdict import verdict
+    from kaptrial.report import files, fit_words
+
+    chosen = ModelOptions(
+        likelihood=choice("--likelihood", likelihood, LIKELIHOODS),
+        covariance=choice("--covariance", covariance, COVARIANCES), residual=choice("--residual", residual, RESIDUALS),
+    )  # fmt: skip
+    sampler = choice("--engine", engine, ENGINES)
+    names = _priors(prior)
+    options = Options(
+        patient=patient, arm=arm, day=day, score=score, baseline=baseline, factors=tuple(factor or ()),
+        covariates=tuple(covariate or ()), categories=tuple(category or ()), therapist=therapist, of=of,
+        reference=reference, target_day=target_day, best=best, response_fraction=response_fraction,
+        better=None if better is None else choice("--better", better, ("lower", "higher")),
+    )  # fmt: skip
+    if json_file is not None:
+        files.check_writable(json_file)
+    if output is not None:
+        files.check_writable(output / "results.json")
+    roles = tuple(part.strip() for part in role.split(",")) if role else ()
+    asked = Asked(likelihood=chosen.likelihood, roles=roles, unit_sd=unit_sd)
+    trial = _trial(data, options, asked, seed)
+    model, limits = model_of(trial, chosen), Limits(margin=margin, rope=rope)
+    believed = [_named(name, trial) for name in names]
+    before = [prior_check(model, one, seed=seed) for one in believed]
+    if sys.stderr.isatty():
+        typer.echo(f"sampling under {', '.join(names)} …", err=True)
+    posteriors = fit_model(model, believed, seed=seed, draws=draws, engine=sampler)
+    after = [posterior_check(one, seed=seed) for one in posteriors]
+    verdicts = [verdict(one, limits) for one in posteriors]
+    table = [row for one in posteriors for row in rows(one, limits)]
+    provenance = _provenance(data, trial, posteriors, verdicts, seed, draws) | {
+        "likelihood": chosen.likelihood, "covariance": chosen.covariance, "residual": chosen.residual,
+        "margin": margin, "rope": rope, "engine": engine,
+        "options": {key: value for key, value in vars(options).items() if value != getattr(Options(), key)},
+    }  # fmt: skip
+    if len(posteriors) == 1:
+        fit_words.show_fit(posteriors[0], verdicts[0], table, before[0], after[0])
+    else:
+        for one, first, last in zip(verdicts, before, after, strict=True):
+            typer.echo(one.text)
+            for line in (*first.warnings, *last.warnings):
+                typer.echo(f"warning: {line}")
+        fit_words.show_sweep(posteriors, verdicts, table)
+    if json_file is not None:
+        files.write_json(json_file, provenance, table)
+    if output is not None:
+        from kaptrial.report.fit_pack import write_fit
+
+        write_fit(output, posteriors, verdicts, table, list(zip(before, after, strict=True)), limits, provenance)
+        typer.echo(f"wrote tables, draws and figures to {output}")
+
+
+def _trial(path: Path, options: Any, asked: Any, seed: int) -> InteractionData:
+    from kaptrial.analyse.real import Options
+    from kaptrial.bayes.interaction.reading import from_file, from_scenario
+    from kaptrial.spec.errors import ScenarioError
+
+    if path.suffix not in (".yaml", ".yml"):
+        return from_file(path, options, asked)
+    from kaptrial.spec.files import load
+
+    said = [name for name, value in vars(options).items() if value != getattr(Options(), name)]
+    if said:
+        raise ScenarioError(f"{path}: a scenario says its own columns, days and directions: {said[0]} goes with a file")
+    return from_scenario(load(path), asked, seed=seed, source=str(path))
+
+
+def _priors(text: str) -> tuple[str, ...]:
+    from kaptrial.bayes.effects import NAMES
+    from kaptrial.spec.errors import ScenarioError
+    from kaptrial.spec.sourced import nearest
+
+    if text.strip() == "all":
+        return NAMES
+    names = tuple(part.strip() for part in text.split(","))
+    for name in names:
+        if name not in NAMES:
+            raise ScenarioError(f"--prior = {name!r}: must be all, or of {', '.join(NAMES)}{nearest(name, NAMES)}")
+    if len(set(names)) < len(names):
+        raise ScenarioError(f"--prior = {text!r}: each prior must be named once")
+    return names
+
+
+def _named(name: str, trial: InteractionData) -> Any:
+    from kaptrial.bayes.effects import named
+
+    return named(name, roles=trial.roles, days=trial.days, unit=trial.unit_sd, better=trial.better)
+
+
+def _provenance(
+    path: Path, trial: InteractionData, posteriors: Sequence[Posterior], verdicts: Sequence[Verdict], seed: int,
+    draws: int,
+) -> dict[str, Any]:  # fmt: skip
+    return {
+        "version": __version__, "data": path.name, "seed": seed, "draws": draws,
+        "priors": [one.prior.name for one in posteriors], "unit_sd": trial.unit_sd, "better": trial.better,
+        "target_day": None if trial.target_day != trial.target_day else trial.target_day,
+        "roles": dict(zip(trial.effects, trial.roles, strict=True)), "patients": len(trial.y),
+        "patients_without_scores": trial.left_out,
+        "verdicts": {one.prior.name: said.text for one, said in zip(posteriors, verdicts, strict=True)},
+        "diagnostics": {one.prior.name: _diagnostics(one) for one in posteriors},
+    }  # fmt: skip
+
+
+def _diagnostics(posterior: Posterior) -> dict[str, Any]:
+    found = posterior.diagnostics
+    return {
+        "r_hat": found.r_hat, "ess_bulk": found.ess_bulk, "ess_tail": found.ess_tail,
+        "divergences": found.divergences, "largest_k_hat": float(found.k_hat.max()), "elpd_loo": found.elpd,
+        "elpd_loo_se": found.elpd_se, "reruns": posterior.reruns, "failures": list(found.failures),
+    }  # fmt: skip

@@ -1,0 +1,82 @@
+"""Files of a Bayesian fit: tables, verdict, draws and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from kaptrial.bayes.interaction.checks import Check
+from kaptrial.bayes.interaction.estimands import MEASURES, Limits
+from kaptrial.bayes.interaction.fit import Posterior
+from kaptrial.bayes.interaction.pictures import bands, forest, question
+from kaptrial.bayes.interaction.tree import save as save_tree
+from kaptrial.bayes.interaction.tree import tree
+from kaptrial.bayes.interaction.verdict import Verdict
+from kaptrial.report import fit_figures
+from kaptrial.report.files import write_bytes, write_json, write_text
+from kaptrial.report.pack import save
+
+UNITS = {"normal": "points", "binary": "share of patients", "abstinent_days": "percent"}
+# The effects of a model act on this scale.
+SCALES = {"normal": "points", "binary": "log odds ratio", "abstinent_days": "log odds ratio"}
+
+
+def write_fit(
+    folder: Path, posteriors: Sequence[Posterior], verdicts: Sequence[Verdict], rows: Sequence[Mapping[str, Any]],
+    checks: Sequence[tuple[Check, Check]], limits: Limits, provenance: Mapping[str, Any],
+) -> None:  # fmt: skip
+    """results.csv and .json, checks.csv, verdict.txt, posterior_PRIOR.nc, and the figures; of the first prior where one
+    posterior is drawn.
+    """
+    import pandas as pd
+
+    write_text(folder / "results.csv", pd.DataFrame(rows).to_csv(index=False))
+    write_json(folder / "results.json", dict(provenance), rows)
+    write_text(folder / "verdict.txt", "".join(f"{verdict.text}\n" for verdict in verdicts))
+    table = [
+        {"prior": posterior.prior.name, "predictive": kind, **row}
+        for posterior, pair in zip(posteriors, checks, strict=True)
+        for kind, check in zip(("prior", "posterior"), pair, strict=True)
+        for row in check.rows
+    ]
+    write_text(folder / "checks.csv", pd.DataFrame(table).to_csv(index=False))
+    kept = {key: value for key, value in provenance.items() if key not in ("verdicts", "diagnostics")}
+    for posterior, (before, after) in zip(posteriors, checks, strict=True):
+        own = tree(posterior, before, after, seed=provenance["seed"], provenance=kept | {"prior": posterior.prior.name})
+        write_bytes(folder / f"posterior_{posterior.prior.name}.nc", partial(save_tree, own))
+    _figures(folder, posteriors, verdicts, rows, checks, limits, provenance)
+
+
+def _figures(
+    folder: Path, posteriors: Sequence[Posterior], verdicts: Sequence[Verdict], rows: Sequence[Mapping[str, Any]],
+    checks: Sequence[tuple[Check, Check]], limits: Limits, provenance: Mapping[str, Any],
+) -> None:  # fmt: skip
+    first = posteriors[0]
+    data, likelihood, name = first.model.data, first.model.likelihood, first.prior.name
+    made = f"kaptrial {provenance['version']}, seed {provenance['seed']}, {provenance['data']}"
+    footer = f"{made}, prior {name}"
+    warning = "DO NOT USE. " if verdicts[0].withheld else ""
+    when = "" if data.target_day != data.target_day else f" at day {data.target_day:g}"
+    title = f"{warning}{data.effects[data.question]}{when}: P(benefit) = {verdicts[0].p:.2f}"
+    scores = likelihood == "normal"
+    save(folder, "interaction", fit_figures.posterior(
+        question(first), unit=SCALES[likelihood], title=title, footer=footer,
+        margin=limits.margin if scores else None, rope=limits.rope if scores else None,
+    ))  # fmt: skip
+    if len(data.days) > 1:
+        mine = [
+            row for row in rows
+            if row["prior"] == name and row["measure"] == MEASURES[likelihood] and row["contrast"] in data.effects
+        ]  # fmt: skip
+        unit = UNITS[likelihood]
+        save(folder, "effects_over_time", fit_figures.over_time(mine, unit=unit, sign=data.sign, footer=footer))
+    drawn = fit_figures.predictive(bands(checks[0][1]), unit=UNITS[likelihood], footer=footer)
+    save(folder, "posterior_predictive", drawn)
+    if len(posteriors) > 1:
+        save(folder, "priors", fit_figures.priors(
+            forest(posteriors, [verdict.p for verdict in verdicts]), name=data.effects[data.question],
+            unit=SCALES[likelihood], sign=data.sign, footer=made,
+            title=f"{data.effects[data.question]}{when} under {len(posteriors)} priors",
+        ))  # fmt: skip
