@@ -237,10 +237,11 @@ def plans(
         kept = [row["in_window"] for row in rows]
         axes.plot(x, kept, color=COLOURS[1], linestyle=(0, (4, 2)), marker="s", markersize=3)
         ends.append((kept[-1], "promised\nsessions\nin window", COLOURS[1]))
-    ends.sort(key=lambda end: end[0])
-    at = -1.0
+    ends.sort(key=lambda end: -end[0])
+    at = 2.0
     for level, text, colour in ends:
-        at = max(level, at + 0.2)
+        # Three lines need a fifth of the axis.
+        at = min(level, at - 0.2)
         axes.annotate(
             text, (x[-1], at), xytext=(8, 0), textcoords="offset points", va="center", color=colour, fontsize=7.5,
             annotation_clip=False,
@@ -261,9 +262,10 @@ def plans(
     for each in (axes, below):
         each.set_xlabel(name)
         each.set_xticks(x)
+        each.margins(x=0.09)
         if own is not None:
             each.axvline(own, color="0.85", linewidth=5, zorder=0)
-    axes.set_title(textwrap.fill(title, 52))
+    axes.set_title(textwrap.fill(title, 56))
     below.set_title("Grey: the plan" if own is not None else "")
     footer(figure, provenance)
     return figure

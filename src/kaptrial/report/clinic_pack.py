@@ -65,10 +65,10 @@ def path_name(scenario: Scenario, path: str) -> str:
     assert scenario.clinic is not None
     if steps[:2] == ["clinic", "sites"]:
         site = scenario.clinic.sites[int(steps[2])].id
-        what = f"Therapists for {scenario.therapies[steps[4]].label}" if steps[3] == "therapists" else steps[3]
+        what = f"Therapists ({steps[4]})" if steps[3] == "therapists" else steps[3]
         return f"{what.capitalize() if what.islower() else what} at {site}"
     if path == "clinic.sessions.to_hours":
-        return "End of the promised window, hours after the infusion"
+        return "Promised window, to hours after the infusion"
     return path
 
 
