@@ -227,9 +227,12 @@ def plans(
     axes.errorbar(
         x, power, yerr=[1.96 * e for e in mcse], color=COLOURS[0], marker="o", markersize=4, elinewidth=1, capsize=2
     )
-    for value, level in zip(x, power, strict=True):
+    for row in rows:
+        # On the side away from the other line, beyond the bar.
+        side = -1 if (row.get("in_window") or 0.0) > row["power"] else 1
         axes.annotate(
-            f"{level:.2f}", (value, level), xytext=(0, 8), textcoords="offset points", ha="center", color=COLOURS[0],
+            f"{row['power']:.2f}", (row[path], row["power"] + side * 1.96 * row["power_mcse"]), xytext=(0, 4 * side),
+            textcoords="offset points", ha="center", va="bottom" if side > 0 else "top", color=COLOURS[0],
             fontsize=7.5,
         )  # fmt: skip
     ends = [(power[-1], "power", COLOURS[0])]

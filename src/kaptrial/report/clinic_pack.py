@@ -68,7 +68,7 @@ def path_name(scenario: Scenario, path: str) -> str:
         what = f"Therapists ({steps[4]})" if steps[3] == "therapists" else steps[3]
         return f"{what.capitalize() if what.islower() else what} at {site}"
     if path == "clinic.sessions.to_hours":
-        return "Promised window, to hours after the infusion"
+        return "Window ends, hours after infusion"
     return path
 
 
