@@ -177,13 +177,14 @@ def self_check(
     seed: Annotated[int, typer.Option(min=0, help="Seed of every random stream.")] = 1,
 ) -> None:
     """Simulation-based calibration of the synthesis on a reduced set of trials: slow, minutes to an hour."""
+    from kaptrial.bayes import sbc
     from kaptrial.bayes.synthesis import self_check as check
     from kaptrial.report.evidence_pack import write_self_check
     from kaptrial.report.files import check_writable
 
     check_writable(output / "ranks.csv")
     ranks = check.ranks(fits, seed=seed, say=typer.echo)
-    outside = check.outside(ranks)
+    outside = sbc.outside(ranks)
     write_self_check(output, ranks, {"version": __version__, "seed": seed, "fits": fits})
     words = "none" if not outside else ", ".join(outside)
     typer.echo(f"{fits} fits; parameters outside their simultaneous band (level 1 − .05/m): {words}; wrote {output}")

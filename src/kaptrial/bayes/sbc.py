@@ -7,13 +7,21 @@ by simulation of uniform ranks.)
 from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+# Posterior draws that a prior draw is ranked among, thinned to be nearly independent.
+RANKED_DRAWS = 63
+# Columns of a table of ranks, one row a fit, that are no parameters.
+NOT_RANKED = ("fit", "r_hat", "divergences")
 
 
 def rank(true: float, draws: Floats) -> int:
@@ -50,3 +58,24 @@ def inside(ranks: Ints, n_draws: int, level: float) -> bool:
     _, difference = ecdf_difference(ranks, n_draws)
     low, high = band(len(ranks), n_draws, level)
     return bool(np.all((difference >= low - 1e-12) & (difference <= high + 1e-12)))
+
+
+def thinned(draws: Floats) -> Floats:
+    """RANKED_DRAWS of the draws, evenly along the first axis."""
+    return draws[np.linspace(0, len(draws) - 1, RANKED_DRAWS).round().astype(np.int64)]
+
+
+def ranked(table: pd.DataFrame) -> list[str]:
+    """The parameters that a table of ranks holds."""
+    return [str(name) for name in table if name not in NOT_RANKED]
+
+
+def level(table: pd.DataFrame) -> float:
+    """Of each parameter's band, so that all of them hold together with probability .95."""
+    return 1 - 0.05 / len(ranked(table))
+
+
+def outside(table: pd.DataFrame) -> list[str]:
+    """Parameters whose ranks leave their simultaneous band."""
+    at = level(table)
+    return [name for name in ranked(table) if not inside(table[name].to_numpy(), RANKED_DRAWS, at)]

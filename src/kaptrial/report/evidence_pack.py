@@ -49,14 +49,13 @@ def write_card(
 def write_self_check(folder: Path, ranks: pd.DataFrame, provenance: Mapping[str, Any]) -> None:
     """ranks.csv and the figure of simulation-based calibration."""
     from kaptrial.bayes import sbc
-    from kaptrial.bayes.synthesis import self_check
 
-    n = self_check.RANKED_DRAWS
+    n = sbc.RANKED_DRAWS
     write_text(folder / "ranks.csv", ranks.to_csv(index=False))
-    differences = {name: sbc.ecdf_difference(ranks[name].to_numpy(), n) for name in self_check.ranked(ranks)}
+    differences = {name: sbc.ecdf_difference(ranks[name].to_numpy(), n) for name in sbc.ranked(ranks)}
     footer = (
         f"kaptrial {provenance['version']}, seed {provenance['seed']}, {provenance['fits']} fits, {n} draws each; "
         "grey: 95 % simultaneous for all parameters"
     )
-    band = sbc.band(len(ranks), n, self_check.level(ranks))
+    band = sbc.band(len(ranks), n, sbc.level(ranks))
     save(folder, "self_check", evidence_figures.self_check(differences, band, footer=footer))

@@ -25,7 +25,6 @@ MODELS = {
     "days of success": ModelOptions(likelihood="abstinent_days"),
 }
 PRIOR = "additive_shrinkage"  # a mixture, so that its parts are calibrated, too
-RANKED_DRAWS = 63
 CHAINS, TUNE, DRAWS = 2, 500, 500
 
 
@@ -66,23 +65,10 @@ def ranks(name: str, n_fits: int, *, seed: int, say: Callable[[str], None] = lam
     for i in range(n_fits):
         given = ready.with_data(scores=trials[i], **prior_data(prior, len(prior.components)))
         found = draw(given, seed=seed + i, draws=DRAWS, tune=TUNE, chains=CHAINS, target_accept=0.95)
-        kept = found.flat[np.linspace(0, len(found.flat) - 1, RANKED_DRAWS).round().astype(np.int64)]
-        rows.append(_row(model, truths[i], kept) | {"fit": i, "divergences": found.divergences})
+        rows.append(_row(model, truths[i], sbc.thinned(found.flat)) | {"fit": i, "divergences": found.divergences})
         if (i + 1) % 20 == 0:
             say(f"{name}: {i + 1} of {n_fits} fits")
     return pd.DataFrame(rows)
-
-
-def ranked(table: pd.DataFrame) -> list[str]:
-    """The parameters that were ranked."""
-    return [str(name) for name in table if name not in ("fit", "divergences")]
-
-
-def outside(table: pd.DataFrame) -> list[str]:
-    """Parameters whose ranks leave their simultaneous band at level 1 − .05/m."""
-    names = ranked(table)
-    level = 1 - 0.05 / len(names)
-    return [name for name in names if not sbc.inside(table[name].to_numpy(), RANKED_DRAWS, level)]
 
 
 def _row(model: InteractionModel, truth: Floats, draws: Floats) -> dict[str, Any]:

@@ -17,7 +17,6 @@ from kaptrial.spec.scenario import Scenario
 
 DAYS = (1.0, 14.0, 28.0, 84.0)
 PATIENTS = 60
-RANKED_DRAWS = 63
 CHAINS, TUNE, DRAWS = 2, 600, 500
 RANKED = (*PARAMETERS, "level")
 
@@ -60,15 +59,8 @@ def ranks(scenario: Scenario, n_fits: int, *, seed: int, say: Callable[[str], No
         row: dict[str, Any] = {"fit": i, "divergences": int(np.asarray(result.sample_stats["diverging"]).sum())}
         for name in RANKED:
             draws = np.asarray(result.posterior[name]).reshape(-1)
-            kept = draws[np.linspace(0, len(draws) - 1, RANKED_DRAWS).round().astype(np.int64)]
-            row[name] = sbc.rank(float(drawn[name]), kept)
+            row[name] = sbc.rank(float(drawn[name]), sbc.thinned(draws))
         rows.append(row)
         if (i + 1) % 20 == 0:
             say(f"mechanisms: {i + 1} of {n_fits} fits")
     return pd.DataFrame(rows)
-
-
-def outside(table: pd.DataFrame) -> list[str]:
-    """Parameters whose ranks leave their simultaneous band at level 1 − .05/m."""
-    level = 1 - 0.05 / len(RANKED)
-    return [name for name in RANKED if not sbc.inside(table[name].to_numpy(), RANKED_DRAWS, level)]

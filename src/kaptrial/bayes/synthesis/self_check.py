@@ -15,7 +15,6 @@ from kaptrial.bayes.synthesis.model import PARAMETERS, SD_LOG_ERROR, patients_be
 
 # Few trials, but of every kind of figure: means with SDs, shares, relapse, saline and midazolam.
 REDUCED = ("murrough2013a", "singh2016", "mathew2010", "ibrahim2012", "karmadep2_2025")
-RANKED_DRAWS = 63
 
 
 def ranks(n_fits: int, *, seed: int, say: Callable[[str], None] = print) -> pd.DataFrame:
@@ -36,28 +35,11 @@ def ranks(n_fits: int, *, seed: int, say: Callable[[str], None] = print) -> pd.D
         row: dict[str, Any] = {"fit": i, "r_hat": found["r_hat"], "divergences": found["divergences"]}
         for name in PARAMETERS:
             draws = np.asarray(result.posterior[name]).reshape(-1)
-            thinned = draws[np.linspace(0, len(draws) - 1, RANKED_DRAWS).round().astype(np.int64)]
-            row[name] = sbc.rank(float(drawn[name]), thinned)
+            row[name] = sbc.rank(float(drawn[name]), sbc.thinned(draws))
         rows.append(row)
         if (i + 1) % 10 == 0:
             say(f"{i + 1} of {n_fits} fits")
     return pd.DataFrame(rows)
-
-
-def level(ranks: pd.DataFrame) -> float:
-    """Of each parameter's band, so that all of them hold together with probability .95."""
-    return 1 - 0.05 / len(ranked(ranks))
-
-
-def ranked(ranks: pd.DataFrame) -> list[str]:
-    """The parameters whose ranks are there."""
-    return [name for name in PARAMETERS if name in ranks]
-
-
-def outside(ranks: pd.DataFrame) -> list[str]:
-    """Parameters whose ranks leave their simultaneous band."""
-    at = level(ranks)
-    return [name for name in ranked(ranks) if not sbc.inside(ranks[name].to_numpy(), RANKED_DRAWS, at)]
 
 
 def _simulated(lay: fit.Layout, drawn: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
