@@ -9,7 +9,7 @@ from kaptrial.bayes import sbc
 from kaptrial.bayes.fast import CoefficientPrior, Flag, Scales, Terms, posterior
 from tests.bayes.fast.test_posterior import by_visit
 
-N_FITS, RANKS = 600, 63
+N_FITS, RANKS = 600, sbc.RANKED_DRAWS
 SCALES = Scales(residual=6.0, intercept=6.0, therapist=3.0)
 
 
@@ -64,9 +64,9 @@ def test_ranks_are_uniform(days: int, intercepts: bool, therapists: int, by_clas
     )  # fmt: skip
     # Half-normal SDs near 0 are drawn, too, and hardly a fit may be lost, or calibration would be of the easy ones.
     assert (found.flag == Flag.OK).mean() > 0.99
-    ranks = np.minimum((found.below[:, :, 0] * (RANKS + 1)).astype(int), RANKS)
-    level = 1 - 0.05 / p
-    outside = [c for c in range(p) if not sbc.inside(ranks[found.flag == Flag.OK, c], RANKS, level)]
+    below = found.below[found.flag == Flag.OK, :, 0]
+    ranks = np.minimum((below * (RANKS + 1)).astype(int), RANKS)
+    outside = [c for c in range(p) if not sbc.inside(ranks[:, c], RANKS, 1 - 0.05 / p)]
     assert not outside
 
 
