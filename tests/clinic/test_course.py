@@ -61,7 +61,7 @@ def random_plan(rng: np.random.Generator) -> Any:
     return build(raw)
 
 
-@pytest.mark.parametrize("seed", range(100))
+@pytest.mark.parametrize("seed", range(60))
 def test_every_patient_is_somewhere_and_no_rule_is_broken(seed):
     rng = np.random.default_rng([6, seed])
     s = random_plan(rng)

@@ -23,7 +23,7 @@ def erlang_c_wait(arrivals: float, services: float, servers: int) -> float:
     return last / (sum(a**k / factorial(k) for k in range(servers)) + last) / (servers * services - arrivals)
 
 
-def mean_waits(arrivals, draw_service, stations_of, *, runs=40, customers=2000, warm_up=400):
+def mean_waits(arrivals, draw_service, stations_of, *, runs=30, customers=2000, warm_up=400):
     """Mean wait of the customers after the warm-up in each run."""
     waits = []
     for run in range(runs):
@@ -67,7 +67,7 @@ def test_md1_waits_are_pollaczek_khinchine():
 def test_two_stations_held_together_wait_for_the_scarcer():
     load = 0.7
     waits = mean_waits(
-        load, lambda rng, n: np.ones(n), lambda env: [Station(env, 50, ALWAYS), Station(env, 1, ALWAYS)], runs=25
+        load, lambda rng, n: np.ones(n), lambda env: [Station(env, 50, ALWAYS), Station(env, 1, ALWAYS)], runs=20
     )
     agrees(waits, load / (2 * (1 - load)))
 
