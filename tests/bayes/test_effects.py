@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from kaptrial.bayes.effects import DESCRIPTIONS, NAMES, named, robust, smoothness
+from kaptrial.bayes.effects import DESCRIPTIONS, NAMES, named, smoothness
 from kaptrial.spec.errors import ScenarioError
 
 ROLES = ("drug", "therapy", "interaction")
@@ -55,12 +55,6 @@ def test_effects_of_near_days_are_alike() -> None:
     r = smoothness([1, 28, 56])
     assert r[0, 1] == pytest.approx((2 / 29) ** 0.25)
     assert r[1, 2] > r[0, 1] > r[0, 2]
-
-
-def test_robust_adds_the_weak_prior_at_its_weight() -> None:
-    narrow, weak = (named(n, roles=["therapy"], days=[7.0], unit=8.0) for n in ("skeptical", "weak"))
-    mixed = robust(narrow, weak=weak, weight=0.25)
-    assert [c.weight for c in mixed.components] == [0.75, 0.25]
 
 
 def test_an_unknown_prior_names_the_known_ones() -> None:

@@ -130,13 +130,3 @@ def smoothness(days: Sequence[float]) -> Floats:
     """Prior correlation of one effect between days; days unknown (one visit) count as one."""
     at = np.log1p(np.nan_to_num(np.asarray(days, dtype=np.float64)))
     return np.exp(-np.abs(at[:, None] - at[None, :]) / SMOOTHING)
-
-
-def robust(prior: EffectPrior, *, weak: EffectPrior, weight: float = ROBUST) -> EffectPrior:
-    """A prior with the weak one beside it at this weight."""
-    kept = [
-        Component(weight=c.weight * share, mean=c.mean, covariance=c.covariance)
-        for of, share in ((prior, 1 - weight), (weak, weight))
-        for c in of.components
-    ]
-    return EffectPrior(name=prior.name, roles=prior.roles, days=prior.days, components=tuple(kept))
