@@ -36,13 +36,15 @@ def posterior(
     axes.set_xlim(x[0], x[-1])
     if rope is not None:
         axes.axvspan(-rope, rope, color=COLOURS[5], alpha=0.2, lw=0)
+        inner = -curve["sign"]
         axes.annotate(
-            "ROPE", (rope, 1.25 * top), xytext=(3, 0), textcoords="offset points", fontsize=7, color="#8A5A00"
-        )
+            "ROPE", (inner * rope, 1.25 * top), xytext=(3 * inner, 0), textcoords="offset points",
+            ha="left" if inner > 0 else "right", fontsize=7, color="#8A5A00",
+        )  # fmt: skip
     if margin is not None:
         at = curve["sign"] * margin
         axes.axvline(at, color=COLOURS[1], linewidth=1, linestyle=(0, (3, 2)))
-        left = at < (x[0] + x[-1]) / 2
+        left = curve["sign"] < 0
         axes.annotate(
             f"margin {margin:g}", (at, 1.13 * top), xytext=(-3 if left else 3, 0), textcoords="offset points",
             ha="right" if left else "left", fontsize=7, color=COLOURS[1],
@@ -55,10 +57,10 @@ def posterior(
         "posterior", (x[place], after[place]), xytext=(4 if right else -4, 2), textcoords="offset points",
         ha="left" if right else "right", color=COLOURS[0], fontsize=7.5,
     )  # fmt: skip
-    edge = -1 if right else 0
+    edge = int(0.06 * len(x)) if right else int(0.94 * len(x))
     axes.annotate(
-        "prior", (x[edge], before[edge]), xytext=(-2 if right else 2, 4), textcoords="offset points",
-        ha="right" if right else "left", color="0.4", fontsize=7.5,
+        "prior", (x[edge], max(before[edge], after[edge])), xytext=(0, 5), textcoords="offset points", ha="center",
+        color="0.4", fontsize=7.5,
     )  # fmt: skip
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
@@ -122,7 +124,9 @@ def predictive(arms: Mapping[str, Rows], *, unit: str, footer: str) -> Figure:
     """Arm means by day: what the posterior foresees (95 % band, line) and what was seen (points)."""
     columns = min(len(arms), 4)
     lines = -(-len(arms) // columns)
-    figure, grid = new_figure(DOUBLE, 0.5 + 2.2 * lines, rows=lines, columns=columns, sharey=True)
+    figure, grid = new_figure(
+        max(SINGLE, DOUBLE * columns / 4), 0.5 + 2.2 * lines, rows=lines, columns=columns, sharey=True
+    )
     flat = [axes for row in grid for axes in row]
     for axes, (name, rows), colour in zip(flat, arms.items(), COLOURS * 3, strict=False):
         places = list(range(len(rows)))
@@ -143,5 +147,10 @@ def predictive(arms: Mapping[str, Rows], *, unit: str, footer: str) -> Figure:
         axes.set_visible(False)
     for row in grid:
         row[0].set_ylabel(f"Mean ({unit})")
-    _footer(figure, f"points: observed; line and band: posterior predictive mean and 95 %; {footer}")
+    _footer(
+        figure,
+        textwrap.fill(
+            f"points: observed; line and band: posterior predictive mean, 95 %; {footer}", max(54, 36 * columns)
+        ),
+    )
     return figure

@@ -19,8 +19,6 @@ from kaptrial.report.files import write_bytes, write_json, write_text
 from kaptrial.report.pack import save
 
 UNITS = {"normal": "points", "binary": "share of patients", "abstinent_days": "percent"}
-# The effects of a model act on this scale.
-SCALES = {"normal": "points", "binary": "log odds ratio", "abstinent_days": "log odds ratio"}
 
 
 def write_fit(
@@ -60,10 +58,9 @@ def _figures(
     warning = "DO NOT USE. " if verdicts[0].withheld else ""
     when = "" if data.target_day != data.target_day else f" at day {data.target_day:g}"
     title = f"{warning}{data.effects[data.question]}{when}: P(benefit) = {verdicts[0].p:.2f}"
-    scores = likelihood == "normal"
     save(folder, "interaction", fit_figures.posterior(
-        question(first), unit=SCALES[likelihood], title=title, footer=footer,
-        margin=limits.margin if scores else None, rope=limits.rope if scores else None,
+        question(first), unit=UNITS[likelihood], title=title, footer=footer, margin=limits.margin,
+        rope=limits.rope,
     ))  # fmt: skip
     if len(data.days) > 1:
         mine = [
@@ -77,6 +74,6 @@ def _figures(
     if len(posteriors) > 1:
         save(folder, "priors", fit_figures.priors(
             forest(posteriors, [verdict.p for verdict in verdicts]), name=data.effects[data.question],
-            unit=SCALES[likelihood], sign=data.sign, footer=made,
+            unit=UNITS[likelihood], sign=data.sign, footer=made,
             title=f"{data.effects[data.question]}{when} under {len(posteriors)} priors",
         ))  # fmt: skip

@@ -39,7 +39,7 @@ def model(data: InteractionData) -> InteractionModel:
 
     def density(theta: Floats, scores: Floats, given: Given) -> tuple[float, Floats]:
         grad = np.empty(lay.size)
-        widths = scaled_widths(given, data.unit_sd)
+        widths = scaled_widths(given, data.unit_sd, linked=True)
         k = np.ascontiguousarray(scores[:, 0])
         prior = (*chosen(given), widths)
         value = whole.counts_density(theta, grad, lay.at, k, *fixed, *prior)
@@ -79,7 +79,7 @@ def build(data: InteractionData, prior: EffectPrior, *, n_components: int = 2) -
     assert data.trials_of is not None
     with pm.Model(coords=coordinates(data, ["all"])) as built:
         scores = pm.Data("scores", data.y)
-        linked, _ = linear(data, prior, n_components, 0.0)
+        linked, _ = linear(data, prior, n_components, 0.0, linked=True)
         rho = pm.Uniform("rho", 0.0, 1.0, shape=1)
         kappa = 1 / rho - 1
         p = pt.clip(pt.sigmoid(linked[:, 0]), 1e-12, 1 - 1e-12)

@@ -14,6 +14,7 @@ from scipy.stats import gaussian_kde
 
 from kaptrial.bayes.interaction.data import Floats, InteractionData
 from kaptrial.bayes.interaction.fit import Posterior
+from kaptrial.bayes.interaction.model import InteractionModel
 
 Row = dict[str, Any]
 NAN = float("nan")
@@ -45,17 +46,20 @@ def contrast_weights(data: InteractionData) -> list[tuple[str, Floats]]:
 
 def arm_means(posterior: Posterior) -> Floats:
     """Means of the arms, (chain, draw, arm, visit), in the unit in which the outcome is told."""
-    model = posterior.model
-    if model.likelihood == "normal":
+    if posterior.model.likelihood == "normal":
         return posterior.named["arm_mean"]
-    chains, n = posterior.draws.thetas.shape[:2]
+    thetas = posterior.draws.thetas
+    chains, n = thetas.shape[:2]
     kept = np.linspace(0, n - 1, min(n, -(-STANDARDISED_DRAWS // chains))).astype(np.int64)
-    thetas = posterior.draws.thetas[:, kept]
-    flat = thetas.reshape(-1, thetas.shape[-1])
-    named = model.natural(flat)
-    everybody = np.ones((len(model.data.y), 1))
-    means = [model.risk(model.expected(flat, everybody * level), named).mean(axis=1) for level in model.data.levels]
-    return np.stack(means, axis=1).reshape(chains, len(kept), len(means), -1)
+    flat = thetas[:, kept].reshape(-1, thetas.shape[-1])
+    return standardised_means(posterior.model, flat).reshape(chains, len(kept), len(posterior.model.data.arms), -1)
+
+
+def standardised_means(model: InteractionModel, thetas: Floats) -> Floats:
+    """Means of the arms over the trial's patients, had all of them been in it, (draw, arm, visit)."""
+    named, everybody = model.natural(thetas), np.ones((len(model.data.y), 1))
+    means = [model.risk(model.expected(thetas, everybody * level), named).mean(axis=1) for level in model.data.levels]
+    return np.stack(means, axis=1)
 
 
 def benefit(posterior: Posterior) -> tuple[Floats, str]:

@@ -12,11 +12,12 @@ from kaptrial.bayes.interaction.data import Floats
 from kaptrial.bayes.interaction.diagnostics import Diagnostics, diagnose
 from kaptrial.bayes.interaction.model import InteractionModel
 from kaptrial.bayes.interaction.models import PARAMETERS
-from kaptrial.bayes.interaction.sample import DRAWS, TARGET_ACCEPT, TUNE, Draws, Engine, compiled, draw, draw_by_pymc
+from kaptrial.bayes.interaction.sample import DRAWS, Draws, Engine, compiled, draw, draw_by_pymc
 from kaptrial.bayes.interaction.scales import most_components, prior_data
 
-# When the first draws fail, once more with these, a longer way to the step size and a smaller step.
-AGAIN_TUNE, AGAIN_TARGET_ACCEPT = 2000, 0.99
+# When the first draws fail, once more: a longer warm-up, more draws, and smaller steps where some diverged (only then:
+# they cost many times as much, and do nothing for chains that are merely slow, as under a prior of two widths).
+AGAIN_TUNE, AGAIN_DRAWS, AGAIN_TARGET_ACCEPT = 2000, 4, 0.99
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,21 +47,22 @@ def fit(
 def _one(
     model: InteractionModel, prior: EffectPrior, ready: Any, n_components: int, seed: int, draws: int, progress: bool
 ) -> Posterior:
-    found: Posterior | None = None
-    for rerun, (tune, accept) in enumerate(((TUNE, TARGET_ACCEPT), (AGAIN_TUNE, AGAIN_TARGET_ACCEPT))):
-        # The rerun draws more too, for effective draws.
-        settings: dict[str, Any] = {
-            "seed": seed, "draws": draws * (1 + rerun), "tune": tune, "target_accept": accept, "progress": progress
-        }  # fmt: skip
-        if ready is None:
-            drawn = draw_by_pymc(model, prior, **settings)
-        else:
-            drawn = draw(ready.with_data(**prior_data(prior, n_components)), **settings)
-        found = _judged(model, prior, drawn, rerun)
-        if not found.diagnostics.failures:
-            break
-    assert found is not None
-    return found
+    settings: dict[str, Any] = {"seed": seed, "draws": draws, "progress": progress}
+    found = _judged(model, prior, _drawn(model, prior, ready, n_components, settings), 0)
+    if not found.diagnostics.failures:
+        return found
+    again: dict[str, Any] = {"tune": AGAIN_TUNE, "draws": draws * AGAIN_DRAWS}
+    if found.diagnostics.divergences:
+        again["target_accept"] = AGAIN_TARGET_ACCEPT
+    return _judged(model, prior, _drawn(model, prior, ready, n_components, settings | again), 1)
+
+
+def _drawn(
+    model: InteractionModel, prior: EffectPrior, ready: Any, n_components: int, settings: dict[str, Any]
+) -> Draws:
+    if ready is None:
+        return draw_by_pymc(model, prior, **settings)
+    return draw(ready.with_data(**prior_data(prior, n_components)), **settings)
 
 
 def _judged(model: InteractionModel, prior: EffectPrior, drawn: Draws, reruns: int) -> Posterior:

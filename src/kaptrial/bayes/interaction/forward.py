@@ -7,13 +7,14 @@ import numpy as np
 from kaptrial.bayes.effects import EffectPrior
 from kaptrial.bayes.interaction.data import Floats
 from kaptrial.bayes.interaction.model import InteractionModel
-from kaptrial.bayes.interaction.scales import widths
+from kaptrial.bayes.interaction.scales import share, widths
 
 
 def draw_prior(model: InteractionModel, prior: EffectPrior, n: int, rng: np.random.Generator) -> Floats:
     """Draws of the model's prior in its unconstrained parameters, (n, parameter)."""
     data, lay, width = model.data, model.layout, widths(prior)
-    unit, centre = data.unit_sd, float(np.nanmean(data.y)) if model.likelihood == "normal" else 0.0
+    linked = model.likelihood != "normal"
+    unit, centre = data.unit_sd, 0.0 if linked else float(np.nanmean(data.y))
     component = rng.choice(len(prior.components), n, p=[c.weight for c in prior.components])
     effects = np.empty((n, len(prior.components[0].mean)))
     for c, one in enumerate(prior.components):
@@ -24,8 +25,8 @@ def draw_prior(model: InteractionModel, prior: EffectPrior, n: int, rng: np.rand
     return np.concatenate(
         [
             effects,
-            centre + unit * width["means"] * rng.standard_normal((n, sizes[1])),
-            unit * width["slopes"] * rng.standard_normal((n, sizes[2] + sizes[3])),
+            centre + unit * share("means", linked=linked) * width["means"] * rng.standard_normal((n, sizes[1])),
+            unit * share("slopes", linked=linked) * width["slopes"] * rng.standard_normal((n, sizes[2] + sizes[3])),
             np.log(np.abs(unit * width["therapists"] * rng.standard_normal((n, sizes[4])))),
             rng.standard_normal((n, sizes[5])),
             model.spread_draws(n, rng, width),

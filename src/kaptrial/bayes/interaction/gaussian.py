@@ -110,7 +110,7 @@ def model(
 
     def density(theta: Floats, scores: Floats, given: Given) -> tuple[float, Floats]:
         grad = np.empty(lay.size)
-        widths = scaled_widths(given, data.unit_sd)
+        widths = scaled_widths(given, data.unit_sd, linked=False)
         prior = (*chosen(given), centre, centres, widths)
         value = whole.scores_density(theta, grad, lay.at, scores, *fixed, *prior)
         return value, grad
@@ -202,7 +202,7 @@ def build(
     groups = list(data.arms) if residual == "by_arm" else ["all"]
     with pm.Model(coords=coordinates(data, groups)) as built:
         scores = pm.Data("scores", np.nan_to_num(data.y))
-        mean, given = linear(data, prior, n_components, float(np.nanmean(data.y)))
+        mean, given = linear(data, prior, n_components, float(np.nanmean(data.y)), linked=False)
         sigma = _covariance(data, given, covariance, residual)
         group = data.arm if residual == "by_arm" else np.zeros_like(data.arm)
         loglik = masked_normal(scores - mean, sigma, patterns(data.seen, group))

@@ -8,7 +8,7 @@ import numpy as np
 
 from kaptrial.bayes.effects import EffectPrior
 from kaptrial.bayes.interaction.data import InteractionData, standardised
-from kaptrial.bayes.interaction.scales import prior_data
+from kaptrial.bayes.interaction.scales import prior_data, share
 
 
 def coordinates(data: InteractionData, groups: list[str]) -> dict[str, Any]:
@@ -20,15 +20,18 @@ def coordinates(data: InteractionData, groups: list[str]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def linear(data: InteractionData, prior: EffectPrior, n_components: int, centre: float) -> tuple[Any, dict[str, Any]]:
+def linear(
+    data: InteractionData, prior: EffectPrior, n_components: int, centre: float, *, linked: bool
+) -> tuple[Any, dict[str, Any]]:
     """Each patient's mean (or logit), (patient, visit), and the prior's replaceable data; inside a model's context.
 
-    `centre`: where the prior of the means stands.
+    `centre`: where the prior of the means stands. `linked`: on the logit scale.
     """
     import pymc as pm
     import pytensor.tensor as pt
 
     unit, n_visits = data.unit_sd, len(data.days)
+    for_means, for_slopes = unit * share("means", linked=linked), unit * share("slopes", linked=linked)
     given = {
         name: pm.Data(name, value)
         for name, value in prior_data(prior, max(n_components, len(prior.components))).items()
@@ -38,13 +41,13 @@ def linear(data: InteractionData, prior: EffectPrior, n_components: int, centre:
         comp_dists=pm.MvNormal.dist(given["prior_mean"], chol=given["prior_root"]),
     )  # fmt: skip
     effect = pm.Deterministic("effect", effects.reshape((len(data.effects), n_visits)), dims=("effect_name", "visit"))
-    means = pm.Normal("means", centre, unit * given["width_means"], shape=n_visits, dims="visit")
+    means = pm.Normal("means", centre, for_means * given["width_means"], shape=n_visits, dims="visit")
     mean = means[None, :] + pt.dot(data.x, effect)
     if data.baseline is not None:
-        slopes = pm.Normal("slopes", 0.0, unit * given["width_slopes"], shape=n_visits, dims="visit")
+        slopes = pm.Normal("slopes", 0.0, for_slopes * given["width_slopes"], shape=n_visits, dims="visit")
         mean += standardised(data.baseline)[:, None] * slopes[None, :]
     if data.covariates.shape[1]:
-        c = pm.Normal("coefficients", 0.0, unit * given["width_slopes"], shape=data.covariates.shape[1])
+        c = pm.Normal("coefficients", 0.0, for_slopes * given["width_slopes"], shape=data.covariates.shape[1])
         mean += pt.dot(standardised(data.covariates), c)[:, None]
     if data.n_therapists:
         tau = pm.HalfNormal("therapist_sd", unit * given["width_therapists"])

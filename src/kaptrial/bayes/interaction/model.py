@@ -11,6 +11,7 @@ import numpy as np
 from kaptrial.bayes.effects import EffectPrior
 from kaptrial.bayes.interaction.data import Floats, InteractionData
 from kaptrial.bayes.interaction.layout import Layout
+from kaptrial.bayes.interaction.scales import share
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -62,7 +63,8 @@ def chosen(given: Given) -> tuple[Any, ...]:
     return given["prior_weight"], given["prior_mean"], given["prior_root"]
 
 
-def scaled_widths(given: Given, unit: float) -> Floats:
-    """Widths in points: means, slopes, therapists; the SDs of logarithms have no unit."""
+def scaled_widths(given: Given, unit: float, *, linked: bool) -> Floats:
+    """Widths in points or logits: means, slopes, therapists; the SDs of logarithms have no unit."""
     names = ("means", "slopes", "log_sds", "therapists", "log_ratios")
-    return np.array([float(given[f"width_{n}"]) * (1.0 if n.startswith("log_") else unit) for n in names])
+    units = [1.0 if n.startswith("log_") else unit * share(n, linked=linked) for n in names]
+    return np.array([float(given[f"width_{n}"]) * of for n, of in zip(names, units, strict=True)])

@@ -10,14 +10,16 @@ from scipy.stats import gaussian_kde
 
 from kaptrial.bayes.interaction.checks import Check
 from kaptrial.bayes.interaction.data import Floats
+from kaptrial.bayes.interaction.estimands import STANDARDISED_DRAWS, benefit, contrast_weights, standardised_means
 from kaptrial.bayes.interaction.fit import Posterior
+from kaptrial.bayes.interaction.forward import draw_prior
 
-# Points of a density, and how many prior SDs of it are worth showing beside a posterior.
+# Points of a density.
 POINTS = 300
 
 
 def question(posterior: Posterior) -> dict[str, Any]:
-    """Prior and posterior density of the effect in question on the target day, on the scale of the model's effects.
+    """Prior and posterior density of the effect in question on the target day, in the unit of the outcome.
 
     `x`, `prior`, `posterior`: (point,); `lower`, `upper`, `median`; `name`, `day`, `sign` (of a benefit).
     """
@@ -26,10 +28,13 @@ def question(posterior: Posterior) -> dict[str, Any]:
     lower, median, upper = np.quantile(draws, [0.025, 0.5, 0.975])
     reach = 2.2 * max(median - lower, upper - median)
     x = np.linspace(min(median - reach, -0.2 * reach), max(median + reach, 0.2 * reach), POINTS)
+    if posterior.model.likelihood == "normal":
+        before = posterior.prior.density(_weights(posterior), x)
+    else:
+        before = gaussian_kde(_prior_draws(posterior))(x)
     return {
-        "x": x, "posterior": gaussian_kde(draws)(x), "prior": posterior.prior.density(_weights(posterior), x),
-        "lower": float(lower), "median": float(median), "upper": float(upper), "name": data.effects[data.question],
-        "day": data.target_day, "sign": data.sign,
+        "x": x, "posterior": gaussian_kde(draws)(x), "prior": before, "lower": float(lower), "median": float(median),
+        "upper": float(upper), "name": data.effects[data.question], "day": data.target_day, "sign": data.sign,
     }  # fmt: skip
 
 
@@ -37,8 +42,10 @@ def forest(posteriors: Sequence[Posterior], probabilities: Sequence[float]) -> l
     """One row a prior: the central 95 % of the effect in question before and after, and the benefit's probability."""
     found = []
     for posterior, p in zip(posteriors, probabilities, strict=True):
-        share, mean, sd = posterior.prior.along(_weights(posterior))
-        before = _mixture_quantiles(share, mean, sd)
+        if posterior.model.likelihood == "normal":
+            before = _mixture_quantiles(*posterior.prior.along(_weights(posterior)))
+        else:
+            before = np.quantile(_prior_draws(posterior), [0.025, 0.5, 0.975])
         after = np.quantile(_question_draws(posterior), [0.025, 0.5, 0.975])
         found.append({"prior": posterior.prior.name, "before": before, "after": after, "p": p})
     return found
@@ -54,8 +61,16 @@ def bands(check: Check) -> dict[str, list[Mapping[str, Any]]]:
 
 
 def _question_draws(posterior: Posterior) -> Floats:
-    data = posterior.model.data
-    return posterior.named["effect"][..., data.question, data.target].ravel()
+    draws, _ = benefit(posterior)
+    return posterior.model.data.sign * draws.ravel()
+
+
+def _prior_draws(posterior: Posterior) -> Floats:
+    """The effect in question under the prior, standardised over the trial's patients."""
+    model = posterior.model
+    thetas = draw_prior(model, posterior.prior, STANDARDISED_DRAWS, np.random.default_rng(0))
+    _, weights = contrast_weights(model.data)[model.data.question]
+    return np.asarray(standardised_means(model, thetas)[..., model.data.target] @ weights)
 
 
 def _weights(posterior: Posterior) -> Floats:

@@ -65,10 +65,27 @@ def from_scenario(scenario: Scenario, asked: Asked, *, seed: int, source: str) -
     reference = None if scenario.factors else scenario.arms[scenario.reference_arm].id
     scale = scenario.scale
     options = Options(
-        target_day=day, reference=reference, better="lower" if scale.sign > 0 else "higher", best=scale.best,
+        target_day=day, reference=reference, better="higher" if scale.better == "higher" else "lower", best=scale.best,
         response_fraction=scale.response_fraction or 0.5,
     )  # fmt: skip
+    if not asked.roles:
+        asked = replace(asked, roles=_roles_in(scenario, cut, reference))
     return from_trials(cut, options, asked, source)
+
+
+def _roles_in(scenario: Scenario, trials: Trials, reference: str | None) -> tuple[str, ...]:
+    """Drug where only the infusions differ between the arms that an effect compares, else therapy."""
+    names, levels = effect_levels(trials.arms, trials.factors, trials.levels, reference)
+    right = int(np.flatnonzero(levels.sum(axis=1) == 0)[0])
+    roles = []
+    for k in range(len(names)):
+        if len(trials.factors) == 2 and k == 2:
+            roles.append("interaction")
+            continue
+        left = int(np.flatnonzero((levels[:, k] == 1) & (levels.sum(axis=1) == 1))[0])
+        one, other = scenario.arms[left], scenario.arms[right]
+        roles.append("drug" if one.doses != other.doses and one.therapy == other.therapy else "therapy")
+    return tuple(roles)
 
 
 def from_trials(trials: Trials, options: Options, asked: Asked, source: str) -> InteractionData:

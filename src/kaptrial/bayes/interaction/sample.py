@@ -104,8 +104,8 @@ def _unconstrained(posterior: dict[str, Floats]) -> Floats:
         parts += [posterior[name]] if name in posterior else []
     if "therapist_sd" in posterior:
         parts += [np.log(posterior["therapist_sd"]), posterior["therapist_raw"]]
-    if "patient_sd" in posterior:
-        parts.append(np.log(posterior["patient_sd"]))
+    if "patient_sd_signed" in posterior:
+        parts.append(posterior["patient_sd_signed"])
     if "rho" in posterior:
         parts.append(np.log(posterior["rho"]) - np.log1p(-posterior["rho"]))
     if "correlations" in posterior:

@@ -51,6 +51,12 @@ def verdict(posterior: Posterior, limits: Limits) -> Verdict:
         text += f"; by at least the margin of {limits.margin:g} {unit} with probability {probability(p_margin)}"
     if p_rope is not None:
         text += f"; within ± {limits.rope:g} {unit} of none with probability {probability(p_rope)}"
+    if posterior.model.likelihood != "normal":
+        effect = data.sign * posterior.named["effect"][..., data.question, data.target]
+        odds = float(np.mean(effect > 0))
+        text += f"; on the scale of log odds with probability {probability(odds)}"
+        if max(p, 1 - p) >= SHOWN and not (odds >= SHOWN if p > 0.5 else odds <= 1 - SHOWN):
+            short += " (on the additive scale; the odds do not show it)"
     text += f". Verdict: {short}."
     if failures:
         short, text = "withheld", f"DO NOT USE: {'; '.join(failures)}. No verdict."
@@ -92,13 +98,7 @@ def size(p_margin: float) -> str:
 
 
 def probability(p: float) -> str:
-    """Two decimals, and no certainty from finitely many draws."""
-    return (
-        "> .999"
-        if p > 0.999
-        else "< .001"
-        if p < 0.001
-        else f"{p:.3f}".lstrip("0")
-        if p > 0.99 or p < 0.01
-        else f"{p:.2f}".lstrip("0")
-    )
+    """Two decimals, three near the limits of a verdict, and no certainty from finitely many draws."""
+    if p > 0.999 or p < 0.001:
+        return "> .999" if p > 0.5 else "< .001"
+    return (f"{p:.3f}" if p > 0.965 or p < 0.035 else f"{p:.2f}").lstrip("0")

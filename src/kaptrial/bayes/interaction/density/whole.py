@@ -61,13 +61,17 @@ def binary_density(
     theta: Floats, grad: Floats, at: Indices, y: Floats, x: Floats, z: Floats, w: Floats, therapist: Indices,
     nodes: Floats, log_weights: Floats, weight: Floats, mean: Floats, root: Floats, widths: Floats, width_sd: float,
 ) -> float:  # fmt: skip
-    """Log density and gradient of the model of binary outcomes; the SD of the intercept is half-normal."""
+    """Log density and gradient of the model of binary outcomes.
+
+    The SD of the intercept is half-normal, and its parameter the same with either sign: the likelihood is even in it,
+    and a logarithm would have the sampler walk to minus infinity where the data say nothing of it.
+    """
     grad[:] = 0.0
     total = linear.prior(theta, grad, at, weight, mean, root, 0.0, widths[0], widths[1], widths[3])
     sd = 0.0
     if at[9] > at[6]:
-        total += linear.half_normal_log(theta, grad, at[6], width_sd)
-        sd = math.exp(theta[at[6]])
+        total += linear.normal_block(theta, grad, at[6], at[9], 0.0, width_sd)
+        sd = theta[at[6]]
     if not math.isfinite(total):
         grad[:] = 0.0
         return -np.inf
@@ -76,7 +80,7 @@ def binary_density(
     by_sd = logistic.likelihood(y, eta, sd, nodes, log_weights, loglik, slope)
     linear.back(theta, grad, at, x, z, w, therapist, slope)
     if at[9] > at[6]:
-        grad[at[6]] += by_sd * sd
+        grad[at[6]] += by_sd
     return total + loglik.sum()
 
 
@@ -89,7 +93,7 @@ def binary_parts(
     eta, slope = np.empty(y.shape), np.empty(y.shape)
     for s in range(len(thetas)):
         linear.predictor(thetas[s], at, x, z, w, therapist, eta)
-        sd = math.exp(thetas[s, at[6]]) if at[9] > at[6] else 0.0
+        sd = thetas[s, at[6]] if at[9] > at[6] else 0.0
         logistic.likelihood(y, eta, sd, nodes, log_weights, out[s], slope)
 
 
