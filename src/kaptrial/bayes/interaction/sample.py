@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -76,7 +77,11 @@ def draw_by_pymc(
     import nutpie
 
     built = model.pymc(prior, len(prior.components))
-    tree = _sample(nutpie.compile_pymc_model(built), seed, draws, tune, chains, cores, target_accept, progress)
+    with warnings.catch_warnings():
+        # Matrices of a few visits need no BLAS.
+        warnings.filterwarnings("ignore", message="PyTensor could not link to a BLAS")
+        ready = nutpie.compile_pymc_model(built)
+    tree = _sample(ready, seed, draws, tune, chains, cores, target_accept, progress)
     posterior = {name: np.asarray(tree.posterior[name]) for name in map(str, tree.posterior.data_vars)}
     return Draws(thetas=_unconstrained(posterior), stats=_statistics(tree))
 
