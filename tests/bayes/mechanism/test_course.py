@@ -48,7 +48,7 @@ def integrated(s, values: dict[str, float]) -> np.ndarray:
     return np.concatenate(out)
 
 
-@pytest.mark.parametrize("file", ["cbt_after_ketamine", "kare_factorial", "starter"])
+@pytest.mark.parametrize("file", ["cbt_after_ketamine", "ketamine_by_cbt", "starter"])
 @pytest.mark.parametrize(
     "mechanism", [{}, {"gamma": 1.3}, {"kappa": 0.9}, {"xi": 0.6}, {"gamma": 0.8, "kappa": 0.4, "xi": 0.3}]
 )

@@ -89,6 +89,13 @@ def test_a_csv_of_the_trial_gives_the_scores_that_were_simulated(factorial, tmp_
     assert a.unit == pytest.approx(b.unit, rel=1e-12)
 
 
+def test_days_counted_and_run_ins_are_refused() -> None:
+    with pytest.raises(ScenarioError, match="mechanisms are fitted to scores, not to days counted"):
+        course_of(load(SCENARIOS / "kare_factorial.yaml"), DAYS)
+    with pytest.raises(ScenarioError, match="without a run-in and without adjuncts"):
+        course_of(load(SCENARIOS / "depression_series_with_cbt.yaml"), DAYS)
+
+
 def test_a_trial_of_another_design_is_refused(factorial) -> None:
     addon = load(SCENARIOS / "cbt_after_ketamine.yaml")
     other = simulate(addon, seed=1, replicates=1)
