@@ -86,8 +86,9 @@ def test_the_result_does_not_depend_on_the_workers(cbt: Cell) -> None:
 
 
 def test_draws_of_the_files_prior_make_its_assurance() -> None:
-    scenario = load(SCENARIOS / "kare_factorial.yaml")
-    cell = Cell(scenario=replace(scenario, secondary=()), columns={})
+    believed = {"source": "assumption", "note": "for a test", "lognormal": {"median": 4.0, "log_sd": 0.5}}
+    settings = {"prior": {"also": {"therapies.cbt.max_effect": believed}}, "secondary": [], "variants": None}
+    cell = Cell(scenario=load(SCENARIOS / "cbt_after_ketamine.yaml", settings), columns={})
     found = table(cell, Plan(design_priors=("prior",), analysis_priors=("weak",), rule=Rule()), draws_of_prior=3)
     assert found["prior", "weak", "go"]["n_replicates"] == 3 * 128
     assert found["prior", "weak", "true_effect"]["mcse"] > 0
