@@ -11,7 +11,7 @@ from kaptrial.analysis.fit import Floats
 from kaptrial.bayes.fast import kernel
 from kaptrial.bayes.fast.sums import Ints
 
-# Nodes in each log SD. 7 leave an error near 1e-10 in tail probabilities of trials of 200 patients (docs/bayes.md).
+# Nodes in each log SD. 7 leave an error near 1e-8 in tail probabilities of trials of 200 patients (docs/decisions.md).
 ORDER = 7
 MOST_VISITS = 12
 
