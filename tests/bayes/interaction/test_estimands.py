@@ -12,7 +12,15 @@ from kaptrial.bayes.effects import named
 from kaptrial.bayes.interaction import binary, counts, gaussian
 from kaptrial.bayes.interaction.checks import posterior_check, prior_check
 from kaptrial.bayes.interaction.diagnostics import Diagnostics, diagnose
-from kaptrial.bayes.interaction.estimands import Limits, arm_means, benefit, contrast_weights, rows, share_kept
+from kaptrial.bayes.interaction.estimands import (
+    Limits,
+    arm_means,
+    benefit,
+    contrast_weights,
+    density_at_zero,
+    rows,
+    share_kept,
+)
 from kaptrial.bayes.interaction.fit import Posterior
 from kaptrial.bayes.interaction.forward import draw_prior, replicate_scores
 from kaptrial.bayes.interaction.sample import Draws
@@ -79,14 +87,24 @@ def test_bayes_factor_of_a_normal_posterior():
     posterior = made_up(model, spread=1.0, n=4000)
     row = row_of(rows(posterior, Limits()), contrast="ketamine:therapy", measure="difference", day=7.0)
     exact = stats.norm.pdf(0) / stats.norm.pdf(0, scale=model.data.unit_sd)
-    # A kernel estimate at the mode is low by half its squared bandwidth, about 2 % for 16,000 draws.
-    assert row["bf_null"] == pytest.approx(exact, rel=0.04 + 4 * row["bf_null_se"] / exact)
+    assert row["bf_null"] == pytest.approx(exact, rel=4 * row["bf_null_se"] / exact)
     far = made_up(model, spread=0.1, shift=5.0)
     row = row_of(rows(far, Limits()), contrast="ketamine", measure="difference", day=7.0)
     assert np.isnan(row["bf_null"])
     assert row["bf_reason"] == "zero lies outside the draws"
     flat = rows(made_up(model, prior="flat"), Limits())[0]
     assert np.isnan(flat["bf_null"])
+
+
+@pytest.mark.parametrize("mean", [0.0, 1.0, 2.0, 2.5])
+def test_density_at_zero_of_normal_draws_has_hardly_a_bias(mean):
+    """200 sets of 4,000 draws: their mean within 4 of its standard errors and 1 % of the normal density. Measured bias
+    0, 0, .5 and 3 %; the plain kernel estimate is 2 % low at the mode, and 6 and 13 % high in the tail."""
+    rng = np.random.default_rng(7)
+    found = np.array([density_at_zero(rng.normal(mean, 1, 4000)) for _ in range(200)])
+    error = found.std(ddof=1) / np.sqrt(len(found))
+    assert abs(found.mean() - stats.norm.pdf(mean)) < 4 * error + 0.01 * stats.norm.pdf(mean)
+    assert error < 0.01 * stats.norm.pdf(mean)
 
 
 def test_standardised_risks_by_brute_force():

@@ -163,6 +163,20 @@ def share_kept(first: Floats, later: Floats) -> Row:
                     "p_favours_left": NAN}  # fmt: skip
 
 
+def density_at_zero(draws: Floats) -> float:
+    """A kernel estimate whose variance is that of the draws (Jones 1991, Aust J Stat 33:207).
+
+    The plain one is wider by the kernel: some 2 % low at the mode and 5 % high two SDs away at 4,000 draws. Drawn in by
+    as much first, the estimate of a normal density has no such error.
+    """
+    kernel = gaussian_kde(draws)
+    mean = draws.mean()
+    drawn_in = mean + (draws - mean) / np.sqrt(1 + kernel.factor**2)
+    sd = kernel.factor * draws.std(ddof=1) / np.sqrt(1 + kernel.factor**2)
+    z = drawn_in / sd
+    return float(np.mean(np.exp(-0.5 * z * z)) / (sd * np.sqrt(2 * np.pi)))
+
+
 def savage_dickey(posterior: Posterior, k: int, t: int) -> Row:
     """Bayes factor for an effect of exactly zero: the posterior's density there over the prior's (Dickey 1971).
 
@@ -177,7 +191,7 @@ def savage_dickey(posterior: Posterior, k: int, t: int) -> Row:
     weights = np.zeros(len(posterior.prior.components[0].mean))
     weights[k * len(data.days) + t] = 1.0
     prior = float(posterior.prior.density(weights, np.zeros(1))[0])
-    by_chain = np.array([gaussian_kde(chain)(0.0)[0] for chain in draws])
-    pooled = float(gaussian_kde(draws.ravel())(0.0)[0])
+    by_chain = np.array([density_at_zero(chain) for chain in draws])
+    pooled = density_at_zero(draws.ravel())
     error = float(by_chain.std(ddof=1) / np.sqrt(len(by_chain))) if len(by_chain) > 1 else NAN
     return {"bf_null": pooled / prior, "bf_null_se": error / prior, "bf_reason": ""}
