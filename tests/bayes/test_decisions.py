@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from kaptrial.bayes.decisions import Rule, Verdict, predictive_probability
+from kaptrial.bayes.decisions import Decision, Rule, predictive_probability
 from kaptrial.spec.errors import ScenarioError
 
 
@@ -17,28 +17,28 @@ def cdf(mean: float, sd: float, rule: Rule, better: str) -> np.ndarray:
 @pytest.mark.parametrize(
     ("mean", "sd", "better", "verdict"),
     [
-        (-5.0, 1.0, "lower", Verdict.GO),
-        (-5.0, 1.0, "higher", Verdict.NO_GO),
-        (5.0, 1.0, "higher", Verdict.GO),
-        (-2.5, 1.0, "lower", Verdict.CONSIDER),  # better than 2 with probability .69
-        (0.0, 0.3, "lower", Verdict.NO_GO),
+        (-5.0, 1.0, "lower", Decision.GO),
+        (-5.0, 1.0, "higher", Decision.NO_GO),
+        (5.0, 1.0, "higher", Decision.GO),
+        (-2.5, 1.0, "lower", Decision.CONSIDER),  # better than 2 with probability .69
+        (0.0, 0.3, "lower", Decision.NO_GO),
     ],
 )
-def test_verdict_follows_the_margin_and_the_direction(mean: float, sd: float, better: str, verdict: Verdict) -> None:
+def test_verdict_follows_the_margin_and_the_direction(mean: float, sd: float, better: str, verdict: Decision) -> None:
     rule = Rule(margin=2.0)
-    assert rule.verdicts(cdf(mean, sd, rule, better), better)[0] == verdict
+    assert rule.decisions(cdf(mean, sd, rule, better), better)[0] == verdict
 
 
 def test_no_difference_comes_after_go_and_no_go() -> None:
     rule = Rule(margin=0.0, no_go=0.1, rope=1.0)
-    assert rule.verdicts(cdf(0.0, 0.3, rule, "lower"), "lower")[0] == Verdict.EQUIVALENT
-    assert rule.verdicts(cdf(0.0, 3.0, rule, "lower"), "lower")[0] == Verdict.CONSIDER
-    assert rule.verdicts(cdf(-0.7, 0.1, rule, "lower"), "lower")[0] == Verdict.GO
-    assert rule.verdicts(cdf(0.7, 0.1, rule, "lower"), "lower")[0] == Verdict.NO_GO
+    assert rule.decisions(cdf(0.0, 0.3, rule, "lower"), "lower")[0] == Decision.EQUIVALENT
+    assert rule.decisions(cdf(0.0, 3.0, rule, "lower"), "lower")[0] == Decision.CONSIDER
+    assert rule.decisions(cdf(-0.7, 0.1, rule, "lower"), "lower")[0] == Decision.GO
+    assert rule.decisions(cdf(0.7, 0.1, rule, "lower"), "lower")[0] == Decision.NO_GO
 
 
 def test_a_posterior_that_could_not_be_had_decides_nothing() -> None:
-    assert Rule(rope=1.0).verdicts(np.full((1, 3), np.nan), "lower")[0] == Verdict.CONSIDER
+    assert Rule(rope=1.0).decisions(np.full((1, 3), np.nan), "lower")[0] == Decision.CONSIDER
 
 
 @pytest.mark.parametrize("share", [0.3, 0.7])

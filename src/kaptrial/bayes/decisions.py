@@ -14,7 +14,7 @@ from kaptrial.bayes.effects import Better
 from kaptrial.spec.errors import ScenarioError
 
 
-class Verdict(IntEnum):
+class Decision(IntEnum):
     """What a trial concludes."""
 
     GO = 0
@@ -51,15 +51,15 @@ class Rule:
         half = 0.0 if self.rope is None else self.rope
         return np.array([sign * self.margin, -half, half])
 
-    def verdicts(self, below: Floats, better: Better) -> NDArray[np.int64]:
-        """The verdict of each replicate from the CDF at `asked`, (replicate, 3). A posterior of NaN decides nothing: it
-        counts as CONSIDER."""
+    def decisions(self, below: Floats, better: Better) -> NDArray[np.int64]:
+        """The decision in each replicate from the CDF at `asked`, (replicate, 3). A posterior of NaN decides nothing:
+        it counts as CONSIDER."""
         benefit = probability_of_benefit(below, better)
-        out = np.full(len(below), int(Verdict.CONSIDER))
+        out = np.full(len(below), int(Decision.CONSIDER))
         if self.rope is not None:
-            out[below[:, 2] - below[:, 1] >= self.rope_probability] = Verdict.EQUIVALENT
-        out[benefit <= self.no_go] = Verdict.NO_GO
-        out[benefit >= self.go] = Verdict.GO
+            out[below[:, 2] - below[:, 1] >= self.rope_probability] = Decision.EQUIVALENT
+        out[benefit <= self.no_go] = Decision.NO_GO
+        out[benefit >= self.go] = Decision.GO
         return out
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from kaptrial.bayes.decisions import Rule, Verdict, predictive_probability
+from kaptrial.bayes.decisions import Decision, Rule, predictive_probability
 from kaptrial.bayes.design_prior import draws, with_draw
 from kaptrial.bayes.effects import NAMES as ANALYSIS_PRIORS
 from kaptrial.bayes.effects import EffectPrior, named
@@ -70,11 +70,11 @@ class _Task:
 
 @dataclass(frozen=True, kw_only=True)
 class _Outcome:
-    """Of each replicate under a design and an analysis prior: the true effect, the verdict, the posterior's SD, whether
-    the trial stopped at its interim look, and whether its posterior cannot be used."""
+    """Of each replicate under a design and an analysis prior: the true effect, the decision, the posterior's SD,
+    whether the trial stopped at its interim look, and whether its posterior cannot be used."""
 
     true: np.ndarray
-    verdict: np.ndarray
+    decision: np.ndarray
     sd: np.ndarray
     stopped: np.ndarray
     failed: np.ndarray
@@ -224,7 +224,7 @@ def _run(task: _Task) -> dict[tuple[str, str], _Outcome]:
             found = fast_posterior(trials, model, prior, plan.rule.asked(side), shift=shift)
             failed = found.flag != Flag.OK
             below = np.where(failed[:, None], np.nan, found.below[:, 0])
-            verdict = plan.rule.verdicts(below, side)
+            decision = plan.rule.decisions(below, side)
             stopped = np.zeros(BLOCK, dtype=bool)
             if plan.interim is not None:
                 seen = max(2, round(plan.interim.share * n))
@@ -233,9 +233,9 @@ def _run(task: _Task) -> dict[tuple[str, str], _Outcome]:
                     early.mean[:, 0], early.sd[:, 0], _prior_sd(prior, model), seen / n, plan.rule, side
                 )
                 stopped = foreseen < plan.interim.futility
-                verdict = np.where(stopped, Verdict.NO_GO, verdict)
+                decision = np.where(stopped, Decision.NO_GO, decision)
             out[design, analysis] = _Outcome(
-                true=true, verdict=verdict, sd=found.sd[:, 0], stopped=stopped, failed=failed
+                true=true, decision=decision, sd=found.sd[:, 0], stopped=stopped, failed=failed
             )  # fmt: skip
     return out
 
@@ -264,7 +264,7 @@ def _effects(model: TrialModel, design: str, seed: int, block: int) -> np.ndarra
 def _never_filled(truth: float) -> _Outcome:
     """Trials that hardly anybody could enter: nothing is concluded."""
     return _Outcome(
-        true=np.full(BLOCK, truth), verdict=np.full(BLOCK, int(Verdict.CONSIDER)), sd=np.full(BLOCK, np.nan),
+        true=np.full(BLOCK, truth), decision=np.full(BLOCK, int(Decision.CONSIDER)), sd=np.full(BLOCK, np.nan),
         stopped=np.zeros(BLOCK, dtype=bool), failed=np.ones(BLOCK, dtype=bool),
     )  # fmt: skip
 
@@ -299,14 +299,14 @@ def _rows(
         else:
             add_mean(metric, hits.astype(np.float64))
 
-    for verdict in Verdict:
-        if verdict != Verdict.EQUIVALENT or plan.rule.rope is not None:
-            add_share(verdict.name.lower(), outcome.verdict == verdict)
+    for decision in Decision:
+        if decision != Decision.EQUIVALENT or plan.rule.rope is not None:
+            add_share(decision.name.lower(), outcome.decision == decision)
     side = better(s, s.estimand.endpoint, "difference")
     benefit = -outcome.true if side == "lower" else outcome.true
     beyond = benefit > plan.rule.margin
-    against = (outcome.verdict == Verdict.NO_GO) | (outcome.verdict == Verdict.EQUIVALENT)
-    add_share("wrong_verdict", np.where(beyond, against, outcome.verdict == Verdict.GO))
+    against = (outcome.decision == Decision.NO_GO) | (outcome.decision == Decision.EQUIVALENT)
+    add_share("wrong_verdict", np.where(beyond, against, outcome.decision == Decision.GO))
     add_share("benefit_is_true", beyond)
     if known is None:
         add_mean("true_effect", outcome.true)
