@@ -73,11 +73,8 @@ def ranking_lines(found: MechanismFit) -> list[str]:
         f"  {row['variant']}: {row['difference']:.1f} ± {row['difference_se']:.1f}; {row['stacking_weight']:.2f}"
         for row in found.ranking
     ]
-    clear = [
-        row for row in found.ranking[1:] if -row["difference"] > 2 * row["difference_se"] and row["difference"] < -4
-    ]
-    if len(clear) == len(found.ranking) - 1:
-        lines.append(f"Verdict: {found.ranking[0]['variant']} predicts best, by more than two SE over each other one.")
+    if found.best is not None:
+        lines.append(f"Verdict: {found.best} predicts best, clearly.")
     else:
-        lines.append("Verdict: undecided; no mechanism predicts better than every other one by two SE and four units.")
+        lines.append("Verdict: undecided; no mechanism predicts clearly better than every other one.")
     return lines

@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from kaptrial.bayes.mechanism.course import course_of, improvement
-from kaptrial.bayes.mechanism.fit import cannot_rank, prior_centres, scores_of
+from kaptrial.bayes.mechanism.fit import best, cannot_rank, prior_centres, scores_of
 from kaptrial.bayes.mechanism.model import Scores, build
 from kaptrial.simulate import simulate
 from kaptrial.spec.errors import ScenarioError
@@ -87,6 +87,17 @@ def test_a_csv_of_the_trial_gives_the_scores_that_were_simulated(factorial, tmp_
     rows = [sorted(map(str, zip(s.arm, s.baseline, s.y.tolist(), strict=True))) for s in (a, b)]
     assert rows[0] == rows[1]
     assert a.unit == pytest.approx(b.unit, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("difference", "error", "found"),
+    [(-10.0, 2.0, "durability"), (-10.0, 6.0, None), (-3.0, 0.5, None)],
+    ids=["clear", "within two standard errors", "too small a difference"],
+)
+def test_only_a_clear_lead_is_a_verdict(difference: float, error: float, found: str | None) -> None:
+    lead = {"variant": "durability", "difference": 0.0, "difference_se": 0.0}
+    far = {"variant": "overlap", "difference": -50.0, "difference_se": 1.0}
+    assert best([lead, {"variant": "additive", "difference": difference, "difference_se": error}, far]) == found
 
 
 def test_days_counted_and_run_ins_are_refused() -> None:

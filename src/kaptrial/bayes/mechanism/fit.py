@@ -17,8 +17,9 @@ from kaptrial.trials import Trials
 CHAINS, TUNE, DRAWS, TARGET_ACCEPT = 4, 800, 1000, 0.95
 # A parameter of which the data took away less than this share of the prior variance was told by the prior.
 LITTLE = 0.2
-# A difference in LOO of fewer standard errors than this ranks nothing.
-RANKS = 2.0
+# One mechanism predicts best only where its LOO exceeds every other's by two standard errors, and by four units, below
+# which the error's normal approximation does not hold (Sivula, Magnusson & Vehtari 2020, arXiv:2008.10296).
+RANKS, LEAST_DIFFERENCE = 2.0, 4.0
 R_HAT, ESS = 1.01, 400
 
 
@@ -55,6 +56,11 @@ class MechanismFit:
     ranking: list[dict[str, Any]] | None
     why_not: str | None
 
+    @property
+    def best(self) -> str | None:
+        """The mechanism that predicts clearly best, if there is one."""
+        return best(self.ranking) if self.ranking else None
+
 
 def fit(
     scenario: Scenario, trials: Trials, *, seed: int, draws: int = DRAWS, tune: int = TUNE, cores: int = 2,
@@ -90,6 +96,12 @@ def fit(
         course=course, scores=scores, variants=tuple(fits), rows=rows,
         ranking=None if why_not else _ranking(fits), why_not=why_not,
     )  # fmt: skip
+
+
+def best(ranking: list[dict[str, Any]]) -> str | None:
+    """The first of a ranking where it leads all others by RANKS standard errors and LEAST_DIFFERENCE."""
+    clear = (-row["difference"] > max(RANKS * row["difference_se"], LEAST_DIFFERENCE) for row in ranking[1:])
+    return str(ranking[0]["variant"]) if all(clear) else None
 
 
 def cannot_rank(s: Scenario) -> str | None:
