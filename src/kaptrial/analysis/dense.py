@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from math import log, sqrt
 
-import numpy as np
 from numba import njit
 
 from kaptrial.analysis.fit import Floats
@@ -88,12 +87,3 @@ def quadratic(a: Floats, x: Floats, n: int) -> float:
         for j in range(n):
             total += x[i] * a[i, j] * x[j]
     return total
-
-
-def spd_inverse(a: Floats) -> Floats:
-    """Inverse of one symmetric positive definite matrix; NaN if it is not. For tests and for use outside loops."""
-    n = len(a)
-    factor, out = a.copy(), np.full_like(a, np.nan)
-    if cholesky(factor, n, 1e-14):
-        invert(factor, n, out)
-    return out

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,10 +72,6 @@ class InteractionData:
     def seen(self) -> NDArray[np.bool_]:
         """(patient, visit): observed."""
         return np.isfinite(self.y)
-
-    def with_scores(self, y: Floats) -> InteractionData:
-        """The same patients with other scores where they have one: a replica of the trial."""
-        return replace(self, y=np.where(self.seen, y, np.nan))
 
 
 def visit_of(days: Sequence[float], day: float) -> int:
