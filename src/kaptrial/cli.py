@@ -10,12 +10,15 @@ import typer
 
 from kaptrial import __version__, cli_clinic, cli_decide, cli_evidence, cli_fit, cli_mechanism
 from kaptrial.cli_reading import (
+    Folder,
     JsonFile,
     ScenarioFile,
     Seed,
     Settings,
+    Vary,
     Workers,
     cells_of,
+    check_outputs,
     choice,
     choices,
     load,
@@ -105,19 +108,14 @@ def power(
     replicates: Annotated[int, typer.Option(min=2, max=10_000_000, help="Trials to simulate for each row.")] = 2000,
     seed: Seed = 1,
     settings: Settings = None,
-    vary: Annotated[
-        list[str] | None,
-        typer.Option("--vary", metavar="PATH=A,B,C", help="Run for each value; may be given twice."),
-    ] = None,
+    vary: Vary = None,
     nulls: Annotated[bool, typer.Option("--nulls/--no-nulls", help="Simulate the nulls too.")] = True,
     variants: Annotated[bool, typer.Option("--variants/--no-variants", help="Run the scenario's variants too.")] = True,
     clinic: Annotated[
         bool, typer.Option("--clinic", help="The trial as its clinic would run it (docs/clinic.md).")
     ] = False,
     workers: Workers = 1,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="DIR", help="Write tables and figures.")
-    ] = None,
+    output: Folder = None,
     json_file: JsonFile = None,
 ) -> None:
     """Power and the other operating characteristics, each with its Monte Carlo standard error."""
@@ -125,10 +123,7 @@ def power(
     from kaptrial.report import files, words
 
     cells = cells_of(scenario, settings, vary, variants=variants)
-    if json_file is not None:
-        files.check_writable(json_file)
-    if output is not None:
-        files.check_writable(output / "results.json")
+    check_outputs(output, json_file)
     realised = None
     if clinic:
         from kaptrial.design.operations import count_clinics, operations_of
@@ -197,9 +192,7 @@ def assurance(
     settings: Settings = None,
     prior: Annotated[str | None, typer.Option(metavar="NAME", help="A prior of the catalogue, by name.")] = None,
     workers: Workers = 1,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="DIR", help="Write tables and the figure.")
-    ] = None,
+    output: Folder = None,
     json_file: JsonFile = None,
 ) -> None:
     """Power averaged over the scenario's design prior, and how likely high power is under it."""
@@ -212,10 +205,7 @@ def assurance(
 
     raw = read_scenario(scenario, settings)
     loaded = build(raw if prior is None else with_prior(raw, prior))
-    if json_file is not None:
-        files.check_writable(json_file)
-    if output is not None:
-        files.check_writable(output / "results.json")
+    check_outputs(output, json_file)
     with words.progress(count_replicates(draws, replicates)) as advance:
         found = average(
             loaded, seed=seed, draws_of_prior=draws, replicates=replicates, workers=workers, progress=advance
@@ -312,8 +302,7 @@ def analyse(
         better=None if better is None else choice("--better", better, ("lower", "higher")),
         response_fraction=response_fraction, margin=margin, first_period_only=first_period_only,
     )  # fmt: skip
-    if json_file is not None:
-        files.check_writable(json_file)
+    check_outputs(None, json_file)
     table = analyse_file(data, method, options)
     words.show_table(table, title=f"{method} of {data.name}")
     if json_file is not None:

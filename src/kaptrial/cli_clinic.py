@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kaptrial.cli_reading import JsonFile, ScenarioFile, Seed, Settings, Workers, cells_of, provenance_of
+from kaptrial.cli_reading import (
+    Folder,
+    JsonFile,
+    ScenarioFile,
+    Seed,
+    Settings,
+    Vary,
+    Workers,
+    cells_of,
+    check_outputs,
+    provenance_of,
+)
 
 if TYPE_CHECKING:
     from kaptrial.design.characteristics import Cell
@@ -21,9 +32,7 @@ def clinic(
     replicates: Annotated[int, typer.Option(min=2, max=1_000_000, help="Trials to run through the clinic.")] = 200,
     seed: Seed = 1,
     settings: Settings = None,
-    vary: Annotated[
-        list[str] | None, typer.Option("--vary", metavar="PATH=A,B,C", help="Compare plans; may be given twice.")
-    ] = None,
+    vary: Vary = None,
     power: Annotated[
         float | None, typer.Option(min=0.01, max=0.999, help="With --vary: the cheapest plan with this power.")
     ] = None,
@@ -31,13 +40,10 @@ def clinic(
         float | None, typer.Option(min=0.1, help="With --vary: the cheapest plan that ends by then on average.")
     ] = None,
     workers: Workers = 1,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="DIR", help="Write tables and figures.")
-    ] = None,
+    output: Folder = None,
     json_file: JsonFile = None,
 ) -> None:
     """A trial's way through its clinic: accrual, waits, windows kept, staff, cost; with --vary, what other plans do."""
-    from kaptrial.report import files
     from kaptrial.spec.errors import ScenarioError
 
     if vary is None and (power is not None or months is not None):
@@ -49,10 +55,7 @@ def clinic(
 
     for cell in cells:
         check_has_clinic(cell.scenario)
-    if json_file is not None:
-        files.check_writable(json_file)
-    if output is not None:
-        files.check_writable(output / "results.json")
+    check_outputs(output, json_file)
     provenance = provenance_of(scenario, cells, seed, replicates, settings, vary)
     if vary is None:
         _one(cells[0], seed, replicates, workers, output, json_file, provenance)

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from kaptrial.cli_reading import JsonFile, ScenarioFile, Seed, Settings, Workers, cells_of, provenance_of
+from kaptrial.cli_reading import (
+    Folder,
+    JsonFile,
+    ScenarioFile,
+    Seed,
+    Settings,
+    Vary,
+    Workers,
+    cells_of,
+    check_outputs,
+    provenance_of,
+)
 
 
 def decide(
@@ -32,13 +42,9 @@ def decide(
     draws: Annotated[int, typer.Option(min=2, max=100_000, help="Draws of the file's prior, 128 trials each.")] = 200,
     seed: Seed = 1,
     settings: Settings = None,
-    vary: Annotated[
-        list[str] | None, typer.Option("--vary", metavar="PATH=A,B,C", help="Run for each value; may be given twice.")
-    ] = None,
+    vary: Vary = None,
     workers: Workers = 1,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="DIR", help="Write tables and the figure.")
-    ] = None,
+    output: Folder = None,
     json_file: JsonFile = None,
 ) -> None:
     """How often a Bayesian trial ends with go, consider or no go, and wrongly: power, error and assurance."""
@@ -55,10 +61,7 @@ def decide(
         interim=None if interim is None else Interim(share=interim, futility=futility),
     )
     cells = cells_of(scenario, settings, vary, variants=False)
-    if json_file is not None:
-        files.check_writable(json_file)
-    if output is not None:
-        files.check_writable(output / "results.json")
+    check_outputs(output, json_file)
     with words.progress(count_replicates(cells, plan, replicates, draws)) as advance:
         rows = decisions(
             cells, plan, seed=seed, replicates=replicates, draws_of_prior=draws, workers=workers, progress=advance

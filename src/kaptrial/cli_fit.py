@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kaptrial import __version__
-from kaptrial.cli_reading import JsonFile, Seed, choice
+from kaptrial.cli_reading import Folder, JsonFile, Seed, check_outputs, choice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,9 +51,7 @@ def fit(
     seed: Seed = 1,
     draws: Annotated[int, typer.Option(min=100, max=100_000, help="Draws of each of 4 chains.")] = 1000,
     engine: Annotated[str, typer.Option(help="own, or pymc: the same model, slow to compile.")] = "own",
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="DIR", help="Write tables, draws and figures.")
-    ] = None,
+    output: Folder = None,
     json_file: JsonFile = None,
 ) -> None:
     """Bayesian interaction: is the combination more than the sum, given a prior; with diagnostics and checks."""
@@ -81,10 +79,7 @@ def fit(
         reference=reference, target_day=target_day, best=best, response_fraction=response_fraction,
         better=None if better is None else choice("--better", better, ("lower", "higher")),
     )  # fmt: skip
-    if json_file is not None:
-        files.check_writable(json_file)
-    if output is not None:
-        files.check_writable(output / "results.json")
+    check_outputs(output, json_file)
     roles = tuple(part.strip() for part in role.split(",")) if role else ()
     asked = Asked(likelihood=chosen.likelihood, roles=roles, unit_sd=unit_sd)
     trial = _trial(data, options, asked, seed)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from kaptrial import __version__
-from kaptrial.cli_reading import JsonFile, ScenarioFile, Seed, Settings, load
+from kaptrial.cli_reading import Folder, JsonFile, ScenarioFile, Seed, Settings, check_outputs, load
 
 
 def mechanism(
@@ -24,9 +24,7 @@ def mechanism(
     seed: Seed = 1,
     settings: Settings = None,
     draws: Annotated[int, typer.Option(min=200, max=100_000, help="Draws of each of four chains.")] = 1000,
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="DIR", help="Write tables and figures.")
-    ] = None,
+    output: Folder = None,
     json_file: JsonFile = None,
 ) -> None:
     """Does therapy add, work through the window, or slow the decay: what the data say of each, and which fits.
@@ -41,10 +39,7 @@ def mechanism(
     from kaptrial.trials import read_csv
 
     loaded = load(scenario, settings)
-    if json_file is not None:
-        files.check_writable(json_file)
-    if output is not None:
-        files.check_writable(output / "results.json")
+    check_outputs(output, json_file)
     if data is None:
         trials = simulate(loaded, seed=seed, replicates=1)
     else:

@@ -16,7 +16,23 @@ Settings = Annotated[
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of every random stream.")]
 Workers = Annotated[int, typer.Option(min=1, help="Processes; the result does not depend on it.")]
+Vary = Annotated[
+    list[str] | None, typer.Option("--vary", metavar="PATH=A,B,C", help="Run for each value; may be given twice.")
+]
+Folder = Annotated[
+    Path | None, typer.Option("-o", "--output", metavar="DIR", help="Write tables and figures to this folder.")
+]
 JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write one JSON object.")]
+
+
+def check_outputs(output: Path | None, json_file: Path | None) -> None:
+    """Raise OSError before any work is done where what is asked for cannot be written."""
+    from kaptrial.report.files import check_writable
+
+    if json_file is not None:
+        check_writable(json_file)
+    if output is not None:
+        check_writable(output / "results.json")
 
 
 def choice(option: str, value: str, allowed: Iterable[str]) -> Any:

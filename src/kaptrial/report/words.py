@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def console() -> Console:
-    return Console(width=None if sys.stdout.isatty() else 190, highlight=False, soft_wrap=False)
+    return Console(width=None if sys.stdout.isatty() else 230, highlight=False, soft_wrap=False)
 
 
 # The metrics a table on the terminal shows; the files hold all of them.
