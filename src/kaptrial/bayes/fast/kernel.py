@@ -1,15 +1,10 @@
-"""The posterior of one replicate by conditional-Gaussian quadrature, compiled.
+"""The posterior of one replicate by quadrature over its SDs, compiled; `marginal` has their log density.
 
-Given the SDs the coefficients β are normal, and so is the likelihood with β integrated out:
-
-    M = Σ_k w_k S_k + P,   b = Σ w_k s_k + P m,   log p(y | SDs) = −½ (log|V| + log|M| − log|P| + c − b'M⁻¹b + N log 2π)
-
-(Lindley & Smith 1972, JRSS B 34:1). Therapist effects are eliminated first: each meets only itself. SDs that are well
-determined, those of residuals and mostly that of patients' intercepts, are inner: Newton's method to the mode in log
-SDs, then a product of Gauss-Hermite rules in the directions of the Hessian (Naylor & Smith 1982, Appl Stat 31:214). An
-SD that may be 0, that of therapists and now and then that of intercepts, is outer, because a rule about the mode
-fails there: the trapezoid rule in s with τ = scale · exp(s − exp(−s)), whose integrand falls double exponentially to
-both sides (Takahasi & Mori 1974).
+SDs that are well determined, those of residuals and mostly that of patients' intercepts, are inner: Newton's method to
+the mode in log SDs, then a product of Gauss-Hermite rules in the directions of the Hessian (Naylor & Smith 1982, Appl
+Stat 31:214). An SD that may be 0, that of therapists and now and then that of intercepts, is outer, because a rule
+about the mode fails there: the trapezoid rule in s with τ = scale · exp(s − exp(−s)), whose integrand falls double
+exponentially to both sides (Takahasi & Mori 1974).
 """
 
 from __future__ import annotations
@@ -22,6 +17,7 @@ from numba import njit
 
 from kaptrial.analysis import dense
 from kaptrial.analysis.fit import Floats
+from kaptrial.bayes.fast.marginal import half_normal, log_density
 from kaptrial.bayes.fast.sums import Ints, cross_products
 
 MAX_STEPS = 30
@@ -37,115 +33,8 @@ _COARSE, _FINE = 29, 64
 _LOW, _HIGH = -2.6, 2.6
 OK, NOT_CONVERGED, TOO_WIDE = 0, 1, 2
 
-# What the functions below hand on, in tuples:
-#   data   = (sums, shared, n, prior, log_prior, scales), of one replicate and one component of the prior
-#   outer  = (tau, fixed): SD of therapists; SD of intercepts if it is outer, else negative
-#   rule   = (nodes, log_weights); asked = (functionals, at); found = (first, second, below, density, sds)
-
-
-@njit(cache=True, nogil=True)
-def _half_normal(log_sd: float, scale: float) -> float:
-    """Log density of log SD where the SD is half-normal."""
-    return 0.5 * log(2.0 / pi) - log(scale) + log_sd - 0.5 * exp(2.0 * (log_sd - log(scale)))
-
-
-@njit(cache=True, nogil=True)
-def _weight(variance: float, ratio: float, k: int) -> float:
-    """Of the sums over scores (k = 0), and over patients with k scores, in the products weighted by V⁻¹.
-
-    V⁻¹ = (I − ρ/(1 + kρ) 11') / σ², ρ = τ²/σ²."""
-    return 1.0 / variance if k == 0 else -ratio / ((1.0 + k * ratio) * variance)
-
-
-@njit(cache=True, nogil=True)
-def _add(out: Floats, w: float, x: Floats, k: int) -> None:
-    """out += w x[k]. All of a square is added, though only its lower triangle counts: one straight loop is faster."""
-    for c in range(len(out)):
-        out[c] += w * x[k, c]
-
-
-@njit(cache=True, nogil=True)
-def _system(theta: Floats, outer: tuple[float, float], data: Any, m: Floats) -> float:
-    """M, b (its last row) and c (the corner) into `m`, (p + 1, p + 1); minus twice the rest of the log density.
-
-    theta: log SDs of residuals by class, then of intercepts if that is inner.
-    """
-    sums, shared, n, prior, _, scales = data
-    tau, fixed = outer
-    n_residuals = n.shape[0]
-    size = sums.shape[0] // n_residuals
-    p1 = m.shape[0]
-    flat = m.reshape(p1 * p1)
-    for c in range(p1 * p1):
-        flat[c] = prior[c]
-    twice = 0.0
-    n_scores = 0.0
-    intercept = 0.0
-    if len(theta) > n_residuals:
-        intercept = exp(2.0 * theta[n_residuals])
-        twice -= 2.0 * _half_normal(theta[n_residuals], scales[1])
-    elif fixed > 0.0:
-        intercept = fixed * fixed
-    for r in range(n_residuals):
-        variance = exp(2.0 * theta[r])
-        ratio = intercept / variance
-        n_scores += n[r, 0]
-        twice += n[r, 0] * 2.0 * theta[r] - 2.0 * _half_normal(theta[r], scales[0])
-        for k in range(size):
-            if n[r, k] > 0:
-                _add(flat, _weight(variance, ratio, k), sums, r * size + k)
-                if k > 0:
-                    twice += n[r, k] * log(1.0 + k * ratio)
-    if shared.shape[1] > 0 and tau > 0.0:
-        row = np.empty(p1 + 1)
-        for j in range(shared.shape[1]):
-            row[:] = 0.0
-            for r in range(n_residuals):
-                variance = exp(2.0 * theta[r])
-                for k in range(size):
-                    if n[r, k] > 0:
-                        _add(row, _weight(variance, intercept / variance, k), shared[:, j], r * size + k)
-            grown = 1.0 + tau * tau * row[p1]
-            twice += log(grown)
-            share = tau * tau / grown
-            for c in range(p1):
-                for d in range(c + 1):
-                    m[c, d] -= share * row[c] * row[d]
-    return twice + n_scores * log(2.0 * pi)
-
-
-@njit(cache=True, nogil=True)
-def _log_density(theta: Floats, outer: tuple[float, float], data: Any, m: Floats) -> float:
-    """Log of likelihood times prior of the inner log SDs, coefficients and therapist effects integrated out.
-
-    `m` becomes the Cholesky factor L of M, its last row L⁻¹b. NaN if M is not positive definite.
-    """
-    twice = _system(theta, outer, data, m)
-    p = m.shape[0] - 1
-    log_determinant, product, explained = 0.0, 1.0, 0.0
-    for j in range(p):
-        pivot = m[j, j]
-        least = 1e-14 * pivot
-        for k in range(j):
-            pivot -= m[j, k] * m[j, k]
-        if not pivot > least:
-            return np.nan
-        # One logarithm for eight pivots, and one division a column: they would cost more than the rest.
-        product *= pivot
-        if j % 8 == 7:
-            log_determinant += log(product)
-            product = 1.0
-        root = sqrt(pivot)
-        inverse = 1.0 / root
-        m[j, j] = root
-        for i in range(j + 1, p + 1):
-            value = m[i, j]
-            for k in range(j):
-                value -= m[i, k] * m[j, k]
-            m[i, j] = value * inverse
-        explained += m[p, j] * m[p, j]
-    log_determinant += log(product)
-    return -0.5 * (twice + log_determinant - data[4] + m[p, p] - explained)
+# What the functions below hand on, in tuples: `data` and `outer` as in `marginal`, and
+#   rule = (nodes, log_weights), asked = (functionals, at), found = (first, second, below, density, sds)
 
 
 @njit(cache=True, nogil=True)
@@ -160,14 +49,14 @@ def _mode(
     gradient, step, plus, minus = np.empty(d), np.empty(d), np.empty(d), np.empty(d)
     trial, factor = np.empty(d), np.empty((d, d))
     h = _STEP
-    here = _log_density(theta, outer, data, m)
+    here = log_density(theta, outer, data, m)
     for _ in range(MAX_STEPS):
         for a in range(d):
             trial[:] = theta
             trial[a] = theta[a] + h
-            plus[a] = _log_density(trial, outer, data, m)
+            plus[a] = log_density(trial, outer, data, m)
             trial[a] = theta[a] - h
-            minus[a] = _log_density(trial, outer, data, m)
+            minus[a] = log_density(trial, outer, data, m)
             gradient[a] = (plus[a] - minus[a]) / (2.0 * h)
             precision[a, a] = -(plus[a] - 2.0 * here + minus[a]) / (h * h)
         for a in range(d):
@@ -175,10 +64,10 @@ def _mode(
                 trial[:] = theta
                 trial[a] += h
                 trial[e] += h
-                both = _log_density(trial, outer, data, m)
+                both = log_density(trial, outer, data, m)
                 trial[a] -= 2.0 * h
                 trial[e] -= 2.0 * h
-                neither = _log_density(trial, outer, data, m)
+                neither = log_density(trial, outer, data, m)
                 mixed = both + neither - plus[a] - minus[a] - plus[e] - minus[e] + 2.0 * here
                 precision[a, e] = precision[e, a] = -mixed / (2.0 * h * h)
         factor[:, :] = precision
@@ -198,7 +87,7 @@ def _mode(
         while True:
             for a in range(d):
                 trial[a] = theta[a] + shrink * step[a]
-            there = _log_density(trial, outer, data, m)
+            there = log_density(trial, outer, data, m)
             if there >= here - 1e-9 or shrink < 1e-4:
                 break
             shrink *= 0.5
@@ -286,7 +175,7 @@ def _inner(
             log_weight += log_weights[k]
             for e in range(a + 1):
                 here[e] += root[e, a] * nodes[k]
-        value = _log_density(here, outer, data, m)
+        value = log_density(here, outer, data, m)
         if np.isnan(value):
             continue
         weight = exp(value + log_weight)
@@ -305,7 +194,7 @@ def _inner(
 def _at(s: float, scale: float) -> tuple[float, float]:
     """τ at s, and the log of dτ/ds times the half-normal density of τ."""
     log_tau = log(scale) + s - exp(-s)
-    return exp(log_tau), _half_normal(log_tau, scale) + log(1.0 + exp(-s))
+    return exp(log_tau), half_normal(log_tau, scale) + log(1.0 + exp(-s))
 
 
 @njit(cache=True, nogil=True)
