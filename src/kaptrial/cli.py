@@ -287,6 +287,7 @@ def analyse(
     from kaptrial.analyse.real import analyse as analyse_file
     from kaptrial.analysis.mmrm.structures import STRUCTURES
     from kaptrial.report import files, words
+    from kaptrial.results import provenance as made_by
 
     imputed = ("MAR", "JR", "CR", "CIR", "LMCF")
     options = Options(
@@ -306,7 +307,7 @@ def analyse(
     table = analyse_file(data, method, options)
     words.show_table(table, title=f"{method} of {data.name}")
     if json_file is not None:
-        provenance = {"version": __version__, "data": data.name, "method": method}
+        provenance = made_by(data=data.name, method=method)
         files.write_json(json_file, provenance, table.to_dict("records"))
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kaptrial import __version__
+from kaptrial.results import provenance as made_by
 
 if TYPE_CHECKING:
     from kaptrial.catalogue import Trial
@@ -44,7 +44,7 @@ def list_trials(
         raise ScenarioError(f"--indication = {indication!r}: no such trial; indications are {known}")
     evidence_words.show_list(chosen)
     if json_file is not None:
-        write_json(json_file, {"version": __version__}, [evidence_words.trial_row(one) for one in chosen])
+        write_json(json_file, made_by(), [evidence_words.trial_row(one) for one in chosen])
 
 
 @app.command()
@@ -67,7 +67,7 @@ def show(
     evidence_words.show_trial(one)
     if json_file is not None:
         rows = [evidence_words.figure_row(one, figure) for figure in one.figures]
-        write_json(json_file, {"version": __version__, **evidence_words.trial_row(one)}, rows)
+        write_json(json_file, made_by(**evidence_words.trial_row(one)), rows)
 
 
 @app.command()
@@ -99,7 +99,7 @@ def replicate(
             f"{which}: no figure of this trial is a target of the model (see `kaptrial evidence show {which}`)"
         )
     summary = calibration(table)
-    provenance: dict[str, Any] = {"version": __version__, "seed": seed, "replicates": replicates, "trials": len(trials)}
+    provenance = made_by(seed=seed, replicates=replicates, trials=len(trials))
     evidence_words.show_replication(table, summary, provenance)
     if json_file is not None:
         files.write_json(json_file, provenance, table.to_dict("records"))
@@ -133,7 +133,7 @@ def card(
             f"--prior = {name!r}: must be one of {', '.join(prior_names())}{nearest(name, prior_names())}"
         )
     table = summary.card(prior_draws(name), seed=seed)
-    about = {"version": __version__, "seed": seed}
+    about = made_by(seed=seed)
     evidence_words.show_card(table, name, about)
     if output is not None:
         from kaptrial.report.evidence_pack import write_card
@@ -185,7 +185,7 @@ def self_check(
     check_writable(output / "ranks.csv")
     ranks = check.ranks(fits, seed=seed, say=typer.echo)
     outside = sbc.outside(ranks)
-    write_self_check(output, ranks, {"version": __version__, "seed": seed, "fits": fits})
+    write_self_check(output, ranks, made_by(seed=seed, fits=fits))
     words = "none" if not outside else ", ".join(outside)
     typer.echo(f"{fits} fits; parameters outside their simultaneous band (level 1 − .05/m): {words}; wrote {output}")
 

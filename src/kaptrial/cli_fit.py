@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kaptrial import __version__
 from kaptrial.cli_reading import Folder, JsonFile, Seed, check_outputs, choice
+from kaptrial.results import provenance as made_by
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -155,8 +155,8 @@ def _provenance(
     path: Path, trial: InteractionData, posteriors: Sequence[Posterior], verdicts: Sequence[Verdict], seed: int,
     draws: int,
 ) -> dict[str, Any]:  # fmt: skip
-    return {
-        "version": __version__, "data": path.name, "seed": seed, "draws": draws,
+    return made_by() | {
+        "data": path.name, "seed": seed, "draws": draws,
         "priors": [one.prior.name for one in posteriors], "unit_sd": trial.unit_sd, "better": trial.better,
         "target_day": None if trial.target_day != trial.target_day else trial.target_day,
         "roles": dict(zip(trial.effects, trial.roles, strict=True)), "patients": len(trial.y),

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from kaptrial import __version__
 from kaptrial.cli_reading import Folder, JsonFile, ScenarioFile, Seed, Settings, check_outputs, load
+from kaptrial.results import provenance as made_by
 
 
 def mechanism(
@@ -47,8 +47,8 @@ def mechanism(
             data, patient=patient, arm=arm, day=day, score=score, baseline=baseline, factors=loaded.factors
         )  # fmt: skip
     found = fit(loaded, trials, seed=seed, draws=draws, say=lambda text: typer.echo(text, err=True))
-    provenance = {
-        "version": __version__, "scenario": scenario.name, "scenario_sha256": scenario_hash(loaded),
+    provenance = made_by() | {
+        "scenario": scenario.name, "scenario_sha256": scenario_hash(loaded),
         "title": loaded.title, "data": data.name if data else f"one trial simulated under seed {seed}", "seed": seed,
         "draws": 4 * draws,
     }  # fmt: skip

@@ -8,8 +8,6 @@ from typing import Annotated, Any
 
 import typer
 
-from kaptrial import __version__
-
 ScenarioFile = Annotated[Path, typer.Argument(metavar="SCENARIO", help="Scenario file in YAML.")]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Set one path of the scenario.")
@@ -136,15 +134,15 @@ def provenance_of(
     vary: list[str] | None,
 ) -> dict[str, Any]:
     """Where the numbers of a run come from."""
+    from kaptrial.results import provenance
     from kaptrial.spec.files import scenario_hash
 
-    return {
-        "version": __version__,
-        "scenario": path.name,
-        "scenario_sha256": scenario_hash(cells[0].scenario),
-        "title": cells[0].scenario.title,
-        "seed": seed,
-        "replicates": replicates,
-        "set": settings or [],
-        "vary": vary or [],
-    }
+    return provenance(
+        scenario=path.name,
+        scenario_sha256=scenario_hash(cells[0].scenario),
+        title=cells[0].scenario.title,
+        seed=seed,
+        replicates=replicates,
+        set=settings or [],
+        vary=vary or [],
+    )

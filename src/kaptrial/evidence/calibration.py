@@ -11,9 +11,9 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from kaptrial import __version__
 from kaptrial.bayes.synthesis import abstinence, fit, shipped
 from kaptrial.bayes.synthesis.model import PARAMETERS
+from kaptrial.results import provenance
 
 Floats = NDArray[np.float64]
 PRIOR = "depression_iv_2026"
@@ -62,7 +62,7 @@ def _fit_prior(folder: Path, evidence: fit.Evidence, quality_set: str, seed: int
         "qualities": list(fit.QUALITY_SETS[quality_set]),
         "trials": sorted(keys),
         "figures": sum(t.trial in keys for t in (*lay.levels, *lay.shares, *lay.paths)),
-        "version": __version__,
+        **provenance(),
         "seed": seed,
         "sampler": {"chains": fit.CHAINS, "tune": fit.TUNE, "draws": fit.DRAWS, "shipped": SHIPPED_DRAWS},
         "diagnostics": {key: round(float(value), 4) for key, value in found.items()},
@@ -77,7 +77,7 @@ def _write_before(folder: Path) -> None:
     about = {
         "title": "The priors of the synthesis before any data (docs/synthesis.md)",
         "evidence": "none",
-        "version": __version__,
+        **provenance(),
         "seed": SEED,
     }
     _write_prior(folder, BEFORE, names, table, about)
