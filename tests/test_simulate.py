@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from kaptrial.errors import ScenarioError
 from kaptrial.model.streams import BLOCK
 from kaptrial.simulate import simulate, simulate_block
-from kaptrial.spec.errors import ScenarioError
 from kaptrial.spec.files import build, load, read_raw, with_settings
 from kaptrial.spec.nulls import with_null
 from kaptrial.trials import read_csv

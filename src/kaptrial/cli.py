@@ -17,6 +17,7 @@ from kaptrial.cli_reading import (
     Settings,
     Vary,
     Workers,
+    as_option,
     cells_of,
     check_outputs,
     choice,
@@ -26,6 +27,7 @@ from kaptrial.cli_reading import (
     provenance_of,
     read_scenario,
 )
+from kaptrial.errors import FieldError, UserError
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
@@ -41,12 +43,11 @@ app.command("mechanism")(cli_mechanism.mechanism)
 
 def main(argv: list[str] | None = None) -> None:
     """Run the command line. Exits 2 after one line on stderr for anything the user can mend."""
-    from kaptrial.spec.errors import ScenarioError
 
     try:
         app(args=argv, standalone_mode=True)
-    except ScenarioError as error:
-        print(f"kaptrial: {error}", file=sys.stderr)
+    except UserError as error:
+        print(f"kaptrial: {as_option(error) if isinstance(error, FieldError) else error}", file=sys.stderr)
         raise SystemExit(2) from None
     except OSError as error:
         print(f"kaptrial: {error.filename}: {error.strerror}", file=sys.stderr)
@@ -323,10 +324,9 @@ def precision(
 ) -> None:
     """Size of a single-arm trial by the precision of its estimate."""
     from kaptrial.analysis import single_arm
-    from kaptrial.spec.errors import ScenarioError
 
     if (sd is None) == (share is None):
-        raise ScenarioError("--sd, --share: exactly one must be given")
+        raise UserError("--sd, --share: exactly one must be given")
     level = f"{100 * (1 - alpha):g} % interval"
     if sd is not None:
         n = single_arm.size_for_mean(half_width, sd, alpha=alpha, assurance=assurance)
@@ -335,7 +335,7 @@ def precision(
         return
     assert share is not None
     if assurance is not None:
-        raise ScenarioError(f"--assurance = {assurance:g}: goes with --sd")
+        raise UserError(f"--assurance = {assurance:g}: goes with --sd")
     n = single_arm.size_for_share(half_width, share, alpha=alpha)
     typer.echo(f"{n} patients: half the exact {level} of a share of {share:g} is {half_width:g} or less on average")
 

@@ -19,6 +19,7 @@ from kaptrial.cli_reading import (
     check_outputs,
     provenance_of,
 )
+from kaptrial.errors import UserError
 
 if TYPE_CHECKING:
     from kaptrial.design.characteristics import Cell
@@ -44,13 +45,12 @@ def clinic(
     json_file: JsonFile = None,
 ) -> None:
     """A trial's way through its clinic: accrual, waits, windows kept, staff, cost; with --vary, what other plans do."""
-    from kaptrial.spec.errors import ScenarioError
 
     if vary is None and (power is not None or months is not None):
-        raise ScenarioError("--power, --months: go with --vary, which says what may be changed")
+        raise UserError("--power, --months: go with --vary, which says what may be changed")
     cells = cells_of(scenario, settings, vary, variants=False)
     if len(cells) > MOST_PLANS:
-        raise ScenarioError(f"--vary = {len(cells)} plans: must be at most {MOST_PLANS}")
+        raise UserError(f"--vary = {len(cells)} plans: must be at most {MOST_PLANS}")
     from kaptrial.design.operations import check_has_clinic
 
     for cell in cells:

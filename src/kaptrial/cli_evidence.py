@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kaptrial.errors import FieldError, UserError
 from kaptrial.results import provenance as made_by
 
 if TYPE_CHECKING:
     from kaptrial.catalogue import Trial
-    from kaptrial.spec.errors import Misfit, ScenarioError
 
 app = typer.Typer(
     no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
@@ -30,7 +30,6 @@ def list_trials(
     from kaptrial.catalogue import trial, trial_keys
     from kaptrial.report import evidence_words
     from kaptrial.report.files import write_json
-    from kaptrial.spec.errors import ScenarioError
 
     every = [trial(key) for key in trial_keys()]
     chosen = [
@@ -41,7 +40,7 @@ def list_trials(
     ]
     if not chosen:
         known = ", ".join(sorted({one.indication for one in every}))
-        raise ScenarioError(f"--indication = {indication!r}: no such trial; indications are {known}")
+        raise UserError(f"--indication = {indication!r}: no such trial; indications are {known}")
     evidence_words.show_list(chosen)
     if json_file is not None:
         write_json(json_file, made_by(), [evidence_words.trial_row(one) for one in chosen])
@@ -56,12 +55,11 @@ def show(
     """One trial: who, what, and every figure with where it was read."""
     from kaptrial.report import evidence_words
     from kaptrial.report.files import write_json
-    from kaptrial.spec.errors import ScenarioError
 
     one = _trial(key)
     if cite is not None:
         if cite not in ("text", "bibtex"):
-            raise ScenarioError(f"--cite = {cite!r}: must be text or bibtex")
+            raise UserError(f"--cite = {cite!r}: must be text or bibtex")
         typer.echo(evidence_words.bibtex(one) if cite == "bibtex" else evidence_words.cited(one))
         return
     evidence_words.show_trial(one)
@@ -85,17 +83,16 @@ def replicate(
     from kaptrial.evidence.replication import calibration, replicable
     from kaptrial.evidence.replication import replicate as replicate_trials
     from kaptrial.report import evidence_words, files
-    from kaptrial.spec.errors import Misfit, ScenarioError
 
     trials = [trial(key) for key in replicable()] if which == "all" else [_trial(which)]
     if output is not None:
         files.check_writable(output / "replication.csv")
     try:
         table = replicate_trials(trials, seed=seed, replicates=replicates)
-    except Misfit as misfit:
-        raise _refusal(which, misfit) from None
+    except FieldError as error:
+        raise UserError(f"{which}: {error}") from None
     if table.empty:
-        raise ScenarioError(
+        raise UserError(
             f"{which}: no figure of this trial is a target of the model (see `kaptrial evidence show {which}`)"
         )
     summary = calibration(table)
@@ -124,14 +121,11 @@ def card(
     from kaptrial.catalogue.priors import prior_names, provenance
     from kaptrial.evidence import calibration, summary
     from kaptrial.report import evidence_words
-    from kaptrial.spec.errors import ScenarioError
     from kaptrial.spec.sourced import nearest
 
     name = prior or calibration.PRIOR
     if name not in prior_names():
-        raise ScenarioError(
-            f"--prior = {name!r}: must be one of {', '.join(prior_names())}{nearest(name, prior_names())}"
-        )
+        raise UserError(f"--prior = {name!r}: must be one of {', '.join(prior_names())}{nearest(name, prior_names())}")
     table = summary.card(prior_draws(name), seed=seed)
     about = made_by(seed=seed)
     evidence_words.show_card(table, name, about)
@@ -162,10 +156,9 @@ def calibrate(
     from kaptrial.evidence.calibration import PARTS
     from kaptrial.evidence.calibration import calibrate as fit_again
     from kaptrial.report.files import check_writable
-    from kaptrial.spec.errors import ScenarioError
 
     if only is not None and only not in PARTS:
-        raise ScenarioError(f"--only = {only!r}: must be one of {', '.join(PARTS)}")
+        raise UserError(f"--only = {only!r}: must be one of {', '.join(PARTS)}")
     check_writable(output / "x")
     fit_again(output, only=only, say=typer.echo)
 
@@ -191,8 +184,7 @@ def self_check(
 
 
 def _trial(key: str) -> Trial:
-    from kaptrial.catalogue import TrialFileError, read_trial, trial, trial_keys
-    from kaptrial.spec.errors import Misfit, ScenarioError
+    from kaptrial.catalogue import read_trial, trial, trial_keys
     from kaptrial.spec.sourced import nearest
 
     if key in trial_keys():
@@ -204,17 +196,8 @@ def _trial(key: str) -> Trial:
             one = read_trial(Path(key))
             check(one)
             return one
-        except TrialFileError as error:
-            raise ScenarioError(str(error)) from None
-        except Misfit as misfit:
-            raise _refusal(key, misfit) from None
-    raise ScenarioError(
+        except FieldError as error:
+            raise UserError(f"{key}: {error}") from None
+    raise UserError(
         f"{key}: must be a catalogued trial (`kaptrial evidence list`) or a YAML file{nearest(key, trial_keys())}"
     )
-
-
-def _refusal(which: str, misfit: Misfit) -> ScenarioError:
-    from kaptrial.spec.errors import ABSENT, ScenarioError
-
-    value = "" if misfit.value is ABSENT else f" = {str(misfit.value)[:60]}"
-    return ScenarioError(f"{which}: {misfit.at}{value}: {misfit.allowed}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kaptrial.cli_reading import Folder, JsonFile, Seed, check_outputs, choice
+from kaptrial.errors import UserError
 from kaptrial.results import provenance as made_by
 
 if TYPE_CHECKING:
@@ -117,7 +118,6 @@ def fit(
 def _trial(path: Path, options: Any, asked: Any, seed: int) -> InteractionData:
     from kaptrial.analyse.real import Options
     from kaptrial.bayes.interaction.reading import from_file, from_scenario
-    from kaptrial.spec.errors import ScenarioError
 
     if path.suffix not in (".yaml", ".yml"):
         return from_file(path, options, asked)
@@ -125,13 +125,12 @@ def _trial(path: Path, options: Any, asked: Any, seed: int) -> InteractionData:
 
     said = [name for name, value in vars(options).items() if value != getattr(Options(), name)]
     if said:
-        raise ScenarioError(f"{path}: a scenario says its own columns, days and directions: {said[0]} goes with a file")
+        raise UserError(f"{path}: a scenario says its own columns, days and directions: {said[0]} goes with a file")
     return from_scenario(load(path), asked, seed=seed, source=str(path))
 
 
 def _priors(text: str) -> tuple[str, ...]:
     from kaptrial.bayes.effects import NAMES
-    from kaptrial.spec.errors import ScenarioError
     from kaptrial.spec.sourced import nearest
 
     if text.strip() == "all":
@@ -139,9 +138,9 @@ def _priors(text: str) -> tuple[str, ...]:
     names = tuple(part.strip() for part in text.split(","))
     for name in names:
         if name not in NAMES:
-            raise ScenarioError(f"--prior = {name!r}: must be all, or of {', '.join(NAMES)}{nearest(name, NAMES)}")
+            raise UserError(f"--prior = {name!r}: must be all, or of {', '.join(NAMES)}{nearest(name, NAMES)}")
     if len(set(names)) < len(names):
-        raise ScenarioError(f"--prior = {text!r}: each prior must be named once")
+        raise UserError(f"--prior = {text!r}: each prior must be named once")
     return names
 
 

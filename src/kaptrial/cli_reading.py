@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from kaptrial.errors import FieldError, UserError, line
 
 ScenarioFile = Annotated[Path, typer.Argument(metavar="SCENARIO", help="Scenario file in YAML.")]
 Settings = Annotated[
@@ -33,12 +36,28 @@ def check_outputs(output: Path | None, json_file: Path | None) -> None:
         check_writable(output / "results.json")
 
 
+# Options that are not called as the argument they become.
+_OPTIONS = {
+    "analysis_priors": "--prior", "bounds": "--between", "categories": "--category", "covariates": "--covariate",
+    "design_priors": "--design-prior", "factors": "--factor", "target": "--power",
+}  # fmt: skip
+
+
+def as_option(error: FieldError) -> str:
+    """The line of a field's error, its fields called by their options."""
+    allowed = re.sub(r"`(\w+)`", lambda name: _option(name[1]), error.allowed)
+    return line(_option(error.field), error.value, allowed)
+
+
+def _option(field: str) -> str:
+    return _OPTIONS.get(field, f"--{field.replace('_', '-')}")
+
+
 def choice(option: str, value: str, allowed: Iterable[str]) -> Any:
-    """The value of an option, one of those allowed. Raises ScenarioError for others."""
-    from kaptrial.spec.errors import ScenarioError
+    """The value of an option, one of those allowed. Raises UserError for others."""
 
     if value not in allowed:
-        raise ScenarioError(f"{option} = {value!r}: must be one of {', '.join(allowed)}")
+        raise UserError(f"{option} = {value!r}: must be one of {', '.join(allowed)}")
     return value
 
 
@@ -48,32 +67,28 @@ def choices(option: str, values: str, allowed: Iterable[str]) -> tuple[Any, ...]
 
 
 def _assignment(option: str, text: str) -> tuple[str, str]:
-    from kaptrial.spec.errors import ScenarioError
 
     path, sign, value = text.partition("=")
     if not sign or not path.strip() or not value.strip():
-        raise ScenarioError(f"{option} = {text!r}: must be PATH=VALUE, such as design.n_per_arm=60")
+        raise UserError(f"{option} = {text!r}: must be PATH=VALUE, such as design.n_per_arm=60")
     return path.strip(), value.strip()
 
 
 def _scalar(text: str) -> Any:
     import yaml
 
-    from kaptrial.spec.errors import ScenarioError
-
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError:
-        raise ScenarioError(f"{text!r}: must be a value as YAML would read it") from None
+        raise UserError(f"{text!r}: must be a value as YAML would read it") from None
 
 
 def numbers_of(option: str, text: str) -> tuple[float, float]:
     """Two rising numbers, `LOW,HIGH`."""
-    from kaptrial.spec.errors import ScenarioError
 
     parts = [_scalar(part) for part in text.split(",")]
     if len(parts) != 2 or not all(isinstance(x, int | float) for x in parts) or parts[0] >= parts[1]:
-        raise ScenarioError(f"{option} = {text!r}: must be two rising numbers such as 20,200")
+        raise UserError(f"{option} = {text!r}: must be two rising numbers such as 20,200")
     return float(parts[0]), float(parts[1])
 
 
@@ -98,7 +113,6 @@ def cells_of(path: Path, settings: list[str] | None, vary: list[str] | None, *, 
     from itertools import product
 
     from kaptrial.design.characteristics import Cell
-    from kaptrial.spec.errors import ScenarioError
     from kaptrial.spec.files import build, with_settings
 
     raw = read_scenario(path, settings)
@@ -107,7 +121,7 @@ def cells_of(path: Path, settings: list[str] | None, vary: list[str] | None, *, 
     for text in vary or []:
         key, values = _assignment("--vary", text)
         if key in axes:
-            raise ScenarioError(f"--vary = {text!r}: {key} is varied twice; must be varied once")
+            raise UserError(f"--vary = {text!r}: {key} is varied twice; must be varied once")
         axes[key] = [_scalar(value) for value in values.split(",")]
     named: dict[str | None, dict[str, Any]] = {None: {}}
     if variants and base.variants:

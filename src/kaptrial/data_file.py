@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kaptrial.spec.errors import ScenarioError
+from kaptrial.errors import DataError, FieldError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,11 +31,11 @@ class DataFile:
         return column in self.frame
 
     def need(self, *columns: str) -> None:
-        """Raise ScenarioError unless all these columns are there."""
+        """Raise DataError unless all these columns are there."""
         for column in columns:
             if column not in self.frame:
                 known = ", ".join(map(str, self.frame.columns))
-                raise ScenarioError(f"{self.path}: column `{column}` is missing: must be one of {known}")
+                raise DataError(f"{self.path}: column `{column}` is missing: must be one of {known}")
 
     def numbers(self, column: str) -> Floats:
         """A column as numbers, NaN where empty, one a row."""
@@ -51,12 +51,12 @@ class DataFile:
         return numbers.to_numpy(dtype=np.float64)
 
     def complete(self, column: str, why: str) -> None:
-        """Raise ScenarioError if the column is empty anywhere."""
+        """Raise DataError if the column is empty anywhere."""
         self.need(column)
         empty = self.frame[column].isna()
         if empty.any():
             row = int(empty.to_numpy().argmax())
-            raise ScenarioError(f"{self.path}: column `{column}` is empty at row {row + 2}: {why}")
+            raise DataError(f"{self.path}: column `{column}` is empty at row {row + 2}: {why}")
 
     def labels(self, column: str, why: str) -> tuple[tuple[str, ...], Indices]:
         """The distinct values of a column in alphabetical order, and each row's index among them."""
@@ -73,10 +73,10 @@ class DataFile:
         return values.astype(np.int64)
 
     def refuse(self, column: str, row: int, allowed: str) -> None:
-        """Raise ScenarioError for one cell."""
+        """Raise DataError for one cell."""
         value = self.frame[column].iloc[row]
         shown = repr(value) if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else str(value)
-        raise ScenarioError(f"{self.path}: column `{column}` = {shown} at row {row + 2}: {allowed}")
+        raise DataError(f"{self.path}: column `{column}` = {shown} at row {row + 2}: {allowed}")
 
     def same_for(self, row_patient: Indices, column: str) -> NDArray[np.int64]:
         """The first row of each patient, having checked that the column does not change within one."""
@@ -87,7 +87,7 @@ class DataFile:
         if differs.any():
             row = int(differs.argmax())
             cell = f"column `{column}` = {str(values[row])!r} at row {row + 2}"
-            raise ScenarioError(f"{self.path}: {cell}: must be the same for a patient")
+            raise DataError(f"{self.path}: {cell}: must be the same for a patient")
         return first_row
 
     def arms(
@@ -99,17 +99,17 @@ class DataFile:
         if not factors:
             names, codes = np.unique(self.frame[arm].to_numpy()[rows].astype(str), return_inverse=True)
             if len(names) < 2:
-                raise ScenarioError(f"{self.path}: column `{arm}` = only {str(names[0])!r}: must name two arms or more")
+                raise DataError(f"{self.path}: column `{arm}` = only {str(names[0])!r}: must name two arms or more")
             return tuple(map(str, names)), codes.astype(np.int64), ()
         if len(factors) > 2 or len(set(factors)) < len(factors):
-            raise ScenarioError(f"--factor = {', '.join(factors)}: must be one or two different columns coded 0/1")
+            raise FieldError("factors", ", ".join(factors), "must be one or two different columns coded 0/1")
         coded = [self.zero_one(column)[rows] for column in factors]
         codes = coded[0] if len(factors) == 1 else 2 * coded[0] + coded[1]
         levels: tuple[tuple[int, ...], ...] = ((0,), (1,)) if len(factors) == 1 else ((0, 0), (0, 1), (1, 0), (1, 1))
         cells = ["_".join(f"{f}{x}" for f, x in zip(factors, level, strict=True)) for level in levels]
         for a, name in enumerate(cells):
             if not (codes == a).any():
-                raise ScenarioError(f"{self.path}: no patient has {name}: every combination of the factors must occur")
+                raise DataError(f"{self.path}: no patient has {name}: every combination of the factors must occur")
         return tuple(cells), codes, levels
 
     def covariate(self, column: str, rows: Indices, *, categorical: bool = False) -> tuple[Floats, tuple[str, ...]]:
@@ -137,30 +137,30 @@ class DataFile:
 
 
 def read_file(path: Path) -> DataFile:
-    """Read a CSV file. Raises ScenarioError if it is none, or has no rows."""
+    """Read a CSV file. Raises DataError if it is none, or has no rows."""
     import pandas as pd
 
     try:
         frame = pd.read_csv(path)
         text = pd.read_csv(path, dtype=str)
     except OSError as error:
-        raise ScenarioError(f"{path}: cannot be read ({error.strerror}); must be a CSV file") from None
+        raise DataError(f"{path}: cannot be read ({error.strerror}); must be a CSV file") from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise ScenarioError(
+        raise DataError(
             f"{path}: must be a CSV file with a header line ({str(error).strip().splitlines()[-1]})"
         ) from None
     if not isinstance(frame.index, pd.RangeIndex):
         # pandas would take the first column for labels, and every other value for its neighbour's.
-        raise ScenarioError(f"{path}: rows have more cells than the header line: must have one a column")
+        raise DataError(f"{path}: rows have more cells than the header line: must have one a column")
     if frame.empty:
-        raise ScenarioError(f"{path} = no rows: must hold one row a patient and visit")
+        raise DataError(f"{path} = no rows: must hold one row a patient and visit")
     for column in frame:
         # 006 is the name of something, not the number 6.
         coded = text[column].str.match(r"0\d", na=False)
         if coded.any():
             frame[column] = text[column]
     if "replicate" in frame and frame["replicate"].nunique() > 1:
-        raise ScenarioError(f"{path}: column `replicate` = {frame['replicate'].nunique()} trials: must hold one trial")
+        raise DataError(f"{path}: column `replicate` = {frame['replicate'].nunique()} trials: must hold one trial")
     return DataFile(path=path, frame=frame)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kaptrial.data_file import DataFile, Floats, Indices, read_file, therapist_codes
-from kaptrial.spec.errors import ScenarioError
+from kaptrial.errors import DataError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -113,7 +113,7 @@ def read_csv(
     `factors`: columns coded 0/1 that make up the arms in place of `arm`. Numeric covariates stay numbers, others, and
     those named in `categories`, become levels in alphabetical order. `one_arm`: the trial has no other, and the file
     may have no column for it. A file without a day column is one visit, its day
-    NaN. Raises ScenarioError naming file, column and row for what cannot be used.
+    NaN. Raises DataError naming file, column and row for what cannot be used.
     """
     data = read_file(path)
     arm_columns = [] if one_arm else [*(factors or [arm])]
@@ -163,7 +163,7 @@ def _the_arm(data: DataFile, arm: str) -> tuple[str, ...]:
         return ("all patients",)
     names, _ = data.labels(arm, "every patient needs an arm")
     if len(names) > 1:
-        raise ScenarioError(f"{data.path}: column `{arm}` = {', '.join(names)}: must name one arm")
+        raise DataError(f"{data.path}: column `{arm}` = {', '.join(names)}: must name one arm")
     return names
 
 
@@ -174,4 +174,4 @@ def _no_duplicates(row_patient: Any, row_visit: Any, n_visits: int, data: DataFi
     if len(repeats):
         row = int(repeats.min())
         name, day = data.frame[patient].iloc[row], "" if np.isnan(days[row]) else f" for day {days[row]:g}"
-        raise ScenarioError(f"{data.path}: patient {name} has two rows{day} (row {row + 2}): must be one")
+        raise DataError(f"{data.path}: patient {name} has two rows{day} (row {row + 2}): must be one")

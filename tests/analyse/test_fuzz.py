@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from kaptrial.analyse.real import METHODS, Options, analyse
-from kaptrial.spec.errors import ScenarioError
+from kaptrial.errors import UserError
 
 BY_VISIT = (
     "ancova",
@@ -86,7 +86,7 @@ def rows_or_refusal(path, method, options):
     """The table's rows, or the line that refuses the file."""
     try:
         return analyse(path, method, options).to_dict("records")
-    except ScenarioError as error:
+    except UserError as error:
         return str(error)
 
 

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from kaptrial.bayes.decisions import Decision, Rule, predictive_probability
-from kaptrial.spec.errors import ScenarioError
+from kaptrial.errors import FieldError
 
 
 def cdf(mean: float, sd: float, rule: Rule, better: str) -> np.ndarray:
@@ -66,12 +66,12 @@ def test_success_foreseen_is_what_brute_force_finds(share: float) -> None:
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        ({"go": 1.0}, "--go = 1: must be"),
-        ({"no_go": 0.99}, "--no-go = 0.99: must be"),
-        ({"rope": 0.0}, "--rope = 0: must be"),
-        ({"rope_probability": 0.2}, "--rope-probability = 0.2: must be"),
+        ({"go": 1.0}, "go = 1: must be"),
+        ({"no_go": 0.99}, "no_go = 0.99: must be"),
+        ({"rope": 0.0}, "rope = 0: must be"),
+        ({"rope_probability": 0.2}, "rope_probability = 0.2: must be"),
     ],
 )
 def test_impossible_rules_are_refused(wrong: dict[str, float], says: str) -> None:
-    with pytest.raises(ScenarioError, match=says):
+    with pytest.raises(FieldError, match=says):
         Rule(**wrong)

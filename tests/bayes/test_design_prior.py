@@ -12,9 +12,9 @@ from kaptrial.bayes.synthesis.constants import ONSET_DAYS, RATER_SD
 from kaptrial.bayes.synthesis.model import PARAMETERS, VECTORS
 from kaptrial.bayes.synthesis.shipped import as_table, from_table
 from kaptrial.catalogue import priors, reader
+from kaptrial.errors import ScenarioError
 from kaptrial.evidence.trial_simulation import new_trial_effects, scores
 from kaptrial.simulate import simulate
-from kaptrial.spec.errors import ScenarioError
 from kaptrial.spec.files import build, read_raw, with_prior
 from kaptrial.spec.scenario import ketamine_routes
 from kaptrial.spec.sourced import ByArm

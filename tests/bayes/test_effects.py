@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from kaptrial.bayes.effects import DESCRIPTIONS, NAMES, named, smoothness
-from kaptrial.spec.errors import ScenarioError
+from kaptrial.errors import FieldError
 
 ROLES = ("drug", "therapy", "interaction")
 
@@ -58,5 +58,5 @@ def test_effects_of_near_days_are_alike() -> None:
 
 
 def test_an_unknown_prior_names_the_known_ones() -> None:
-    with pytest.raises(ScenarioError, match="must be one of flat, weak, skeptical"):
+    with pytest.raises(FieldError, match="must be one of flat, weak, skeptical"):
         named("sceptical", roles=ROLES, days=[7.0], unit=8.0)

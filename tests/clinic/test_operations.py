@@ -14,8 +14,8 @@ from kaptrial.clinic.tables import summary
 from kaptrial.design.characteristics import Cell, characteristics
 from kaptrial.design.operations import clinic_key, operations, operations_of
 from kaptrial.design.what_if import Target, compare
+from kaptrial.errors import ScenarioError
 from kaptrial.report.clinic_pack import write_clinic
-from kaptrial.spec.errors import ScenarioError
 from kaptrial.spec.files import build, with_settings
 from tests.clean import clean, number
 from tests.clinic.plans import clinic, clinic_raw, site

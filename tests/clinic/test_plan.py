@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from kaptrial.errors import ScenarioError
 from kaptrial.spec.clinic_checks import share_entering, share_meeting_entry
-from kaptrial.spec.errors import ScenarioError
 from kaptrial.spec.files import as_raw, build, scenario_hash, with_settings
 from tests.clean import number
 from tests.clinic.plans import clinic, clinic_raw, site
@@ -33,11 +33,11 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "site without referrals": ({"clinic.sites[0].referrals": 0}, "nobody would be referred to this site"),
     "trial that never fills": ({"clinic.sites[0].referrals": 0.01}, "patients a month enter at all sites, and 40"),
     "session longer than the day": (
-        {"therapies.shift.session_minutes": 700}, "therapies.shift.session_minutes = 700.0: must fit into a day's"
+        {"therapies.shift.session_minutes": 700}, "therapies.shift.session_minutes = 700: must fit into a day's"
     ),
     "session of unknown length": ({"therapies.shift.session_minutes": None}, "session_minutes is missing"),
     "monitoring longer than the day": ({"clinic.infusions.monitoring_minutes": 590}, "must fit into a day's opening"),
-    "closes before it opens": ({"clinic.hours.closes": 7}, "clinic.hours.closes = 7.0: must be later than opens, 8"),
+    "closes before it opens": ({"clinic.hours.closes": 7}, "clinic.hours.closes = 7: must be later than opens, 8"),
     "closed all week": ({"clinic.hours.weekdays": []}, "clinic.hours.weekdays = []: must name at least one"),
     "a weekday twice": ({"clinic.hours.weekdays": ["mon", "mon"]}, "clinic.hours.weekdays[1]"),
     "no such weekday": ({"clinic.hours.weekdays": ["monday"]}, "clinic.hours.weekdays[0] = 'monday': must be"),
@@ -56,7 +56,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "group larger than the caseload": ({"therapies.shift.group_size": 12}, "must be ≥ 12, the size of a group"),
     "caseload of nobody": ({"clinic.therapists.shift.caseload": 0}, "clinic.therapists.shift.caseload = 0"),
     "turnover without hiring": ({"clinic.therapists.shift.turnover": 0.5}, "clinic.therapists.shift.hiring is missing"),
-    "missed before late": ({"clinic.ratings.late_days": 1}, "clinic.ratings.late_days = 1.0: must be ≥ window_days, 3"),
+    "missed before late": ({"clinic.ratings.late_days": 1}, "clinic.ratings.late_days = 1: must be ≥ window_days, 3"),
     "a wrong unit": (
         {"clinic.recruitment.screening": number(7, "week")}, "clinic.recruitment.screening.unit = 'week': must be day"
     ),
@@ -65,7 +65,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "randomised after a run-in": (
         {"randomisation": {"day": 28}, "arms[0].doses": [], "arms[1].doses": [], "arms[1].therapy.days": [30],
          "design.visits": [0, 28, 56], "estimand.day": 56},
-        "randomisation.day = 28.0: must be 0 where there is a clinic",
+        "randomisation.day = 28: must be 0 where there is a clinic",
     ),
 }  # fmt: skip
 

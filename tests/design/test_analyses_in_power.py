@@ -9,8 +9,8 @@ import pytest
 
 from kaptrial.analyse.simulated import estimate
 from kaptrial.design.characteristics import Cell, characteristics
+from kaptrial.errors import ScenarioError
 from kaptrial.simulate import simulate, simulate_block
-from kaptrial.spec.errors import ScenarioError
 from kaptrial.spec.files import build, load
 from kaptrial.truth import truths
 from tests.clean import clean_raw, number

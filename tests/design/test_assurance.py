@@ -10,7 +10,7 @@ from scipy import special, stats
 
 from kaptrial.cli import main
 from kaptrial.design.assurance import _quantile_error, assurance
-from kaptrial.spec.errors import ScenarioError
+from kaptrial.errors import ScenarioError
 from kaptrial.spec.files import build, dump, load, with_settings
 from tests.clean import TOTAL_SD, ancova_power, clean_raw, t_test_power
 from tests.spec.malformed import STARTER

@@ -13,7 +13,7 @@ from kaptrial.bayes.decisions import Rule
 from kaptrial.bayes.effects import DOUBT, HOPED
 from kaptrial.design.characteristics import Cell, characteristics
 from kaptrial.design.decisions import Interim, Plan, decisions
-from kaptrial.spec.errors import ScenarioError
+from kaptrial.errors import UserError
 from kaptrial.spec.files import build, load
 from tests.clean import CORRELATION, TOTAL_SD, clean_raw
 
@@ -104,14 +104,14 @@ def test_draws_of_the_files_prior_make_its_assurance() -> None:
             Plan(design_priors=("scenario",), analysis_priors=("sceptic",), rule=Rule()),
             "prior = 'sceptic': must be one",
         ),
-        (Plan(design_priors=("hope",), analysis_priors=("weak",), rule=Rule()), "--design-prior = 'hope': must be one"),
+        (Plan(design_priors=("hope",), analysis_priors=("weak",), rule=Rule()), "design_priors = 'hope': must be one"),
         (Plan(design_priors=("flat",), analysis_priors=("weak",), rule=Rule()), "no effect can be drawn"),
-        (Plan(design_priors=("prior",), analysis_priors=("weak",), rule=Rule()), "needs one in the scenario"),
+        (Plan(design_priors=("prior",), analysis_priors=("weak",), rule=Rule()), "is that of the scenario"),
     ],
 )
 def test_what_cannot_be_asked_is_refused(cbt: Cell, plan: Plan, says: str) -> None:
     cell = Cell(scenario=replace(cbt.scenario, prior=None), columns={})
-    with pytest.raises(ScenarioError, match=says):
+    with pytest.raises(UserError, match=says):
         decisions([cell], plan, seed=1, replicates=128)
 
 
@@ -119,7 +119,7 @@ def test_endpoints_without_a_normal_likelihood_are_refused(cbt: Cell) -> None:
     s = replace(cbt.scenario, estimand=replace(cbt.scenario.estimand, endpoint="response"))
     s = replace(s, analysis=replace(s.analysis, methods=("response",)))
     plan = Plan(design_priors=("scenario",), analysis_priors=("weak",), rule=Rule())
-    with pytest.raises(ScenarioError, match=r"estimand.endpoint = 'response': Bayesian decisions are for"):
+    with pytest.raises(UserError, match=r"estimand.endpoint = 'response': Bayesian decisions are for"):
         decisions([Cell(scenario=s, columns={})], plan, seed=1, replicates=128)
 
 

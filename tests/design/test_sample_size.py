@@ -12,7 +12,7 @@ from scipy import special, stats
 
 from kaptrial.design.execution import Job, run
 from kaptrial.design.sample_size import Answer, closed_power, solve
-from kaptrial.spec.errors import ScenarioError
+from kaptrial.errors import UserError
 from kaptrial.spec.files import Raw, build, with_settings
 from tests.clean import CORRELATION, TOTAL_SD, ancova_power, clean_raw, number, t_test_power
 
@@ -219,7 +219,7 @@ def test_closed_form_only_where_it_holds():
         ({"over": "therapies.shift.max_efect"}, "max_effect"),
         ({"over": "title"}, "path of a number"),
         ({"over": "design..n"}, "must be a path"),
-        ({"over": "conduct.dropout.hazard"}, "--between"),
+        ({"over": "conduct.dropout.hazard"}, "`bounds` must be given"),
         ({"over": "measurement.rater_sd", "bounds": (-1, 5)}, "≥ 0"),
         ({"over": "therapies.shift.max_effect", "bounds": (-20, 20)}, "monotone"),
         ({"over": "therapies.shift.max_effect", "bounds": (15, 20)}, "above"),
@@ -228,5 +228,5 @@ def test_closed_form_only_where_it_holds():
     ],
 )
 def test_what_cannot_be_asked(change, words):
-    with pytest.raises(ScenarioError, match=words):
+    with pytest.raises(UserError, match=words):
         solve(two_arms(9.0, 20, "difference"), **{"target": 0.8, "replicates": 200, **change})

@@ -13,9 +13,9 @@ from kaptrial.analysis.binary import clopper_pearson
 from kaptrial.cli import main
 from kaptrial.design.characteristics import Cell, characteristics
 from kaptrial.design.sample_size import solve
+from kaptrial.errors import ScenarioError
 from kaptrial.report.pack import write_power
 from kaptrial.simulate import simulate
-from kaptrial.spec.errors import ScenarioError
 from kaptrial.spec.files import build, load, with_settings
 from kaptrial.spec.scenario import Scenario
 from kaptrial.trials import read_csv
@@ -172,9 +172,9 @@ def test_estimands_that_differ_in_their_benchmark_have_rows_of_their_own(tmp_pat
         (CHANGE | {"contrast": "control"}, {}, "estimand.contrast = 'control': must be treated, the only arm"),
         (CHANGE | {"contrast": "treated - control"}, {}, "must be treated, the only arm"),
         (CHANGE | {"endpoint": "score"}, {}, "estimand.endpoint = 'score': of one arm must be change, response"),
-        (CHANGE | {"margin": 3.0}, {}, "estimand.margin = 3.0: needs two arms"),
+        (CHANGE | {"margin": 3.0}, {}, "estimand.margin = 3: needs two arms"),
         (RESPONSE | {"benchmark": None}, {}, "estimand.benchmark is missing: must be the share"),
-        (RESPONSE | {"benchmark": 30.0}, {}, "estimand.benchmark = 30.0: must be the share"),
+        (RESPONSE | {"benchmark": 30.0}, {}, "estimand.benchmark = 30: must be the share"),
         (CHANGE, {"analysis.methods": ["ancova"]}, "cannot analyse change of one arm (estimand): must be one of"),
         (RESPONSE, {"analysis.methods": ["fisher"]}, "must be one of single_arm_response"),
         (
@@ -193,7 +193,7 @@ def test_what_needs_a_second_arm_is_refused_in_one_line(estimand, settings, mess
 def test_what_needs_one_arm_is_refused_with_two():
     raw = clean_raw(n_per_arm=10, delta=3)
     for change, message in (
-        ({"estimand.benchmark": -3.0}, "estimand.benchmark = -3.0: goes with a trial of one arm"),
+        ({"estimand.benchmark": -3.0}, "estimand.benchmark = -3: goes with a trial of one arm"),
         ({"estimand.contrast": "treated"}, "must be `a - b`"),
         (
             {"analysis.methods": ["single_arm_change"], "estimand.endpoint": "change"},
@@ -206,7 +206,7 @@ def test_what_needs_one_arm_is_refused_with_two():
 
 
 def test_one_arm_is_not_sized_by_a_search():
-    with pytest.raises(ScenarioError, match="arms = 1: must be two or more; size one arm by `precision`"):
+    with pytest.raises(ScenarioError, match="arms = 1: must be two or more; one arm is sized by `precision`"):
         solve(one_arm_raw(5, CHANGE), target=0.9)
 
 

@@ -10,9 +10,10 @@ import pytest
 
 from kaptrial.bayes.synthesis.measures import ABSTINENCE, NEEDS, PERCENT, TWO_ARMS
 from kaptrial.bayes.synthesis.shipped import ABSTINENCE_FOLDS
-from kaptrial.catalogue import TrialFileError, read_trial, trial, trial_keys
+from kaptrial.catalogue import read_trial, trial, trial_keys
 from kaptrial.catalogue.priors import prior_names
 from kaptrial.cli import main
+from kaptrial.errors import DataError
 from kaptrial.evidence.statistics import STATISTICS
 from kaptrial.report.evidence_words import bibtex, cited
 from tests.evidence.example_trial import figure, raw_trial, written
@@ -118,7 +119,7 @@ UNREADABLE = {
 UNFIT = {
     "negative dose": (changed("arms.0.doses.0.mg_per_kg", -0.5), "arms[0].doses[0].mg_per_kg"),
     "unknown route": (changed("arms.0.doses.0.route", "eyes"), "must be one of IV, IM, SC"),
-    "unknown agent": (changed("arms.0.doses.0.agent", "aspirin"), "arms[0].doses[0].agent = aspirin"),
+    "unknown agent": (changed("arms.0.doses.0.agent", "aspirin"), "arms[0].doses[0].agent = 'aspirin'"),
     "dose without days": (changed("arms.0.doses.0.days", ...), "arms[0].doses[0].days"),
     "dose in words": (changed("arms.1.doses", ["midazolam"]), "arms[1].doses[0]"),
     "no arms": (changed("arms", ...), "arm"),
@@ -128,7 +129,10 @@ UNFIT = {
     "value in words": (changed("figures.0.value", "half"), "figures[0].value"),
     "share above all": (changed("figures.1.value", 250), "figures[1].value = 250: must be 0 to 100"),
     "end of a CI not reached": (changed("figures.0.ci95", [-20, "NE"]), "figures[0].ci95"),
-    "subcutaneous without bioavailability": (changed("arms.0.doses.0.route", "SC"), "doses[0].bioavailability: the"),
+    "subcutaneous without bioavailability": (
+        changed("arms.0.doses.0.route", "SC"),
+        "bioavailability is missing: the",
+    ),
     "unknown key of a dose": (changed("arms.0.doses.0.mg", 3), "arms[0].doses[0].mg = 3: unknown key"),
     "day and days": (changed("figures.0.measure.days", [1, 2]), "figures[0].measure"),
     "days of a single visit": (second_figure("response", 20, arm="ketamine", day=1, days=[1]), "measure.days"),
@@ -160,7 +164,7 @@ def file_of(edit, folder):
 def test_unreadable_file_is_refused_in_one_line(name, tmp_path, capsys):
     edit, wanted = UNREADABLE[name]
     path = file_of(edit, tmp_path)
-    with pytest.raises(TrialFileError) as caught:
+    with pytest.raises(DataError) as caught:
         read_trial(path)
     assert str(caught.value).startswith(f"{path}: ")
     assert wanted in str(caught.value)
@@ -206,7 +210,7 @@ def test_a_trial_without_targets_is_shown_and_not_replicated(tmp_path, capsys):
 def test_an_indication_that_no_model_knows_is_refused(tmp_path, capsys):
     path = file_of(changed("indication", "gout"), tmp_path)
     line = refused(capsys, "replicate", path, "--replicates", 100)
-    assert "gout: must be one of depression, bipolar depression" in line
+    assert "'gout': must be one of depression, bipolar depression" in line
 
 
 def test_no_such_file_and_no_such_trial(tmp_path, capsys):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from kaptrial.spec.errors import ScenarioError
+from kaptrial.errors import ScenarioError
 from kaptrial.spec.files import as_raw, build, dump, load, read_raw, scenario_hash, split_path, with_settings
 from tests.spec.malformed import STARTER, TEXT, guess
 

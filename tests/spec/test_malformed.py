@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from kaptrial.spec.errors import ScenarioError
+from kaptrial.errors import ScenarioError
 from kaptrial.spec.files import load
 from tests.spec.malformed import CASES, HINTS, STARTER
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from kaptrial.errors import ScenarioError
 from kaptrial.report.words import prior_lines
-from kaptrial.spec.errors import ScenarioError
 from kaptrial.spec.files import as_raw, build, read_raw, scenario_hash, with_prior
 from kaptrial.spec.prior import Beta, Distribution, Lognormal, Normal, Uniform
 from tests.spec.malformed import STARTER

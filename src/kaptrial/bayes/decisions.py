@@ -11,7 +11,7 @@ from scipy.special import ndtr, ndtri
 
 from kaptrial.analysis.fit import Floats
 from kaptrial.bayes.effects import Better
-from kaptrial.spec.errors import ScenarioError
+from kaptrial.errors import FieldError
 
 
 class Decision(IntEnum):
@@ -37,13 +37,13 @@ class Rule:
 
     def __post_init__(self) -> None:
         if not 0.5 <= self.go < 1:
-            raise ScenarioError(f"--go = {self.go:g}: must be a probability from 0.5 to below 1")
+            raise FieldError("go", self.go, "must be a probability from 0.5 to below 1")
         if not 0 <= self.no_go < self.go:
-            raise ScenarioError(f"--no-go = {self.no_go:g}: must be a probability from 0 to below --go, {self.go:g}")
+            raise FieldError("no_go", self.no_go, f"must be a probability from 0 to below `go`, {self.go:g}")
         if self.rope is not None and not self.rope > 0:
-            raise ScenarioError(f"--rope = {self.rope:g}: must be more than 0 points")
+            raise FieldError("rope", self.rope, "must be more than 0 points")
         if not 0.5 <= self.rope_probability < 1:
-            raise ScenarioError(f"--rope-probability = {self.rope_probability:g}: must be from 0.5 to below 1")
+            raise FieldError("rope_probability", self.rope_probability, "must be from 0.5 to below 1")
 
     def asked(self, better: Better) -> Floats:
         """The values whose posterior CDF the rule needs: the margin, then the ends of the ROPE."""

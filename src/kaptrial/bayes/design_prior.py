@@ -15,7 +15,7 @@ from kaptrial.bayes.synthesis.constants import (
     RATER_SD,
 )  # fmt: skip
 from kaptrial.catalogue.priors import columns
-from kaptrial.spec.errors import ScenarioError
+from kaptrial.errors import ScenarioError
 from kaptrial.spec.files import as_raw, build, sourced_path, with_settings
 from kaptrial.spec.patients import Consolidation, DrugExpectancy, NaturalCourse
 from kaptrial.spec.prior import Prior

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import stats
 from scipy.special import ndtri
 
-from kaptrial.spec.errors import ScenarioError
+from kaptrial.errors import FieldError
 from kaptrial.spec.sourced import nearest
 
 Floats = NDArray[np.float64]
@@ -114,7 +114,7 @@ def named(
 ) -> EffectPrior:
     """A prior by name. `unit`: SD of the outcome between patients, in points. Raises ScenarioError for other names."""
     if name not in _TABLES:
-        raise ScenarioError(f"prior = {name!r}: must be one of {', '.join(NAMES)}{nearest(name, NAMES)}")
+        raise FieldError("prior", name, f"must be one of {', '.join(NAMES)}{nearest(name, NAMES)}")
     correlation = smoothness(days)
     sign = -1.0 if better == "lower" else 1.0
     components = []

@@ -11,14 +11,13 @@ from kaptrial.catalogue.reader import (
     source,
     source_keys,
 )
-from kaptrial.catalogue.trials import Figure, Trial, TrialFileError, read_trial, trial, trial_keys
+from kaptrial.catalogue.trials import Figure, Trial, read_trial, trial, trial_keys
 
 __all__ = [
     "Figure",
     "Route",
     "Scale",
     "Trial",
-    "TrialFileError",
     "potency",
     "read_trial",
     "route",

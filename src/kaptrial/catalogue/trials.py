@@ -15,6 +15,7 @@ from typing import Any, get_args
 import yaml
 
 from kaptrial.catalogue.trial_file import Quality, Uncertainty, misshape
+from kaptrial.errors import DataError
 
 QUALITIES: tuple[str, ...] = get_args(Quality)
 
@@ -83,10 +84,6 @@ _OPTIONAL = ("doi", "doi_status", "background", "regimen", "therapy", "control",
 _UNCERTAIN = tuple(Uncertainty.__annotations__)
 
 
-class TrialFileError(ValueError):
-    """A trial file that cannot be read: says the path and what is wrong."""
-
-
 @cache
 def trial_keys() -> tuple[str, ...]:
     """The keys of the catalogued trials, in alphabetical order."""
@@ -104,11 +101,11 @@ def trial(key: str) -> Trial:
 
 
 def read_trial(path: Path) -> Trial:
-    """A trial from a file of the catalogue's form; its key is the file's name. Raises TrialFileError."""
+    """A trial from a file of the catalogue's form; its key is the file's name. Raises DataError."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise TrialFileError(f"{path}: cannot be read: {error}") from None
+        raise DataError(f"{path}: cannot be read: {error}") from None
     return _trial(path.stem, text, str(path))
 
 
@@ -116,12 +113,12 @@ def _trial(key: str, text: str, where: str) -> Trial:
     try:
         raw = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise TrialFileError(f"{where}: is not YAML: {str(error).splitlines()[0]}") from None
+        raise DataError(f"{where}: is not YAML: {str(error).splitlines()[0]}") from None
     if not isinstance(raw, dict):
-        raise TrialFileError(f"{where}: must be a mapping of citation, indication, arms, figures …")
+        raise DataError(f"{where}: must be a mapping of citation, indication, arms, figures …")
     wrong = misshape(raw) or _inconsistent(raw)
     if wrong is not None:
-        raise TrialFileError(f"{where}: {wrong}")
+        raise DataError(f"{where}: {wrong}")
     return Trial(
         key=key,
         citation=raw["citation"],

@@ -15,8 +15,8 @@ from kaptrial.analyse.simulated import measure
 from kaptrial.bayes.design_prior import Draw, draws, with_draw
 from kaptrial.design.characteristics import TARGET_POWER, Row, expected_sides, powers, question, share
 from kaptrial.design.execution import Job, attempt, in_order
+from kaptrial.errors import ScenarioError, Unfillable
 from kaptrial.model.streams import BLOCK
-from kaptrial.spec.errors import ScenarioError, Unfillable
 from kaptrial.spec.scenario import Scenario
 from kaptrial.truth import Truth, truths
 

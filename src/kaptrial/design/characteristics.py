@@ -540,7 +540,7 @@ def _warnings(cell: Cell, found: Iterable[Truth], nulls: bool) -> list[str]:
     if len(s.arms) == 1:
         warnings.append(
             "one arm: its mean holds time, expectancy and regression to the mean as well as the treatment, and nothing"
-            " in the trial tells them apart; --set null=drug shows what is left without the drug and the hope of it"
+            " in the trial tells them apart; under null: drug the scenario shows what is left without the drug and hope"
         )
     if (
         s.relapse is not None

@@ -19,9 +19,9 @@ from kaptrial.bayes.fast import Flag
 from kaptrial.bayes.fast.trial_model import TrialModel, fast_posterior, trial_model
 from kaptrial.design.characteristics import Cell, Row, better, null_of, room_for_synergy, share, truth_key
 from kaptrial.design.execution import in_order
+from kaptrial.errors import FieldError, ScenarioError, Unfillable
 from kaptrial.model.streams import BLOCK, Stream, generator
 from kaptrial.simulate import simulate_block
-from kaptrial.spec.errors import ScenarioError, Unfillable
 from kaptrial.spec.scenario import Scenario
 from kaptrial.truth import Truth, truths
 
@@ -41,9 +41,9 @@ class Interim:
 
     def __post_init__(self) -> None:
         if not 0 < self.share < 1:
-            raise ScenarioError(f"--interim = {self.share:g}: must be a share of the patients between 0 and 1")
+            raise FieldError("interim", self.share, "must be a share of the patients between 0 and 1")
         if not 0 <= self.futility < 1:
-            raise ScenarioError(f"--futility = {self.futility:g}: must be a probability below 1")
+            raise FieldError("futility", self.futility, "must be a probability below 1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,16 +147,18 @@ def _check(cells: Sequence[Cell], plan: Plan) -> None:
     for cell in cells:
         for design in plan.design_priors:
             if design == PRIOR and cell.scenario.prior is None:
-                raise ScenarioError("prior is missing: --design-prior prior needs one in the scenario")
+                raise ScenarioError("prior is missing: the design prior `prior` is that of the scenario")
             if design not in (FIXED, NULL, PRIOR, *ANALYSIS_PRIORS):
                 known = ", ".join((FIXED, NULL, PRIOR, *ANALYSIS_PRIORS))
-                raise ScenarioError(f"--design-prior = {design!r}: must be one of {known}")
+                raise FieldError("design_priors", design, f"must be one of {known}")
             if design == "flat":
-                raise ScenarioError("--design-prior = 'flat': no effect can be drawn from it, must be a proper belief")
+                raise FieldError("design_priors", design, "no effect can be drawn from it, must be a proper belief")
             if design not in (FIXED, PRIOR) and null_of(cell.scenario, cell.scenario.estimand) is None:
-                raise ScenarioError(
-                    f"--design-prior = {design!r}: the sides of {cell.scenario.estimand.contrast} differ in both drug"
-                    " and therapy, and there is no null to add an effect to; must be scenario or prior"
+                raise FieldError(
+                    "design_priors",
+                    design,
+                    f"the sides of {cell.scenario.estimand.contrast} differ in both drug"
+                    " and therapy, and there is no null to add an effect to; must be scenario or prior",
                 )
 
 

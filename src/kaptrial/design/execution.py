@@ -10,10 +10,10 @@ import numpy as np
 
 from kaptrial.analyse.simulated import estimate
 from kaptrial.analysis.fit import Fit
+from kaptrial.errors import Unfillable
 from kaptrial.model.realised import Realised
 from kaptrial.model.streams import BLOCK
 from kaptrial.simulate import simulate_block
-from kaptrial.spec.errors import Unfillable
 from kaptrial.spec.scenario import Scenario
 from kaptrial.spec.trial import Estimand
 from kaptrial.trials import Trials

@@ -12,9 +12,9 @@ import numpy as np
 from kaptrial.clinic.digest import Digest, digest
 from kaptrial.clinic.run import Course, realised, run
 from kaptrial.design.execution import in_order
+from kaptrial.errors import ScenarioError
 from kaptrial.model.realised import Realised
 from kaptrial.model.streams import BLOCK
-from kaptrial.spec.errors import ScenarioError
 from kaptrial.spec.files import as_raw
 from kaptrial.spec.scenario import Scenario
 

@@ -13,10 +13,10 @@ from kaptrial.bayes.synthesis.arms import POPULATION
 from kaptrial.bayes.synthesis.layout import targets
 from kaptrial.bayes.synthesis.shipped import abstinence_fold_draws, fold_draws, prior_draws
 from kaptrial.catalogue import Trial, trial, trial_keys
+from kaptrial.errors import FieldError
 from kaptrial.evidence.calibration import PRIOR
 from kaptrial.evidence.prediction import Prediction, predict
 from kaptrial.evidence.scoring import crps, pooled_predictions, tail_probability, unit_of
-from kaptrial.spec.errors import Misfit
 
 Floats = NDArray[np.float64]
 
@@ -71,7 +71,7 @@ def _draws_without(one: Trial) -> dict[str, Floats] | None:
 def _predict_abstinence(one: Trial, seed: int, replicates: int) -> list[Prediction]:
     draws = abstinence_fold_draws(one.key)
     if draws is None:
-        raise Misfit(
+        raise FieldError(
             "indication", one.indication, f"must be one of {', '.join(POPULATION)}, or a fitted trial of abstinence"
         )
     draws = resized(draws, replicates, seed)

@@ -6,11 +6,11 @@ from dataclasses import fields
 
 import numpy as np
 
+from kaptrial.errors import Unfillable
 from kaptrial.simulate.course import improvement_of
 from kaptrial.simulate.follow_up import linear_predictor, record
 from kaptrial.simulate.patients import Patients, draw_patients
 from kaptrial.simulate.reading import Reading
-from kaptrial.spec.errors import Unfillable
 from kaptrial.spec.scenario import Scenario
 
 # A run-in that hardly anybody passes cannot be simulated by drawing until somebody does.

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from kaptrial.spec.errors import ABSENT, Misfit
+from kaptrial.errors import ABSENT, FieldError
 from kaptrial.spec.noun import Day, Flag, Identifier, Positive, Text, Whole, noun
 from kaptrial.spec.sourced import Days, Money, PerYear, Rate, Share, Sourced, VaryingDays, VaryingPerMonth
 
@@ -34,7 +34,7 @@ class Hours:
     def __post_init__(self) -> None:
         check_weekdays(self.weekdays)
         if self.closes <= self.opens:
-            raise Misfit("closes", self.closes, f"must be later than opens, {self.opens:g}")
+            raise FieldError("closes", self.closes, f"must be later than opens, {self.opens:g}")
 
     @property
     def minutes_a_day(self) -> float:
@@ -43,12 +43,12 @@ class Hours:
 
 
 def check_weekdays(weekdays: tuple[Weekday, ...]) -> None:
-    """Raise Misfit unless there is a day, and each once."""
+    """Raise FieldError unless there is a day, and each once."""
     if not weekdays:
-        raise Misfit("weekdays", [], "must name at least one")
+        raise FieldError("weekdays", [], "must name at least one")
     for i, day in enumerate(weekdays):
         if day in weekdays[:i]:
-            raise Misfit(f"weekdays[{i}]", day, "must differ from the days before it")
+            raise FieldError(f"weekdays[{i}]", day, "must differ from the days before it")
 
 
 @noun
@@ -69,15 +69,19 @@ class Site:
 
     def __post_init__(self) -> None:
         if self.opens_day > LATEST_DAY:
-            raise Misfit("opens_day", self.opens_day, f"must be ≤ {LATEST_DAY:g}: a site has to open during the trial")
+            raise FieldError(
+                "opens_day", self.opens_day, f"must be ≤ {LATEST_DAY:g}: a site has to open during the trial"
+            )
         if self.referrals.value <= 0:
-            raise Misfit("referrals.value", self.referrals.value, "must be > 0: nobody would be referred to this site")
+            raise FieldError(
+                "referrals.value", self.referrals.value, "must be > 0: nobody would be referred to this site"
+            )
         for name in ("chairs", "nurses", "raters"):
             if not 1 <= getattr(self, name) <= MOST_STAFF:
-                raise Misfit(name, getattr(self, name), f"must be a whole number, 1 to {MOST_STAFF}")
+                raise FieldError(name, getattr(self, name), f"must be a whole number, 1 to {MOST_STAFF}")
         for therapy, count in self.therapists.items():
             if not 0 <= count <= MOST_STAFF:
-                raise Misfit(f"therapists.{therapy}", count, f"must be a whole number, 0 to {MOST_STAFF}")
+                raise FieldError(f"therapists.{therapy}", count, f"must be a whole number, 0 to {MOST_STAFF}")
 
 
 @noun
@@ -104,9 +108,9 @@ class Recruitment:
 
     def __post_init__(self) -> None:
         if self.consent.value <= 0:
-            raise Misfit("consent.value", self.consent.value, "must be > 0: nobody would enter")
+            raise FieldError("consent.value", self.consent.value, "must be > 0: nobody would enter")
         if self.screen_failure.value >= 1:
-            raise Misfit("screen_failure.value", self.screen_failure.value, "must be < 1: nobody would enter")
+            raise FieldError("screen_failure.value", self.screen_failure.value, "must be < 1: nobody would enter")
 
 
 @noun
@@ -125,10 +129,10 @@ class Booking:
 
     def __post_init__(self) -> None:
         if not 1 <= self.attempts <= 10:
-            raise Misfit("attempts", self.attempts, "must be a whole number, 1 to 10")
+            raise FieldError("attempts", self.attempts, "must be a whole number, 1 to 10")
         total = sum(share.value for share in (self.cancelled, self.no_show) if share is not None)
         if total >= 1:
-            raise Misfit(
+            raise FieldError(
                 "no_show", round(total, 6), "together with cancelled must be < 1: no appointment would be kept"
             )
 
@@ -156,7 +160,7 @@ class Infusions:
         if self.weekdays is not None:
             check_weekdays(self.weekdays)
         if not 1 <= self.patients_per_nurse <= 20:
-            raise Misfit("patients_per_nurse", self.patients_per_nurse, "must be a whole number, 1 to 20")
+            raise FieldError("patients_per_nurse", self.patients_per_nurse, "must be a whole number, 1 to 20")
 
     @property
     def chair_minutes(self) -> float:
@@ -185,11 +189,11 @@ class SessionRules:
 
     def __post_init__(self) -> None:
         if self.to_hours is None and self.from_hours > 0:
-            raise Misfit("to_hours", ABSENT, "a window that begins needs an end")
+            raise FieldError("to_hours", ABSENT, "a window that begins needs an end")
         if self.to_hours is not None and self.to_hours <= self.from_hours:
-            raise Misfit("to_hours", self.to_hours, f"must be later than from_hours, {self.from_hours:g}")
+            raise FieldError("to_hours", self.to_hours, f"must be later than from_hours, {self.from_hours:g}")
         if self.late_days < self.window_days:
-            raise Misfit("late_days", self.late_days, f"must be ≥ window_days, {self.window_days:g}")
+            raise FieldError("late_days", self.late_days, f"must be ≥ window_days, {self.window_days:g}")
 
 
 @noun
@@ -213,11 +217,11 @@ class TherapistPlan:
     def __post_init__(self) -> None:
         for name in ("caseload", "sessions_per_week"):
             if not 1 <= getattr(self, name) <= MOST_STAFF:
-                raise Misfit(name, getattr(self, name), f"must be a whole number, 1 to {MOST_STAFF}")
+                raise FieldError(name, getattr(self, name), f"must be a whole number, 1 to {MOST_STAFF}")
         if self.leave is not None and self.leave.value > 0.5:
-            raise Misfit("leave.value", self.leave.value, "must be ≤ 0.5: a therapist who is mostly there")
+            raise FieldError("leave.value", self.leave.value, "must be ≤ 0.5: a therapist who is mostly there")
         if self.turnover is not None and self.turnover.value > 0 and self.hiring is None:
-            raise Misfit("hiring", ABSENT, "turnover needs the days until somebody is found")
+            raise FieldError("hiring", ABSENT, "turnover needs the days until somebody is found")
 
 
 @noun
@@ -231,7 +235,7 @@ class Ratings:
 
     def __post_init__(self) -> None:
         if self.late_days < self.window_days:
-            raise Misfit("late_days", self.late_days, f"must be ≥ window_days, {self.window_days:g}")
+            raise FieldError("late_days", self.late_days, f"must be ≥ window_days, {self.window_days:g}")
 
 
 @noun
@@ -279,21 +283,21 @@ class Clinic:
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.sites) <= MOST_SITES:
-            raise Misfit("sites", len(self.sites), f"must be 1 to {MOST_SITES} sites")
+            raise FieldError("sites", len(self.sites), f"must be 1 to {MOST_SITES} sites")
         ids = [site.id for site in self.sites]
         for i, site_id in enumerate(ids):
             if site_id in ids[:i]:
-                raise Misfit(f"sites[{i}].id", site_id, "must differ from the ids of the other sites")
+                raise FieldError(f"sites[{i}].id", site_id, "must differ from the ids of the other sites")
         for at, minutes in (
             ("infusions.monitoring_minutes", self.infusions.chair_minutes),
             ("ratings.minutes", self.ratings.minutes),
         ):
             if minutes > self.hours.minutes_a_day:
                 allowed = f"must fit into a day's opening hours, {self.hours.minutes_a_day:g} minutes"
-                raise Misfit(at, minutes, allowed)
+                raise FieldError(at, minutes, allowed)
         for i, day in enumerate(self.infusions.weekdays or ()):
             if day not in self.hours.weekdays:
-                raise Misfit(f"infusions.weekdays[{i}]", day, f"must be one of {', '.join(self.hours.weekdays)}")
+                raise FieldError(f"infusions.weekdays[{i}]", day, f"must be one of {', '.join(self.hours.weekdays)}")
 
 
 def money(value: Sourced | None) -> float:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from scipy.special import ndtr
 
+from kaptrial.errors import ABSENT, FieldError
 from kaptrial.spec.clinic import Clinic
-from kaptrial.spec.errors import ABSENT, Misfit
 from kaptrial.spec.sourced import nearest
 
 if TYPE_CHECKING:
@@ -19,13 +19,13 @@ LONGEST_MONTHS = 240.0
 
 
 def check_clinic(s: Scenario) -> None:
-    """Raise Misfit where the plan cannot give what the arms are to receive, or would never fill the trial."""
+    """Raise FieldError where the plan cannot give what the arms are to receive, or would never fill the trial."""
     clinic = s.clinic
     if clinic is None:
         return
     if s.randomisation.day > 0:
         allowed = "must be 0 where there is a clinic: it runs trials that randomise on entry"
-        raise Misfit("randomisation.day", s.randomisation.day, allowed)
+        raise FieldError("randomisation.day", s.randomisation.day, allowed)
     _check_therapists(s, clinic)
     _check_sessions(s, clinic)
     _check_duration(s, clinic)
@@ -45,16 +45,16 @@ def _check_therapists(s: Scenario, clinic: Clinic) -> None:
         for name in names:
             if name not in s.therapies:
                 allowed = f"must be a therapy: {', '.join(s.therapies) or 'none is declared'}"
-                raise Misfit(f"clinic.{at}.{name}", name, allowed + nearest(name, s.therapies))
+                raise FieldError(f"clinic.{at}.{name}", name, allowed + nearest(name, s.therapies))
     for name in given:
         arm = next(arm.id for arm in s.arms if arm.therapy is not None and arm.therapy.name == name)
         if name not in clinic.therapists:
-            raise Misfit(f"clinic.therapists.{name}", ABSENT, f"must be given: arm {arm} has this therapy")
+            raise FieldError(f"clinic.therapists.{name}", ABSENT, f"must be given: arm {arm} has this therapy")
         for i, site in enumerate(clinic.sites):
             if site.therapists.get(name, 0) < 1:
                 value = site.therapists.get(name, ABSENT)
                 allowed = f"must be ≥ 1: arm {arm} has this therapy and nobody would give it at {site.id}"
-                raise Misfit(f"clinic.sites[{i}].therapists.{name}", value, allowed)
+                raise FieldError(f"clinic.sites[{i}].therapists.{name}", value, allowed)
 
 
 def _check_sessions(s: Scenario, clinic: Clinic) -> None:
@@ -62,19 +62,19 @@ def _check_sessions(s: Scenario, clinic: Clinic) -> None:
     for name in given_therapies(s):
         therapy = s.therapies[name]
         if therapy.session_minutes is None:
-            raise Misfit(f"therapies.{name}.session_minutes", ABSENT, "must be given where there is a clinic")
+            raise FieldError(f"therapies.{name}.session_minutes", ABSENT, "must be given where there is a clinic")
         if therapy.session_minutes > clinic.hours.minutes_a_day:
             allowed = f"must fit into a day's opening hours, {clinic.hours.minutes_a_day:g} minutes"
-            raise Misfit(f"therapies.{name}.session_minutes", therapy.session_minutes, allowed)
+            raise FieldError(f"therapies.{name}.session_minutes", therapy.session_minutes, allowed)
         if rules.to_hours is not None and 60 * (rules.to_hours - rules.from_hours) < therapy.session_minutes:
             allowed = (
                 f"must leave room for a session of {name}, {therapy.session_minutes:g} minutes after from_hours,"
                 f" {rules.from_hours:g}"
             )
-            raise Misfit("clinic.sessions.to_hours", rules.to_hours, allowed)
+            raise FieldError("clinic.sessions.to_hours", rules.to_hours, allowed)
         if clinic.therapists[name].caseload < therapy.group_size:
             allowed = f"must be ≥ {therapy.group_size}, the size of a group"
-            raise Misfit(f"clinic.therapists.{name}.caseload", clinic.therapists[name].caseload, allowed)
+            raise FieldError(f"clinic.therapists.{name}.caseload", clinic.therapists[name].caseload, allowed)
 
 
 def _check_duration(s: Scenario, clinic: Clinic) -> None:
@@ -85,7 +85,7 @@ def _check_duration(s: Scenario, clinic: Clinic) -> None:
             f"must be more: {a_month:.2g} patients a month enter at all sites, and {s.n_total} would take"
             f" {'for ever' if months == float('inf') else f'{months / 12:.0f} years'}"
         )
-        raise Misfit("clinic.sites[0].referrals.value", clinic.sites[0].referrals.value, allowed)
+        raise FieldError("clinic.sites[0].referrals.value", clinic.sites[0].referrals.value, allowed)
 
 
 def share_entering(s: Scenario, clinic: Clinic) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from kaptrial.spec.errors import ABSENT, Misfit
+from kaptrial.errors import ABSENT, FieldError
 from kaptrial.spec.noun import Day, Number, noun
 from kaptrial.spec.sourced import Days, EffectSize, RatePerArm, Share, SharePerArm, Slope
 
@@ -44,9 +44,11 @@ class Rescue:
 
     def __post_init__(self) -> None:
         if self.score_at_least is None and self.score_at_most is None:
-            raise Misfit("score_at_least", ABSENT, "rescue needs a trigger: score_at_least or score_at_most")
+            raise FieldError("score_at_least", ABSENT, "rescue needs a trigger: score_at_least or score_at_most")
         if self.score_at_least is not None and self.score_at_most is not None:
-            raise Misfit("score_at_most", self.score_at_most, "only one trigger may be given, and score_at_least is")
+            raise FieldError(
+                "score_at_most", self.score_at_most, "only one trigger may be given, and score_at_least is"
+            )
 
 
 @noun

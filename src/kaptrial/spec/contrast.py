@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Literal
 
-from kaptrial.spec.errors import Misfit
+from kaptrial.errors import FieldError
 from kaptrial.spec.noun import noun
 from kaptrial.spec.treatment import Arm
 
@@ -35,15 +35,15 @@ class Contrast:
 def parse_contrast(text: str, arms: Sequence[Arm]) -> Contrast:
     """Read `a - b` (arm ids), `f:g` (interaction), `f` (effect of f where the other factor is 0) or `main(f)`.
 
-    `main(f)` averages over the levels of the other factor. A single arm stands alone, `a`: its own mean. Raises Misfit
-    naming what may stand there.
+    `main(f)` averages over the levels of the other factor. A single arm stands alone, `a`: its own mean. Raises
+    FieldError naming what may stand there.
     """
     ids = [arm.id for arm in arms]
     factors = factor_names(arms)
     spelled = text.strip()
     if len(ids) == 1:
         if spelled != ids[0]:
-            raise Misfit("contrast", text, f"must be {ids[0]}, the only arm")
+            raise FieldError("contrast", text, f"must be {ids[0]}, the only arm")
         return Contrast(text=spelled, kind="single", weights=(1.0,))
     if match := re.fullmatch(r"(\w+) - (\w+)", spelled):
         left, right = match.groups()
@@ -67,18 +67,20 @@ def parse_contrast(text: str, arms: Sequence[Arm]) -> Contrast:
     if factors:
         f, g = factors
         allowed += f"; or {f}:{g}, {f}, {g}, main({f}), main({g})"
-    raise Misfit("contrast", text, allowed)
+    raise FieldError("contrast", text, allowed)
 
 
 def factor_names(arms: Sequence[Arm]) -> tuple[str, ...]:
-    """The two factors of a 2×2, or nothing. Raises Misfit where the arms' factors do not make a 2×2."""
+    """The two factors of a 2×2, or nothing. Raises FieldError where the arms' factors do not make a 2×2."""
     if all(arm.factors is None for arm in arms):
         return ()
     for i, arm in enumerate(arms):
         if arm.factors is None or list(arm.factors) != list(arms[0].factors or {}) or len(arm.factors) != 2:
             value = dict(arm.factors) if arm.factors else None
-            raise Misfit(f"arms[{i}].factors", value, "in a 2×2 every arm gives its 0/1 level of the same two factors")
+            raise FieldError(
+                f"arms[{i}].factors", value, "in a 2×2 every arm gives its 0/1 level of the same two factors"
+            )
     levels = sorted(tuple((arm.factors or {}).values()) for arm in arms)
     if levels != [(0, 0), (0, 1), (1, 0), (1, 1)]:
-        raise Misfit("arms", [list(level) for level in levels], "the four arms of a 2×2 must be 00, 01, 10 and 11")
+        raise FieldError("arms", [list(level) for level in levels], "the four arms of a 2×2 must be 00, 01, 10 and 11")
     return tuple(arms[0].factors or {})

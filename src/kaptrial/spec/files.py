@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from kaptrial.spec.errors import ABSENT, Misfit, ScenarioError
+from kaptrial.errors import ABSENT, FieldError, ScenarioError, line, shown
 from kaptrial.spec.scenario import Scenario
 from kaptrial.spec.sourced import ASSUMPTION, SPREADS, Sourced, nearest, walk
 
@@ -241,9 +241,9 @@ def _set(raw: Raw, path: str, value: Any) -> None:
             value = _as_assumption(old, value, kind)
         if isinstance(node, list):
             if not isinstance(step, int) or step >= len(node):
-                raise ScenarioError(f"{path} = {_show(value)}: index {step} must be below {len(node)}")
+                raise ScenarioError(f"{path} = {shown(value)}: index {step} must be below {len(node)}")
         elif not isinstance(node, dict) or isinstance(step, int):
-            raise ScenarioError(f"{path} = {_show(value)}: nothing can be set below {_join(steps[:i])}")
+            raise ScenarioError(f"{path} = {shown(value)}: nothing can be set below {_join(steps[:i])}")
         if last:
             node[step] = value
         else:
@@ -330,26 +330,20 @@ def _join(steps: typing.Iterable[str | int]) -> str:
     return out
 
 
-def _show(value: Any) -> str:
-    if isinstance(value, dict | list | tuple) and len(str(value)) > 60:
-        return "a mapping" if isinstance(value, dict) else "a list"
-    return f"'{value[:60]}'" if isinstance(value, str) else str(value)[:60]
-
-
 def _line(error: ValidationError) -> str:
-    """The first misfit, unknown keys and wrong types before what follows from them."""
+    """The first error, unknown keys and wrong types before what follows from them."""
     first = min(error.errors(), key=lambda e: e["type"] != "unexpected_keyword_argument")
     steps = [step for step in first["loc"] if not (isinstance(step, str) and step.startswith("#"))]
     where, value, allowed = _join(steps), first["input"], ""
     cause = first.get("ctx", {}).get("error")
-    if isinstance(cause, Misfit):
-        where = f"{where}.{cause.at}".strip(".") if cause.at else where
+    if isinstance(cause, FieldError):
+        where = f"{where}.{cause.field}".strip(".") if cause.field else where
         value, allowed = cause.value, cause.allowed
     else:
         allowed = _allowed(first, steps)
     if first["type"] in ("missing", "missing_argument"):
         value = ABSENT
-    return f"{where or 'the scenario'} {'is missing' if value is ABSENT else f'= {_show(value)}'}: {allowed}"
+    return line(where or "the scenario", value, allowed)
 
 
 def _allowed(error: Any, steps: list[Any]) -> str:

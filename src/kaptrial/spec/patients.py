@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from kaptrial.spec.errors import ABSENT, Misfit
+from kaptrial.errors import ABSENT, FieldError
 from kaptrial.spec.noun import Flag, Number, Text, noun
 from kaptrial.spec.sourced import (
     Concentration,
@@ -37,9 +37,9 @@ class Entry:
 
     def __post_init__(self) -> None:
         if self.at_least is None and self.at_most is None:
-            raise Misfit("at_least", ABSENT, "an entry criterion needs at_least or at_most")
+            raise FieldError("at_least", ABSENT, "an entry criterion needs at_least or at_most")
         if self.at_least is not None and self.at_most is not None and self.at_most <= self.at_least:
-            raise Misfit("at_most", self.at_most, f"must be greater than at_least, {self.at_least:g}")
+            raise FieldError("at_most", self.at_most, f"must be greater than at_least, {self.at_least:g}")
 
 
 @noun
@@ -51,7 +51,7 @@ class CorrelatedPair:
 
     def __post_init__(self) -> None:
         if len(self.between) != 2 or self.between[0] == self.between[1]:
-            raise Misfit("between", list(self.between), f"must name two different ones of {', '.join(VARYING)}")
+            raise FieldError("between", list(self.between), f"must name two different ones of {', '.join(VARYING)}")
 
 
 @noun
@@ -69,14 +69,16 @@ class Population:
 
     def __post_init__(self) -> None:
         if self.baseline.sd is None:
-            raise Misfit("baseline.sd", ABSENT, "the trait baseline needs its SD between patients")
+            raise FieldError("baseline.sd", ABSENT, "the trait baseline needs its SD between patients")
         pairs = [frozenset(pair.between) for pair in self.correlations]
         for i, pair in enumerate(pairs):
             if pair in pairs[:i]:
-                raise Misfit(f"correlations[{i}].between", sorted(pair), "must be a pair that was not given before")
+                raise FieldError(f"correlations[{i}].between", sorted(pair), "must be a pair that was not given before")
         if np.linalg.eigvalsh(self.correlation_matrix())[0] <= 1e-10:
             values = [each.value.value for each in self.correlations]
-            raise Misfit("correlations", values, "must make a positive definite matrix; these contradict each other")
+            raise FieldError(
+                "correlations", values, "must make a positive definite matrix; these contradict each other"
+            )
 
     def correlation_matrix(self) -> NDArray[np.float64]:
         """Correlations of the patient parameters in the order of `VARYING`."""
@@ -118,18 +120,18 @@ class Drug:
     def __post_init__(self) -> None:
         if self.effect == "linear":
             if self.slope is None:
-                raise Misfit("slope", ABSENT, "effect: linear needs slope")
+                raise FieldError("slope", ABSENT, "effect: linear needs slope")
             for name in ("share", "max_effect", "ec50", "hill"):
                 if getattr(self, name) is not None:
-                    raise Misfit(name, getattr(self, name).value, "belongs to effect: emax, not to effect: linear")
+                    raise FieldError(name, getattr(self, name).value, "belongs to effect: emax, not to effect: linear")
             return
         if self.slope is not None:
-            raise Misfit("slope", self.slope.value, "belongs to effect: linear, not to effect: emax")
+            raise FieldError("slope", self.slope.value, "belongs to effect: linear, not to effect: emax")
         if (self.share is None) == (self.max_effect is None):
             at, value = ("max_effect", self.max_effect.value) if self.max_effect else ("share", ABSENT)
-            raise Misfit(at, value, "effect: emax needs exactly one of share and max_effect")
+            raise FieldError(at, value, "effect: emax needs exactly one of share and max_effect")
         if self.ec50 is None:
-            raise Misfit("ec50", ABSENT, "effect: emax needs ec50")
+            raise FieldError("ec50", ABSENT, "effect: emax needs ec50")
 
 
 @noun

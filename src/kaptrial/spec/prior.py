@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import BeforeValidator
 
 from kaptrial.catalogue.priors import REFERENCE_POPULATION, populations, prior_names
-from kaptrial.spec.errors import ABSENT, Misfit
+from kaptrial.errors import ABSENT, FieldError
 from kaptrial.spec.noun import Number, Positive, Text, noun
 from kaptrial.spec.sourced import check_source, nearest
 
@@ -46,7 +46,7 @@ class Uniform:
 
     def __post_init__(self) -> None:
         if self.high <= self.low:
-            raise Misfit("high", self.high, f"must be greater than low, {self.low:g}")
+            raise FieldError("high", self.high, f"must be greater than low, {self.low:g}")
 
 
 FAMILIES = ("normal", "lognormal", "beta", "uniform")
@@ -68,7 +68,7 @@ class Distribution:
         given = [name for name in FAMILIES if getattr(self, name) is not None]
         if len(given) != 1:
             at, value = (given[1], "a second distribution") if given else (FAMILIES[0], ABSENT)
-            raise Misfit(at, value, f"must be exactly one of {', '.join(FAMILIES)}")
+            raise FieldError(at, value, f"must be exactly one of {', '.join(FAMILIES)}")
         check_source("source", self.source, "note", self.note)
 
     @property
@@ -99,7 +99,7 @@ class Prior:
     """A named prior of the catalogue, distributions of single numbers of the scenario, or both.
 
     `population`: the one of the named prior's populations that the trial is of; depression unless given. `also`: path
-    (as `--set` takes) to distribution; these are independent, and replace what the named prior says of the same number.
+    of a number to its distribution; these are independent, and replace what the named prior says of the same number.
     """
 
     name: Text | None = None
@@ -108,18 +108,18 @@ class Prior:
 
     def __post_init__(self) -> None:
         if self.name is None and not self.also:
-            raise Misfit("name", ABSENT, "a prior needs a name, or also with distributions by path")
+            raise FieldError("name", ABSENT, "a prior needs a name, or also with distributions by path")
         if self.name is None:
             if self.population is not None:
-                raise Misfit("population", self.population, "goes with name")
+                raise FieldError("population", self.population, "goes with name")
         elif self.name not in prior_names():
             known = ", ".join(prior_names()) or "none"
             allowed = f"must be a prior of the catalogue ({known}){nearest(self.name, prior_names())}"
-            raise Misfit("name", self.name, allowed)
+            raise FieldError("name", self.name, allowed)
         elif self.population not in (None, *populations(self.name)):
             kinds = populations(self.name)
             allowed = f"must be one of {', '.join(kinds)}{nearest(str(self.population), kinds)}"
-            raise Misfit("population", self.population, allowed)
+            raise FieldError("population", self.population, allowed)
 
     @property
     def population_or_reference(self) -> str:

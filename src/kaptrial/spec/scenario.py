@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from kaptrial.catalogue import Scale, potency, route, scale, scale_names
+from kaptrial.errors import ABSENT, FieldError
 from kaptrial.spec.clinic import Clinic
 from kaptrial.spec.clinic_checks import check_clinic
 from kaptrial.spec.conduct import Conduct
 from kaptrial.spec.contrast import Contrast, factor_names, parse_contrast
-from kaptrial.spec.errors import ABSENT, Misfit
 from kaptrial.spec.noun import Identifier, Text, noun
 from kaptrial.spec.patients import Drug, Expectancy, Measurement, NaturalCourse, Population
 from kaptrial.spec.prior import PriorField
@@ -51,10 +51,10 @@ class Outcome:
         simulated = [name for name in scale_names() if scale(name).link == "identity" or scale(name).unit == "percent"]
         if self.scale in scale_names() and self.scale not in simulated:
             allowed = "numbers of days are not simulated: must be percent_abstinent_days or a score"
-            raise Misfit("scale", self.scale, allowed)
+            raise FieldError("scale", self.scale, allowed)
         if self.scale not in simulated:
             hint = nearest(self.scale, simulated)
-            raise Misfit("scale", self.scale, f"must be one of {', '.join(simulated)}{hint}")
+            raise FieldError("scale", self.scale, f"must be one of {', '.join(simulated)}{hint}")
 
 
 @noun
@@ -64,7 +64,7 @@ class Scenario:
     `variants`: named sets of settings (path: value) that a power run sets beside the scenario itself. `null`: the
     hypothesis under which to simulate (docs/model.md); None is the scenario as it stands. `prior`: what is believed
     about the world, for assurance (docs/design_prior.md); nothing else reads it. `clinic`: how the trial is run
-    (docs/clinic.md); read where that is asked for, by `kaptrial clinic` and `power --clinic`.
+    (docs/clinic.md); read where that is asked for, by the clinic and by the power of a trial run in it.
     """
 
     title: Text
@@ -161,23 +161,23 @@ def quantities(doses: Doses) -> tuple[float, ...]:
     available = doses.bioavailability.value if doses.bioavailability else route(doses.route).bioavailability
     strength = doses.potency.value if doses.potency else potency(doses.agent)
     if available is None:
-        raise Misfit(
+        raise FieldError(
             "bioavailability",
             ABSENT,
             f"the catalogue has no figure for {doses.route}; give one with a source",
         )
     if strength is None:
-        raise Misfit("potency", ABSENT, f"the catalogue has no figure for {doses.agent}; give one with a source")
+        raise FieldError("potency", ABSENT, f"the catalogue has no figure for {doses.agent}; give one with a source")
     return tuple(mg * available * strength / REFERENCE_MG_PER_KG for mg in doses.mg_per_kg_by_day())
 
 
 def _check_arms(s: Scenario) -> None:
     if not s.arms:
-        raise Misfit("arms", len(s.arms), "must be one arm or more")
+        raise FieldError("arms", len(s.arms), "must be one arm or more")
     ids = [arm.id for arm in s.arms]
     for i, arm_id in enumerate(ids):
         if arm_id in ids[:i]:
-            raise Misfit(f"arms[{i}].id", arm_id, "must differ from the ids of the other arms")
+            raise FieldError(f"arms[{i}].id", arm_id, "must differ from the ids of the other arms")
     factor_names(s.arms)
     start = s.randomisation.day
     for i, arm in enumerate(s.arms):
@@ -187,7 +187,7 @@ def _check_arms(s: Scenario) -> None:
         for j, adjunct in enumerate(arm.adjuncts):
             if adjunct.from_day < start:
                 allowed = f"must not be before randomisation on day {start:g}: until then the arms are alike"
-                raise Misfit(f"arms[{i}].adjuncts[{j}].from_day", adjunct.from_day, allowed)
+                raise FieldError(f"arms[{i}].adjuncts[{j}].from_day", adjunct.from_day, allowed)
         for j, doses in enumerate(arm.doses):
             _check_not_before(f"arms[{i}].doses[{j}].days", doses.days, start)
             _check_quantities(f"arms[{i}].doses[{j}]", doses)
@@ -201,13 +201,17 @@ def _check_arms(s: Scenario) -> None:
 def _check_therapy(s: Scenario, at: str, name: str) -> None:
     if name not in s.therapies:
         known = ", ".join(s.therapies) or "none"
-        raise Misfit(f"{at}.name", name, f"must be one of the therapies declared: {known}{nearest(name, s.therapies)}")
+        raise FieldError(
+            f"{at}.name", name, f"must be one of the therapies declared: {known}{nearest(name, s.therapies)}"
+        )
 
 
 def _check_not_before(at: str, days: tuple[float, ...], start: float) -> None:
     for k, day in enumerate(days):
         if day < start:
-            raise Misfit(f"{at}[{k}]", day, f"must not be before the arm's first visit, randomisation on day {start:g}")
+            raise FieldError(
+                f"{at}[{k}]", day, f"must not be before the arm's first visit, randomisation on day {start:g}"
+            )
 
 
 def _check_before_randomisation(s: Scenario) -> None:
@@ -217,19 +221,19 @@ def _check_before_randomisation(s: Scenario) -> None:
         for k, day in enumerate(doses.days):
             if day >= start:
                 at = f"randomisation.run_in.doses[{j}].days[{k}]"
-                raise Misfit(at, day, f"must be before randomisation on day {start:g}")
+                raise FieldError(at, day, f"must be before randomisation on day {start:g}")
     if run_in.eligible is not None:
         day = run_in.eligible.on_day
         if day not in s.design.visits or not 0 < day <= start:
             allowed = f"must be a visit after day 0 and not after randomisation on day {start:g}"
-            raise Misfit("randomisation.run_in.eligible.on_day", day, allowed)
+            raise FieldError("randomisation.run_in.eligible.on_day", day, allowed)
 
 
 def _check_quantities(at: str, doses: Doses) -> None:
     try:
         quantities(doses)
-    except Misfit as misfit:
-        raise Misfit(f"{at}.{misfit.at}", misfit.value, misfit.allowed) from None
+    except FieldError as error:
+        raise error.below(at) from None
 
 
 def _check_units(s: Scenario) -> None:
@@ -237,43 +241,45 @@ def _check_units(s: Scenario) -> None:
     baseline = s.population.baseline.value
     if s.scale.link == "identity" and not s.scale.low <= baseline <= s.scale.high:
         allowed = f"must lie on the scale {s.outcome.scale}, {s.scale.low:g} to {s.scale.high:g}"
-        raise Misfit("population.baseline.value", baseline, allowed)
+        raise FieldError("population.baseline.value", baseline, allowed)
     entry, m = s.population.entry, s.measurement
     if entry is not None:
         for at, bound in (("at_least", entry.at_least), ("at_most", entry.at_most)):
             if bound is not None and not s.scale.low <= bound <= s.scale.high:
                 allowed = f"must lie on the scale {s.outcome.scale}, {s.scale.low:g} to {s.scale.high:g}"
-                raise Misfit(f"population.entry.{at}", bound, allowed)
+                raise FieldError(f"population.entry.{at}", bound, allowed)
         if s.population.baseline.spread == m.deviation_sd.value == m.rater_sd.value == 0:
-            raise Misfit("population.entry", ABSENT, "must not be given where day-0 scores do not vary")
+            raise FieldError("population.entry", ABSENT, "must not be given where day-0 scores do not vary")
     for path, value in walk(s):
         if value.unit in EFFECT_UNITS and value.unit != wanted:
-            raise Misfit(f"{path}.unit", value.unit, f"must be {wanted}, the latent unit of {s.outcome.scale}")
+            raise FieldError(f"{path}.unit", value.unit, f"must be {wanted}, the latent unit of {s.outcome.scale}")
 
 
 def _check_drug(s: Scenario) -> None:
     if s.scale.link != "identity":
         if s.drug.share is not None:
             allowed = f"{s.outcome.scale} is on a linked scale: give max_effect in logits"
-            raise Misfit("drug.share", s.drug.share.value, allowed)
+            raise FieldError("drug.share", s.drug.share.value, allowed)
         if s.population.entry is not None:
-            raise Misfit(
+            raise FieldError(
                 "population.entry",
                 ABSENT,
                 f"{s.outcome.scale} is counted by days and takes no entry criterion",
             )
         for i, day in enumerate(s.design.visits):
             if day != int(day):
-                raise Misfit(f"design.visits[{i}]", day, f"must be a whole day: {s.outcome.scale} is counted by days")
+                raise FieldError(
+                    f"design.visits[{i}]", day, f"must be a whole day: {s.outcome.scale} is counted by days"
+                )
     for name, therapy in s.therapies.items():
         if s.drug.effect == "linear" and therapy.xi is not None and therapy.xi.value > 0:
-            raise Misfit(
+            raise FieldError(
                 f"therapies.{name}.xi", therapy.xi.value, "must be 0 with effect: linear, which has no occupancy"
             )
     if s.drug.window_half_life is None:
         for name, therapy in s.therapies.items():
             if therapy.gamma is not None and therapy.gamma.value > 0:
-                raise Misfit(
+                raise FieldError(
                     "drug.window_half_life",
                     ABSENT,
                     f"therapies.{name}.gamma > 0 needs the window's half-life",
@@ -284,29 +290,29 @@ def _check_estimands(s: Scenario) -> None:
     for at, estimand in [("estimand", s.estimand)] + [(f"secondary[{i}]", e) for i, e in enumerate(s.secondary)]:
         try:
             parse_contrast(estimand.contrast, s.arms)
-        except Misfit as misfit:
-            raise Misfit(f"{at}.{misfit.at}", misfit.value, misfit.allowed) from None
+        except FieldError as error:
+            raise error.below(at) from None
         visits = ", ".join(f"{day:g}" for day in s.design.visits)
         if estimand.day not in s.design.visits or estimand.day <= s.randomisation.day:
-            raise Misfit(f"{at}.day", estimand.day, f"must be a visit after randomisation; visits are {visits}")
+            raise FieldError(f"{at}.day", estimand.day, f"must be a visit after randomisation; visits are {visits}")
         counted = s.scale.link == "logit"
         if (estimand.endpoint == "percent_abstinent_days") != counted:
             allowed = "percent_abstinent_days" if counted else ", ".join((*SCORES, *BINARY, "time_to_relapse"))
-            raise Misfit(f"{at}.endpoint", estimand.endpoint, f"with the scale {s.outcome.scale} must be {allowed}")
+            raise FieldError(f"{at}.endpoint", estimand.endpoint, f"with the scale {s.outcome.scale} must be {allowed}")
         _check_benchmark(s, at, estimand)
         _check_methods(s, at, estimand)
         _check_strategies(s, at, estimand)
         relapses = estimand.endpoint in ("sustained_response", "time_to_relapse")
         if (relapses or estimand.endpoint == "response") and s.scale.response_fraction is None:
-            raise Misfit(f"{at}.endpoint", estimand.endpoint, f"{s.outcome.scale} has no sourced response rule")
+            raise FieldError(f"{at}.endpoint", estimand.endpoint, f"{s.outcome.scale} has no sourced response rule")
         if estimand.endpoint == "remission" and s.scale.remission_at_most is None:
-            raise Misfit(f"{at}.endpoint", estimand.endpoint, f"{s.outcome.scale} has no sourced remission rule")
+            raise FieldError(f"{at}.endpoint", estimand.endpoint, f"{s.outcome.scale} has no sourced remission rule")
         if relapses:
             if s.relapse is None:
-                raise Misfit("relapse", ABSENT, f"{estimand.endpoint} needs relapse: response_day and fraction")
+                raise FieldError("relapse", ABSENT, f"{estimand.endpoint} needs relapse: response_day and fraction")
             if s.relapse.response_day not in s.design.visits or s.relapse.response_day > estimand.day:
                 allowed = f"must be a visit not after the estimand's day; visits are {visits}"
-                raise Misfit("relapse.response_day", s.relapse.response_day, allowed)
+                raise FieldError("relapse.response_day", s.relapse.response_day, allowed)
 
 
 def _check_benchmark(s: Scenario, at: str, estimand: Estimand) -> None:
@@ -314,21 +320,21 @@ def _check_benchmark(s: Scenario, at: str, estimand: Estimand) -> None:
     benchmark = estimand.benchmark
     if len(s.arms) > 1:
         if benchmark is not None:
-            raise Misfit(f"{at}.benchmark", benchmark, "goes with a trial of one arm")
+            raise FieldError(f"{at}.benchmark", benchmark, "goes with a trial of one arm")
         return
     endpoints = tuple(e for method in SINGLE_ARM for e in ENDPOINTS[method])
     if estimand.endpoint not in endpoints:
-        raise Misfit(f"{at}.endpoint", estimand.endpoint, f"of one arm must be {', '.join(endpoints)}")
+        raise FieldError(f"{at}.endpoint", estimand.endpoint, f"of one arm must be {', '.join(endpoints)}")
     if estimand.margin is not None:
-        raise Misfit(f"{at}.margin", estimand.margin, "needs two arms; one arm takes benchmark")
+        raise FieldError(f"{at}.margin", estimand.margin, "needs two arms; one arm takes benchmark")
     if estimand.endpoint in BINARY and not (benchmark is not None and 0 < benchmark < 1):
         value = ABSENT if benchmark is None else benchmark
-        raise Misfit(f"{at}.benchmark", value, "must be the share that the test asks about, between 0 and 1")
+        raise FieldError(f"{at}.benchmark", value, "must be the share that the test asks about, between 0 and 1")
 
 
 def _check_methods(s: Scenario, at: str, estimand: Estimand) -> None:
     if estimand.methods is not None and not estimand.methods:
-        raise Misfit(f"{at}.methods", [], "must name at least one")
+        raise FieldError(f"{at}.methods", [], "must name at least one")
     where = f"{at}.methods" if estimand.methods is not None else "analysis.methods"
     kind = parse_contrast(estimand.contrast, s.arms).kind
     known = {m: endpoints for m, endpoints in ENDPOINTS.items() if (m in SINGLE_ARM) == (kind == "single")}
@@ -336,11 +342,11 @@ def _check_methods(s: Scenario, at: str, estimand: Estimand) -> None:
         if estimand.endpoint not in known.get(method, ()):
             fitting = ", ".join(m for m, endpoints in known.items() if estimand.endpoint in endpoints)
             what = f"{estimand.endpoint} of one arm" if kind == "single" else estimand.endpoint
-            raise Misfit(f"{where}[{i}]", method, f"cannot analyse {what} ({at}): must be one of {fitting}")
+            raise FieldError(f"{where}[{i}]", method, f"cannot analyse {what} ({at}): must be one of {fitting}")
         if method.startswith("nested") and not any(t.therapists for t in s.therapies.values()):
-            raise Misfit(f"{where}[{i}]", method, "needs a therapy with therapists")
+            raise FieldError(f"{where}[{i}]", method, "needs a therapy with therapists")
         if kind in ("interaction", "main") and method in TWO_ARMS:
-            raise Misfit(f"{where}[{i}]", method, f"compares two arms, not {estimand.contrast}")
+            raise FieldError(f"{where}[{i}]", method, f"compares two arms, not {estimand.contrast}")
 
 
 def _check_strategies(s: Scenario, at: str, estimand: Estimand) -> None:
@@ -348,32 +354,36 @@ def _check_strategies(s: Scenario, at: str, estimand: Estimand) -> None:
     for event in s.conduct.intercurrent_events:
         if getattr(strategies, event) is None:
             allowed = "can happen: declare treatment_policy, hypothetical, composite or while_on_treatment"
-            raise Misfit(f"{at}.strategies.{event}", ABSENT, allowed)
+            raise FieldError(f"{at}.strategies.{event}", ABSENT, allowed)
     failures, value = strategies.events("composite"), strategies.composite_value
     if estimand.endpoint in ("sustained_response", "time_to_relapse"):
         for event in ("rescue", "open_label_ketamine"):
             if event in s.conduct.intercurrent_events and getattr(strategies, event) != "composite":
                 allowed = f"must be composite: {estimand.endpoint} counts it as a failure"
-                raise Misfit(f"{at}.strategies.{event}", getattr(strategies, event), allowed)
+                raise FieldError(f"{at}.strategies.{event}", getattr(strategies, event), allowed)
     elif failures and value is None and estimand.endpoint not in BINARY:
         allowed = f"must be baseline or worst: the {estimand.endpoint} after {failures[0]}, a failure"
-        raise Misfit(f"{at}.strategies.composite_value", ABSENT, allowed)
+        raise FieldError(f"{at}.strategies.composite_value", ABSENT, allowed)
 
 
 def _check_one_arm(s: Scenario) -> None:
     """What needs a second arm."""
     if s.scale.link != "identity":
-        raise Misfit("outcome.scale", s.outcome.scale, "must be a score where there is one arm, not counted by days")
+        raise FieldError(
+            "outcome.scale", s.outcome.scale, "must be a score where there is one arm, not counted by days"
+        )
     dropout = s.conduct.dropout
     if dropout is not None and dropout.afterwards == "as_reference":
-        raise Misfit("conduct.dropout.afterwards", dropout.afterwards, "needs a reference arm, and there is one arm")
+        raise FieldError(
+            "conduct.dropout.afterwards", dropout.afterwards, "needs a reference arm, and there is one arm"
+        )
 
 
 def _check_design(s: Scenario) -> None:
     allocation, ids = s.design.allocation, [arm.id for arm in s.arms]
     for arm_id in allocation.ratio or {}:
         if arm_id not in ids:
-            raise Misfit(
+            raise FieldError(
                 f"design.allocation.ratio.{arm_id}",
                 arm_id,
                 f"must be an arm: {', '.join(ids)}{nearest(arm_id, ids)}",
@@ -381,11 +391,11 @@ def _check_design(s: Scenario) -> None:
     smallest = sum(s.ratio)
     if s.n_total < len(s.arms) * 2 or s.n_total < smallest:
         least = max(len(s.arms) * 2, smallest)
-        raise Misfit("design.n_total", s.n_total, f"must be ≥ {least}: two patients an arm and a whole block")
+        raise FieldError("design.n_total", s.n_total, f"must be ≥ {least}: two patients an arm and a whole block")
     if allocation.block is not None and allocation.block > MAX_BLOCK:
-        raise Misfit("design.allocation.block", allocation.block, f"must be ≤ {MAX_BLOCK}")
+        raise FieldError("design.allocation.block", allocation.block, f"must be ≤ {MAX_BLOCK}")
     if allocation.block is not None and (allocation.block < 1 or allocation.block % smallest):
-        raise Misfit(
+        raise FieldError(
             "design.allocation.block",
             allocation.block,
             f"must be a multiple of {smallest}, the sum of the ratio",
@@ -394,17 +404,17 @@ def _check_design(s: Scenario) -> None:
     for i, name in enumerate(names):
         taken = (*names[:i], *RESERVED, *s.factors)
         if name in taken:
-            raise Misfit(f"design.allocation.strata[{i}].name", name, f"must differ from {', '.join(taken)}")
+            raise FieldError(f"design.allocation.strata[{i}].name", name, f"must differ from {', '.join(taken)}")
     known = ["baseline", *(["randomisation_score"] if s.randomisation.day > 0 else []), *names]
     for i, covariate in enumerate(s.analysis.covariates):
         if covariate not in known:
-            raise Misfit(
+            raise FieldError(
                 f"analysis.covariates[{i}]",
                 covariate,
                 f"must be one of {', '.join(known)}{nearest(covariate, known)}",
             )
     if s.randomisation.day > 0 and s.randomisation.day not in s.design.visits:
-        raise Misfit("randomisation.day", s.randomisation.day, "must be one of design.visits")
+        raise FieldError("randomisation.day", s.randomisation.day, "must be one of design.visits")
 
 
 def _check_by_arm(s: Scenario) -> None:
@@ -419,9 +429,11 @@ def _check_by_arm(s: Scenario) -> None:
                 continue
             for arm_id in value.by_arm:
                 if arm_id not in ids:
-                    raise Misfit(f"{parent}.{key}.by_arm.{arm_id}", arm_id, f"must be an arm: {', '.join(sorted(ids))}")
+                    raise FieldError(
+                        f"{parent}.{key}.by_arm.{arm_id}", arm_id, f"must be an arm: {', '.join(sorted(ids))}"
+                    )
             for arm_id in sorted(ids - set(value.by_arm)):
-                raise Misfit(f"{parent}.{key}.by_arm.{arm_id}", ABSENT, "every arm needs its value")
+                raise FieldError(f"{parent}.{key}.by_arm.{arm_id}", ABSENT, "every arm needs its value")
 
 
 def ketamine_routes(s: Scenario) -> tuple[str, ...]:
@@ -437,9 +449,9 @@ def _check_prior(s: Scenario) -> None:
         return
     name = s.prior.name
     if s.scale.link != "identity":
-        raise Misfit("prior.name", name, f"must not be given with {s.outcome.scale}: named priors are about scores")
+        raise FieldError("prior.name", name, f"must not be given with {s.outcome.scale}: named priors are about scores")
     if s.drug.effect != "emax":
-        raise Misfit("prior.name", name, "must not be given with effect: linear, of which it says nothing")
+        raise FieldError("prior.name", name, "must not be given with effect: linear, of which it says nothing")
     if len(ketamine_routes(s)) > 1:
         given = ", ".join(ketamine_routes(s))
-        raise Misfit("prior.name", name, f"must not be given where ketamine is given by several routes ({given})")
+        raise FieldError("prior.name", name, f"must not be given where ketamine is given by several routes ({given})")

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Discriminator, Tag
 
 from kaptrial.catalogue import source_keys
-from kaptrial.spec.errors import ABSENT, Misfit
+from kaptrial.errors import ABSENT, FieldError
 from kaptrial.spec.noun import Number, Text, noun
 
 ASSUMPTION = "assumption"
@@ -41,12 +41,12 @@ class Sourced:
     def __post_init__(self) -> None:
         given = [name for name in SPREADS if getattr(self, name) is not None]
         if len(given) > 1:
-            raise Misfit(given[1], getattr(self, given[1]), f"only one spread may be given, and {given[0]} is")
+            raise FieldError(given[1], getattr(self, given[1]), f"only one spread may be given, and {given[0]} is")
         for name in given:
             if getattr(self, name) < 0:
-                raise Misfit(name, getattr(self, name), "must be ≥ 0")
+                raise FieldError(name, getattr(self, name), "must be ≥ 0")
         if self.spread_source is not None and not given:
-            raise Misfit("spread_source", self.spread_source, f"needs a spread: one of {', '.join(SPREADS)}")
+            raise FieldError("spread_source", self.spread_source, f"needs a spread: one of {', '.join(SPREADS)}")
         for key, note in (("source", "note"), ("spread_source", "spread_note")):
             check_source(key, getattr(self, key), note, getattr(self, note))
 
@@ -62,14 +62,16 @@ class Sourced:
 
 
 def check_source(key: str, source: str | None, note_key: str, note: str | None) -> None:
-    """Raise Misfit unless the source is one of the catalogue's, or an assumption with a note."""
+    """Raise FieldError unless the source is one of the catalogue's, or an assumption with a note."""
     if source is None:
         return
     if source == ASSUMPTION:
         if note is None:
-            raise Misfit(note_key, ABSENT, "an assumption needs a note that says why")
+            raise FieldError(note_key, ABSENT, "an assumption needs a note that says why")
     elif source not in source_keys():
-        raise Misfit(key, source, f"must be `{ASSUMPTION}` or a key of the catalogue{nearest(source, source_keys())}")
+        raise FieldError(
+            key, source, f"must be `{ASSUMPTION}` or a key of the catalogue{nearest(source, source_keys())}"
+        )
 
 
 def nearest(word: str, known: Any) -> str:
@@ -96,15 +98,15 @@ class Quantity:
     def __call__(self, value: Sourced) -> Sourced:
         units = EFFECT_UNITS if self.unit == "effect" else (self.unit,)
         if value.unit not in units:
-            raise Misfit("unit", value.unit, f"must be {' or '.join(units)}")
+            raise FieldError("unit", value.unit, f"must be {' or '.join(units)}")
         if self.low is not None and (value.value <= self.low if self.open_low else value.value < self.low):
-            raise Misfit("value", value.value, f"must be {'>' if self.open_low else '≥'} {self.low:g}")
+            raise FieldError("value", value.value, f"must be {'>' if self.open_low else '≥'} {self.low:g}")
         if self.high is not None and (value.value >= self.high if self.open_low else value.value > self.high):
-            raise Misfit("value", value.value, f"must be {'<' if self.open_low else '≤'} {self.high:g}")
+            raise FieldError("value", value.value, f"must be {'<' if self.open_low else '≤'} {self.high:g}")
         for name in SPREADS:
             if getattr(value, name) is not None and name != self.spread:
                 allowed = f"here it is `{self.spread}`" if self.spread else "this value has no spread between patients"
-                raise Misfit(name, getattr(value, name), f"is not the spread of this value; {allowed}")
+                raise FieldError(name, getattr(value, name), f"is not the spread of this value; {allowed}")
         return value
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Discriminator, Tag
 
 from kaptrial.catalogue import route_names
-from kaptrial.spec.errors import ABSENT, Misfit
+from kaptrial.errors import ABSENT, FieldError
 from kaptrial.spec.noun import Day, Flag, Identifier, Positive, Text, Whole, noun
 from kaptrial.spec.sourced import (
     Days,
@@ -33,10 +33,10 @@ def _expand_days(raw: Any) -> Any:
     unknown = sorted(set(raw) - {"first", "every", "count"})
     if unknown:
         hint = nearest(unknown[0], ("first", "every", "count"))
-        raise Misfit(str(unknown[0]), raw[unknown[0]], f"unknown key; days take first, every, count{hint}")
+        raise FieldError(str(unknown[0]), raw[unknown[0]], f"unknown key; days take first, every, count{hint}")
     for key in ("first", "every", "count"):
         if key not in raw:
-            raise Misfit(key, ABSENT, "days take first, every and count, or a list")
+            raise FieldError(key, ABSENT, "days take first, every and count, or a list")
     first, every, count = raw["first"], raw["every"], raw["count"]
     for key, ok, allowed in (
         ("first", _is_number(first) and first >= 0, "must be a number ≥ 0"),
@@ -44,7 +44,7 @@ def _expand_days(raw: Any) -> Any:
         ("count", _is_number(count) and count in range(1, MAX_DAYS + 1), f"must be a whole number, 1 to {MAX_DAYS}"),
     ):
         if not ok:
-            raise Misfit(key, raw[key], allowed)
+            raise FieldError(key, raw[key], allowed)
     return [first + every * i for i in range(int(count))]
 
 
@@ -68,7 +68,7 @@ PerDay = Annotated[
 def _check_increasing(days: tuple[float, ...], at: str) -> None:
     for i in range(1, len(days)):
         if days[i] <= days[i - 1]:
-            raise Misfit(f"{at}[{i}]", days[i], f"must be later than the day before it, {days[i - 1]:g}")
+            raise FieldError(f"{at}[{i}]", days[i], f"must be later than the day before it, {days[i - 1]:g}")
 
 
 @noun
@@ -90,11 +90,11 @@ class Doses:
     def __post_init__(self) -> None:
         _check_increasing(self.days, "days")
         if self.route not in route_names():
-            raise Misfit("route", self.route, f"must be one of {', '.join(route_names())}")
+            raise FieldError("route", self.route, f"must be one of {', '.join(route_names())}")
         if self.is_ketamine and self.mg_per_kg is None:
-            raise Misfit("mg_per_kg", ABSENT, f"{self.agent} needs a dose in mg/kg")
+            raise FieldError("mg_per_kg", ABSENT, f"{self.agent} needs a dose in mg/kg")
         if isinstance(self.mg_per_kg, tuple) and len(self.mg_per_kg) != len(self.days):
-            raise Misfit(
+            raise FieldError(
                 "mg_per_kg",
                 list(self.mg_per_kg),
                 f"must be one number, or one for each of {len(self.days)} days",
@@ -138,9 +138,9 @@ class Adjunct:
 
     def __post_init__(self) -> None:
         if self.to_day <= self.from_day:
-            raise Misfit("to_day", self.to_day, f"must be later than from_day, {self.from_day:g}")
+            raise FieldError("to_day", self.to_day, f"must be later than from_day, {self.from_day:g}")
         if self.max_effect_factor is None and self.half_life_factor is None:
-            raise Misfit("max_effect_factor", ABSENT, "an adjunct needs max_effect_factor or half_life_factor")
+            raise FieldError("max_effect_factor", ABSENT, "an adjunct needs max_effect_factor or half_life_factor")
 
 
 @noun
@@ -157,11 +157,11 @@ class Therapists:
     def __post_init__(self) -> None:
         if (self.count is None) == (self.caseload is None):
             at, value = ("caseload", self.caseload) if self.count is not None else ("count", ABSENT)
-            raise Misfit(at, value, "exactly one of count and caseload must be given")
+            raise FieldError(at, value, "exactly one of count and caseload must be given")
         for name in ("count", "caseload"):
             number = getattr(self, name)
             if number is not None and number < 1:
-                raise Misfit(name, number, "must be ≥ 1")
+                raise FieldError(name, number, "must be ≥ 1")
 
 
 @noun
@@ -187,7 +187,7 @@ class Therapy:
 
     def __post_init__(self) -> None:
         if self.group_size < 1:
-            raise Misfit("group_size", self.group_size, "must be ≥ 1")
+            raise FieldError("group_size", self.group_size, "must be ≥ 1")
 
 
 @noun

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from kaptrial.spec.errors import ABSENT, Misfit
+from kaptrial.errors import ABSENT, FieldError
 from kaptrial.spec.noun import Day, Flag, Identifier, Number, Text, Whole, noun
 from kaptrial.spec.sourced import Effect
 from kaptrial.spec.treatment import Doses, Schedule
@@ -30,7 +30,7 @@ class Stratum:
     def __post_init__(self) -> None:
         total = sum(level.share for level in self.levels.values())
         if abs(total - 1) > 1e-9:
-            raise Misfit("levels", round(total, 6), "the shares must sum to 1")
+            raise FieldError("levels", round(total, 6), "the shares must sum to 1")
 
 
 @noun
@@ -48,7 +48,7 @@ class Allocation:
     def __post_init__(self) -> None:
         for arm, share in (self.ratio or {}).items():
             if not 1 <= share <= 100:
-                raise Misfit(f"ratio.{arm}", share, "must be a whole number, 1 to 100")
+                raise FieldError(f"ratio.{arm}", share, "must be a whole number, 1 to 100")
 
 
 @noun
@@ -76,7 +76,7 @@ class Randomisation:
 
     def __post_init__(self) -> None:
         if self.run_in is not None and self.day == 0:
-            raise Misfit("day", self.day, "must be > 0 where there is a run-in")
+            raise FieldError("day", self.day, "must be > 0 where there is a run-in")
 
 
 @noun
@@ -96,7 +96,7 @@ class Relapse:
     def __post_init__(self) -> None:
         if self.origin == "response" and self.among == "randomised":
             allowed = "must be randomisation: among all randomised some fail on the response day itself"
-            raise Misfit("origin", self.origin, allowed)
+            raise FieldError("origin", self.origin, allowed)
 
 
 @noun
@@ -110,23 +110,23 @@ class Design:
 
     def __post_init__(self) -> None:
         if not self.visits or self.visits[0] != 0:
-            raise Misfit("visits", list(self.visits), "must begin with 0, the baseline visit")
+            raise FieldError("visits", list(self.visits), "must begin with 0, the baseline visit")
         for i in range(1, len(self.visits)):
             if self.visits[i] <= self.visits[i - 1]:
-                raise Misfit(
+                raise FieldError(
                     f"visits[{i}]",
                     self.visits[i],
                     f"must be later than the visit before it, {self.visits[i - 1]:g}",
                 )
         if (self.n_per_arm is None) == (self.n_total is None):
             at, value = ("n_total", self.n_total) if self.n_per_arm is not None else ("n_per_arm", ABSENT)
-            raise Misfit(at, value, "exactly one of n_per_arm and n_total must be given")
+            raise FieldError(at, value, "exactly one of n_per_arm and n_total must be given")
         for name in ("n_per_arm", "n_total"):
             size = getattr(self, name)
             if size is not None and not 2 <= size <= 100_000:
-                raise Misfit(name, size, "must be between 2 and 100000")
+                raise FieldError(name, size, "must be between 2 and 100000")
         if self.n_per_arm is not None and self.allocation.ratio is not None:
-            raise Misfit("n_per_arm", self.n_per_arm, "a ratio goes with n_total, not with n_per_arm")
+            raise FieldError("n_per_arm", self.n_per_arm, "a ratio goes with n_total, not with n_per_arm")
 
 
 Strategy = Literal["treatment_policy", "hypothetical", "composite", "while_on_treatment"]
@@ -229,9 +229,11 @@ class Multiplicity:
     def __post_init__(self) -> None:
         gates = self.procedure.endswith("gatekeeping")
         if gates and not self.families:
-            raise Misfit("families", ABSENT, f"{self.procedure} needs the number of estimands in each family")
+            raise FieldError("families", ABSENT, f"{self.procedure} needs the number of estimands in each family")
         if not gates and self.families is not None:
-            raise Misfit("families", list(self.families), "goes with serial_gatekeeping and parallel_gatekeeping only")
+            raise FieldError(
+                "families", list(self.families), "goes with serial_gatekeeping and parallel_gatekeeping only"
+            )
 
 
 @noun
@@ -256,4 +258,4 @@ class Analysis:
     def __post_init__(self) -> None:
         for name in ("methods", "covariance", "imputation"):
             if not getattr(self, name):
-                raise Misfit(name, [], "must name at least one")
+                raise FieldError(name, [], "must name at least one")

@@ -154,7 +154,7 @@ def without(keep) -> str:
         (LONG, ["--role", "drug,drug"], ["--role = 'drug,drug'"]),
         (LONG, ["--target-day", "9"], ["--target-day = 9", "7, 14"]),
         (LONG, ["--covariance", "us"], ["--covariance = 'us'", "unstructured"]),
-        (LONG, ["--covariance", "random"], ["2 visits; must be ≥ 3"]),
+        (LONG, ["--covariance", "random"], ["needs 3 visits or more for a slope in time; there are 2"]),
         (LONG, ["--likelihood", "poisson"], ["--likelihood = 'poisson'"]),
         (LONG, ["--likelihood", "abstinent_days"], ["patient 0 has two rows (row 3)"]),
         (LONG, ["--reference", "c"], ["--reference = 'c'"]),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kaptrial.analyse.real.options import Options
-from kaptrial.spec.errors import ScenarioError
+from kaptrial.errors import FieldError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,7 +43,7 @@ def analyse(path: Path, method: str = "ancova", options: Options | None = None) 
     import pandas as pd
 
     if method not in METHODS:
-        raise ScenarioError(f"--method = {method!r}: must be one of {', '.join(METHODS)}")
+        raise FieldError("method", method, f"must be one of {', '.join(METHODS)}")
     module, _, function = METHODS[method].partition(".")
     rows: Callable[[Path, Options], list[dict[str, Any]]] = getattr(import_module(f"{__name__}.{module}"), function)
     return pd.DataFrame(rows(path, options or Options()))

@@ -12,7 +12,7 @@ from kaptrial.analyse.real.scores import responses
 from kaptrial.analysis import single_arm
 from kaptrial.analysis.crossover import carryover, crossover
 from kaptrial.data_file import read_file
-from kaptrial.spec.errors import ScenarioError
+from kaptrial.errors import DataError, FieldError
 from kaptrial.trials import read_csv
 
 
@@ -25,17 +25,17 @@ def crossover_rows(path: Path, options: Options) -> list[Row]:
     periods, row_period = data.labels(options.period, "must be a period")
     patients, row_patient = np.unique(data.frame[options.patient].astype(str), return_inverse=True)
     if len(treatments) < 2 or len(periods) < 2:
-        raise ScenarioError(f"{path}: a crossover needs two treatments and two periods or more")
+        raise DataError(f"{path}: a crossover needs two treatments and two periods or more")
     shape = (1, len(patients), len(periods))
     if len(np.unique(row_patient * len(periods) + row_period)) < len(row_patient):
-        raise ScenarioError(f"{path}: a patient has two rows for one period: must be one")
+        raise DataError(f"{path}: a patient has two rows for one period: must be one")
     y, given = np.full(shape, np.nan), np.full(shape, -1)
     y[0, row_patient, row_period] = data.numbers(score)
     given[0, row_patient, row_period] = treatment
     sequences, sequence = _sequences(given[0])
     right = options.reference if options.reference is not None else treatments[0]
     if right not in treatments:
-        raise ScenarioError(f"--reference = {right!r}: must be one of {', '.join(treatments)}")
+        raise FieldError("reference", right, f"must be one of {', '.join(treatments)}")
     rows = []
     for left in treatments:
         if left == right:
@@ -95,7 +95,7 @@ def single_arm_rows(path: Path, options: Options) -> list[Row]:
     for day in asked:
         if day not in trials.days and day == day:
             known = ", ".join(f"{d:g}" for d in trials.days)
-            raise ScenarioError(f"--target-day = {day:g}: must be one of {known}")
+            raise FieldError("target_day", day, f"must be one of {known}")
         v = 0 if day != day else int(np.searchsorted(trials.days, day))
         change = trials.score[..., v] - trials.baseline
         n = int(np.isfinite(change).sum())

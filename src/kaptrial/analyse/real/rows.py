@@ -8,7 +8,7 @@ import numpy as np
 
 from kaptrial.analyse.real.options import Options
 from kaptrial.analysis.fit import Failure, Fit
-from kaptrial.spec.errors import ScenarioError
+from kaptrial.errors import FieldError
 from kaptrial.trials import Trials
 
 Row = dict[str, Any]
@@ -46,7 +46,7 @@ def fit_row(
 def _better(options: Options, analysis: str) -> Literal["lower", "higher"]:
     """Which way an estimate is better: more responders always; days of success and times rise unless said otherwise."""
     if analysis in ("response", "firth"):
-        return "higher"  # --better is of the score by which they respond
+        return "higher"  # `better` is of the score by which they respond
     rises = analysis in ("rmst", "quasibinomial_logit", "beta_binomial") or analysis.startswith("percent_linear")
     return options.better or ("higher" if rises else "lower")
 
@@ -78,14 +78,14 @@ def contrasts(arms: tuple[str, ...], factors: tuple[str, ...], reference: str | 
     """Every arm against the reference (the first unless named), or the terms of a 2×2 in 0/1 coding; with weights."""
     if factors:
         if reference is not None:
-            raise ScenarioError(f"--reference = {reference!r}: goes with --arm, not with --factor")
+            raise FieldError("reference", reference, "goes with `arm`, not with `factors`")
         if len(factors) == 1:
             return [(factors[0], [-1.0, 1.0])]
         f, g = factors  # arms in the order 00, 01, 10, 11
         return [(f, [-1, 0, 1, 0]), (g, [-1, 1, 0, 0]), (f"{f}:{g}", [1, -1, -1, 1])]
     right = reference if reference is not None else arms[0]
     if right not in arms:
-        raise ScenarioError(f"--reference = {right!r}: must be one of {', '.join(arms)}")
+        raise FieldError("reference", right, f"must be one of {', '.join(arms)}")
     r = arms.index(right)
     return [
         (f"{left} - {right}", [1.0 if a == i else -1.0 if a == r else 0.0 for a in range(len(arms))])
@@ -104,10 +104,10 @@ def days_asked(days: np.ndarray, options: Options) -> list[float]:
     if options.target_day is None:
         return [float(day) for day in days]
     if np.isnan(days).all():
-        raise ScenarioError(f"--target-day = {options.target_day:g}: the file has no column `{options.day}`")
+        raise FieldError("target_day", options.target_day, f"the file has no column {options.day}")
     if options.target_day not in days:
         known = ", ".join(f"{day:g}" for day in days)
-        raise ScenarioError(f"--target-day = {options.target_day:g}: must be one of {known}")
+        raise FieldError("target_day", options.target_day, f"must be one of {known}")
     return [options.target_day]
 
 

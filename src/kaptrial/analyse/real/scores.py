@@ -10,7 +10,7 @@ from kaptrial.analyse.prepared import covariate_columns
 from kaptrial.analyse.real.options import Options
 from kaptrial.analyse.real.rows import NAN, Row, contrasts_of, days_asked, fit_row, named, value_row, visit_of
 from kaptrial.analyse.simulated import visit_weights
-from kaptrial.spec.errors import ScenarioError
+from kaptrial.errors import ABSENT, DataError, FieldError
 from kaptrial.trials import Floats, Trials, read_csv
 
 
@@ -76,7 +76,7 @@ def mmrm_rows(path: Path, options: Options) -> list[Row]:
     crossed, y, days = baseline_column(trials), trials.score, trials.days
     if options.constrained_baseline:
         if crossed.shape[-1] == 0:
-            raise ScenarioError("--constrained-baseline: needs --baseline, the first of the scores")
+            raise FieldError("constrained_baseline", True, "needs `baseline`, the first of the scores")
         crossed, y = crossed[..., :0], np.concatenate([trials.baseline[..., None], y], axis=-1)
     lead = y.shape[-1] - len(days)
     asked: list[tuple[str, str, float, Floats]] = [
@@ -190,7 +190,7 @@ def _with_therapists(path: Path, options: Options) -> Trials:
     trials = read(path, replace(options, therapist=options.therapist or "therapist"))
     assert trials.therapist is not None
     if (trials.therapist < 0).all():
-        raise ScenarioError(f"{path}: column `{options.therapist or 'therapist'}` is empty: must name a therapist")
+        raise DataError(f"{path}: column `{options.therapist or 'therapist'}` is empty: must name a therapist")
     return trials
 
 
@@ -200,7 +200,7 @@ def _crossed(trials: Trials, options: Options) -> list[int] | None:
         return None
     if options.crossed not in trials.factors:
         known = ", ".join(trials.factors) or "none given"
-        raise ScenarioError(f"--crossed = {options.crossed!r}: must be one of the factors: {known}")
+        raise FieldError("crossed", options.crossed, f"must be one of the factors: {known}")
     f = trials.factors.index(options.crossed)
     return [level[f] for level in trials.levels]
 
@@ -289,7 +289,7 @@ def responses(trials: Trials, options: Options, visit: int) -> Floats:
     if np.isin(trials.score[np.isfinite(trials.score)], (0, 1)).all():
         return y
     if not np.isfinite(trials.baseline).any():
-        raise ScenarioError("--baseline: response needs a baseline, or scores that are 0 or 1")
+        raise FieldError("baseline", ABSENT, "response needs a baseline, or scores that are 0 or 1")
     gained = (trials.baseline - y) if options.better_score == "lower" else (y - trials.baseline)
     room = np.abs(trials.baseline - options.best)
     return np.where(

@@ -11,7 +11,7 @@ from kaptrial.analyse.real.options import Options
 from kaptrial.analyse.real.rows import NAN, Row, contrasts, fit_row, named, value_row
 from kaptrial.analysis import survival
 from kaptrial.data_file import Floats, Indices, read_file
-from kaptrial.spec.errors import ScenarioError
+from kaptrial.errors import DataError, FieldError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +45,7 @@ def read(path: Path, options: Options) -> Times:
         names = data.frame[options.patient].astype(str)
         if names.duplicated().any():
             row = int(names.duplicated().to_numpy().argmax())
-            raise ScenarioError(f"{path}: patient {names.iloc[row]} has two rows (row {row + 2}): must be one")
+            raise DataError(f"{path}: patient {names.iloc[row]} has two rows (row {row + 2}): must be one")
     rows = np.arange(len(time))
     arms, arm, _ = data.arms(rows, options.arm, options.factors)
     columns = [*([options.baseline] if options.baseline else []), *options.covariates]
@@ -95,11 +95,11 @@ def cox_rows(path: Path, options: Options) -> list[Row]:
 
 
 def rmst_rows(path: Path, options: Options) -> list[Row]:
-    """Restricted mean time up to --target-day: difference, log ratio and each arm's mean; medians."""
+    """Restricted mean time up to the target day: difference, log ratio and each arm's mean; medians."""
     data = read(path, options)
     horizon = _last_day(path, data) if options.target_day is None else options.target_day
     if not horizon > 0:
-        raise ScenarioError(f"--target-day = {horizon:g}: must be > 0")
+        raise FieldError("target_day", horizon, "must be > 0")
     found = survival.rmst(data.time, data.event, data.arm, len(data.arms), horizon)
     rows = []
     for contrast, weights in data.contrasts:
@@ -129,7 +129,9 @@ def _last_day(path: Path, data: Times) -> float:
     for a, name in enumerate(data.arms):
         times = data.time[(data.arm == a) & np.isfinite(data.time)]
         if len(times) == 0:
-            raise ScenarioError(f"{path}: no patient of {name} has a time: every arm must, or give --target-day")
+            raise DataError(
+                f"{path}: no patient of {name} has a time: every arm must, or the day up to which to count be given"
+            )
         last.append(float(times.max()))
     return min(last)
 

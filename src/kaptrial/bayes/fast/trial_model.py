@@ -9,8 +9,8 @@ import numpy as np
 from kaptrial.analyse.prepared import covariate_columns, patient_endpoint
 from kaptrial.bayes.effects import EffectPrior, Role
 from kaptrial.bayes.fast.posterior import CoefficientPrior, Posterior, Scales, Terms, posterior
+from kaptrial.errors import ScenarioError
 from kaptrial.spec.contrast import factor_names
-from kaptrial.spec.errors import ScenarioError
 from kaptrial.spec.scenario import Scenario
 from kaptrial.spec.trial import Estimand
 from kaptrial.trials import Floats, Trials

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kaptrial.bayes.effects import Better, Role
-from kaptrial.spec.errors import ScenarioError
+from kaptrial.errors import DataError
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -103,14 +103,12 @@ def check(data: InteractionData, source: str, *, adjusted: bool = True) -> None:
         for t, day in enumerate(data.days):
             own = data.seen[:, t]
             if np.array_equal(data.y[own, t], data.baseline[own]):
-                raise ScenarioError(
+                raise DataError(
                     f"{source}: the scores on day {day:g} are the baseline itself: "
-                    "leave these rows out, or --baseline ''"
+                    "leave these rows out, or say that there is no baseline"
                 )
         if np.ptp(data.baseline) == 0:
-            raise ScenarioError(
-                f"{source}: the baseline is {data.baseline[0]:g} for everybody: must vary, or --baseline '' for none"
-            )
+            raise DataError(f"{source}: the baseline is {data.baseline[0]:g} for everybody: must vary, or be left out")
     _check_columns(data, source)
 
 
@@ -119,27 +117,27 @@ def _check_scores(data: InteractionData, source: str) -> None:
     for a, name in enumerate(data.arms):
         own = seen[data.arm == a]
         if len(own) < LEAST_PER_ARM:
-            raise ScenarioError(
+            raise DataError(
                 f"{source}: arm {name} has {len(own)} patients with a score: must be ≥ {LEAST_PER_ARM} an arm"
             )
         for t, day in enumerate(data.days):
             if not own[:, t].any():
                 when = "" if np.isnan(day) else f" on day {day:g}"
-                raise ScenarioError(
+                raise DataError(
                     f"{source}: arm {name} has no score at all{when}: every arm must; leave the rows of that day out"
                 )
     if np.ptp(data.y[seen]) == 0:
-        raise ScenarioError(f"{source}: all scores are {data.y[seen][0]:g}: must vary")
+        raise DataError(f"{source}: all scores are {data.y[seen][0]:g}: must vary")
     for t, day in enumerate(data.days):
         if np.ptp(data.y[seen[:, t], t]) == 0 and data.trials_of is None:
-            raise ScenarioError(f"{source}: all scores on day {day:g} are {data.y[seen[:, t], t][0]:g}: must vary")
+            raise DataError(f"{source}: all scores on day {day:g} are {data.y[seen[:, t], t][0]:g}: must vary")
 
 
 def _check_columns(data: InteractionData, source: str) -> None:
     """No covariate that is constant, and none that the others or the arms already say."""
     for k, name in enumerate(data.covariate_names):
         if np.ptp(data.covariates[:, k]) == 0:
-            raise ScenarioError(
+            raise DataError(
                 f"{source}: covariate {name} is {data.covariates[0, k]:g} for everybody with a score: must vary"
             )
     columns, names = [np.ones(len(data.y)), *data.x.T], ["1", *data.effects]
@@ -149,11 +147,11 @@ def _check_columns(data: InteractionData, source: str) -> None:
         columns, names = [*columns, *standardised(data.covariates).T], [*names, *data.covariate_names]
     for k in range(1, len(columns) + 1):
         if np.linalg.matrix_rank(np.stack(columns[:k], axis=1), tol=1e-8) < k:
-            raise ScenarioError(f"{source}: {names[k - 1]} says nothing that {', '.join(names[1 : k - 1])} do not")
+            raise DataError(f"{source}: {names[k - 1]} says nothing that {', '.join(names[1 : k - 1])} do not")
     free = len(data.y) - len(columns)
     least = len(data.days) + 1
     if free < least:
-        raise ScenarioError(
+        raise DataError(
             f"{source}: {len(data.y)} patients with scores for {len(columns)} coefficients a visit and "
             f"{len(data.days)} visits: must be ≥ {len(columns) + least}"
         )

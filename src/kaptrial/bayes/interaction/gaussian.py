@@ -20,7 +20,7 @@ from kaptrial.bayes.interaction.data import Floats, Indices, InteractionData, po
 from kaptrial.bayes.interaction.layout import layout, linear_draws
 from kaptrial.bayes.interaction.linear_nodes import coordinates, linear
 from kaptrial.bayes.interaction.model import Given, InteractionModel, chosen, scaled_widths
-from kaptrial.spec.errors import ScenarioError
+from kaptrial.errors import FieldError
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -66,7 +66,7 @@ def time_design(data: InteractionData, covariance: Covariance) -> Floats:
     if covariance == "intercept":
         return np.ones((n_visits, 1))
     if n_visits < 3:
-        raise ScenarioError(f"--covariance = 'random': {n_visits} visits; must be ≥ 3 for a slope in time")
+        raise FieldError("covariance", covariance, f"needs 3 visits or more for a slope in time; there are {n_visits}")
     days = np.array(data.days)
     return np.stack([np.ones(n_visits), (days - days.mean()) / days.std()], axis=1)
 

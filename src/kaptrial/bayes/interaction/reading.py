@@ -19,8 +19,8 @@ from kaptrial.bayes.interaction.binary import LOGISTIC_SD
 from kaptrial.bayes.interaction.data import Floats, Indices, InteractionData, check, pooled_sd
 from kaptrial.bayes.interaction.model import Likelihood
 from kaptrial.data_file import read_file, therapist_codes
+from kaptrial.errors import DataError, FieldError
 from kaptrial.simulate import simulate
-from kaptrial.spec.errors import ScenarioError
 from kaptrial.spec.scenario import Scenario
 from kaptrial.trials import Trials
 
@@ -54,7 +54,7 @@ def from_scenario(scenario: Scenario, asked: Asked, *, seed: int, source: str) -
     scores = scores_under(trials, trials.score, scenario.estimand.strategies, scenario.scale.worst)
     after = np.flatnonzero(trials.days > max(0.0, scenario.randomisation.day))
     if not len(after):
-        raise ScenarioError(f"{source}: design.visits = {list(scenario.design.visits)}: none after randomisation")
+        raise DataError(f"{source}: design.visits = {list(scenario.design.visits)}: none after randomisation")
     wanted = {name: trials.covariates[name] for name in scenario.analysis.covariates if name in trials.covariates}
     adjusted = "baseline" in scenario.analysis.covariates
     cut = replace(
@@ -121,9 +121,8 @@ def _with_unit(data: InteractionData, asked: Asked, source: str) -> InteractionD
         if asked.likelihood == "normal":
             unit = pooled_sd(data.y[:, data.target], data.arm, len(data.arms))
     if not (np.isfinite(unit) and unit > 0):
-        raise ScenarioError(
-            f"{source}: the SD within arms on day {data.target_day:g} is {unit:g}: must be > 0; or give --unit-sd"
-        )
+        where = f"{source}: the SD within arms on day {data.target_day:g}"
+        raise DataError(f"{where} is {unit:g}: must be > 0, or given as the unit of the priors")
     return replace(data, unit_sd=float(unit))
 
 
@@ -135,20 +134,20 @@ def _check_baseline(path: Path, options: Options) -> None:
     data = read_file(path)
     if not data.has(column):
         known = ", ".join(map(str, data.frame.columns))
-        raise ScenarioError(f"{path}: column `{column}` is missing: --baseline must be one of {known}, or '' for none")
-    data.complete(column, "every patient needs a baseline, or give --baseline '' for none")
+        raise DataError(f"{path}: column `{column}` is missing: must be one of {known}, or '' for none")
+    data.complete(column, "every patient needs a baseline, or its column must be '' for none")
 
 
 def _counts(path: Path, options: Options, asked: Asked) -> InteractionData:
     """Successes out of a number, one row of the file a patient."""
     if options.target_day is not None:
-        raise ScenarioError(f"--target-day = {options.target_day:g}: abstinent_days has one row a patient")
+        raise FieldError("target_day", options.target_day, "goes with visits; abstinent_days has one row a patient")
     data = read_file(path)
     if data.has(options.patient):
         names = data.frame[options.patient].astype(str)
         if names.duplicated().any():
             row = int(names.duplicated().to_numpy().argmax())
-            raise ScenarioError(f"{path}: patient {names.iloc[row]} has two rows (row {row + 2}): must be one")
+            raise DataError(f"{path}: patient {names.iloc[row]} has two rows (row {row + 2}): must be one")
     for column in (*options.covariates, *options.categories, *([options.baseline] if options.baseline else [])):
         data.complete(column, "every patient needs one")
     shares = read_shares(path, options, "abstinent_days", "days", bounded=True)
@@ -196,8 +195,9 @@ def roles_of(effects: tuple[str, ...], factors: Sequence[str], asked: Asked) -> 
         return usual
     unknown = [role for role in asked.roles if role not in ROLES]
     if unknown or len(asked.roles) != len(effects):
-        shown = ",".join(asked.roles)
-        raise ScenarioError(f"--role = {shown!r}: must name {', '.join(ROLES)} for each of {', '.join(effects)}")
+        raise FieldError(
+            "role", ",".join(asked.roles), f"must name {', '.join(ROLES)} for each of {', '.join(effects)}"
+        )
     return tuple(role for said in asked.roles for role in ROLES if role == said)
 
 

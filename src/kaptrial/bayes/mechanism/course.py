@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kaptrial.errors import ScenarioError
 from kaptrial.model.response import ArmSchedule
 from kaptrial.simulate.course import drug_parameters
 from kaptrial.simulate.received import schedules_of
-from kaptrial.spec.errors import ScenarioError
 from kaptrial.spec.scenario import Scenario
 
 Floats = NDArray[np.float64]

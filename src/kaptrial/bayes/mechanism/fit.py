@@ -10,7 +10,7 @@ import numpy as np
 
 from kaptrial.bayes.mechanism.course import PARAMETERS, Course, course_of, therapy_in_question
 from kaptrial.bayes.mechanism.model import ALWAYS, MECHANISMS, VARIANTS, Floats, Scores, build, compiled, prior_draws
-from kaptrial.spec.errors import ScenarioError
+from kaptrial.errors import DataError
 from kaptrial.spec.scenario import Scenario
 from kaptrial.trials import Trials
 
@@ -150,31 +150,30 @@ def scores_of(s: Scenario, trials: Trials, days: tuple[float, ...]) -> Scores:
     """The first replicate's scores at these days, its arms matched to the scenario's."""
     if s.factors:
         if trials.factors != s.factors:
-            known = " and ".join(f"--factor {f}" for f in s.factors)
-            raise ScenarioError(f"factors = {', '.join(trials.factors) or 'none'}: the scenario is a 2×2, give {known}")
+            raise DataError(f"the data have no columns {' and '.join(s.factors)}, the factors of the scenario's 2×2")
         own: list[tuple[int, ...]] = [tuple((arm.factors or {}).values()) for arm in s.arms]
         place = [own.index(level) for level in trials.levels]
     else:
         ids = [arm.id for arm in s.arms]
         strange = [name for name in trials.arms if name not in ids]
         if strange:
-            raise ScenarioError(f"arm = {strange[0]!r}: must be one of the scenario's arms, {', '.join(ids)}")
+            raise DataError(f"arm = {strange[0]!r}: must be one of the scenario's arms, {', '.join(ids)}")
         place = [ids.index(name) for name in trials.arms]
     visits = [int(np.flatnonzero(trials.days == day)[0]) for day in days]
     y, baseline = trials.score[0][:, visits], trials.baseline[0]
     seen = np.isfinite(y).any(axis=1)
     if not np.isfinite(baseline[seen]).all():
-        raise ScenarioError("baseline: every patient with a score needs one")
+        raise DataError("baseline: every patient with a score needs one")
     if seen.sum() < 4 * len(days):
-        raise ScenarioError(f"patients = {seen.sum()}: must be ≥ {4 * len(days)}, four for each of {len(days)} visits")
+        raise DataError(f"patients = {seen.sum()}: must be ≥ {4 * len(days)}, four for each of {len(days)} visits")
     empty = [day for v, day in zip(visits, days, strict=True) if not np.isfinite(trials.score[0][:, v]).any()]
     if empty:
-        raise ScenarioError(f"day {empty[0]:g}: has no score at all; leave its rows out")
+        raise DataError(f"day {empty[0]:g}: has no score at all; leave its rows out")
     arm = np.array(place)[trials.arm[0]]
     within = [y[seen & (arm == a)][:, -1] for a in range(len(s.arms))]
     unit = float(np.sqrt(np.nanmean([np.nanvar(x, ddof=1) for x in within if np.isfinite(x).sum() > 1])))
     if not unit > 0:
-        raise ScenarioError("score: all scores of an arm are equal on the last day; there is nothing to fit")
+        raise DataError("score: all scores of an arm are equal on the last day; there is nothing to fit")
     sign = -1.0 if s.scale.better == "lower" else 1.0
     return Scores(y=y[seen], baseline=baseline[seen], arm=arm[seen], unit=unit, sign=sign)
 

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from kaptrial.catalogue import Trial
 from kaptrial.catalogue.trial_file import allowed
-from kaptrial.spec.errors import ABSENT, Misfit
+from kaptrial.errors import ABSENT, FieldError
 from kaptrial.spec.scenario import quantities
 from kaptrial.spec.treatment import Doses
 
@@ -57,13 +57,13 @@ class Course:
 
 
 def courses(trial: Trial) -> dict[str, Course]:
-    """The arms of a trial by id. Raises Misfit where an arm cannot be expressed."""
+    """The arms of a trial by id. Raises FieldError where an arm cannot be expressed."""
     given = doses(trial)
     return {raw["id"]: _course(trial, raw, given[raw["id"]], f"arms[{i}]") for i, raw in enumerate(trial.arms)}
 
 
 def doses(trial: Trial) -> dict[str, list[Doses]]:
-    """What each arm of a trial is given, by id. Raises Misfit where that is not in the scenario file's form."""
+    """What each arm of a trial is given, by id. Raises FieldError where that is not in the scenario file's form."""
     return {
         raw["id"]: [_doses(entry, f"arms[{i}].doses[{j}]") for j, entry in enumerate(raw.get("doses", []))]
         for i, raw in enumerate(trial.arms)
@@ -71,27 +71,27 @@ def doses(trial: Trial) -> dict[str, list[Doses]]:
 
 
 def population_of(trial: Trial) -> str:
-    """The model's population of a trial. Raises Misfit where its indication has none."""
+    """The model's population of a trial. Raises FieldError where its indication has none."""
     if trial.indication not in POPULATION:
-        raise Misfit("indication", trial.indication, f"must be one of {', '.join(POPULATION)}")
+        raise FieldError("indication", trial.indication, f"must be one of {', '.join(POPULATION)}")
     return trial.indication
 
 
 def _course(trial: Trial, raw: dict[str, Any], given: list[Doses], at: str) -> Course:
     background = trial.background or "none"
     if background not in BACKGROUND:
-        raise Misfit("background", background, f"must be one of {', '.join(BACKGROUND)}")
+        raise FieldError("background", background, f"must be one of {', '.join(BACKGROUND)}")
     days: list[float] = []
     sizes: list[float] = []
     drug = [(j, each) for j, each in enumerate(given) if each.is_ketamine]
     for j, each in drug:
         if each.route not in ROUTE:
-            raise Misfit(f"{at}.doses[{j}].route", each.route, f"must be one of {', '.join(ROUTE)}")
+            raise FieldError(f"{at}.doses[{j}].route", each.route, f"must be one of {', '.join(ROUTE)}")
         days += each.days
         try:
             sizes += quantities(each)
-        except Misfit as misfit:
-            raise Misfit(f"{at}.doses[{j}].{misfit.at}", misfit.value, misfit.allowed) from None
+        except FieldError as error:
+            raise error.below(f"{at}.doses[{j}]") from None
     order = np.argsort(days, kind="stable")
     therapy = raw.get("therapy") or {}
     return Course(
@@ -132,7 +132,7 @@ def _doses(raw: dict[str, Any], at: str) -> Doses:
         f"[{step}]" if isinstance(step, int) else f".{step}" for step in first["loc"] if "#" not in str(step)
     )
     cause = first.get("ctx", {}).get("error")
-    if isinstance(cause, Misfit):
-        raise Misfit(f"{at}{where}.{cause.at}".rstrip("."), cause.value, cause.allowed)
+    if isinstance(cause, FieldError):
+        raise cause.below(f"{at}{where}")
     value = ABSENT if first["type"] == "missing" else first["input"]
-    raise Misfit(f"{at}{where}", value, allowed(first))
+    raise FieldError(f"{at}{where}", value, allowed(first))

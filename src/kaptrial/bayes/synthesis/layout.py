@@ -57,7 +57,7 @@ class Target:
 def targets(trial: Trial) -> list[Target]:
     """The trial's figures that the response model should reproduce, in the order of its file.
 
-    Raises Misfit where a measure does not say what its statistic needs, or names what is not in the trial.
+    Raises FieldError where a measure does not say what its statistic needs, or names what is not in the trial.
     """
     out: list[Target] = []
     for i, figure in enumerate(trial.figures):
@@ -70,7 +70,7 @@ def targets(trial: Trial) -> list[Target]:
 
 
 def check(trial: Trial) -> None:
-    """Raise Misfit where a trial with targets cannot be simulated: a figure, or what an arm is given."""
+    """Raise FieldError where a trial with targets cannot be simulated: a figure, or what an arm is given."""
     if targets(trial):
         if trial.indication in POPULATION:
             courses(trial)

@@ -6,7 +6,7 @@ from typing import Any
 
 from kaptrial.bayes.synthesis.arms import POPULATION
 from kaptrial.catalogue import Figure, Trial, scale, scale_names
-from kaptrial.spec.errors import ABSENT, Misfit
+from kaptrial.errors import ABSENT, FieldError
 from kaptrial.spec.sourced import nearest
 
 _LATER = ("day", "response_day")
@@ -51,14 +51,14 @@ def arms_of(measure: dict[str, Any]) -> tuple[str, ...]:
 
 
 def check(trial: Trial, figure: Figure, measure: dict[str, Any], of: str, at: str) -> None:
-    """Raise Misfit if the statistic cannot be computed of this trial; `of`, `at`: places of figure and measure."""
+    """Raise FieldError if the statistic cannot be computed of this trial; `of`, `at`: places of figure and measure."""
     name = measure["statistic"]
     if name not in NEEDS:
-        raise Misfit(f"{at}.statistic", name, f"must be one of {', '.join(NEEDS)}{nearest(name, NEEDS)}")
+        raise FieldError(f"{at}.statistic", name, f"must be one of {', '.join(NEEDS)}{nearest(name, NEEDS)}")
     needs = NEEDS[name] + (("at_most",) if "remission_day" in measure else ())
     for need in ("arm", *needs):
         if sum(key in measure for key in need.split(" or ")) != 1:
-            raise Misfit(at, ABSENT, f"{name} needs {need}{', and not both' if ' or ' in need else ''}")
+            raise FieldError(at, ABSENT, f"{name} needs {need}{', and not both' if ' or ' in need else ''}")
     _check_days(measure, needs, at)
     _check_arms(trial, measure, at)
     _check_outcome(trial, measure, at)
@@ -68,14 +68,14 @@ def check(trial: Trial, figure: Figure, measure: dict[str, Any], of: str, at: st
 def _check_days(measure: dict[str, Any], needs: tuple[str, ...], at: str) -> None:
     days = measure.get("days", [])
     if days and "days" not in " ".join(needs).split():
-        raise Misfit(f"{at}.days", days, f"{measure['statistic']} is of one day, under day")
+        raise FieldError(f"{at}.days", days, f"{measure['statistic']} is of one day, under day")
     if days and "day" in measure:
-        raise Misfit(f"{at}.day", measure["day"], "must not stand beside days")
+        raise FieldError(f"{at}.day", measure["day"], "must not stand beside days")
     if measure["statistic"] == "response_ratio":
         if len(days) != 2:
-            raise Misfit(f"{at}.days", days, "must be two days, one of each arm")
+            raise FieldError(f"{at}.days", days, "must be two days, one of each arm")
     elif days != sorted(set(days)):
-        raise Misfit(f"{at}.days", days, "must be in order")
+        raise FieldError(f"{at}.days", days, "must be in order")
 
 
 def _check_arms(trial: Trial, measure: dict[str, Any], at: str) -> None:
@@ -84,10 +84,12 @@ def _check_arms(trial: Trial, measure: dict[str, Any], at: str) -> None:
         return
     wanted = 2 if name in TWO_ARMS else 1
     if len(arms) != wanted:
-        raise Misfit(f"{at}.arm", measure["arm"], f"{name} is of {'two arms, `a - b`' if wanted == 2 else 'one arm'}")
+        raise FieldError(
+            f"{at}.arm", measure["arm"], f"{name} is of {'two arms, `a - b`' if wanted == 2 else 'one arm'}"
+        )
     for arm in arms:
         if arm not in ids:
-            raise Misfit(f"{at}.arm", arm, f"must be an arm of the trial: {', '.join(ids) or 'it has none'}")
+            raise FieldError(f"{at}.arm", arm, f"must be an arm of the trial: {', '.join(ids) or 'it has none'}")
 
 
 def _check_outcome(trial: Trial, measure: dict[str, Any], at: str) -> None:
@@ -95,28 +97,30 @@ def _check_outcome(trial: Trial, measure: dict[str, Any], at: str) -> None:
     name, endpoint = measure["statistic"], measure.get("endpoint", ABSENT)
     if name in ABSTINENCE:
         if trial.indication in POPULATION:
-            raise Misfit(f"{at}.statistic", name, f"must be of an addiction, not of {trial.indication}")
+            raise FieldError(f"{at}.statistic", name, f"must be of an addiction, not of {trial.indication}")
         return
     if trial.indication not in POPULATION:
         allowed = f"must be one of {', '.join(POPULATION)}; of an addiction, {' and '.join(ABSTINENCE)} are modelled"
-        raise Misfit("indication", trial.indication, allowed)
+        raise FieldError("indication", trial.indication, allowed)
     scales = [each for each in scale_names() if scale(each).better == "lower" and scale(each).link == "identity"]
     if endpoint not in scales:
-        raise Misfit(f"{at}.endpoint", endpoint, f"must be one of {', '.join(scales)}{nearest(str(endpoint), scales)}")
+        raise FieldError(
+            f"{at}.endpoint", endpoint, f"must be one of {', '.join(scales)}{nearest(str(endpoint), scales)}"
+        )
     if endpoint not in trial.baselines:
-        raise Misfit(f"{at}.endpoint", endpoint, "needs its mean and SD before treatment, under baselines")
+        raise FieldError(f"{at}.endpoint", endpoint, "needs its mean and SD before treatment, under baselines")
 
 
 def _check_numbers(figure: Figure, measure: dict[str, Any], of: str, at: str) -> None:
     own = "value" in measure
     where, value = (f"{at}.value", measure["value"]) if own else (f"{of}.value", figure.value)
     if not _is_number(value):
-        raise Misfit(where, value, "must be a number; or give measure.value")
+        raise FieldError(where, value, "must be a number; or give measure.value")
     if measure["statistic"] in PERCENT and not 0 <= value <= 100:
-        raise Misfit(where, value, "must be 0 to 100, in percent")
+        raise FieldError(where, value, "must be 0 to 100, in percent")
     ends = figure.uncertainty.get("ci95", ())
     if "ci95" not in measure and not all(map(_is_number, ends)):
-        raise Misfit(f"{of}.ci95", ends, "must be two numbers; or give measure.ci95")
+        raise FieldError(f"{of}.ci95", ends, "must be two numbers; or give measure.ci95")
 
 
 def _is_number(x: object) -> bool:

@@ -14,7 +14,7 @@ from kaptrial.design.sample_size.closed_form import closed_power
 from kaptrial.design.sample_size.paths import solve_path
 from kaptrial.design.sample_size.search import Search, asked
 from kaptrial.design.sample_size.sizes import solve_size
-from kaptrial.spec.errors import ScenarioError
+from kaptrial.errors import FieldError, ScenarioError
 from kaptrial.spec.files import Raw, build
 
 
@@ -35,12 +35,11 @@ def solve(
     base = asked(build(raw))
     if len(base.arms) == 1:
         raise ScenarioError(
-            "arms = 1: must be two or more; size one arm by `precision` or `power --vary design.n_total`"
+            "arms = 1: must be two or more; one arm is sized by `precision`, or by its power over sizes"
         )
     if not base.analysis.alpha < target < 1:
-        raise ScenarioError(
-            f"--power = {target:g}: must be between alpha, {base.analysis.alpha:g}, and 1: more is never certain"
-        )
+        allowed = f"must be between alpha, {base.analysis.alpha:g}, and 1: more is never certain"
+        raise FieldError("target", target, allowed)
     path = over or ("design.n_total" if base.design.n_per_arm is None else "design.n_per_arm")
     search = Search(raw, base, path, target, bounds, replicates, seed, workers)
     return solve_size(search) if path in SIZES else solve_path(search)

@@ -10,7 +10,7 @@ from scipy import optimize, special
 from kaptrial.design.characteristics import t_power
 from kaptrial.design.sample_size.search import Search
 from kaptrial.design.sample_size.standard_error import SELaw, size_by_law
-from kaptrial.spec.errors import ScenarioError
+from kaptrial.errors import ScenarioError
 from kaptrial.spec.scenario import Scenario
 from kaptrial.truth import Truth, truths
 

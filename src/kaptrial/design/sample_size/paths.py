@@ -9,7 +9,7 @@ from kaptrial.design.sample_size.closed_form import closed_path
 from kaptrial.design.sample_size.curve import Axis, Ends, refine, rounded
 from kaptrial.design.sample_size.search import Point, Search
 from kaptrial.design.sample_size.sizes import size_notes
-from kaptrial.spec.errors import ScenarioError
+from kaptrial.errors import FieldError
 
 # Endings of paths that are effects: the smallest one found with the power is the minimal detectable effect.
 _EFFECTS = ("max_effect", "slope", "share", "gamma", "kappa", "effect")
@@ -72,15 +72,12 @@ def _bracket(search: Search) -> tuple[Point, Point] | Point:
         ends = [search.at(v, search.pilot) for v in (low, round(middle) if search.whole else middle, high)]
         signs = [_lack(search, p) > 0 for p in ends]
         if signs[0] == signs[2] != signs[1]:
-            raise ScenarioError(
-                f"--between = {low:g},{high:g}: power at {search.path} is not monotone there;"
-                " must be a range on one side"
-            )
+            allowed = f"power at {search.path} is not monotone there; must be a range on one side"
+            raise FieldError("bounds", search.bounds, allowed)
         if len(set(signs)) == 1:
             if signs[0]:
-                raise ScenarioError(
-                    f"--between = {low:g},{high:g}: power is above {search.target:g} throughout; must hold the root"
-                )
+                allowed = f"power is above {search.target:g} throughout; must hold the root"
+                raise FieldError("bounds", search.bounds, allowed)
             return max(ends, key=lambda p: p.power)
         pair = (ends[0], ends[1]) if signs[0] != signs[1] else (ends[1], ends[2])
     else:
@@ -95,7 +92,7 @@ def _expand(search: Search) -> tuple[Point, Point] | Point:
     """From the scenario's own value by doubling, in the direction in which the root lies."""
     own = search.own
     if own is None or own == 0:
-        raise ScenarioError(f"--over = {search.path}: has no value other than 0 to start from; give --between LOW,HIGH")
+        raise FieldError("over", search.path, "has no value other than 0 to start from; `bounds` must be given")
     first = search.at(own, search.pilot)
     reached = _lack(search, first) > 0
     best = first
@@ -115,9 +112,8 @@ def _expand(search: Search) -> tuple[Point, Point] | Point:
                 break
             last = point
     if reached:
-        raise ScenarioError(
-            f"--over = {search.path}: power is above {search.target:g} wherever it was tried; give --between LOW,HIGH"
-        )
+        allowed = f"power is above {search.target:g} wherever it was tried; `bounds` must be given"
+        raise FieldError("over", search.path, allowed)
     return best
 
 

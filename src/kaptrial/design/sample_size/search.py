@@ -14,7 +14,7 @@ from kaptrial.analysis.fit import Fit, Floats
 from kaptrial.design.characteristics import t_power
 from kaptrial.design.execution import Job, run
 from kaptrial.design.sample_size.answer import SIZES, Answer, Tried
-from kaptrial.spec.errors import ScenarioError
+from kaptrial.errors import FieldError, ScenarioError
 from kaptrial.spec.files import Raw, build, split_path, with_settings
 from kaptrial.spec.scenario import Scenario
 from kaptrial.truth import Truth, truths
@@ -194,5 +194,5 @@ def _number_at(raw: Raw, path: str) -> float | None:
         with_settings(raw, {path: 1})  # an unknown path is an error here
         return None
     if isinstance(node, bool) or not isinstance(node, int | float):
-        raise ScenarioError(f"--over = {path}: must be the path of a number; there stands {node!r:.40}")
+        raise FieldError("over", path, f"must be the path of a number; there stands {node!r:.40}")
     return float(node)

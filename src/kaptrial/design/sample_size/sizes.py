@@ -13,8 +13,8 @@ from kaptrial.design.sample_size.closed_form import closed_size
 from kaptrial.design.sample_size.curve import Axis, Ends, refine, rounded
 from kaptrial.design.sample_size.search import Point, Search
 from kaptrial.design.sample_size.standard_error import SELaw, ceiling_power, se_law, size_by_law, therapists_fixed
+from kaptrial.errors import FieldError
 from kaptrial.simulate.reading import reading_of
-from kaptrial.spec.errors import ScenarioError
 from kaptrial.spec.scenario import Scenario
 from kaptrial.truth import Truth
 
@@ -31,9 +31,8 @@ def solve_size(search: Search) -> Answer:
     low, high = search.bounds or (max(2.0 * arms, step), _largest(s, arms))
     low, high = math.ceil(low / step) * step, math.floor(high / step) * step
     if low >= high:
-        raise ScenarioError(
-            f"--between = {search.bounds}: must hold two sizes that are multiples of {step:g}, the sum of the ratio"
-        )
+        allowed = f"must hold two sizes that are multiples of {step:g}, the sum of the ratio"
+        raise FieldError("bounds", search.bounds, allowed)
     start = min(max(math.ceil((search.own or low) / step) * step, low), min(high, 1000.0 * arms))
     pilot = search.at(start, search.pilot)
     truth = search.truth()

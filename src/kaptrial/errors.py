@@ -1,0 +1,63 @@
+"""What a user can mend: one line each, naming a place, what stands there and what may stand there."""
+
+from __future__ import annotations
+
+ABSENT = object()
+
+
+class UserError(ValueError):
+    """One line: where, what stands there, what may stand there."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))
+
+
+class FieldError(UserError):
+    """A field, or an argument, whose value cannot be used.
+
+    Parameters
+    ----------
+    field : str
+        Its name or its path; "" for a noun as a whole. Who knows a larger whole puts the path to it in front: the YAML
+        door the place in the file, the command line the option.
+    value : object
+        What stands there; `ABSENT` where nothing does.
+    allowed : str
+        What may stand there. Other fields are named between backquotes.
+    """
+
+    def __init__(self, field: str, value: object, allowed: str) -> None:
+        super().__init__(line(field, value, allowed))
+        self.field = field
+        self.value = value
+        self.allowed = allowed
+
+    def below(self, path: str) -> FieldError:
+        """The same error as of a field below `path`."""
+        return FieldError(f"{path}.{self.field}".strip("."), self.value, self.allowed)
+
+
+class ScenarioError(UserError):
+    """A scenario, or a setting of one of its paths, that cannot be used."""
+
+
+class Unfillable(ScenarioError):
+    """Hardly anybody would pass the run-in, so that no trial can be filled."""
+
+
+class DataError(UserError):
+    """A data file that cannot be used; the line names file, column and row."""
+
+
+def line(where: str, value: object, allowed: str) -> str:
+    """`where = value: allowed`, or `where is missing: allowed`."""
+    return f"{where} is missing: {allowed}" if value is ABSENT else f"{where} = {shown(value)}: {allowed}"
+
+
+def shown(value: object) -> str:
+    """A value as an error shows it: short, and text between quotes."""
+    if isinstance(value, dict | list | tuple) and len(str(value)) > 60:
+        return "a mapping" if isinstance(value, dict) else "a list"
+    if isinstance(value, float):
+        return f"{value:.15g}"
+    return f"'{value[:60]}'" if isinstance(value, str) else str(value)[:60]

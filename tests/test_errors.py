@@ -1,0 +1,63 @@
+"""Below the command line an error names a field and its value; only the command line names options."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from kaptrial.analyse.real import Options, analyse
+from kaptrial.bayes.decisions import Rule
+from kaptrial.cli import main
+from kaptrial.errors import ABSENT, DataError, FieldError, ScenarioError, UserError
+
+ROOT = Path(__file__).parents[1]
+DATA = ROOT / "tests" / "data" / "two_arm_monotone.csv"
+
+
+def said(capsys, *arguments: object) -> str:
+    with pytest.raises(SystemExit) as stop:
+        main([str(a) for a in arguments])
+    assert stop.value.code == 2
+    return capsys.readouterr().err.strip()
+
+
+def test_the_field_in_python_is_the_option_on_the_command_line(capsys):
+    with pytest.raises(FieldError) as caught:
+        Rule(go=0.3)
+    assert str(caught.value) == "go = 0.3: must be a probability from 0.5 to below 1"
+    assert (caught.value.field, caught.value.value) == ("go", 0.3)
+    kare = ROOT / "scenarios" / "kare_factorial.yaml"
+    assert said(capsys, "decide", kare, "--go", 0.3).endswith(" --go = 0.3: must be a probability from 0.5 to below 1")
+    with pytest.raises(FieldError, match=r"no_go = 0\.99: must be a probability from 0 to below `go`"):
+        Rule(no_go=0.99)
+    assert "--no-go = 0.99: must be a probability from 0 to below --go, 0.975" in said(
+        capsys, "decide", kare, "--no-go", 0.99
+    )
+    with pytest.raises(FieldError, match=r"^reference = 'placebo': must be one of ketamine, ketamine_therapy$"):
+        analyse(DATA, "ancova", Options(reference="placebo"))
+    assert said(capsys, "analyse", DATA, "--reference", "placebo").startswith("kaptrial: --reference = 'placebo': must")
+
+
+def test_a_file_of_data_is_no_scenario(tmp_path):
+    with pytest.raises(DataError, match="column `score` is missing"):
+        analyse(ROOT / "tests" / "data" / "relapse.csv")
+    assert not issubclass(DataError, ScenarioError)
+    assert all(issubclass(kind, UserError) for kind in (DataError, FieldError, ScenarioError))
+
+
+def test_an_error_is_one_line():
+    assert str(UserError("two\n  lines")) == "two lines"
+    assert str(FieldError("design.n_per_arm", ABSENT, "must be given")) == "design.n_per_arm is missing: must be given"
+    assert str(FieldError("day", 28.0, "must be a visit").below("estimand")) == "estimand.day = 28: must be a visit"
+
+
+def test_only_the_command_line_names_options():
+    named = [
+        f"{path.relative_to(ROOT)}: {found[0]}"
+        for path in sorted((ROOT / "src" / "kaptrial").rglob("*.py"))
+        if not path.name.startswith("cli")
+        for found in re.finditer(r"(?<![\w-])--[a-z][\w-]*", path.read_text())
+    ]
+    assert named == []
