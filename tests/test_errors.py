@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from kaptrial.analyse.real import Options, analyse
 from kaptrial.bayes.decisions import Rule
 from kaptrial.cli import main
 from kaptrial.errors import ABSENT, DataError, FieldError, ScenarioError, UserError
+from kaptrial.methods.from_file import analyse
+from kaptrial.methods.options import Options
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "tests" / "data" / "two_arm_monotone.csv"

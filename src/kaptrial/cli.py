@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from kaptrial import __version__, cli_clinic, cli_decide, cli_evidence, cli_fit, cli_mechanism
+from kaptrial import __version__, cli_analyse, cli_clinic, cli_decide, cli_evidence, cli_fit, cli_mechanism
 from kaptrial.cli_reading import (
     Folder,
     JsonFile,
@@ -20,8 +20,6 @@ from kaptrial.cli_reading import (
     as_option,
     cells_of,
     check_outputs,
-    choice,
-    choices,
     load,
     numbers_of,
     provenance_of,
@@ -35,6 +33,7 @@ app = typer.Typer(
 )  # fmt: skip
 
 app.add_typer(cli_evidence.app, name="evidence")
+app.command("analyse", cls=cli_analyse.AnalyseCommand)(cli_analyse.analyse)
 app.command("clinic")(cli_clinic.clinic)
 app.command("decide")(cli_decide.decide)
 app.command("fit")(cli_fit.fit)
@@ -221,95 +220,6 @@ def assurance(
 
         write_assurance(output, loaded, found, provenance)
         typer.echo(f"wrote tables and a figure to {output}")
-
-
-@app.command()
-def analyse(
-    data: Annotated[Path, typer.Argument(metavar="DATA.csv", help="One row a patient and visit (docs/analyses.md).")],
-    method: Annotated[
-        str,
-        typer.Option(
-            help="ancova, difference, mmrm, nested, nested_mmrm, reference_based, response, firth, logrank, cox, rmst, "
-            "abstinent_days, beta_binomial, counts, crossover or single_arm."
-        ),
-    ] = "ancova",
-    patient: str = "patient",
-    arm: str = "arm",
-    reference: Annotated[str | None, typer.Option(help="Arm (or treatment) on the right of each contrast.")] = None,
-    day: str = "day",
-    score: Annotated[str | None, typer.Option(help="Column of the outcome; else the method's usual name.")] = None,
-    baseline: Annotated[str | None, typer.Option(help="Column of the baseline score; '' for none.")] = None,
-    factor: Annotated[list[str] | None, typer.Option(help="Column coded 0/1; give two for a 2×2.")] = None,
-    covariate: Annotated[list[str] | None, typer.Option(help="Covariate column; may be repeated.")] = None,
-    category: Annotated[list[str] | None, typer.Option(help="Covariate whose numbers are names of levels.")] = None,
-    therapist: Annotated[str | None, typer.Option(help="Column of the therapist; empty without one.")] = None,
-    time: Annotated[str | None, typer.Option(help="Column of the time to event or censoring.")] = None,
-    event: Annotated[str | None, typer.Option(help="Column coded 1 for an event, 0 for censoring.")] = None,
-    stratum: Annotated[str | None, typer.Option(help="Column of strata, for logrank and cox.")] = None,
-    of: Annotated[str | None, typer.Option("--of", "--days", help="Column of days counted, or of exposure.")] = None,
-    period: str = "period",
-    treatment: str = "treatment",
-    sequence: str = "sequence",
-    target_day: Annotated[
-        float | None, typer.Option("--target-day", "--horizon", help="Only this day; for rmst, up to it.")
-    ] = None,
-    alpha: Annotated[float, typer.Option(min=0.0001, max=0.5)] = 0.05,
-    covariance: Annotated[
-        str, typer.Option(help="Structures tried in order: us, toeph, toep, ar1h, ar1, csh, cs.")
-    ] = "us,toeph,ar1h,cs",
-    df: Annotated[
-        str | None, typer.Option(help="satterthwaite (usual) or kenward-roger (usual for crossover).")
-    ] = None,
-    constrained_baseline: Annotated[bool, typer.Option(help="MMRM with the baseline as an outcome (cLDA).")] = False,
-    residual: Annotated[str, typer.Option(help="Residual variance of nested: common or by_arm.")] = "common",
-    crossed: Annotated[str | None, typer.Option(help="Factor crossed with the therapists of a 2×2.")] = None,
-    imputation: Annotated[
-        str, typer.Option(help="MAR, JR, CR, CIR, LMCF; several with commas.")
-    ] = "MAR,JR,CR,CIR,LMCF",
-    inference: Annotated[str, typer.Option(help="Of reference_based: jackknife or rubin.")] = "jackknife",
-    imputations: Annotated[int, typer.Option(min=2, help="Number of them, with rubin.")] = 100,
-    delta: Annotated[float, typer.Option(help="Points added to imputed scores outside the reference arm.")] = 0.0,
-    tipping_point: Annotated[bool, typer.Option(help="The delta at which significance is lost.")] = False,
-    seed: Annotated[int, typer.Option(min=0, help="For multiple imputation.")] = 1,
-    better: Annotated[
-        str | None,
-        typer.Option(help="Which way is better, lower or higher; unless given higher for rmst and days of success."),
-    ] = None,
-    best: Annotated[float, typer.Option(help="The best score, for response.")] = 0.0,
-    response_fraction: Annotated[float, typer.Option(min=0.01, max=1.0, help="Of the way to the best.")] = 0.5,
-    margin: Annotated[
-        float | None, typer.Option(min=0.0, help="Non-inferiority margin, in the measure's unit.")
-    ] = None,
-    first_period_only: Annotated[bool, typer.Option(help="Crossover: compare the first periods.")] = False,
-    json_file: JsonFile = None,
-) -> None:
-    """Analyse a real or simulated data set with the estimators that power assumes."""
-    from kaptrial.analyse.real import Options
-    from kaptrial.analyse.real import analyse as analyse_file
-    from kaptrial.analysis.mmrm.structures import STRUCTURES
-    from kaptrial.report import files, words
-    from kaptrial.results import provenance as made_by
-
-    imputed = ("MAR", "JR", "CR", "CIR", "LMCF")
-    options = Options(
-        patient=patient, arm=arm, day=day, score=score, baseline=baseline, factors=tuple(factor or ()),
-        covariates=tuple(covariate or ()), categories=tuple(category or ()), therapist=therapist, time=time,
-        event=event, stratum=stratum, period=period, treatment=treatment, sequence=sequence, of=of, reference=reference,
-        target_day=target_day, alpha=alpha, covariance=choices("--covariance", covariance, STRUCTURES),
-        df=None if df is None else choice("--df", df, ("satterthwaite", "kenward-roger")),
-        constrained_baseline=constrained_baseline, residual=choice("--residual", residual, ("common", "by_arm")),
-        crossed=crossed, imputation=choices("--imputation", imputation, imputed),
-        inference=choice("--inference", inference, ("jackknife", "rubin")), imputations=imputations, delta=delta,
-        tipping_point=tipping_point, seed=seed, best=best,
-        better=None if better is None else choice("--better", better, ("lower", "higher")),
-        response_fraction=response_fraction, margin=margin, first_period_only=first_period_only,
-    )  # fmt: skip
-    check_outputs(None, json_file)
-    table = analyse_file(data, method, options)
-    words.show_table(table, title=f"{method} of {data.name}")
-    if json_file is not None:
-        provenance = made_by(data=data.name, method=method)
-        files.write_json(json_file, provenance, table.to_dict("records"))
 
 
 @app.command()

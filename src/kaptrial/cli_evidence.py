@@ -119,9 +119,9 @@ def card(
     from kaptrial.bayes.synthesis.model import PARAMETERS
     from kaptrial.bayes.synthesis.shipped import prior_draws
     from kaptrial.catalogue.priors import prior_names, provenance
+    from kaptrial.errors import nearest
     from kaptrial.evidence import calibration, summary
     from kaptrial.report import evidence_words
-    from kaptrial.spec.sourced import nearest
 
     name = prior or calibration.PRIOR
     if name not in prior_names():
@@ -185,7 +185,7 @@ def self_check(
 
 def _trial(key: str) -> Trial:
     from kaptrial.catalogue import read_trial, trial, trial_keys
-    from kaptrial.spec.sourced import nearest
+    from kaptrial.errors import nearest
 
     if key in trial_keys():
         return trial(key)

@@ -56,7 +56,6 @@ def fit(
     json_file: JsonFile = None,
 ) -> None:
     """Bayesian interaction: is the combination more than the sum, given a prior; with diagnostics and checks."""
-    from kaptrial.analyse.real import Options
     from kaptrial.bayes.interaction.checks import posterior_check, prior_check
     from kaptrial.bayes.interaction.estimands import Limits, rows
     from kaptrial.bayes.interaction.fit import fit as fit_model
@@ -66,6 +65,7 @@ def fit(
     from kaptrial.bayes.interaction.reading import Asked
     from kaptrial.bayes.interaction.sample import ENGINES
     from kaptrial.bayes.interaction.verdict import verdict
+    from kaptrial.methods.options import Options
     from kaptrial.report import files, fit_words
 
     chosen = ModelOptions(
@@ -116,8 +116,8 @@ def fit(
 
 
 def _trial(path: Path, options: Any, asked: Any, seed: int) -> InteractionData:
-    from kaptrial.analyse.real import Options
     from kaptrial.bayes.interaction.reading import from_file, from_scenario
+    from kaptrial.methods.options import Options
 
     if path.suffix not in (".yaml", ".yml"):
         return from_file(path, options, asked)
@@ -131,7 +131,7 @@ def _trial(path: Path, options: Any, asked: Any, seed: int) -> InteractionData:
 
 def _priors(text: str) -> tuple[str, ...]:
     from kaptrial.bayes.effects import NAMES
-    from kaptrial.spec.sourced import nearest
+    from kaptrial.errors import nearest
 
     if text.strip() == "all":
         return NAMES

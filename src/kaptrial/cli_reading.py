@@ -45,7 +45,7 @@ _OPTIONS = {
 
 def as_option(error: FieldError) -> str:
     """The line of a field's error, its fields called by their options."""
-    allowed = re.sub(r"`(\w+)`", lambda name: _option(name[1]), error.allowed)
+    allowed = re.sub(r"(?<!did you mean )`(\w+)`", lambda name: _option(name[1]), error.allowed)
     return line(_option(error.field), error.value, allowed)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 ABSENT = object()
 
 
@@ -61,3 +63,11 @@ def shown(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.15g}"
     return f"'{value[:60]}'" if isinstance(value, str) else str(value)[:60]
+
+
+def nearest(word: str, known: Iterable[object]) -> str:
+    """A hint with the known word most like `word`, or nothing."""
+    import difflib
+
+    close = difflib.get_close_matches(str(word), [str(k) for k in known], n=1, cutoff=0.5)
+    return f"; did you mean `{close[0]}`?" if close else ""

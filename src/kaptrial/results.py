@@ -1,12 +1,200 @@
-"""Results and where they come from."""
+"""Results: rows of numbers, what they are about, where they come from and what is to be said of them."""
 
 from __future__ import annotations
 
-from typing import Any
+import html
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
 
 from kaptrial import __code__, __version__
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Value = str | float | int | bool | None
+Severity = Literal["information", "warning", "error"]
+# Rows that the short repr shows.
+_SHOWN = 6
 
 
 def provenance(**more: Any) -> dict[str, Any]:
     """The version and the hash of the compiled sources, then what else the numbers depend on."""
     return {"version": __version__, "code": __code__, **more}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What a number is about.
+
+    Parameters
+    ----------
+    analysis, measure : str
+        The analysis, and what its estimate is of.
+    contrast : str or None
+        What is compared; None where nothing is.
+    endpoint : str
+        Of a scenario; "" where a file says only a score.
+    day : float or None
+    strategies : str or None
+        How intercurrent events are handled; None where the question has no such thing.
+    benchmark : float or None
+        In a trial of one arm, the value that the test asks about.
+    columns : tuple of (name, value)
+        What tells this question from the same one elsewhere in the results: variant, varied paths, priors.
+    """
+
+    analysis: str
+    contrast: str | None
+    measure: str
+    endpoint: str = ""
+    day: float | None = None
+    strategies: str | None = None
+    benchmark: float | None = None
+    columns: tuple[tuple[str, Value], ...] = ()
+
+    def flat(self) -> dict[str, Value]:
+        """As columns of a table."""
+        found: dict[str, Value] = {
+            "analysis": self.analysis, "contrast": self.contrast, "measure": self.measure, "endpoint": self.endpoint,
+            "day": self.day,
+        }  # fmt: skip
+        if self.strategies is not None:
+            found["strategies"] = self.strategies
+        if self.benchmark is not None:
+            found["benchmark"] = self.benchmark
+        return found | dict(self.columns)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A Monte Carlo figure with its error.
+
+    `favours`: the side, a or b, of the contrast that the truth favours. `more`: columns that only some results have.
+    """
+
+    question: Question
+    metric: str
+    value: float | None
+    mcse: float | None
+    n_replicates: int | None
+    n_failed: int = 0
+    favours: str | None = None
+    more: Mapping[str, Value] = field(default_factory=dict)
+
+    def flat(self) -> dict[str, Value]:
+        """As columns of a table."""
+        return {
+            **self.question.flat(), "metric": self.metric, "value": self.value, "mcse": self.mcse, **self.more,
+            "n_replicates": self.n_replicates, "n_failed": self.n_failed, "favours": self.favours,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """A line of numbers that belong together: an estimate with its SE, a parameter's posterior, a plan's cost."""
+
+    numbers: Mapping[str, Value]
+
+    def flat(self) -> dict[str, Value]:
+        """As columns of a table."""
+        return dict(self.numbers)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Note:
+    """A verdict in words: what the numbers say, or what is to be minded when they are read."""
+
+    code: str
+    severity: Severity
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Results[R: (Row, Line)]:
+    """What a command found: its rows, their provenance, and notes on them.
+
+    Parameters
+    ----------
+    kind : str
+        What was asked: power, size, assurance, decide, analyse, fit, mechanism, clinic, evidence.
+    rows : sequence of Row or Line
+    provenance : mapping
+        Version, code, scenario hash, seed, replicates and whatever else the numbers depend on.
+    notes : sequence of Note
+    """
+
+    kind: str
+    rows: Sequence[R]
+    provenance: Mapping[str, Any] = field(default_factory=provenance)
+    notes: Sequence[Note] = ()
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[R]:
+        return iter(self.rows)
+
+    def flat(self) -> list[dict[str, Value]]:
+        """The rows as plain mappings."""
+        return [row.flat() for row in self.rows]
+
+    def to_frame(self) -> pd.DataFrame:
+        """One line a row."""
+        import pandas as pd
+
+        return pd.DataFrame(self.flat())
+
+    def to_csv(self) -> str:
+        """The rows as CSV with a header line."""
+        text: str = self.to_frame().to_csv(index=False)
+        return text
+
+    def to_json(self) -> str:
+        """One object: `provenance`, `results` (flat rows) and `notes`; what is not a finite number is null."""
+        whole = {
+            "provenance": dict(self.provenance),
+            "results": [{str(key): _finite(value) for key, value in row.items()} for row in self.flat()],
+            "notes": [vars(note) for note in self.notes],
+        }
+        return json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
+
+    def __repr__(self) -> str:
+        made = ", ".join(f"{key} {self.provenance[key]}" for key in ("seed", "replicates") if key in self.provenance)
+        head = f"{self.kind}: {len(self.rows)} rows" + (f" ({made})" if made else "")
+        lines: list[str] = [head, *(_in_short(row) for row in self.rows[:_SHOWN])]
+        if len(self.rows) > _SHOWN:
+            lines.append(f"… {len(self.rows) - _SHOWN} more; to_frame() has all")
+        return "\n".join([*lines, *(f"{note.severity}: {note.text}" for note in self.notes)])
+
+    def _repr_html_(self) -> str:
+        notes = "".join(f"<p><b>{note.severity}</b>: {html.escape(note.text)}</p>" for note in self.notes)
+        return f"{notes}{self.to_frame().to_html(index=False)}"
+
+
+def grouped(rows: Sequence[Row]) -> dict[Question, dict[str, Row]]:
+    """The rows of each question by metric, in the order in which they come."""
+    groups: dict[Question, dict[str, Row]] = {}
+    for row in rows:
+        groups.setdefault(row.question, {})[row.metric] = row
+    return groups
+
+
+def _in_short(row: Row | Line) -> str:
+    """A row in one line."""
+    if isinstance(row, Row):
+        columns = "".join(f", {key} {value}" for key, value in row.question.columns)
+        value = "–" if row.value is None else f"{row.value:.4g} ± {row.mcse or 0:.1g}"
+        return f"  {row.question.contrast} ({row.question.analysis}{columns}) {row.metric} {value}"
+    shown = (
+        f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in row.numbers.items()
+    )
+    return "  " + ", ".join(text for text in shown if not text.endswith((" None", " nan", " ")))
+
+
+def _finite(value: Any) -> Any:
+    if hasattr(value, "item"):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from kaptrial.analyse.prepared import patient_endpoint, relapse_times
 from kaptrial.analysis.survival import cox
+from kaptrial.method_table import BINARY
+from kaptrial.methods.prepared import patient_endpoint, relapse_times
 from kaptrial.simulate import simulate_block
 from kaptrial.spec.nulls import additive
 from kaptrial.spec.patients import Expectancy
 from kaptrial.spec.scenario import Scenario
-from kaptrial.spec.trial import BINARY, Estimand
+from kaptrial.spec.trial import Estimand
 from kaptrial.trials import Floats, Trials
 
 PATIENTS_IN_REPLICATE = 250

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kaptrial.analyse.real import Options, analyse
 from kaptrial.analysis.ancova import ancova
 from kaptrial.analysis.fit import Failure
+from kaptrial.methods.from_file import analyse
+from kaptrial.methods.options import Options
 
 DATA = Path(__file__).parents[1] / "data"
 R = json.loads((DATA / "reference.json").read_text())
@@ -74,7 +75,7 @@ def row(table, contrast):
     ],
 )
 def test_golden_ancova_of_r(file, options, contrast, day, expected):
-    found = row(analyse(DATA / file, "ancova", Options(target_day=day, **options)), contrast)
+    found = row(analyse(DATA / file, "ancova", Options(target_day=day, **options)).to_frame(), contrast)
     for ours, theirs in (("estimate", "estimate"), ("se", "se"), ("df", "df"), ("statistic", "t"), ("p", "p")):
         # R printed ten digits.
         assert found[ours] == pytest.approx(expected[theirs], rel=1e-8)
@@ -88,8 +89,8 @@ def test_golden_factorial_of_r(tmp_path, term):
         f"{i},{k},{t},{100 * int(d) / int(n)!r}" for i, k, t, d, n in rows
     )
     (tmp_path / "percent.csv").write_text(text)
-    options = Options(factors=("ketamine", "therapy"), baseline="")
-    found = row(analyse(tmp_path / "percent.csv", "difference", options), term)
+    options = Options(factors=("ketamine", "therapy"))
+    found = row(analyse(tmp_path / "percent.csv", "difference", options).to_frame(), term)
     expected = R["abstinent_days"]["percent_linear_interaction"][term]
     for ours, theirs in (("estimate", "estimate"), ("se", "se"), ("df", "df"), ("p", "p")):
         assert found[ours] == pytest.approx(expected[theirs], rel=1e-8)

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kaptrial.analyse.simulated import estimate
 from kaptrial.analysis.endpoints import Rule, endpoint
+from kaptrial.methods.simulated import estimate
 from kaptrial.simulate import simulate_block
 from kaptrial.spec.files import load
 from kaptrial.spec.trial import Strategies

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kaptrial.analyse.simulated import estimate
 from kaptrial.design.characteristics import Cell, characteristics
 from kaptrial.errors import ScenarioError
+from kaptrial.methods.simulated import estimate
 from kaptrial.simulate import simulate, simulate_block
 from kaptrial.spec.files import build, load
 from kaptrial.truth import truths

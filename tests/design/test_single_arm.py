@@ -176,7 +176,7 @@ def test_estimands_that_differ_in_their_benchmark_have_rows_of_their_own(tmp_pat
         (RESPONSE | {"benchmark": None}, {}, "estimand.benchmark is missing: must be the share"),
         (RESPONSE | {"benchmark": 30.0}, {}, "estimand.benchmark = 30: must be the share"),
         (CHANGE, {"analysis.methods": ["ancova"]}, "cannot analyse change of one arm (estimand): must be one of"),
-        (RESPONSE, {"analysis.methods": ["fisher"]}, "must be one of single_arm_response"),
+        (RESPONSE, {"analysis.methods": ["fisher"]}, "must be one of single_arm"),
         (
             CHANGE,
             {"conduct.dropout": {"hazard": number(0.01, "per_day"), "afterwards": "as_reference"}},
@@ -196,7 +196,7 @@ def test_what_needs_one_arm_is_refused_with_two():
         ({"estimand.benchmark": -3.0}, "estimand.benchmark = -3: goes with a trial of one arm"),
         ({"estimand.contrast": "treated"}, "must be `a - b`"),
         (
-            {"analysis.methods": ["single_arm_change"], "estimand.endpoint": "change"},
+            {"analysis.methods": ["single_arm"], "estimand.endpoint": "change"},
             "must be one of ancova, difference",
         ),
     ):

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from kaptrial import catalogue
-from kaptrial.analyse.real import METHODS
+from kaptrial.method_table import methods
 from kaptrial.spec.scenario import Scenario
 from kaptrial.spec.trial import Endpoint
 
@@ -104,7 +104,7 @@ def is_there(name):
         "scale": catalogue.scale_names(),
         "route": catalogue.route_names(),
         "endpoint": typing.get_args(Endpoint),
-        "method": METHODS,
+        "method": methods(),
     }
     if colon:
         return rest in known[prefix]

@@ -426,7 +426,7 @@ CASES: dict[str, Case] = {
     "unknown covariate": case(
         {"analysis": {"covariates": ["basline"]}}, "analysis.covariates[0] = 'basline'", "did you mean `baseline`"
     ),
-    "unknown method": case({"analysis": {"methods": ["anova"]}}, "analysis.methods[0] = 'anova'", "must be 'ancova'"),
+    "unknown method": case({"analysis": {"methods": ["anova"]}}, "analysis.methods[0] = 'anova'", "must be one of ab"),
     "no method": case({"analysis": {"methods": []}}, "analysis.methods = []", "must name at least one"),
     "variant with an unknown path": case(
         {"variants": {"larger": {"design.n_per_amr": 90}}}, "design.n_per_amr", "did you mean `n_per_arm`"

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from scipy import stats
 from scipy.special import ndtri
 
-from kaptrial.errors import FieldError
-from kaptrial.spec.sourced import nearest
+from kaptrial.errors import FieldError, nearest
 
 Floats = NDArray[np.float64]
 Role = Literal["drug", "therapy", "interaction"]

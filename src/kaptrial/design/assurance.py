@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from kaptrial.analyse.simulated import measure
 from kaptrial.bayes.design_prior import Draw, draws, with_draw
 from kaptrial.design.characteristics import TARGET_POWER, Row, expected_sides, powers, question, share
 from kaptrial.design.execution import Job, attempt, in_order
 from kaptrial.errors import ScenarioError, Unfillable
+from kaptrial.method_table import method_of
 from kaptrial.model.streams import BLOCK
 from kaptrial.spec.scenario import Scenario
 from kaptrial.truth import Truth, truths
@@ -85,7 +85,7 @@ def assurance(
     own_truths = truths(own, seed=seed)
     for i, estimand in enumerate(own.estimands):
         for analysis in own.analyses(estimand):
-            asked, about = measure(analysis.split()[0], estimand.endpoint), question(own, estimand, analysis)
+            asked, about = method_of(analysis).measure_of(estimand.endpoint), question(own, estimand, analysis)
             values = np.array([np.nan if each is None else each[i].on(asked).value for each in true])
             rows += _truth_rows(about, own_truths[i].on(asked), values)
             for each, value in zip(by_draw, values, strict=True):

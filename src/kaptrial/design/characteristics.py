@@ -5,34 +5,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from scipy import optimize, special
 
-from kaptrial.analyse.simulated import measure
 from kaptrial.analysis import multiplicity
 from kaptrial.analysis.fit import Fit
 from kaptrial.analysis.margin import non_inferior
 from kaptrial.design.execution import AT_BEST, Fits, Job, best_endpoint, run, scenario_arm_with_both
+from kaptrial.method_table import BINARY, MARGIN_MEASURES, TIME, Side, method_of
 from kaptrial.model.realised import Realised
 from kaptrial.model.streams import BLOCK
 from kaptrial.spec.files import scenario_hash
 from kaptrial.spec.nulls import with_null
 from kaptrial.spec.scenario import Null, Scenario
-from kaptrial.spec.trial import BINARY, Estimand
+from kaptrial.spec.trial import Estimand
 from kaptrial.truth import Truth, truths, truths_if_additive, truths_without_expectancy
 
 Row = dict[str, Any]
 # What tells the rows of one question from those of another; of one arm, `benchmark` too.
 KEY = ("analysis", "contrast", "endpoint", "day", "strategies")
-# Tests rather than estimators: Fisher's has no standard error, and the log-rank's one-step
-# log hazard ratio is drawn away from the truth by ties and large effects.
-TESTS = ("fisher", "logrank")
-# An exact method, whose power no t test at its SE tells.
-EXACT = ("single_arm_response",)
-# What a margin is of: a difference, or the log hazard ratio of times; no odds ratio, and no difference of mean times.
-OF_MARGIN = ("difference", "risk_difference", "log_hazard_ratio")
 # Power at which the detectable difference is stated.
 TARGET_POWER = 0.8
 RUN_IN_CLINIC = (
@@ -53,7 +46,7 @@ def question(s: Scenario, estimand: Estimand, analysis: str) -> Row:
     about: Row = {
         "analysis": analysis,
         "contrast": estimand.contrast,
-        "measure": measure(analysis.split()[0], estimand.endpoint),
+        "measure": method_of(analysis).measure_of(estimand.endpoint),
         "endpoint": estimand.endpoint,
         "day": estimand.day,
         "strategies": estimand.strategies.described(s.conduct.intercurrent_events),
@@ -208,8 +201,8 @@ def _shared_truths(scenarios: Sequence[Scenario], seed: int) -> list[list[Truths
 
 
 def _rows(s: Scenario, estimand: Estimand, fits: Fits, i: int, analysis: str, known: Truths) -> list[Row]:
-    fit, alpha = fits[i, analysis], s.analysis.alpha
-    asked = measure(analysis.split()[0], estimand.endpoint)
+    fit, alpha, method = fits[i, analysis], s.analysis.alpha, method_of(analysis)
+    asked = method.measure_of(estimand.endpoint)
     truth = known.actual.on(asked)
     n_failed = int((fit.failure != 0).sum())
     rows = _power_rows(s, estimand, fit, analysis)
@@ -237,20 +230,20 @@ def _rows(s: Scenario, estimand: Estimand, fits: Fits, i: int, analysis: str, kn
     est, se = fit.estimate[ok], fit.se[ok]
     sd = float(est.std(ddof=1))
     mean, mean_mcse = float(est.mean()), sd / np.sqrt(n)
-    if analysis != "logrank":
+    if method.estimates_truth:
         add("mean_estimate", mean, mean_mcse)
         add("bias", mean - truth.value, float(np.hypot(mean_mcse, truth.mcse)))
         add("empirical_se", sd, sd / np.sqrt(2 * (n - 1)))
-    if analysis not in TESTS:
+    if not method.test_only:
         model = float(np.sqrt(np.mean(se**2)))
         add("model_se", model, float(np.std(se**2, ddof=1) / (2 * model * np.sqrt(n))) if model > 0 else 0.0)
         lower, upper = fit.interval(alpha)
         add("coverage", *share((lower[ok] <= truth.value) & (truth.value <= upper[ok])))
     from_null = replace(truth, value=truth.value - (estimand.benchmark or 0.0))
     add("type_s", *_type_s(fit, alpha, from_null))
-    if analysis != "logrank":
+    if method.estimates_truth:
         add("type_m", *_type_m(fit, alpha, from_null))
-    if analysis not in (*TESTS, *EXACT):
+    if not method.test_only and estimand.endpoint not in method.exact:
         detectable = detectable_difference(sd, float(np.median(fit.df[ok])), alpha, TARGET_POWER)
         add("detectable_difference", detectable, detectable / np.sqrt(2 * (n - 1)))
     if s.contrast(estimand).kind == "interaction":
@@ -263,13 +256,14 @@ def _rows(s: Scenario, estimand: Estimand, fits: Fits, i: int, analysis: str, kn
 
 def _power_rows(s: Scenario, estimand: Estimand, fit: Fit, analysis: str) -> list[Row]:
     """How often the test rejects, for better too in one arm, and against the margin where there is one."""
-    alpha, asked = s.analysis.alpha, measure(analysis.split()[0], estimand.endpoint)
+    alpha, method = s.analysis.alpha, method_of(analysis)
+    asked = method.measure_of(estimand.endpoint)
     alone = s.contrast(estimand).kind == "single"
     rows = [_rejection(_rejection_name(s, estimand), fit, alpha)]
     if alone:
-        rows.append(_rejection("power_better", fit, alpha, better=better(s, estimand.endpoint, asked)))
-    if estimand.margin is not None and analysis not in TESTS and asked in OF_MARGIN:
-        rows.append(_non_inferiority(s, estimand, asked, fit))
+        rows.append(_rejection("power_better", fit, alpha, better=better(s, estimand.endpoint, analysis)))
+    if estimand.margin is not None and not method.test_only and asked in MARGIN_MEASURES:
+        rows.append(_non_inferiority(s, estimand, analysis, fit))
     return rows
 
 
@@ -284,9 +278,6 @@ def _rejection_name(s: Scenario, estimand: Estimand) -> str:
     if s.null == "synergy":
         return "false_synergy_rate" if kind == "interaction" else "power"
     return "type_i_error" if kind == "interaction" or _differ_in(s, estimand) <= {s.null} else "power"
-
-
-Side = Literal["lower", "higher"]
 
 
 def powers(s: Scenario, fits: Fits, sides: Mapping[tuple[int, str], Side] | None = None) -> list[Row]:
@@ -321,9 +312,7 @@ def expected_sides(s: Scenario, fits: Fits) -> dict[tuple[int, str], Side]:
     return sides
 
 
-def _rejection(
-    metric: str, fit: Fit, alpha: float, *, least: bool = False, better: Literal["lower", "higher"] | None = None
-) -> Row:
+def _rejection(metric: str, fit: Fit, alpha: float, *, least: bool = False, better: Side | None = None) -> Row:
     """Share of replicates that reject; a failed fit does not.
 
     `least`: no residual variance counts as a rejection. `better`: only rejections with the estimate on this side count.
@@ -344,11 +333,11 @@ def _rejection(
     }
 
 
-def _non_inferiority(s: Scenario, estimand: Estimand, asked: str, fit: Fit) -> Row:
+def _non_inferiority(s: Scenario, estimand: Estimand, analysis: str, fit: Fit) -> Row:
     """Share of replicates in which the left side is shown not to be worse than the right by the margin."""
     assert estimand.margin is not None
     rejects, _ = non_inferior(
-        fit, estimand.margin, better=better(s, estimand.endpoint, asked), alpha_one_sided=s.analysis.alpha / 2
+        fit, estimand.margin, better=better(s, estimand.endpoint, analysis), alpha_one_sided=s.analysis.alpha / 2
     )
     value, mcse = share(rejects)
     n_failed = int((fit.failure != 0).sum())
@@ -358,13 +347,15 @@ def _non_inferiority(s: Scenario, estimand: Estimand, asked: str, fit: Fit) -> R
     }  # fmt: skip
 
 
-def better(s: Scenario, endpoint: str, asked: str) -> Literal["lower", "higher"]:
-    """Which direction of a measure is the favourable one: shares and times rise, hazards fall, scores as scaled."""
-    if asked == "log_hazard_ratio":
-        return "lower"
-    if endpoint in (*BINARY, "time_to_relapse"):
-        return "higher"
-    return "higher" if s.scale.better == "higher" else "lower"
+def better(s: Scenario, endpoint: str, analysis: str | None = None) -> Side:
+    """Which direction is the favourable one, of an endpoint or of an analysis' estimate of it.
+
+    Shares and times rise, scores go as their scale; hazards fall where times rise.
+    """
+    outcome: Side = "higher" if endpoint in (*BINARY, TIME) or s.scale.better == "higher" else "lower"
+    if analysis is None:
+        return outcome
+    return method_of(analysis).favourable(None if endpoint == TIME else outcome)
 
 
 def share(hits: np.ndarray) -> tuple[float, float]:
@@ -423,7 +414,7 @@ def _favours(s: Scenario, endpoint: str, truth: Truth) -> str | None:
     """Which side of the contrast the truth favours, `a` the left or `b` the right; None if it favours neither."""
     if abs(truth.value) <= _SIGN_KNOWN * truth.mcse:
         return None
-    return "a" if (truth.value > 0) == (better(s, endpoint, "difference") == "higher") else "b"
+    return "a" if (truth.value > 0) == (better(s, endpoint) == "higher") else "b"
 
 
 def _multiplicity_rows(cell: Cell, own: Fits, nulls: list[tuple[_NullRun, Fits]]) -> list[Row]:

@@ -207,7 +207,7 @@ def _run(task: _Task) -> dict[tuple[str, str], _Outcome]:
     """One block under every design and analysis prior of a task."""
     model, plan = task.model, task.plan
     s = model.scenario
-    side = better(s, model.estimand.endpoint, "difference")
+    side = better(s, model.estimand.endpoint)
     out: dict[tuple[str, str], _Outcome] = {}
     try:
         trials = simulate_block(s, seed=task.seed, block=task.block)
@@ -243,7 +243,7 @@ def _run(task: _Task) -> dict[tuple[str, str], _Outcome]:
 
 
 def _prior(model: TrialModel, name: str) -> EffectPrior:
-    side = better(model.scenario, model.estimand.endpoint, "difference")
+    side = better(model.scenario, model.estimand.endpoint)
     return named(name, roles=model.roles, days=[model.estimand.day], unit=model.unit, better=side)
 
 
@@ -304,7 +304,7 @@ def _rows(
     for decision in Decision:
         if decision != Decision.EQUIVALENT or plan.rule.rope is not None:
             add_share(decision.name.lower(), outcome.decision == decision)
-    side = better(s, s.estimand.endpoint, "difference")
+    side = better(s, s.estimand.endpoint)
     benefit = -outcome.true if side == "lower" else outcome.true
     beyond = benefit > plan.rule.margin
     against = (outcome.decision == Decision.NO_GO) | (outcome.decision == Decision.EQUIVALENT)

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from kaptrial.analyse.simulated import estimate
 from kaptrial.analysis.fit import Fit
 from kaptrial.errors import Unfillable
+from kaptrial.methods.simulated import estimate
 from kaptrial.model.realised import Realised
 from kaptrial.model.streams import BLOCK
 from kaptrial.simulate import simulate_block

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from kaptrial.design.characteristics import KEY, question, row_key
 from kaptrial.design.courses import course_drawn, decay, mean_mg_per_kg, trajectories
+from kaptrial.method_table import BINARY
 from kaptrial.report import figures
 from kaptrial.report.dose_words import all_doses, dose_word
 from kaptrial.report.files import write_bytes, write_json, write_text
 from kaptrial.spec.files import dump
-from kaptrial.spec.trial import BINARY
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 from scipy.special import ndtr
 
-from kaptrial.errors import ABSENT, FieldError
+from kaptrial.errors import ABSENT, FieldError, nearest
 from kaptrial.spec.clinic import Clinic
-from kaptrial.spec.sourced import nearest
 
 if TYPE_CHECKING:
     from kaptrial.spec.scenario import Scenario

@@ -17,9 +17,9 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from kaptrial.errors import ABSENT, FieldError, ScenarioError, line, shown
+from kaptrial.errors import ABSENT, FieldError, ScenarioError, line, nearest, shown
 from kaptrial.spec.scenario import Scenario
-from kaptrial.spec.sourced import ASSUMPTION, SPREADS, Sourced, nearest, walk
+from kaptrial.spec.sourced import ASSUMPTION, SPREADS, Sourced, walk
 
 MAX_BYTES = 1_000_000
 Raw = dict[str, Any]

@@ -8,9 +8,9 @@ import numpy as np
 from pydantic import BeforeValidator
 
 from kaptrial.catalogue.priors import REFERENCE_POPULATION, populations, prior_names
-from kaptrial.errors import ABSENT, FieldError
+from kaptrial.errors import ABSENT, FieldError, nearest
 from kaptrial.spec.noun import Number, Positive, Text, noun
-from kaptrial.spec.sourced import check_source, nearest
+from kaptrial.spec.sourced import check_source
 
 
 @noun

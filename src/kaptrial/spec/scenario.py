@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from kaptrial.catalogue import Scale, potency, route, scale, scale_names
-from kaptrial.errors import ABSENT, FieldError
+from kaptrial.errors import ABSENT, FieldError, nearest
+from kaptrial.method_table import BINARY, SCORES, methods
 from kaptrial.spec.clinic import Clinic
 from kaptrial.spec.clinic_checks import check_clinic
 from kaptrial.spec.conduct import Conduct
@@ -13,19 +14,9 @@ from kaptrial.spec.contrast import Contrast, factor_names, parse_contrast
 from kaptrial.spec.noun import Identifier, Text, noun
 from kaptrial.spec.patients import Drug, Expectancy, Measurement, NaturalCourse, Population
 from kaptrial.spec.prior import PriorField
-from kaptrial.spec.sourced import EFFECT_UNITS, ByArm, nearest, walk
+from kaptrial.spec.sourced import EFFECT_UNITS, ByArm, walk
 from kaptrial.spec.treatment import REFERENCE_MG_PER_KG, Arm, Doses, Therapy
-from kaptrial.spec.trial import (
-    BINARY,
-    ENDPOINTS,
-    SCORES,
-    SINGLE_ARM,
-    Analysis,
-    Design,
-    Estimand,
-    Randomisation,
-    Relapse,
-)
+from kaptrial.spec.trial import Analysis, Design, Estimand, Randomisation, Relapse
 
 # A block this long balances nothing.
 MAX_BLOCK = 1000
@@ -33,9 +24,6 @@ MAX_BLOCK = 1000
 RESERVED = (
     "replicate", "patient", "arm", "therapist", "day", "baseline", "score", "latent", "outcome", "randomisation_score",
 )  # fmt: skip
-
-# Methods that compare two arms and know no interaction.
-TWO_ARMS = ("fisher", "logrank", "rmst")
 
 Null = Literal["therapy", "synergy", "drug"]
 
@@ -123,13 +111,12 @@ class Scenario:
         return parse_contrast(estimand.contrast, self.arms)
 
     def analyses(self, estimand: Estimand) -> tuple[str, ...]:
-        """The names of an estimand's analyses: its methods, reference_based one for each imputation strategy."""
-        methods = estimand.methods or self.analysis.methods
-        return tuple(
-            f"{method} {imputation}" if imputation else method
-            for method in methods
-            for imputation in (self.analysis.imputation if method == "reference_based" else (None,))
-        )
+        """The names of an estimand's analyses: its methods, some of them one for each variant that the plan names."""
+        found: list[str] = []
+        for name in estimand.methods or self.analysis.methods:
+            variants = methods()[name].variants
+            found += [f"{name} {each}" for each in getattr(self.analysis, variants)] if variants else [name]
+        return tuple(found)
 
     @property
     def reference_arm(self) -> int:
@@ -322,7 +309,7 @@ def _check_benchmark(s: Scenario, at: str, estimand: Estimand) -> None:
         if benchmark is not None:
             raise FieldError(f"{at}.benchmark", benchmark, "goes with a trial of one arm")
         return
-    endpoints = tuple(e for method in SINGLE_ARM for e in ENDPOINTS[method])
+    endpoints = tuple(dict.fromkeys(e for m in methods().values() if m.arms == "one" for e in m.endpoints))
     if estimand.endpoint not in endpoints:
         raise FieldError(f"{at}.endpoint", estimand.endpoint, f"of one arm must be {', '.join(endpoints)}")
     if estimand.margin is not None:
@@ -337,16 +324,16 @@ def _check_methods(s: Scenario, at: str, estimand: Estimand) -> None:
         raise FieldError(f"{at}.methods", [], "must name at least one")
     where = f"{at}.methods" if estimand.methods is not None else "analysis.methods"
     kind = parse_contrast(estimand.contrast, s.arms).kind
-    known = {m: endpoints for m, endpoints in ENDPOINTS.items() if (m in SINGLE_ARM) == (kind == "single")}
-    for i, method in enumerate(estimand.methods or s.analysis.methods):
-        if estimand.endpoint not in known.get(method, ()):
-            fitting = ", ".join(m for m, endpoints in known.items() if estimand.endpoint in endpoints)
+    known = {name: m for name, m in methods().items() if (m.arms == "one") == (kind == "single")}
+    for i, name in enumerate(estimand.methods or s.analysis.methods):
+        if name not in known or estimand.endpoint not in known[name].endpoints:
+            fitting = ", ".join(name for name, m in known.items() if estimand.endpoint in m.endpoints)
             what = f"{estimand.endpoint} of one arm" if kind == "single" else estimand.endpoint
-            raise FieldError(f"{where}[{i}]", method, f"cannot analyse {what} ({at}): must be one of {fitting}")
-        if method.startswith("nested") and not any(t.therapists for t in s.therapies.values()):
-            raise FieldError(f"{where}[{i}]", method, "needs a therapy with therapists")
-        if kind in ("interaction", "main") and method in TWO_ARMS:
-            raise FieldError(f"{where}[{i}]", method, f"compares two arms, not {estimand.contrast}")
+            raise FieldError(f"{where}[{i}]", name, f"cannot analyse {what} ({at}): must be one of {fitting}")
+        if known[name].needs_therapists and not any(t.therapists for t in s.therapies.values()):
+            raise FieldError(f"{where}[{i}]", name, "needs a therapy with therapists")
+        if kind in ("interaction", "main") and known[name].arms == "two":
+            raise FieldError(f"{where}[{i}]", name, f"compares two arms, not {estimand.contrast}")
 
 
 def _check_strategies(s: Scenario, at: str, estimand: Estimand) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Discriminator, Tag
 
 from kaptrial.catalogue import source_keys
-from kaptrial.errors import ABSENT, FieldError
+from kaptrial.errors import ABSENT, FieldError, nearest
 from kaptrial.spec.noun import Number, Text, noun
 
 ASSUMPTION = "assumption"
@@ -72,14 +72,6 @@ def check_source(key: str, source: str | None, note_key: str, note: str | None) 
         raise FieldError(
             key, source, f"must be `{ASSUMPTION}` or a key of the catalogue{nearest(source, source_keys())}"
         )
-
-
-def nearest(word: str, known: Any) -> str:
-    """A hint with the known word most like `word`, or nothing."""
-    import difflib
-
-    close = difflib.get_close_matches(str(word), [str(k) for k in known], n=1, cutoff=0.5)
-    return f"; did you mean `{close[0]}`?" if close else ""
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from kaptrial.errors import ABSENT, FieldError
+from kaptrial.method_table import scenario_method_name
 from kaptrial.spec.noun import Day, Flag, Identifier, Number, Text, Whole, noun
 from kaptrial.spec.sourced import Effect
 from kaptrial.spec.treatment import Doses, Schedule
@@ -134,37 +135,11 @@ Endpoint = Literal[
     "score", "change", "auc", "mean_score", "response", "remission", "sustained_response", "time_to_relapse",
     "percent_abstinent_days",
 ]  # fmt: skip
-Method = Literal[
-    "ancova", "difference", "mmrm", "nested", "nested_mmrm", "reference_based", "response", "firth", "fisher",
-    "logrank", "cox", "rmst", "quasibinomial", "beta_binomial", "single_arm_change", "single_arm_response",
-]  # fmt: skip
+MethodName = Annotated[str, Field(strict=True), AfterValidator(scenario_method_name)]
 Structure = Literal["us", "toeph", "toep", "ar1h", "ar1", "csh", "cs"]
 Imputation = Literal["MAR", "JR", "CR", "CIR", "LMCF"]
 
 EVENTS = ("rescue", "open_label_ketamine", "therapy_discontinuation", "missed_infusions")
-BINARY = ("response", "remission", "sustained_response")
-SCORES = ("score", "change", "auc", "mean_score")
-# The endpoints that each method analyses.
-ENDPOINTS: dict[str, tuple[str, ...]] = {
-    "ancova": (*SCORES, *BINARY, "percent_abstinent_days"),
-    "difference": (*SCORES, *BINARY, "percent_abstinent_days"),
-    "nested": (*SCORES, *BINARY, "percent_abstinent_days"),
-    "mmrm": SCORES,
-    "nested_mmrm": ("score", "change"),
-    "reference_based": ("score", "change"),
-    "response": BINARY,
-    "firth": BINARY,
-    "fisher": BINARY,
-    "logrank": ("time_to_relapse",),
-    "cox": ("time_to_relapse",),
-    "rmst": ("time_to_relapse",),
-    "quasibinomial": ("percent_abstinent_days",),
-    "beta_binomial": ("percent_abstinent_days",),
-    "single_arm_change": ("change",),
-    "single_arm_response": BINARY,
-}
-# Methods for a trial of one arm, which no other method can analyse.
-SINGLE_ARM = ("single_arm_change", "single_arm_response")
 
 
 @noun
@@ -210,7 +185,7 @@ class Estimand:
     day: Day
     endpoint: Endpoint = "score"
     strategies: Strategies = Strategies()
-    methods: tuple[Method, ...] | None = None
+    methods: tuple[MethodName, ...] | None = None
     margin: Annotated[float, Field(strict=True, gt=0)] | None = None
     benchmark: Number | None = None
 
@@ -245,7 +220,7 @@ class Analysis:
     `constrained_baseline`: the MMRM takes the baseline as an outcome with one mean for all arms (cLDA).
     """
 
-    methods: tuple[Method, ...] = ("ancova",)
+    methods: tuple[MethodName, ...] = ("ancova",)
     covariates: tuple[Text, ...] = ("baseline",)
     alpha: Annotated[float, Field(strict=True, gt=0, lt=0.5)] = 0.05
     covariance: tuple[Structure, ...] = ("us", "toeph", "ar1h", "cs")

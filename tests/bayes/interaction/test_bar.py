@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kaptrial.analyse.real import Options
 from kaptrial.bayes.effects import named
 from kaptrial.bayes.interaction import gaussian
 from kaptrial.bayes.interaction.fit import fit
 from kaptrial.bayes.interaction.reading import Asked, from_file
+from kaptrial.methods.options import Options
 
 DATA = Path(__file__).parents[2] / "data"
 OPTIONS = Options(factors=("ketamine", "therapy"), covariates=("site",), target_day=28)

@@ -92,9 +92,10 @@ def test_days_of_success(tmp_path):
         "abstinent_days", "--draws", 400, "--prior", "flat", "--json", tmp_path / "out.json",
     )  # fmt: skip
     rows = json.loads((tmp_path / "out.json").read_text())["results"]
-    from kaptrial.analyse.real import Options, analyse
+    from kaptrial.methods.from_file import analyse
+    from kaptrial.methods.options import Options
 
-    table = analyse(DATA / "abstinent_days.csv", "beta_binomial", Options(factors=("ketamine", "therapy")))
+    table = analyse(DATA / "abstinent_days.csv", "beta_binomial", Options(factors=("ketamine", "therapy"))).to_frame()
     for contrast in ("ketamine", "therapy", "ketamine:therapy"):
         ml = table[table["contrast"] == contrast].iloc[0]
         (row,) = [r for r in rows if r["contrast"] == contrast and r["measure"] == "log_odds_ratio"]

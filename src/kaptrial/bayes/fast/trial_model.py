@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kaptrial.analyse.prepared import covariate_columns, patient_endpoint
 from kaptrial.bayes.effects import EffectPrior, Role
 from kaptrial.bayes.fast.posterior import CoefficientPrior, Posterior, Scales, Terms, posterior
 from kaptrial.errors import ScenarioError
+from kaptrial.methods.prepared import covariate_columns, patient_endpoint
 from kaptrial.spec.contrast import factor_names
 from kaptrial.spec.scenario import Scenario
 from kaptrial.spec.trial import Estimand

@@ -9,17 +9,18 @@ from typing import get_args
 
 import numpy as np
 
-from kaptrial.analyse.prepared import covariate_columns, scores_under
-from kaptrial.analyse.real import Options
-from kaptrial.analyse.real.rows import contrasts, days_asked
-from kaptrial.analyse.real.scores import read, responses
-from kaptrial.analyse.real.shares import read as read_shares
 from kaptrial.bayes.effects import Role
 from kaptrial.bayes.interaction.binary import LOGISTIC_SD
 from kaptrial.bayes.interaction.data import Floats, Indices, InteractionData, check, pooled_sd
 from kaptrial.bayes.interaction.model import Likelihood
 from kaptrial.data_file import read_file, therapist_codes
 from kaptrial.errors import DataError, FieldError
+from kaptrial.methods.days import read as read_shares
+from kaptrial.methods.options import Options
+from kaptrial.methods.prepared import covariate_columns, scores_under
+from kaptrial.methods.responses import responses
+from kaptrial.methods.rows import contrasts, days_asked
+from kaptrial.methods.scores import read
 from kaptrial.simulate import simulate
 from kaptrial.spec.scenario import Scenario
 from kaptrial.trials import Trials

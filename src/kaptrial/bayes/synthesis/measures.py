@@ -6,8 +6,7 @@ from typing import Any
 
 from kaptrial.bayes.synthesis.arms import POPULATION
 from kaptrial.catalogue import Figure, Trial, scale, scale_names
-from kaptrial.errors import ABSENT, FieldError
-from kaptrial.spec.sourced import nearest
+from kaptrial.errors import ABSENT, FieldError, nearest
 
 _LATER = ("day", "response_day")
 _RELAPSE = ("days", "kept", "response_day or remission_day")

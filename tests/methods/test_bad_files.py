@@ -22,7 +22,7 @@ DAYS = "patient,arm,abstinent_days,days\n1,a,5,10\n2,b,9,10\n"
 @pytest.mark.parametrize(
     ("text", "options", "parts"),
     [
-        (LONG, ["--method", "manova"], ["--method = 'manova'", "must be one of ancova"]),
+        (LONG, ["--method", "manova"], ["--method = 'manova'", "must be one of abstinent_days, ancova"]),
         (LONG, ["--covariance", "us,ar2"], ["--covariance = 'ar2'", "must be one of us"]),
         (LONG, ["--imputation", "LOCF"], ["--imputation = 'LOCF'", "MAR, JR"]),
         (LONG, ["--df", "exact"], ["--df = 'exact'"]),

@@ -6,12 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kaptrial.analyse.real import METHODS, Options, analyse
 from kaptrial.errors import UserError
+from kaptrial.method_table import methods
+from kaptrial.methods.from_file import analyse
+from kaptrial.methods.options import Options
 
 BY_VISIT = (
     "ancova",
     "difference",
+    "fisher",
     "mmrm",
     "nested",
     "nested_mmrm",
@@ -20,6 +23,7 @@ BY_VISIT = (
     "firth",
     "single_arm",
 )
+METHODS = list(methods())
 PER_METHOD = 125
 
 
@@ -85,14 +89,14 @@ def periods(rng):
 def rows_or_refusal(path, method, options):
     """The table's rows, or the line that refuses the file."""
     try:
-        return analyse(path, method, options).to_dict("records")
+        return analyse(path, method, options).flat()
     except UserError as error:
         return str(error)
 
 
-@pytest.mark.parametrize("method", list(METHODS))
+@pytest.mark.parametrize("method", METHODS)
 def test_a_number_or_a_named_failure(tmp_path, method):
-    rng = np.random.default_rng(list(METHODS).index(method))
+    rng = np.random.default_rng(METHODS.index(method))
     path = tmp_path / "data.csv"
     analysed = 0
     for i in range(PER_METHOD):
@@ -104,15 +108,17 @@ def test_a_number_or_a_named_failure(tmp_path, method):
         if method == "single_arm":
             frame = frame[frame["arm"] == "a"]
         frame.to_csv(path, index=False)
-        options = Options(
-            factors=("ketamine", "therapy") if factorial else (),
-            covariates=("x",) if rng.random() < 0.4 and "x" in frame and method != "single_arm" else (),
-            df=rng.choice(["satterthwaite", "kenward-roger"]),
-            covariance=("us", "cs") if rng.random() < 0.5 else ("us",),
-            residual="by_arm" if rng.random() < 0.3 else "common",
-            crossed="ketamine" if factorial and rng.random() < 0.3 else None,
-            imputation=("JR", "LMCF"),
-        )
+        settings = {
+            "factors": ("ketamine", "therapy") if factorial else (),
+            "covariates": ("x",) if rng.random() < 0.4 and "x" in frame and method != "single_arm" else (),
+            "df": rng.choice(["satterthwaite", "kenward-roger"]),
+            "covariance": ("us", "cs") if rng.random() < 0.5 else ("us",),
+            "residual": "by_arm" if rng.random() < 0.3 else "common",
+            "crossed": "ketamine" if factorial and rng.random() < 0.3 else None,
+            "imputation": ("JR", "LMCF"),
+        }
+        used = methods()[method].options
+        options = Options(**{name: value for name, value in settings.items() if name in used})
         found = rows_or_refusal(path, method, options)
         if isinstance(found, str):
             assert "\n" not in found
@@ -140,7 +146,7 @@ def test_scores_that_are_all_the_same_have_no_tipping_point(tmp_path):
     pd.DataFrame(
         {"patient": range(12), "arm": list("ab") * 6, "baseline": np.arange(12.0), "day": 7, "score": 5.0}
     ).to_csv(path, index=False)
-    rows = analyse(path, "reference_based", Options(tipping_point=True, imputation=("MAR",))).to_dict("records")
+    rows = analyse(path, "reference_based", Options(tipping_point=True, imputation=("MAR",))).flat()
     assert [row["failure"] for row in rows] == ["no_residual_variance", "failed"]
     assert all(np.isnan(row["estimate"]) for row in rows)
 
@@ -151,7 +157,7 @@ def test_four_arms_are_not_a_factorial(tmp_path):
     pd.DataFrame(
         {"patient": range(40), "arm": list("abcd") * 10, "abstinent_days": rng.integers(5, 25, 40), "days": 30}
     ).to_csv(path, index=False)
-    rows = analyse(path, "abstinent_days").to_dict("records")
+    rows = analyse(path, "abstinent_days").flat()
     assert [row["contrast"] for row in rows if row["analysis"] == "percent_linear"] == ["b - a", "c - a", "d - a"]
 
 

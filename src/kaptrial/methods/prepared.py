@@ -8,7 +8,6 @@ import numpy as np
 
 from kaptrial.analysis import intercurrent
 from kaptrial.analysis.endpoints import Rule, endpoint, failures
-from kaptrial.analysis.survival import observed_at_visits
 from kaptrial.spec.scenario import Scenario
 from kaptrial.spec.trial import Estimand, Strategies
 from kaptrial.trials import Floats, Trials
@@ -56,6 +55,8 @@ def patient_endpoint(trials: Trials, scores: Floats, scenario: Scenario, estiman
 
 def relapse_times(trials: Trials, scores: Floats, scenario: Scenario, estimand: Estimand) -> tuple[Floats, np.ndarray]:
     """Days from the origin to failure and whether it was seen, (replicate, patient); NaN who is not at risk."""
+    from kaptrial.analysis.survival import observed_at_visits
+
     relapse = scenario.relapse
     assert relapse is not None  # the scenario was checked
     v = int(np.searchsorted(trials.days, estimand.day))

@@ -1,4 +1,4 @@
-"""Crossover trials, one row of the file a patient and period; and trials of one arm."""
+"""Crossover trials, one row of the file a patient and period."""
 
 from __future__ import annotations
 
@@ -6,18 +6,24 @@ from pathlib import Path
 
 import numpy as np
 
-from kaptrial.analyse.real.options import Options
-from kaptrial.analyse.real.rows import Row, fit_row, named, value_row
-from kaptrial.analyse.real.scores import responses
-from kaptrial.analysis import single_arm
-from kaptrial.analysis.crossover import carryover, crossover
 from kaptrial.data_file import read_file
 from kaptrial.errors import DataError, FieldError
-from kaptrial.trials import read_csv
+from kaptrial.method_table import method
+from kaptrial.methods.options import ALWAYS, COMPARED, Options
+from kaptrial.methods.rows import NAN, fit_row
+from kaptrial.results import Line, Question
 
 
-def crossover_rows(path: Path, options: Options) -> list[Row]:
+@method(
+    "crossover", summary="crossover, patients as their own controls",
+    options=(
+        *ALWAYS, *COMPARED, "patient", "period", "treatment", "sequence", "df", "first_period_only",
+    ),
+)  # fmt: skip
+def crossover_rows(path: Path, options: Options) -> list[Line]:
     """Treatments compared within patients, given periods; the test for carry-over on patients' totals."""
+    from kaptrial.analysis.crossover import carryover, crossover
+
     data = read_file(path)
     score = options.score or "score"
     data.need(options.patient, options.period, options.treatment, score)
@@ -41,20 +47,10 @@ def crossover_rows(path: Path, options: Options) -> list[Row]:
         if left == right:
             continue
         weights = [1.0 if t == left else -1.0 if t == right else 0.0 for t in treatments]
-        fit = crossover(
-            y, given, weights, first_period_only=options.first_period_only,
-            df=options.df or "kenward-roger",
-        )  # fmt: skip
-        rows.append(
-            fit_row(
-                options,
-                fit,
-                analysis="crossover",
-                contrast=f"{left} - {right}",
-                measure="difference",
-                n_observed=int(np.isfinite(y).any(axis=-1).sum()),
-            )
-        )
+        df = options.df or "kenward-roger"
+        fit = crossover(y, given, weights, first_period_only=options.first_period_only, df=df)
+        n = int(np.isfinite(y).any(axis=-1).sum())
+        rows.append(fit_row(options, fit, _about(f"{left} - {right}", "difference"), n))
     if len(sequences) == 2 and len(periods) == 2:
         label = [">".join(treatments[t] for t in each) for each in sequences]
         if data.has(options.sequence):
@@ -64,12 +60,12 @@ def crossover_rows(path: Path, options: Options) -> list[Row]:
         # The sequence whose name comes first in the alphabet stands on the left.
         first, second = sorted((0, 1), key=lambda k: label[k])
         fit = carryover(y, np.where(sequence == first, 1, 0)[None, :])
-        rows.append(
-            fit_row(
-                options, fit, analysis="crossover", contrast=f"{label[first]} - {label[second]}", measure="carryover"
-            )
-        )
+        rows.append(fit_row(options, fit, _about(f"{label[first]} - {label[second]}", "carryover")))
     return rows
+
+
+def _about(contrast: str, measure: str) -> Question:
+    return Question(analysis="crossover", contrast=contrast, measure=measure, endpoint="score", day=NAN)
 
 
 def _sequences(given: np.ndarray) -> tuple[list[tuple[int, ...]], np.ndarray]:
@@ -80,39 +76,3 @@ def _sequences(given: np.ndarray) -> tuple[list[tuple[int, ...]], np.ndarray]:
         fits = [k for k, order in enumerate(complete) if all(g in (-1, t) for g, t in zip(row, order, strict=True))]
         number[i] = fits[0] if fits else -1
     return complete, number
-
-
-def single_arm_rows(path: Path, options: Options) -> list[Row]:
-    """One arm: mean change from baseline with its t interval, and the share responding with its exact interval."""
-    from dataclasses import replace
-
-    trials = read_csv(
-        path, patient=options.patient, arm=options.arm, day=options.day, baseline=options.baseline or "baseline",
-        score=options.score or "score", one_arm=True,
-    )  # fmt: skip
-    rows = []
-    asked = trials.days if options.target_day is None else np.array([options.target_day])
-    for day in asked:
-        if day not in trials.days and day == day:
-            known = ", ".join(f"{d:g}" for d in trials.days)
-            raise FieldError("target_day", day, f"must be one of {known}")
-        v = 0 if day != day else int(np.searchsorted(trials.days, day))
-        change = trials.score[..., v] - trials.baseline
-        n = int(np.isfinite(change).sum())
-        fit = single_arm.mean_change(change)
-        rows.append(
-            fit_row(
-                options, fit, analysis="single_arm", contrast=trials.arms[0], measure="change", day=day, n_observed=n
-            )
-        )
-        y = responses(trials, replace(options), v)
-        share = single_arm.response(y)
-        lower, upper = share.interval(options.alpha)
-        row = value_row(share.estimate[0], analysis="single_arm", measure="response", contrast=trials.arms[0], day=day)
-        rows.append(
-            row | {
-                "lower": float(lower[0]), "upper": float(upper[0]), "n_observed": n,
-                "failure": named(int(share.failure[0])),
-            }
-        )  # fmt: skip
-    return rows

@@ -1,72 +1,57 @@
-"""The rows of a table of estimates."""
+"""The lines of a table of estimates, and what they are about."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-from kaptrial.analyse.real.options import Options
 from kaptrial.analysis.fit import Failure, Fit
 from kaptrial.errors import FieldError
+from kaptrial.method_table import methods
+from kaptrial.methods.options import Options
+from kaptrial.results import Line, Question
 from kaptrial.trials import Trials
 
-Row = dict[str, Any]
 NAN = float("nan")
 
 
 def fit_row(
-    options: Options,
-    fit: Fit,
-    *,
-    analysis: str,
-    contrast: str,
-    measure: str,
-    day: float = NAN,
-    n_observed: int | None = None,
-    **more: Any,
-) -> Row:
-    """The first replicate of a fit as a row; with a margin, its non-inferiority too."""
+    options: Options, fit: Fit, about: Question, n_observed: int | None = None, method: str | None = None, **more: Any
+) -> Line:
+    """The first replicate of a fit as a line; with a margin, its non-inferiority too.
+
+    `method`: the one that the analysis belongs to, where it is not called the same.
+    """
     lower, upper = fit.interval(options.alpha)
-    row: Row = {
-        "analysis": analysis, "contrast": contrast, "measure": measure, "day": float(day),
-        "estimate": float(fit.estimate[0]), "se": float(fit.se[0]), "df": float(fit.df[0]),
-        "statistic": float(fit.statistic[0]), "p": float(fit.p[0]), "lower": float(lower[0]), "upper": float(upper[0]),
-        "n_observed": n_observed, "failure": named(int(fit.failure[0])), **more,
+    side = methods()[method or about.analysis]
+    known = side.better != "outcome" or options.better is not None
+    estimate = float(fit.estimate[0])
+    numbers = about.flat() | {
+        "estimate": estimate, "se": float(fit.se[0]), "df": float(fit.df[0]), "statistic": float(fit.statistic[0]),
+        "p": float(fit.p[0]), "lower": float(lower[0]), "upper": float(upper[0]), "n_observed": n_observed,
+        "failure": named(int(fit.failure[0])),
+        "favours": _favours(estimate, side.favourable(options.better) == "higher") if known else None, **more,
     }  # fmt: skip
     if options.margin is not None:
         from kaptrial.analysis.margin import non_inferior
 
-        better = _better(options, analysis)
+        better = side.favourable(options.better)
         rejects, p = non_inferior(fit, options.margin, better=better, alpha_one_sided=options.alpha / 2)
-        row |= {"margin": options.margin, "p_non_inferior": float(p[0]), "non_inferior": bool(rejects[0])}
-    return row
+        numbers |= {"margin": options.margin, "p_non_inferior": float(p[0]), "non_inferior": bool(rejects[0])}
+    return Line(numbers=numbers)
 
 
-def _better(options: Options, analysis: str) -> Literal["lower", "higher"]:
-    """Which way an estimate is better: more responders always; days of success and times rise unless said otherwise."""
-    if analysis in ("response", "firth"):
-        return "higher"  # `better` is of the score by which they respond
-    rises = analysis in ("rmst", "quasibinomial_logit", "beta_binomial") or analysis.startswith("percent_linear")
-    return options.better or ("higher" if rises else "lower")
+def _favours(estimate: float, higher: bool) -> str | None:
+    """The side of the contrast that an estimate favours; neither where it is 0 or missing."""
+    return None if not abs(estimate) > 0 else "a" if (estimate > 0) == higher else "b"
 
 
-def value_row(
-    value: Any,
-    *,
-    analysis: str,
-    measure: str,
-    contrast: str | None = None,
-    day: float = NAN,
-    se: float = NAN,
-    failure: int = Failure.NONE,
-) -> Row:
+def value_row(value: Any, about: Question, *, failure: int | str = Failure.NONE, **more: Any) -> Line:
     """A number that tests nothing: a variance component, a median, a likelihood; `failure` of the fit it is from."""
-    return {
-        "analysis": analysis, "contrast": contrast, "measure": measure, "day": float(day),
-        "estimate": float(value), "se": float(se), "df": NAN, "statistic": NAN, "p": NAN, "lower": NAN, "upper": NAN,
-        "n_observed": None, "failure": named(failure),
-    }  # fmt: skip
+    empty = dict.fromkeys(("se", "df", "statistic", "p", "lower", "upper"), NAN)
+    why = failure if isinstance(failure, str) else named(failure)
+    return Line(numbers=about.flat() | {"estimate": float(value), **empty, "n_observed": None, "failure": why} | more)
 
 
 def named(failure: int) -> str:

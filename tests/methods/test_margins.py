@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from kaptrial.analyse.real import Options, analyse
+from kaptrial.methods.from_file import analyse
+from kaptrial.methods.options import Options
 
 ARM = np.repeat(["good", "poor"], 60)
 PATIENT = np.arange(120)
@@ -52,7 +53,7 @@ def test_the_better_arm_is_not_inferior_and_the_other_is_not_shown_to_be(tmp_pat
             margin=0.02, reference=reference, event="relapse" if method in ("cox", "rmst") else None,
             **({"better": better, "best": 60.0} if better else {}),
         )  # fmt: skip
-        table = analyse(path, method, options)
+        table = analyse(path, method, options).to_frame()
         verdicts = table["non_inferior"].dropna() if "non_inferior" in table else pd.Series()
         assert len(verdicts) > 0
         assert set(verdicts) == {expected}, table[["analysis", "measure", "estimate", "non_inferior"]]
@@ -62,5 +63,5 @@ def test_what_is_better_can_be_said(tmp_path):
     """Days of drinking in place of days of success."""
     path = tmp_path / "data.csv"
     days().to_csv(path, index=False)
-    table = analyse(path, "beta_binomial", Options(margin=0.02, reference="good", better="lower"))
+    table = analyse(path, "beta_binomial", Options(margin=0.02, reference="good", better="lower")).to_frame()
     assert set(table["non_inferior"].dropna()) == {True}

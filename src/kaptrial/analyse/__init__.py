@@ -1,1 +1,0 @@
-"""Trials and a plan to estimates: the same estimators on simulated and real data."""

@@ -1,0 +1,76 @@
+"""A data file and a method to a table of estimates, by the estimators that `power` uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from kaptrial.method_table import Method, method_name, methods
+from kaptrial.methods.options import Options
+from kaptrial.methods.rows import contrasts_of, days_asked, fit_row, visit_of
+from kaptrial.results import Line, Question, Results, provenance
+from kaptrial.trials import Floats, Indices
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileQuestion:
+    """What a method is asked of one visit of a file: as `simulated.Question`, as far as a file has it."""
+
+    y: Floats
+    arm: Indices
+    covariates: Floats
+    therapist: Indices | None
+    weights: list[float]
+
+
+def analyse(
+    path: Path, method: str = "ancova", options: Options | None = None, given: Iterable[str] | None = None
+) -> Results[Line]:
+    """One row an estimate: analysis, contrast, measure, day, estimate, se, df, statistic, p, lower, upper, n_observed,
+    failure, and what else the method has to say. Numbers that test nothing (variances, medians) have rows of their own.
+
+    Parameters
+    ----------
+    path : Path
+        A CSV file.
+    method : str
+        A name of the table of methods.
+    options : Options, optional
+    given : names, optional
+        Options that the user has given; those that are not as usual unless said.
+
+    Raises
+    ------
+    FieldError
+        For an unknown method, or an option that cannot be used.
+    DataError
+        For what the file cannot give.
+    """
+    options = options or Options()
+    row = methods()[method_name(method)]
+    row.refuse(options.changed() if given is None else given)
+    found = _rows(row, path, options) if row.rows is None else row.rows(path, options)
+    return Results(kind="analyse", rows=found, provenance=provenance(data=path.name, method=row.name))
+
+
+def _rows(row: Method, path: Path, options: Options) -> list[Line]:
+    """The method's estimate of every contrast at each day."""
+    from kaptrial.methods.scores import all_columns, read
+
+    assert row.estimate is not None  # a method without one has rows of its own
+    trials = read(path, options, baseline="baseline" in row.options)
+    found = []
+    for day in days_asked(trials.days, options):
+        y = trials.score[..., visit_of(trials.days, day)]
+        for contrast, weights in contrasts_of(trials, options):
+            asked = FileQuestion(
+                y=y, arm=trials.arm, covariates=all_columns(trials), therapist=trials.therapist, weights=weights
+            )
+            about = Question(
+                analysis=row.name, contrast=contrast, measure=row.measure, endpoint=row.endpoints[0], day=day
+            )
+            found.append(fit_row(options, row.estimate(asked), about, int(np.isfinite(y).sum())))
+    return found

@@ -1,0 +1,176 @@
+"""Analyses of response and remission: logistic regression, Firth's, Fisher's exact test; and trials of one arm."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from scipy.special import ndtri
+
+from kaptrial.analysis.fit import Fit
+from kaptrial.errors import ABSENT, FieldError
+from kaptrial.method_table import BINARY, method
+from kaptrial.methods.options import VISITS, Options
+from kaptrial.methods.rows import contrasts_of, days_asked, fit_row, named, value_row, visit_of
+from kaptrial.methods.scores import ADJUSTED, UNADJUSTED, all_columns, read
+from kaptrial.methods.simulated import SimulatedQuestion
+from kaptrial.results import Line, Question, Value
+from kaptrial.trials import Floats, Trials, read_csv
+
+RULE = ("best", "response_fraction")
+
+
+def responses(trials: Trials, options: Options, visit: int) -> Floats:
+    """1 for response, 0 for none, NaN unobserved; a score that is only ever 0 or 1 is the response itself."""
+    y = trials.score[..., visit]
+    if np.isin(trials.score[np.isfinite(trials.score)], (0, 1)).all():
+        return y
+    if not np.isfinite(trials.baseline).any():
+        raise FieldError("baseline", ABSENT, "response needs a baseline, or scores that are 0 or 1")
+    gained = (trials.baseline - y) if options.better_score == "lower" else (y - trials.baseline)
+    room = np.abs(trials.baseline - options.best)
+    return np.where(
+        np.isnan(y) | np.isnan(trials.baseline), np.nan, (gained >= options.response_fraction * room) & (room > 0)
+    )
+
+
+def _logistic_rows(path: Path, options: Options, *, firth: bool = False) -> list[Line]:
+    """Logistic regression: odds ratio and standardised risk difference; Fisher's exact test for two arms."""
+    from kaptrial.analysis import binary
+
+    trials = read(path, options)
+    columns = all_columns(trials)
+    rows = []
+    for day in days_asked(trials.days, options):
+        y = responses(trials, options, visit_of(trials.days, day))
+        n = int(np.isfinite(y).sum())
+        for contrast, weights in contrasts_of(trials, options):
+            found = binary.logistic(y, trials.arm, columns, weights, firth=firth)
+            for fit, measure in (
+                (found.log_odds_ratio, "log_odds_ratio"),
+                (found.risk_difference, "risk_difference"),
+                (found.risk_difference_random, "risk_difference_random_covariates"),
+            ):
+                about = Question(
+                    analysis="firth" if firth else "response", contrast=contrast, measure=measure, endpoint="response",
+                    day=day,
+                )  # fmt: skip
+                rows.append(fit_row(options, fit, about, n))
+            if sum(weight != 0 for weight in weights) == 2:
+                rows.append(
+                    _fisher_row(y, trials, replace(about, analysis="fisher", measure="risk_difference"), weights)
+                )
+    return rows
+
+
+def response_rows(path: Path, options: Options) -> list[Line]:
+    """Logistic regression by maximum likelihood."""
+    return _logistic_rows(path, options)
+
+
+def firth_rows(path: Path, options: Options) -> list[Line]:
+    """As `response_rows`, by Firth's penalised likelihood."""
+    return _logistic_rows(path, options, firth=True)
+
+
+def fisher_rows(path: Path, options: Options) -> list[Line]:
+    """Fisher's exact test of every two arms."""
+    trials = read(path, options)
+    return [
+        _fisher_row(
+            responses(trials, options, visit_of(trials.days, day)), trials,
+            Question(analysis="fisher", contrast=contrast, measure="risk_difference", endpoint="response", day=day),
+            weights,
+        )
+        for day in days_asked(trials.days, options)
+        for contrast, weights in contrasts_of(trials, options)
+        if sum(weight != 0 for weight in weights) == 2
+    ]  # fmt: skip
+
+
+def _fisher_row(y: Floats, trials: Trials, about: Question, weights: list[float]) -> Line:
+    from kaptrial.analysis.binary import fisher
+
+    exact = fisher(y, trials.arm, weights)
+    row = value_row(exact.risk_difference[0], about, failure=int(exact.failure[0]))
+    return Line(numbers={**row.numbers, "p": float(exact.p[0]), "n_observed": int(np.isfinite(y).sum())})
+
+
+@method(
+    "response", summary="logistic regression, standardised risk difference", endpoints=BINARY, better="higher",
+    rows=response_rows, options=(*ADJUSTED, *RULE),
+)  # fmt: skip
+def _response(q: SimulatedQuestion) -> Fit:
+    from kaptrial.analysis.binary import logistic
+
+    return logistic(q.y, q.arm, q.covariates, q.weights).risk_difference
+
+
+@method(
+    "firth", summary="logistic regression with Firth's penalty", endpoints=BINARY, better="higher",
+    measure="log_odds_ratio", rows=firth_rows, options=(*ADJUSTED, *RULE),
+)  # fmt: skip
+def _firth(q: SimulatedQuestion) -> Fit:
+    from kaptrial.analysis.binary import logistic
+
+    return logistic(q.y, q.arm, q.covariates, q.weights, firth=True).log_odds_ratio
+
+
+@method(
+    "fisher", summary="Fisher's exact test", endpoints=BINARY, arms="two", better="higher", test_only=True,
+    rows=fisher_rows, options=(*(name for name in UNADJUSTED if name not in ("margin", "alpha")), "baseline", *RULE),
+)  # fmt: skip
+def _fisher(q: SimulatedQuestion) -> Fit:
+    """The exact test as a fit: the risk difference with the standard error that gives a normal test the exact p."""
+    from kaptrial.analysis.binary import fisher
+
+    exact = fisher(q.y, q.arm, q.weights)
+    z = np.abs(ndtri(np.clip(exact.p / 2, 1e-300, 0.4999999)))
+    se = np.where(exact.risk_difference == 0, 1.0, np.abs(exact.risk_difference) / z)
+    return Fit(estimate=exact.risk_difference, se=se, df=np.full(len(z), np.inf), failure=exact.failure)
+
+
+# --- one arm ----------------------------------------------------------------------------------------------------------
+
+
+def single_arm_rows(path: Path, options: Options) -> list[Line]:
+    """One arm: mean change from baseline with its t interval, and the share responding with its exact interval."""
+    from kaptrial.analysis import single_arm
+
+    trials = read_csv(
+        path, patient=options.patient, arm=options.arm, day=options.day, baseline=options.baseline or "baseline",
+        score=options.score or "score", one_arm=True,
+    )  # fmt: skip
+    rows = []
+    for day in days_asked(trials.days, options):
+        v = visit_of(trials.days, day)
+        change = trials.score[..., v] - trials.baseline
+        n = int(np.isfinite(change).sum())
+        about = Question(
+            analysis="single_arm", contrast=trials.arms[0], measure="change", endpoint="change", day=day
+        )  # fmt: skip
+        rows.append(fit_row(options, single_arm.mean_change(change), about, n))
+        share = single_arm.response(responses(trials, options, v))
+        lower, upper = share.interval(options.alpha)
+        failure = int(share.failure[0])
+        row = value_row(share.estimate[0], replace(about, measure="response", endpoint="response"), failure=failure)
+        ends: dict[str, Value] = {
+            "lower": float(lower[0]),
+            "upper": float(upper[0]),
+            "failure": named(int(share.failure[0])),
+        }
+        rows.append(Line(numbers={**row.numbers, **ends, "n_observed": n}))
+    return rows
+
+
+@method(
+    "single_arm", summary="mean change, or share of responders, of one arm", endpoints=("change", *BINARY),
+    arms="one", exact=BINARY, rows=single_arm_rows,
+    options=("alpha", "score", "arm", "baseline", "better", *VISITS, *RULE),
+)  # fmt: skip
+def _single_arm(q: SimulatedQuestion) -> Fit:
+    from kaptrial.analysis import single_arm
+
+    one = single_arm.response if q.estimand.endpoint in BINARY else single_arm.mean_change
+    return one(q.y, q.estimand.benchmark)

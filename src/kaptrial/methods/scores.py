@@ -1,0 +1,324 @@
+"""Analyses of scores by visit: ANCOVA, difference, MMRM, partially nested models, imputation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from kaptrial.analysis.fit import Fit
+from kaptrial.errors import DataError, FieldError
+from kaptrial.method_table import BINARY, DAYS, SCORES, method
+from kaptrial.methods.options import ALWAYS, ARMS, COMPARED, COVARIATES, VISITS, Options
+from kaptrial.methods.prepared import covariate_columns
+from kaptrial.methods.rows import NAN, contrasts_of, days_asked, fit_row, named, value_row, visit_of
+from kaptrial.methods.simulated import AnyQuestion, SimulatedQuestion, visit_weights
+from kaptrial.results import Line, Question
+from kaptrial.trials import Floats, Trials, read_csv
+
+ONE_DAY = (*SCORES, *BINARY, DAYS)
+UNADJUSTED = (*ALWAYS, *COMPARED, *ARMS, *VISITS)
+ADJUSTED = (*UNADJUSTED, *COVARIATES)
+
+
+def read(path: Path, options: Options, *, baseline: bool = True, score: str = "score") -> Trials:
+    """The file as a data set; with the baseline column unless the user has said that there is none."""
+    column = ("baseline" if options.baseline is None else options.baseline) if baseline else options.baseline
+    return read_csv(
+        path, patient=options.patient, arm=options.arm, day=options.day, baseline=column or None,
+        score=options.score or score, factors=options.factors, covariates=options.covariates,
+        categories=options.categories, therapist=options.therapist,
+    )  # fmt: skip
+
+
+def main_columns(trials: Trials) -> Floats:
+    """The covariates besides the baseline."""
+    return covariate_columns(trials, list(trials.covariates))
+
+
+def baseline_column(trials: Trials) -> Floats:
+    """The baseline as a column, or no column where the file has none."""
+    return covariate_columns(trials, ["baseline"] if np.isfinite(trials.baseline).any() else [])
+
+
+def all_columns(trials: Trials) -> Floats:
+    """Baseline and covariates."""
+    return np.concatenate([baseline_column(trials), main_columns(trials)], axis=-1)
+
+
+def _n_observed(scores: Floats) -> int:
+    return int(np.isfinite(scores).sum())
+
+
+@method("ancova", summary="ANCOVA of one visit, complete cases", endpoints=ONE_DAY, options=ADJUSTED)
+def _ancova(q: AnyQuestion) -> Fit:
+    from kaptrial.analysis.ancova import ancova
+
+    return ancova(q.y, q.arm, q.covariates, q.weights)
+
+
+@method("difference", summary="difference of the means of one visit, unadjusted", endpoints=ONE_DAY, options=UNADJUSTED)
+def _difference(q: AnyQuestion) -> Fit:
+    from kaptrial.analysis.ancova import ancova
+
+    return ancova(q.y, q.arm, q.covariates[..., :0], q.weights)
+
+
+# --- all visits -------------------------------------------------------------------------------------------------------
+
+
+def mmrm_rows(path: Path, options: Options) -> list[Line]:
+    """MMRM: contrasts at each day, averaged over the days, and of the area under the curve; covariance, likelihood."""
+    from kaptrial.analysis.mmrm import mmrm
+
+    trials = read(path, options)
+    crossed, y, days = baseline_column(trials), trials.score, trials.days
+    if options.constrained_baseline:
+        if crossed.shape[-1] == 0:
+            raise FieldError("constrained_baseline", True, "needs `baseline`, the first of the scores")
+        crossed, y = crossed[..., :0], np.concatenate([trials.baseline[..., None], y], axis=-1)
+    lead = y.shape[-1] - len(days)
+    weights = dict(contrasts_of(trials, options))
+    asked = _mmrm_asked(days, list(weights), options)
+    fit = mmrm(
+        y, trials.arm, crossed, main_columns(trials),
+        [weights[str(q.contrast)] for q, _ in asked], [np.append(np.zeros(lead), over) for _, over in asked],
+        structures=options.covariance, df=options.df or "satterthwaite",
+        constrained_baseline=options.constrained_baseline, components=True,
+    )  # fmt: skip
+    used = options.covariance[int(fit.structure[0])]
+    rows = []
+    for k, (about, _) in enumerate(asked):
+        day = NAN if about.day is None else about.day
+        seen = trials.score[..., visit_of(days, day)] if day == day else trials.score.max(axis=-1)
+        rows.append(fit_row(options, fit.contrast(k), about, _n_observed(seen), covariance=used))
+    if named(int(fit.failure[0])):
+        return rows
+    labels = [f"{day:g}" for day in ([0.0] * lead + list(days))]
+    return rows + _covariance_rows(fit.loglik[0], fit.covariance[0], labels)
+
+
+def _mmrm_asked(days: Floats, contrasts: list[str], options: Options) -> list[tuple[Question, Floats]]:
+    """What an MMRM is asked, each with its weights over the visits."""
+
+    def about(measure: str, contrast: str, day: float, endpoint: str) -> Question:
+        return Question(analysis="mmrm", contrast=contrast, measure=measure, day=day, endpoint=endpoint)
+
+    asked = [
+        (about("difference", contrast, day, "score"), (days == day).astype(float) if day == day else np.ones(1))
+        for day in days_asked(days, options)
+        for contrast in contrasts
+    ]
+    if options.target_day is None and len(days) > 1:
+        for name, measure in (("mean_score", "mean_difference"), ("auc", "auc_difference")):
+            if name == "auc" and days[0] <= 0:
+                continue  # the area is counted from day 0, where arms do not differ yet
+            over = visit_weights(name, days, float(days[-1]))
+            asked += [(about(measure, contrast, NAN, name), over) for contrast in contrasts]
+    return asked
+
+
+def _covariance_rows(loglik: float, covariance: Floats, labels: list[str]) -> list[Line]:
+    rows = [value_row(loglik, Question(analysis="mmrm", contrast=None, measure="reml_loglik", day=NAN))]
+    for j, one in enumerate(labels):
+        for k, other in enumerate(labels[: j + 1]):
+            about = Question(analysis="mmrm", contrast=f"{other},{one}", measure="covariance", day=NAN)
+            rows.append(value_row(covariance[j, k], about))
+    return rows
+
+
+@method(
+    "mmrm", summary="mixed model of all visits, scores missing at random", endpoints=SCORES, rows=mmrm_rows,
+    options=(*ADJUSTED, "covariance", "df", "constrained_baseline"),
+)  # fmt: skip
+def _mmrm(q: SimulatedQuestion) -> Fit:
+    from kaptrial.analysis.mmrm import mmrm
+
+    y, days = q.scores()
+    plan, by_visit = q.scenario.analysis, q.split_covariates()
+    if plan.constrained_baseline:
+        y, days = np.concatenate([q.trials.baseline[..., None], y], axis=-1), np.append(-1.0, days)
+        by_visit = (by_visit[0][..., :0], by_visit[1])
+    weights = visit_weights(q.estimand.endpoint, days, q.estimand.day)
+    if plan.constrained_baseline:
+        weights = np.append(0.0, visit_weights(q.estimand.endpoint, days[1:], q.estimand.day))
+    fit = mmrm(
+        y, q.arm, *by_visit, [q.weights], [weights],
+        structures=plan.covariance, df=plan.df, constrained_baseline=plan.constrained_baseline,
+    )  # fmt: skip
+    return fit.contrast(0)
+
+
+# --- therapists -------------------------------------------------------------------------------------------------------
+
+
+def nested_rows(path: Path, options: Options) -> list[Line]:
+    """Partially nested model at each day, its variances, and what ignoring the therapists would have given."""
+    from kaptrial.analysis.ancova import ancova
+    from kaptrial.analysis.nested import nested
+
+    trials = _with_therapists(path, options)
+    assert trials.therapist is not None
+    columns = all_columns(trials)
+    rows = []
+    for day in days_asked(trials.days, options):
+        y = trials.score[..., visit_of(trials.days, day)]
+        for contrast, weights in contrasts_of(trials, options):
+            found = nested(
+                y, trials.arm, trials.therapist, columns, weights, df=options.df or "satterthwaite",
+                residual=options.residual, crossed=_crossed(trials, options),
+            )  # fmt: skip
+            naive = ancova(y, trials.arm, columns, weights)
+            about = Question(analysis="nested", contrast=contrast, measure="difference", endpoint="score", day=day)
+            rows.append(fit_row(options, found.fit, about, _n_observed(y)))
+            ignoring = replace(about, analysis="ignoring_therapists")
+            rows.append(fit_row(options, naive, ignoring, _n_observed(y), method="nested"))
+            failure = int(found.fit.failure[0])
+            ratio = (found.fit.se[0] / naive.se[0]) ** 2
+            rows += _value_rows([("design_effect", contrast, ratio)], "nested", day, failure or int(naive.failure[0]))
+        values: list[Value] = [("therapist_sd", None, found.therapist_sd[0])]
+        if found.crossed_sd is not None:
+            values.append(("crossed_sd", None, found.crossed_sd[0]))
+        values += [("residual_sd", name, found.residual_sd[0, a]) for a, name in enumerate(trials.arms)]
+        rows += _value_rows([*values, ("reml_loglik", None, found.reml_loglik[0])], "nested", day, failure)
+    return rows
+
+
+# A measure, what it is of, and its value.
+Value = tuple[str, str | None, float]
+
+
+def _value_rows(values: list[Value], analysis: str, day: float, failure: int) -> list[Line]:
+    return [
+        value_row(value, Question(analysis=analysis, contrast=contrast, measure=measure, day=day), failure=failure)
+        for measure, contrast, value in values
+    ]
+
+
+def _with_therapists(path: Path, options: Options) -> Trials:
+    trials = read(path, replace(options, therapist=options.therapist or "therapist"))
+    assert trials.therapist is not None
+    if (trials.therapist < 0).all():
+        raise DataError(f"{path}: column `{options.therapist or 'therapist'}` is empty: must name a therapist")
+    return trials
+
+
+def _crossed(trials: Trials, options: Options) -> list[int] | None:
+    """The level of the factor that is crossed with therapists, for each arm."""
+    if options.crossed is None:
+        return None
+    if options.crossed not in trials.factors:
+        known = ", ".join(trials.factors) or "none given"
+        raise FieldError("crossed", options.crossed, f"must be one of the factors: {known}")
+    f = trials.factors.index(options.crossed)
+    return [level[f] for level in trials.levels]
+
+
+@method(
+    "nested", summary="one visit, with therapists in the therapy arms (partially nested)", endpoints=ONE_DAY,
+    needs_therapists=True, rows=nested_rows, options=(*ADJUSTED, "therapist", "df", "residual", "crossed"),
+)  # fmt: skip
+def _nested(q: SimulatedQuestion) -> Fit:
+    from kaptrial.analysis.nested import nested
+
+    assert q.trials.therapist is not None  # the scenario was checked
+    plan = q.scenario.analysis
+    return nested(q.y, q.arm, q.trials.therapist, q.covariates, q.weights, df=plan.df, residual=plan.residual).fit
+
+
+def nested_mmrm_rows(path: Path, options: Options) -> list[Line]:
+    """MMRM with a therapist intercept (and slope) in the therapy arms, at each day."""
+    from kaptrial.analysis.nested_longitudinal import nested_longitudinal
+
+    trials = _with_therapists(path, options)
+    assert trials.therapist is not None
+    rows = []
+    for day in days_asked(trials.days, options):
+        v = visit_of(trials.days, day)
+        for contrast, weights in contrasts_of(trials, options):
+            found = nested_longitudinal(
+                trials.score, trials.arm, trials.therapist, baseline_column(trials), main_columns(trials), weights, v
+            )
+            about = Question(analysis="nested_mmrm", contrast=contrast, measure="difference", endpoint="score", day=day)
+            rows.append(fit_row(options, found.fit, about, _n_observed(trials.score[..., v])))
+    values: list[Value] = [("therapist_sd", None, found.therapist_sd[0]), ("reml_loglik", None, found.reml_loglik[0])]
+    return rows + _value_rows(values, "nested_mmrm", NAN, int(found.fit.failure[0]))
+
+
+@method(
+    "nested_mmrm", summary="mixed model of all visits with therapists in the therapy arms",
+    endpoints=("score", "change"), needs_therapists=True, rows=nested_mmrm_rows, options=(*ADJUSTED, "therapist"),
+)  # fmt: skip
+def _nested_mmrm(q: SimulatedQuestion) -> Fit:
+    from kaptrial.analysis.nested_longitudinal import nested_longitudinal
+
+    assert q.trials.therapist is not None  # the scenario was checked
+    y, days = q.scores()
+    visit = int(np.searchsorted(days, q.estimand.day))
+    return nested_longitudinal(y, q.arm, q.trials.therapist, *q.split_covariates(), q.weights, visit).fit
+
+
+# --- scores after dropout ---------------------------------------------------------------------------------------------
+
+
+def reference_based_rows(path: Path, options: Options) -> list[Line]:
+    """Scores after dropout imputed by one strategy or several; a tipping point if asked."""
+    from kaptrial.analysis.imputation import reference_based
+
+    trials = read(path, options)
+    day = float(trials.days[-1]) if options.target_day is None else days_asked(trials.days, options)[0]
+    visit = visit_of(trials.days, day)
+    rows = []
+    for contrast, weights in contrasts_of(trials, options):
+        reference = next(a for a, weight in enumerate(weights) if weight < 0)
+        about = Question(analysis="reference_based", contrast=contrast, measure="difference", endpoint="score", day=day)
+        for strategy in options.imputation:
+            fit = reference_based(
+                trials.score, trials.arm, baseline_column(trials), main_columns(trials), weights, visit,
+                strategy=strategy, reference=reference, delta=options.delta,
+                structures=options.covariance, inference=options.inference,
+                n_imputations=options.imputations, rng=np.random.default_rng(options.seed),
+            )  # fmt: skip
+            n = _n_observed(trials.score[..., visit])
+            rows.append(fit_row(options, fit, about, n, imputation=strategy))
+            if options.tipping_point:
+                one = replace(options, imputation=(strategy,))
+                rows.append(_tipping_point(trials, one, weights, visit, replace(about, measure="tipping_point")))
+    return rows
+
+
+def _tipping_point(trials: Trials, options: Options, weights: list[float], visit: int, about: Question) -> Line:
+    """The delta at which significance is lost under the one strategy of `options`."""
+    from kaptrial.analysis.imputation import Tipping, tipping_point
+
+    seen = trials.score[np.isfinite(trials.score)]
+    # Scores that are all the same have no range to look in, and no significance to lose.
+    limit = float(np.ptp(seen)) if len(seen) and np.ptp(seen) > 0 else 1.0
+    tip = tipping_point(
+        trials.score, trials.arm, baseline_column(trials), main_columns(trials), weights, visit,
+        strategy=options.imputation[0], reference=next(a for a, weight in enumerate(weights) if weight < 0),
+        better=options.better_score, limit=limit, alpha=options.alpha, structures=options.covariance,
+    )  # fmt: skip
+    outcome = Tipping(tip.outcome[0])
+    failure = "" if outcome == Tipping.FOUND else outcome.name.lower()
+    return value_row(tip.delta[0], about, failure=failure, imputation=options.imputation[0])
+
+
+@method(
+    "reference_based", summary="scores after dropout imputed from the reference arm", endpoints=("score", "change"),
+    variants="imputation", rows=reference_based_rows,
+    options=(
+        *ADJUSTED, "covariance", "imputation", "inference", "imputations", "delta", "tipping_point", "seed",
+    ),
+)  # fmt: skip
+def _reference_based(q: SimulatedQuestion) -> Fit:
+    from kaptrial.analysis.imputation import reference_based
+
+    y, days = q.scores()
+    visit = int(np.searchsorted(days, q.estimand.day))
+    reference = q.scenario.contrast(q.estimand).right[-1]
+    return reference_based(
+        y, q.arm, *q.split_covariates(), q.weights, visit,
+        strategy=q.option, reference=reference, structures=q.scenario.analysis.covariance,  # type: ignore[arg-type]
+    )  # fmt: skip

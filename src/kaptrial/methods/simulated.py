@@ -1,0 +1,124 @@
+"""The scenario's analyses of simulated trials: one fit of an estimand in every replicate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kaptrial.analysis.fit import Fit
+from kaptrial.method_table import methods
+from kaptrial.methods.prepared import covariate_columns, patient_endpoint, relapse_times, scores_under
+from kaptrial.spec.scenario import Scenario
+from kaptrial.spec.trial import Estimand
+from kaptrial.trials import Floats, Indices, Trials
+
+# The covariates whose effect may differ from visit to visit; the others have one slope.
+BY_VISIT = ("baseline", "randomisation_score")
+
+
+class AnyQuestion(Protocol):
+    """What a method can count on, of simulated trials and of a file: arrays (replicate, patient)."""
+
+    @property
+    def y(self) -> Floats:
+        """The outcome of each patient."""
+
+    @property
+    def arm(self) -> Indices:
+        """The arm of each patient."""
+
+    @property
+    def covariates(self) -> Floats:
+        """All covariates, (replicate, patient, column)."""
+
+    @property
+    def therapist(self) -> Indices | None:
+        """The therapist of each patient, −1 for none; None where there are none."""
+
+    @property
+    def weights(self) -> Sequence[float]:
+        """The contrast, as weights of the arms."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimulatedQuestion:
+    """What an analysis of a block of trials is asked."""
+
+    trials: Trials
+    scenario: Scenario
+    estimand: Estimand
+    option: str = ""
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """The contrast, as weights of the arms."""
+        return self.scenario.contrast(self.estimand).weights
+
+    @property
+    def arm(self) -> Indices:
+        """The arm of each patient."""
+        return self.trials.arm
+
+    @property
+    def therapist(self) -> Indices | None:
+        """The therapist of each patient, −1 for none."""
+        return self.trials.therapist
+
+    @property
+    def y(self) -> Floats:
+        """The endpoint of each patient."""
+        return patient_endpoint(self.trials, self.trials.score, self.scenario, self.estimand)
+
+    @property
+    def covariates(self) -> Floats:
+        """All covariates."""
+        return covariate_columns(self.trials, self.scenario.analysis.covariates)
+
+    def split_covariates(self) -> tuple[Floats, Floats]:
+        """Covariates with a slope at each visit, and with one slope."""
+        names = self.scenario.analysis.covariates
+        return (
+            covariate_columns(self.trials, [name for name in names if name in BY_VISIT]),
+            covariate_columns(self.trials, [name for name in names if name not in BY_VISIT]),
+        )
+
+    def scores(self) -> tuple[Floats, Floats]:
+        """Scores after randomisation under the strategies, as changes if the endpoint is one, and their days."""
+        later = self.trials.days > self.scenario.randomisation.day
+        under = scores_under(self.trials, self.trials.score, self.estimand.strategies, self.scenario.scale.worst)
+        y = under[..., later]
+        return (y - self.trials.baseline[..., None] if self.estimand.endpoint == "change" else y), self.trials.days[
+            later
+        ]
+
+    def times(self) -> tuple[Floats, NDArray[np.bool_]]:
+        """Days from the origin to failure, and whether it was seen."""
+        return relapse_times(self.trials, self.trials.score, self.scenario, self.estimand)
+
+
+def estimate(trials: Trials, scenario: Scenario, estimand: Estimand, analysis: str) -> Fit:
+    """One of `scenario.analyses(estimand)` in every replicate."""
+    name, _, option = analysis.partition(" ")
+    answer = methods()[name].estimate
+    assert answer is not None  # the scenario was checked
+    return answer(SimulatedQuestion(trials=trials, scenario=scenario, estimand=estimand, option=option))
+
+
+def visit_weights(endpoint_name: str, days: Floats, day: float) -> Floats:
+    """The endpoint as a weighted sum of the scores at `days`: what an MMRM contrast averages over visits.
+
+    auc: the trapezoid rule from day 0, where arms do not differ, divided by its length.
+    """
+    at = (days == day).astype(float)
+    if endpoint_name == "mean_score":
+        upto = (days <= day).astype(float)
+        return upto / upto.sum()
+    if endpoint_name == "auc":
+        knots = np.concatenate([[0.0], days[days <= day]])
+        spans = np.diff(knots)
+        at[days <= day] = (spans + np.append(spans[1:], 0.0)) / 2 / day
+    return at
