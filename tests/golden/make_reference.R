@@ -1,5 +1,5 @@
 # What established R packages say of the data sets in ../data and real. Usage: Rscript make_reference.R [OUT.json]
-# Writes ../data/reference.json unless told otherwise. Without mmrm or rbmi their sections are left out.
+# Writes ../data/reference.json unless told otherwise. Without mmrm or rbmi their sections are left out of OUT.json.
 there <- function(package) suppressMessages(requireNamespace(package, quietly = TRUE))
 suppressMessages({
   if (there("mmrm")) library(mmrm)
@@ -11,7 +11,10 @@ suppressMessages({
 })
 here <- dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)))
 out <- commandArgs(trailingOnly = TRUE)[1]
-if (is.na(out)) out <- file.path(here, "..", "data", "reference.json")
+if (is.na(out)) {
+  if (!there("mmrm") || !there("rbmi")) stop("without mmrm or rbmi the stored answers would lose theirs: name OUT.json")
+  out <- file.path(here, "..", "data", "reference.json")
+}
 rd <- function(f) read.csv(file.path(here, "..", "data", f), na.strings = "", stringsAsFactors = TRUE)
 row <- function(e, se, df, t, p) {
   list(estimate = unname(e), se = unname(se), df = unname(df), t = unname(t), p = unname(p))
