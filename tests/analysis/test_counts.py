@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.optimize import minimize
@@ -10,6 +13,8 @@ from scipy.stats import nbinom
 from kaptrial.analysis.counts import negative_binomial
 from kaptrial.analysis.fit import Failure
 from tests.analysis.nasty import designs, is_estimate_or_failure
+
+R = json.loads((Path(__file__).parents[1] / "data" / "reference.json").read_text())
 
 
 def random_trials(rng, n_arms, p, n=60, a=0.6):
@@ -69,17 +74,12 @@ def test_both_scores_vanish_at_the_estimate():
 
 
 def test_golden_glm_nb_of_r():
-    """MASS::glm.nb(k ~ arm + x + offset(log(t)), control = glm.control(epsilon = 1e-14, maxit = 200)) in R 4.2.2."""
-    k = np.array([[3, 0, 17, 2, 41, 1, 0, 4, 5, 59, 2, 0, 1, 6, 13, 0]], dtype=float)
-    t = np.array([[28, 28, 30, 25, 28, 14, 28, 28, 30, 31, 28, 21, 28, 28, 28, 28]], dtype=float)
-    x = np.array([[12, 9, 15, 11, 18, 8, 7, 13, 14, 20, 10, 6, 9, 16, 12, 8]], dtype=float)[..., None]
-    arm = np.array([[0, 1] * 8])
-    found = negative_binomial(k, t, arm, x, [-1, 1])
-    np.testing.assert_allclose(
-        (found.fit.estimate[0], found.fit.se[0], found.theta[0]),
-        (-0.756533230867, 0.296049100264, 12.2562675082),
-        rtol=1e-7,
-    )
+    expected = R["negative_binomial"]
+    k, t, x = (np.array([expected["data"][name]], dtype=float) for name in ("k", "t", "x"))
+    found = negative_binomial(k, t, np.array([expected["data"]["arm"]]), x[..., None], [-1, 1])
+    assert found.fit.estimate[0] == pytest.approx(expected["log_rate_ratio"]["estimate"], rel=1e-7)
+    assert found.fit.se[0] == pytest.approx(expected["log_rate_ratio"]["se"], rel=1e-7)
+    assert found.theta[0] == pytest.approx(expected["theta"], rel=1e-7)
 
 
 def test_counts_that_vary_less_than_poisson_ones_are_fitted_by_poisson_regression():

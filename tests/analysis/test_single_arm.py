@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy.stats import binom, binomtest, t, ttest_1samp
@@ -18,6 +21,8 @@ from kaptrial.analysis.single_arm import (
     size_for_share,
 )
 from tests.analysis.nasty import is_estimate_or_failure
+
+R = json.loads((Path(__file__).parents[1] / "data" / "reference.json").read_text())
 
 
 def test_mean_change_is_the_one_sample_t():
@@ -55,9 +60,9 @@ def test_nasty_changes_give_an_estimate_or_a_named_failure():
 
 def test_response_has_the_exact_interval():
     share = response(np.array([[1.0] * 14 + [0.0] * 6 + [np.nan]]))
-    # binom.test(14, 20) in R 4.2.2.
     lower, upper = share.interval(0.05)
-    assert (lower[0], upper[0]) == pytest.approx((0.4572108, 0.8810684), abs=1e-7)
+    expected = R["share_of_14_in_20"]
+    assert (lower[0], upper[0]) == pytest.approx((expected["lower"], expected["upper"]), rel=1e-9)
 
 
 def test_a_benchmark_moves_the_test_and_not_the_interval():

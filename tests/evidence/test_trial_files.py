@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from importlib.resources import files
 
 import pytest
 
 from kaptrial.bayes.synthesis.measures import ABSTINENCE, NEEDS, PERCENT, TWO_ARMS
-from kaptrial.bayes.synthesis.shipped import ABSTINENCE_FOLDS
 from kaptrial.catalogue import read_trial, trial, trial_keys
-from kaptrial.catalogue.priors import prior_names
 from kaptrial.cli import main
 from kaptrial.errors import DataError
 from kaptrial.evidence.statistics import STATISTICS
 from kaptrial.report.evidence_words import bibtex, cited
 from tests.evidence.example_trial import figure, raw_trial, written
-
-with_prior = pytest.mark.skipif(not prior_names(), reason="no calibrated prior is shipped yet to replicate under")
 
 
 def run(capsys, *arguments):
@@ -196,17 +191,12 @@ def test_an_unknown_key_is_named_with_the_one_that_is_like_it(tmp_path, capsys):
         assert line.endswith(f"unknown key; did you mean `{near}`?")
 
 
-@with_prior
 def test_a_trial_without_targets_is_shown_and_not_replicated(tmp_path, capsys):
     path = file_of(changed("figures", []), tmp_path)
     assert "A trial that was never done" in run(capsys, "show", path)
     assert "no figure of this trial is a target" in refused(capsys, "replicate", path, "--replicates", 100)
 
 
-@pytest.mark.skipif(
-    not (files("kaptrial.bayes.synthesis") / "data" / ABSTINENCE_FOLDS).is_file(),
-    reason="the fits of the model of abstinence without one trial are not shipped yet",
-)
 def test_an_indication_that_no_model_knows_is_refused(tmp_path, capsys):
     path = file_of(changed("indication", "gout"), tmp_path)
     line = refused(capsys, "replicate", path, "--replicates", 100)
@@ -239,7 +229,6 @@ def test_a_file_is_read_as_a_trial_of_its_own_name(tmp_path, capsys):
     assert [row["value"] for row in out["results"]] == [-15.0, 25, -7.0]
 
 
-@with_prior
 def test_a_new_file_is_replicated(tmp_path, capsys):
     path = written(tmp_path, raw_trial())
     words = run(capsys, "replicate", path, "--replicates", 200, "--json", tmp_path / "a.json", "-o", tmp_path / "pack")
@@ -265,7 +254,6 @@ def test_a_new_file_is_replicated(tmp_path, capsys):
     assert {p.suffix for p in (tmp_path / "pack").iterdir()} >= {".csv"}
 
 
-@with_prior
 def test_the_seed_and_nothing_else_decides(tmp_path, capsys):
     path = written(tmp_path, raw_trial())
     texts = []
