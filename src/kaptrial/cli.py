@@ -119,7 +119,7 @@ def power(
     json_file: JsonFile = None,
 ) -> None:
     """Power and the other operating characteristics, each with its Monte Carlo standard error."""
-    from kaptrial.design.characteristics import characteristics, count_replicates
+    from kaptrial.design.characteristics import characteristics, count_replicates, results_of
     from kaptrial.report import files, words
 
     cells = cells_of(scenario, settings, vary, variants=variants)
@@ -133,17 +133,18 @@ def power(
             run = operations_of(plans, seed=seed, replicates=replicates, workers=workers, progress=advance)
         realised = [each.realised or () for each in run]
     with words.progress(count_replicates(cells, replicates, nulls=nulls)) as advance:
-        results = characteristics(
+        found = characteristics(
             cells, seed=seed, replicates=replicates, workers=workers, nulls=nulls, realised=realised, progress=advance
         )
     provenance = provenance_of(scenario, cells, seed, replicates, settings, vary) | ({"clinic": True} if clinic else {})
-    words.show_power(results, provenance)
+    results = results_of(found, provenance)
+    words.show_power(results)
     if json_file is not None:
-        files.write_json(json_file, provenance, [row for result in results for row in result.rows])
+        files.write_text(json_file, results.to_json())
     if output is not None:
         from kaptrial.report.pack import write_power
 
-        write_power(output, results, provenance)
+        write_power(output, found, results)
         typer.echo(f"wrote tables and figures to {output}")
 
 
@@ -201,6 +202,7 @@ def assurance(
     from kaptrial.design.characteristics import Cell
     from kaptrial.report import files, words
     from kaptrial.report.assurance_words import show_assurance
+    from kaptrial.results import Results
     from kaptrial.spec.files import build, with_prior
 
     raw = read_scenario(scenario, settings)
@@ -212,13 +214,14 @@ def assurance(
         )
     cells = [Cell(scenario=loaded, columns={})]
     provenance = provenance_of(scenario, cells, seed, replicates, settings, None) | {"draws": draws, "prior": prior}
-    show_assurance(found, provenance)
+    results = Results(kind="assurance", rows=found.rows, provenance=provenance, notes=found.notes)
+    show_assurance(results)
     if json_file is not None:
-        files.write_json(json_file, provenance, found.rows)
+        files.write_text(json_file, results.to_json())
     if output is not None:
         from kaptrial.report.assurance_pack import write_assurance
 
-        write_assurance(output, loaded, found, provenance)
+        write_assurance(output, loaded, found, results)
         typer.echo(f"wrote tables and a figure to {output}")
 
 

@@ -67,18 +67,22 @@ class Question:
             found["benchmark"] = self.benchmark
         return found | dict(self.columns)
 
+    def column(self, name: str) -> Value:
+        """The value of one of `columns`; None where there is no such column."""
+        return dict(self.columns).get(name)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A Monte Carlo figure with its error.
+    """A Monte Carlo figure with its error; NaN where there is none.
 
     `favours`: the side, a or b, of the contrast that the truth favours. `more`: columns that only some results have.
     """
 
     question: Question
     metric: str
-    value: float | None
-    mcse: float | None
+    value: float
+    mcse: float
     n_replicates: int | None
     n_failed: int = 0
     favours: str | None = None
@@ -186,8 +190,8 @@ def _in_short(row: Row | Line) -> str:
     """A row in one line."""
     if isinstance(row, Row):
         columns = "".join(f", {key} {value}" for key, value in row.question.columns)
-        value = "–" if row.value is None else f"{row.value:.4g} ± {row.mcse or 0:.1g}"
-        return f"  {row.question.contrast} ({row.question.analysis}{columns}) {row.metric} {value}"
+        about = f"{row.question.contrast} ({row.question.analysis}{columns})"
+        return f"  {about} {row.metric} {row.value:.4g} ± {row.mcse:.1g}"
     shown = (
         f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in row.numbers.items()
     )

@@ -94,17 +94,17 @@ def test_a_crowded_clinic_costs_power_and_the_null_holds_its_level():
     realised = [each.realised or () for each in operations_of([c.scenario for c in cells], seed=1, replicates=128)]
     results = characteristics(cells, seed=1, replicates=128, realised=realised)
     protocol = characteristics(cells[:1], seed=1, replicates=128, nulls=False)
-    by = [{row["metric"]: row for row in result.rows if row["analysis"] == "ancova"} for result in results]
-    power = [rows["power"]["value"] for rows in by]
-    print(power, protocol[0].rows[0]["value"])
+    by = [{row.metric: row for row in result.rows if row.question.analysis == "ancova"} for result in results]
+    power = [rows["power"].value for rows in by]
+    print(power, protocol[0].rows[0].value)
     assert power[0] < power[1] - 0.1
-    assert abs(power[1] - protocol[0].rows[0]["value"]) < 0.08
+    assert abs(power[1] - protocol[0].rows[0].value) < 0.08
     for rows in by:
         error = rows["type_i_error"]
-        assert abs(error["value"] - 0.05) < 4 * 0.0193
+        assert abs(error.value - 0.05) < 4 * 0.0193
     # The bias is what the clinic takes away.
-    assert by[0]["bias"]["value"] > 4 * by[0]["bias"]["mcse"]
-    assert "takes away" in results[0].warnings[-1]
+    assert by[0]["bias"].value > 4 * by[0]["bias"].mcse
+    assert "takes away" in results[0].notes[-1].text
 
 
 def test_what_the_model_assumes_is_nothing_to_the_clinic():

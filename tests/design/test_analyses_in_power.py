@@ -10,6 +10,7 @@ import pytest
 from kaptrial.design.characteristics import Cell, characteristics
 from kaptrial.errors import ScenarioError
 from kaptrial.methods.simulated import estimate
+from kaptrial.results import Row
 from kaptrial.simulate import simulate, simulate_block
 from kaptrial.spec.files import build, load
 from kaptrial.truth import truths
@@ -134,7 +135,7 @@ RELAPSE = {
 
 def power_rows(s, replicates=256, **options):
     (result,) = characteristics([Cell(scenario=s, columns={})], seed=2, replicates=replicates, **options)
-    return result.rows
+    return list(map(Row.flat, result.rows))
 
 
 def value(rows, analysis, metric):
@@ -211,7 +212,7 @@ def test_multiplicity_over_estimands():
 def test_more_responders_and_lower_scores_favour_the_same_arm(scenario, favoured):
     """Ketamine helps in both: rows of responders, whose share rises, and of scores, which fall, must agree on it."""
     cell = Cell(scenario=load(SCENARIOS / scenario), columns={})
-    rows = characteristics([cell], seed=1, replicates=2, nulls=False)[0].rows
+    rows = list(map(Row.flat, characteristics([cell], seed=1, replicates=2, nulls=False)[0].rows))
     endpoints = {row["endpoint"] for row in rows}
     assert endpoints & {"response", "score", "change"}
     assert {row["favours"] for row in rows if row["metric"] == "truth"} == {favoured}
@@ -223,23 +224,23 @@ def test_the_null_of_an_adjunct_takes_the_adjunct_away():
     changed = {"arms[1].adjuncts[0].half_life_factor": 30.0}
     strong = Cell(scenario=load(SCENARIOS / "depression_riluzole_adjunct.yaml", changed), columns={})
     for each in (cell, strong):
-        rows = characteristics([each], seed=1, replicates=600)[0].rows
+        rows = list(map(Row.flat, characteristics([each], seed=1, replicates=600)[0].rows))
         (error,) = [r["value"] for r in rows if r["metric"] == "type_i_error" and r["analysis"] == "cox"]
         assert error < 0.05 + 4 * np.sqrt(0.05 * 0.95 / 600)
 
 
 def test_what_no_null_makes_alike_has_no_type_i_error_and_a_line_that_says_why():
     result = characteristics([Cell(scenario=load(SCENARIOS / "kap_package.yaml"), columns={})], seed=1, replicates=2)[0]
-    assert "type_i_error" not in {row["metric"] for row in result.rows}
-    assert [line for line in result.warnings if "no type_i_error for kap - medical: its sides differ in both" in line]
+    assert "type_i_error" not in {row["metric"] for row in map(Row.flat, result.rows)}
+    assert [n for n in result.notes if "no type_i_error for kap - medical: its sides differ in both" in n.text]
     (other,) = characteristics([Cell(scenario=load(STARTER), columns={})], seed=1, replicates=2)
-    assert not [line for line in other.warnings if "type_i_error" in line]
+    assert not [note for note in other.notes if note.code == "no_type_i_error"]
 
 
 def test_a_declared_null_is_an_error_rate_only_of_what_it_takes_away():
     """Of the 2×2, no therapy leaves the drug: rejecting main(ketamine) is power then."""
     s = load(SCENARIOS / "kare_factorial.yaml", {"null": "therapy"})
-    rows = characteristics([Cell(scenario=s, columns={})], seed=1, replicates=2)[0].rows
+    rows = list(map(Row.flat, characteristics([Cell(scenario=s, columns={})], seed=1, replicates=2)[0].rows))
     names = {(r["contrast"], r["metric"]) for r in rows} & {
         (c, m) for c in ("main(ketamine)", "main(therapy)", s.estimand.contrast) for m in ("power", "type_i_error")
     }
@@ -254,7 +255,14 @@ def test_a_margin_is_tested_on_its_own_measure_alone():
     rows = []
     for margin in (0.99, 1e-6):
         s = load(path, {"estimand.margin": margin, "estimand.methods": ["response", "firth", "fisher"]})
-        rows.append(characteristics([Cell(scenario=s, columns={})], seed=1, replicates=64, nulls=False)[0].rows)
+        rows.append(
+            list(
+                map(
+                    Row.flat,
+                    characteristics([Cell(scenario=s, columns={})], seed=1, replicates=64, nulls=False)[0].rows,
+                )
+            )
+        )
     found = [
         {r["analysis"]: r["value"] for r in each if r["metric"] == "power_non_inferiority" and r["endpoint"] != "score"}
         for each in rows

@@ -11,10 +11,11 @@ from scipy.stats import binom, nct, norm, t
 
 from kaptrial.analysis.binary import clopper_pearson
 from kaptrial.cli import main
-from kaptrial.design.characteristics import Cell, characteristics
+from kaptrial.design.characteristics import Cell, characteristics, results_of
 from kaptrial.design.sample_size import solve
 from kaptrial.errors import ScenarioError
 from kaptrial.report.pack import write_power
+from kaptrial.results import Row
 from kaptrial.simulate import simulate
 from kaptrial.spec.files import build, load, with_settings
 from kaptrial.spec.scenario import Scenario
@@ -44,8 +45,8 @@ def one_arm(delta: float, estimand: dict[str, Any], **settings: Any) -> Scenario
 def found(s: Scenario, replicates: int = 4_000) -> dict[str, tuple[float, float]]:
     """Metrics of the primary estimand with their Monte Carlo errors."""
     (result,) = characteristics([Cell(scenario=s, columns={})], seed=7, replicates=replicates)
-    assert any("one arm" in line for line in result.warnings)
-    return {row["metric"]: (row["value"], row["mcse"]) for row in result.rows}
+    assert [note.code for note in result.notes] == ["one_arm"]
+    return {row["metric"]: (row["value"], row["mcse"]) for row in map(Row.flat, result.rows)}
 
 
 # --- truth ------------------------------------------------------------------------------------------------------------
@@ -158,10 +159,10 @@ def test_estimands_that_differ_in_their_benchmark_have_rows_of_their_own(tmp_pat
     raw = one_arm_raw(20, RESPONSE)
     raw["secondary"] = [RESPONSE | {"benchmark": 0.1}]
     (result,) = characteristics([Cell(scenario=build(raw), columns={})], seed=1, replicates=128)
-    power = {row["benchmark"]: row["value"] for row in result.rows if row["metric"] == "power"}
+    power = {row["benchmark"]: row["value"] for row in map(Row.flat, result.rows) if row["metric"] == "power"}
     assert power[0.1] > power[0.3]
     provenance = {"version": "0", "seed": 1, "replicates": 128, "scenario_sha256": "0" * 64, "title": "a test"}
-    write_power(tmp_path, [result], provenance)
+    write_power(tmp_path, [result], results_of([result], provenance))
     main_ends_well("power", ORAL, "--no-variants", "--replicates", 128, "--vary", "estimand.benchmark=0.3,0.5")
     assert "estimand.benchmark" in capsys.readouterr().out
 

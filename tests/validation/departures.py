@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kaptrial.design.characteristics import Cell, characteristics
+from kaptrial.results import Row
 from kaptrial.spec.files import build
 from tests.clean import ancova_power, clean_raw, number
 
@@ -88,7 +89,7 @@ def main() -> None:
     print("| case | " + " | ".join(m.replace("_", " ") for m in metrics) + " |")
     print("|---" * (len(metrics) + 1) + "|")
     for result in characteristics(cells, seed=SEED, replicates=REPLICATES):
-        found = {row["metric"]: row for row in result.rows}
+        found = {row["metric"]: row for row in map(Row.flat, result.rows)}
         shown = [f"{found[m]['value']:.4f} ({found[m]['mcse']:.4f})" if m in found else "" for m in metrics]
         print(f"| {result.cell.columns['case']} | " + " | ".join(shown) + " |")
 

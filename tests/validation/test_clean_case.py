@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 from kaptrial.design.characteristics import Cell, characteristics
+from kaptrial.results import Row
 from tests.clean import ancova_power, clean, t_test_power
 
 REPLICATES = 20_000
@@ -14,7 +15,7 @@ REPLICATES = 20_000
 def metrics(n: int, delta: float, replicates: int, seed: int = 20) -> dict[tuple[str, str], tuple[float, float]]:
     cell = Cell(scenario=clean(n_per_arm=n, delta=delta), columns={})
     (result,) = characteristics([cell], seed=seed, replicates=replicates)
-    return {(row["analysis"], row["metric"]): (row["value"], row["mcse"]) for row in result.rows}
+    return {(row["analysis"], row["metric"]): (row["value"], row["mcse"]) for row in map(Row.flat, result.rows)}
 
 
 def check(n: int, delta: float, replicates: int) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from kaptrial.design.characteristics import Cell, characteristics
+from kaptrial.results import Row
 from kaptrial.spec.files import build
 from tests.clean import TOTAL_SD, clean_raw, number
 
@@ -45,7 +46,7 @@ def type_i_errors(replicates: int, columns: tuple[tuple[str, str, str], ...], **
         methods = [method for _, method, own in columns if own == df]
         cell = Cell(scenario=build(trial(df=df, methods=methods, **design)), columns={})
         (result,) = characteristics([cell], seed=SEED, replicates=replicates, nulls=False)
-        for row in result.rows:
+        for row in map(Row.flat, result.rows):
             if row["metric"] == "power":
                 failed = f", {row['n_failed']} failed" if row["n_failed"] else ""
                 found[row["analysis"], df] = f"{row['value']:.4f} ({row['mcse']:.4f}{failed})"

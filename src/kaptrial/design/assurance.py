@@ -5,18 +5,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
 from kaptrial.bayes.design_prior import Draw, draws, with_draw
-from kaptrial.design.characteristics import TARGET_POWER, Row, expected_sides, powers, question, share
+from kaptrial.design.characteristics import TARGET_POWER, expected_sides, powers, question, share
 from kaptrial.design.execution import Job, attempt, in_order
 from kaptrial.errors import ScenarioError, Unfillable
 from kaptrial.method_table import method_of
 from kaptrial.model.streams import BLOCK
+from kaptrial.results import Note, Question, Row
 from kaptrial.spec.scenario import Scenario
 from kaptrial.truth import Truth, truths
 
@@ -30,13 +30,26 @@ LOWER, UPPER = 0.05, 0.95
 
 @dataclass(frozen=True, kw_only=True)
 class Assurance:
-    """`rows`: one a question and metric. `by_draw`: one a draw, question and metric (power, truth). `draws`: what was
-    drawn. `n_never_filled`: draws of power 0, under which hardly anybody passes the run-in."""
+    """`rows`: one a question and metric. `by_draw`: the rows of each draw, one a question and metric (power, truth).
+    `draws`: what was drawn. `n_never_filled`: draws of power 0, under which hardly anybody passes the run-in."""
 
     rows: list[Row]
-    by_draw: list[Row]
+    by_draw: list[list[Row]]
     draws: list[Draw]
     n_never_filled: int
+
+    @property
+    def notes(self) -> list[Note]:
+        """What is to be minded when the rows are read."""
+        found = []
+        failed = sum(row.n_failed for row in self.rows if row.metric == "assurance")
+        if failed:
+            text = f"{failed} replicates in all had no estimate and count as not rejecting"
+            found.append(Note(code="failed", severity="warning", text=text))
+        if self.n_never_filled:
+            text = f"under {self.n_never_filled} draws hardly anybody passes the run-in: power 0"
+            found.append(Note(code="never_filled", severity="warning", text=text))
+        return found
 
 
 def assurance(
@@ -89,8 +102,8 @@ def assurance(
             values = np.array([np.nan if each is None else each[i].on(asked).value for each in true])
             rows += _truth_rows(about, own_truths[i].on(asked), values)
             for each, value in zip(by_draw, values, strict=True):
-                each.append({**about, "metric": "truth", "value": float(value)})
-    return Assurance(rows=rows, by_draw=_numbered(by_draw), draws=drawn, n_never_filled=n_never_filled)
+                each.append(Row(question=about, metric="truth", value=float(value), mcse=np.nan, n_replicates=None))
+    return Assurance(rows=rows, by_draw=by_draw, draws=drawn, n_never_filled=n_never_filled)
 
 
 def count_replicates(draws_of_prior: int, replicates: int) -> int:
@@ -113,40 +126,40 @@ def _truths(s: Scenario, seed: int) -> list[Truth] | None:
 
 
 def _never_filled(classical: list[Row], replicates: int) -> list[Row]:
-    return [{**row, "value": 0.0, "n_replicates": replicates, "n_failed": replicates} for row in classical]
-
-
-def _row(about: Row, metric: str, value: float, mcse: float, **counts: Any) -> Row:
-    head = {key: value for key, value in about.items() if key not in ("metric", "value", "mcse", "favours")}
-    return {**head, "metric": metric, "value": value, "mcse": mcse, **counts}
+    return [replace(row, value=0.0, n_replicates=replicates, n_failed=replicates) for row in classical]
 
 
 def _power_rows(own: Row, by_draw: list[Row]) -> list[Row]:
     """Assurance, the probability of high power, and the power at the scenario's own values, of one kind of power."""
-    values = np.array([row["value"] for row in by_draw])
-    n, kind = len(values), own["metric"].removeprefix("power")
-    counts = {
-        "n_draws": n, "n_replicates": by_draw[0]["n_replicates"], "n_failed": sum(row["n_failed"] for row in by_draw)
-    }  # fmt: skip
-    at_own = {"n_draws": None, "n_replicates": own["n_replicates"], "n_failed": own["n_failed"]}
+    values = np.array([row.value for row in by_draw])
+    n, kind = len(values), own.metric.removeprefix("power")
+    over = replace(
+        own, n_replicates=by_draw[0].n_replicates, n_failed=sum(row.n_failed for row in by_draw), more={"n_draws": n}
+    )
+    mean, error = float(values.mean()), float(values.std(ddof=1) / np.sqrt(n))
+    high, high_error = share(values >= TARGET_POWER)
     return [
-        _row(own, f"assurance{kind}", float(values.mean()), float(values.std(ddof=1) / np.sqrt(n)), **counts),
-        _row(own, f"probability_of_80_power{kind}", *share(values >= TARGET_POWER), **counts),
-        _row(own, f"power{kind}", own["value"], own["mcse"], **at_own),
+        replace(over, metric=f"assurance{kind}", value=mean, mcse=error),
+        replace(over, metric=f"probability_of_80_power{kind}", value=high, mcse=high_error),
+        replace(own, metric=f"power{kind}", more={"n_draws": None}),
     ]
 
 
-def _truth_rows(about: Row, own: Truth, values: NDArray[np.float64]) -> list[Row]:
+def _truth_rows(about: Question, own: Truth, values: NDArray[np.float64]) -> list[Row]:
     """The truth at the scenario's own values; mean and 90 % interval of the truth over the draws."""
     values = values[~np.isnan(values)]
     n = len(values)
-    counts = {"n_draws": n, "n_replicates": None, "n_failed": 0}
-    found = [_row(about, "truth", own.value, own.mcse, n_draws=None, n_replicates=None, n_failed=0)]
+
+    def row(metric: str, value: float, mcse: float, n_draws: int | None) -> Row:
+        more = {"n_draws": n_draws}
+        return Row(question=about, metric=metric, value=value, mcse=mcse, n_replicates=None, more=more)
+
+    found = [row("truth", own.value, own.mcse, None)]
     if n < 2:
         return found
-    found.append(_row(about, "truth_mean", float(values.mean()), float(values.std(ddof=1) / np.sqrt(n)), **counts))
+    found.append(row("truth_mean", float(values.mean()), float(values.std(ddof=1) / np.sqrt(n)), n))
     for metric, p in (("truth_lower", LOWER), ("truth_upper", UPPER)):
-        found.append(_row(about, metric, float(np.quantile(values, p)), _quantile_error(values, p), **counts))
+        found.append(row(metric, float(np.quantile(values, p)), _quantile_error(values, p), n))
     return found
 
 
@@ -158,12 +171,3 @@ def _quantile_error(values: NDArray[np.float64], p: float) -> float:
     ordered = np.sort(values)
     centre = float(weights @ ordered)
     return float(np.sqrt(weights @ (ordered - centre) ** 2))
-
-
-def _numbered(by_draw: list[list[Row]]) -> list[Row]:
-    dropped = ("mcse", "n_replicates", "n_failed", "favours")
-    return [
-        {"draw": k + 1} | {key: value for key, value in row.items() if key not in dropped}
-        for k, rows in enumerate(by_draw)
-        for row in rows
-    ]

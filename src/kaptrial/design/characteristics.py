@@ -17,41 +17,32 @@ from kaptrial.design.execution import AT_BEST, Fits, Job, best_endpoint, run, sc
 from kaptrial.method_table import BINARY, MARGIN_MEASURES, TIME, Side, method_of
 from kaptrial.model.realised import Realised
 from kaptrial.model.streams import BLOCK
+from kaptrial.results import Note, Question, Results, Row, grouped
 from kaptrial.spec.files import scenario_hash
 from kaptrial.spec.nulls import with_null
 from kaptrial.spec.scenario import Null, Scenario
 from kaptrial.spec.trial import Estimand
 from kaptrial.truth import Truth, truths, truths_if_additive, truths_without_expectancy
 
-Row = dict[str, Any]
-# What tells the rows of one question from those of another; of one arm, `benchmark` too.
-KEY = ("analysis", "contrast", "endpoint", "day", "strategies")
 # Power at which the detectable difference is stated.
 TARGET_POWER = 0.8
-RUN_IN_CLINIC = (
-    "run in the clinic of the plan; truth, bias and coverage are of the protocol as written, and the bias is what the"
-    " clinic takes away"
-)
+RUN_IN_CLINIC = Note(
+    code="run_in_clinic", severity="information",
+    text="run in the clinic of the plan; truth, bias and coverage are of the protocol as written, and the bias is what"
+    " the clinic takes away",
+)  # fmt: skip
 # A truth nearer to 0 than this many of its standard errors has no sign to be wrong about.
 _SIGN_KNOWN = 4.0
 
 
-def row_key(row: Row) -> tuple[Any, ...]:
-    """The question that a row is about."""
-    return (*(row[key] for key in KEY), row.get("benchmark"))
-
-
-def question(s: Scenario, estimand: Estimand, analysis: str) -> Row:
-    """What the rows of one analysis of an estimand are about."""
-    about: Row = {
-        "analysis": analysis,
-        "contrast": estimand.contrast,
-        "measure": method_of(analysis).measure_of(estimand.endpoint),
-        "endpoint": estimand.endpoint,
-        "day": estimand.day,
-        "strategies": estimand.strategies.described(s.conduct.intercurrent_events),
-    }
-    return about if len(s.arms) > 1 else about | {"benchmark": estimand.benchmark or 0.0}
+def question(s: Scenario, estimand: Estimand, analysis: str, columns: Mapping[str, Any] | None = None) -> Question:
+    """What the rows of one analysis of an estimand are about; `columns` tell its scenario from others."""
+    return Question(
+        analysis=analysis, contrast=estimand.contrast, measure=method_of(analysis).measure_of(estimand.endpoint),
+        endpoint=estimand.endpoint, day=estimand.day,
+        strategies=estimand.strategies.described(s.conduct.intercurrent_events),
+        benchmark=None if len(s.arms) > 1 else estimand.benchmark or 0.0, columns=tuple((columns or {}).items()),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,13 +64,26 @@ class Truths:
 
 @dataclass(frozen=True, kw_only=True)
 class CellResult:
-    """What a cell gave: rows of characteristics, the fits they come from, and the truths of its estimands."""
+    """What a cell gave: rows of characteristics, the fits they come from, the truths of its estimands, and notes."""
 
     cell: Cell
     rows: list[Row]
     fits: Fits
     truths: list[Truth]
-    warnings: list[str]
+    notes: list[Note]
+
+    @property
+    def primary(self) -> dict[str, Row]:
+        """The rows of the primary estimand by its first method, by metric."""
+        s = self.cell.scenario
+        return grouped(self.rows)[question(s, s.estimand, s.analyses(s.estimand)[0], self.cell.columns)]
+
+
+def results_of(cells: Sequence[CellResult], provenance: Mapping[str, Any]) -> Results[Row]:
+    """The rows and notes of all cells; a note that several share is said once."""
+    notes = dict.fromkeys(note for cell in cells for note in cell.notes)
+    rows = [row for cell in cells for row in cell.rows]
+    return Results(kind="power", rows=rows, provenance=provenance, notes=tuple(notes))
 
 
 def characteristics(
@@ -110,17 +114,17 @@ def characteristics(
         rows: list[Row] = []
         for i, estimand in enumerate(cell.scenario.estimands):
             for analysis in cell.scenario.analyses(estimand):
-                head = {**question(cell.scenario, estimand, analysis), **cell.columns}
-                found = _rows(cell.scenario, estimand, own, i, analysis, known_truths[i])
+                about = question(cell.scenario, estimand, analysis, cell.columns)
+                found = _rows(cell.scenario, estimand, own, i, about, known_truths[i])
                 for p, fit in zip(plan, under_null, strict=True):
                     if i in p.estimands:
-                        found.append(_rejection(p.metric, fit[i, analysis], cell.scenario.analysis.alpha))
+                        found.append(_rejection(about, p.metric, fit[i, analysis], cell.scenario.analysis.alpha))
                 favours = None if len(cell.scenario.arms) == 1 else _favours(cell.scenario, estimand.endpoint, truth[i])
-                rows += [{**head, **row, "favours": favours} for row in found]
+                rows += [replace(row, favours=favours) for row in found]
         if cell.scenario.analysis.multiplicity is not None:
             rows += _multiplicity_rows(cell, own, [(p, fit) for p, fit in zip(plan, under_null, strict=True)])
-        warnings = _warnings(cell, truth, nulls) + ([RUN_IN_CLINIC] if realised is not None else [])
-        results.append(CellResult(cell=cell, rows=rows, fits=own, truths=truth, warnings=warnings))
+        notes = _notes(cell, truth, nulls) + ([RUN_IN_CLINIC] if realised is not None else []) + _rooms(cell, rows)
+        results.append(CellResult(cell=cell, rows=rows, fits=own, truths=truth, notes=notes))
     return results
 
 
@@ -200,23 +204,14 @@ def _shared_truths(scenarios: Sequence[Scenario], seed: int) -> list[list[Truths
 # --- the rows of one estimand -----------------------------------------------------------------------------------------
 
 
-def _rows(s: Scenario, estimand: Estimand, fits: Fits, i: int, analysis: str, known: Truths) -> list[Row]:
-    fit, alpha, method = fits[i, analysis], s.analysis.alpha, method_of(analysis)
-    asked = method.measure_of(estimand.endpoint)
+def _rows(s: Scenario, estimand: Estimand, fits: Fits, i: int, about: Question, known: Truths) -> list[Row]:
+    fit, alpha, method = fits[i, about.analysis], s.analysis.alpha, method_of(about.analysis)
+    asked = about.measure
     truth = known.actual.on(asked)
-    n_failed = int((fit.failure != 0).sum())
-    rows = _power_rows(s, estimand, fit, analysis)
+    rows = _power_rows(s, estimand, fit, about)
 
-    def add(metric: str, value: float | None, mcse: float | None) -> None:
-        rows.append(
-            {
-                "metric": metric,
-                "value": value,
-                "mcse": mcse,
-                "n_replicates": len(fit.se),
-                "n_failed": n_failed,
-            }
-        )
+    def add(metric: str, value: float, mcse: float) -> None:
+        rows.append(_row(about, metric, fit, value, mcse))
 
     add("truth", truth.value, truth.mcse)
     for metric, other in (("if_additive", known.if_additive), ("without_expectancy", known.without_expectancy)):
@@ -250,20 +245,26 @@ def _rows(s: Scenario, estimand: Estimand, fits: Fits, i: int, analysis: str, kn
         room = room_for_synergy(s, estimand, known.if_additive)
         if room is not None:
             add("room_for_synergy", room, known.if_additive.mcse)
-        rows.append(_rejection("power_at_best", fits[i, analysis + AT_BEST], alpha, least=True))
+        rows.append(_rejection(about, "power_at_best", fits[i, about.analysis + AT_BEST], alpha, least=True))
     return rows
 
 
-def _power_rows(s: Scenario, estimand: Estimand, fit: Fit, analysis: str) -> list[Row]:
+def _row(about: Question, metric: str, fit: Fit, value: float, mcse: float) -> Row:
+    n_failed = int((fit.failure != 0).sum())
+    return Row(question=about, metric=metric, value=value, mcse=mcse, n_replicates=len(fit.se), n_failed=n_failed)
+
+
+def _power_rows(s: Scenario, estimand: Estimand, fit: Fit, about: Question) -> list[Row]:
     """How often the test rejects, for better too in one arm, and against the margin where there is one."""
-    alpha, method = s.analysis.alpha, method_of(analysis)
-    asked = method.measure_of(estimand.endpoint)
-    alone = s.contrast(estimand).kind == "single"
-    rows = [_rejection(_rejection_name(s, estimand), fit, alpha)]
-    if alone:
-        rows.append(_rejection("power_better", fit, alpha, better=better(s, estimand.endpoint, analysis)))
-    if estimand.margin is not None and not method.test_only and asked in MARGIN_MEASURES:
-        rows.append(_non_inferiority(s, estimand, analysis, fit))
+    alpha = s.analysis.alpha
+    rows = [_rejection(about, _rejection_name(s, estimand), fit, alpha)]
+    side = better(s, estimand.endpoint, about.analysis)
+    if s.contrast(estimand).kind == "single":
+        rows.append(_rejection(about, "power_better", fit, alpha, better=side))
+    test_only = method_of(about.analysis).test_only
+    if estimand.margin is not None and not test_only and about.measure in MARGIN_MEASURES:
+        shown, _ = non_inferior(fit, estimand.margin, better=side, alpha_one_sided=alpha / 2)
+        rows.append(_row(about, "power_non_inferiority", fit, *share(shown)))
     return rows
 
 
@@ -288,13 +289,11 @@ def powers(s: Scenario, fits: Fits, sides: Mapping[tuple[int, str], Side] | None
     rows = []
     for i, estimand in enumerate(s.estimands):
         for analysis in s.analyses(estimand):
-            fit = fits[i, analysis]
-            found = _power_rows(s, estimand, fit, analysis)
-            if (i, analysis) in (sides or {}):
-                found.append(
-                    _rejection("power_expected_side", fit, s.analysis.alpha, better=(sides or {})[i, analysis])
-                )
-            rows += [{**question(s, estimand, analysis), **row} for row in found]
+            fit, about = fits[i, analysis], question(s, estimand, analysis)
+            rows += _power_rows(s, estimand, fit, about)
+            side = (sides or {}).get((i, analysis))
+            if side is not None:
+                rows.append(_rejection(about, "power_expected_side", fit, s.analysis.alpha, better=side))
     if s.analysis.multiplicity is not None:
         rows += _multiplicity_rows(Cell(scenario=s, columns={}), fits, [])
     return rows
@@ -312,7 +311,9 @@ def expected_sides(s: Scenario, fits: Fits) -> dict[tuple[int, str], Side]:
     return sides
 
 
-def _rejection(metric: str, fit: Fit, alpha: float, *, least: bool = False, better: Side | None = None) -> Row:
+def _rejection(
+    about: Question, metric: str, fit: Fit, alpha: float, *, least: bool = False, better: Side | None = None
+) -> Row:
     """Share of replicates that reject; a failed fit does not.
 
     `least`: no residual variance counts as a rejection. `better`: only rejections with the estimate on this side count.
@@ -322,29 +323,7 @@ def _rejection(metric: str, fit: Fit, alpha: float, *, least: bool = False, bett
         rejects |= fit.failure == 2
     if better is not None:
         rejects &= fit.departure < 0 if better == "lower" else fit.departure > 0
-    value, mcse = share(rejects)
-    n_failed = int((fit.failure != 0).sum())
-    return {
-        "metric": metric,
-        "value": value,
-        "mcse": mcse,
-        "n_replicates": len(rejects),
-        "n_failed": n_failed,
-    }
-
-
-def _non_inferiority(s: Scenario, estimand: Estimand, analysis: str, fit: Fit) -> Row:
-    """Share of replicates in which the left side is shown not to be worse than the right by the margin."""
-    assert estimand.margin is not None
-    rejects, _ = non_inferior(
-        fit, estimand.margin, better=better(s, estimand.endpoint, analysis), alpha_one_sided=s.analysis.alpha / 2
-    )
-    value, mcse = share(rejects)
-    n_failed = int((fit.failure != 0).sum())
-    return {
-        "metric": "power_non_inferiority", "value": value, "mcse": mcse, "n_replicates": len(rejects),
-        "n_failed": n_failed,
-    }  # fmt: skip
+    return _row(about, metric, fit, *share(rejects))
 
 
 def better(s: Scenario, endpoint: str, analysis: str | None = None) -> Side:
@@ -364,22 +343,22 @@ def share(hits: np.ndarray) -> tuple[float, float]:
     return float(np.mean(hits)), float(np.sqrt(adjusted * (1 - adjusted) / (n + 4)))
 
 
-def _type_s(fit: Fit, alpha: float, truth: Truth) -> tuple[float | None, float | None]:
-    """Share of the rejections whose sign is wrong (Gelman & Carlin 2014); None if the truth has no sign.
+def _type_s(fit: Fit, alpha: float, truth: Truth) -> tuple[float, float]:
+    """Share of the rejections whose sign is wrong (Gelman & Carlin 2014); NaN if the truth has no sign.
 
     `truth`: less the value that the test asks about, as in `_type_m`.
     """
     rejected = np.nan_to_num(fit.p, nan=1.0) < alpha
     if abs(truth.value) <= _SIGN_KNOWN * truth.mcse or not rejected.any():
-        return None, None
+        return np.nan, np.nan
     return share(np.sign(fit.departure[rejected]) != np.sign(truth.value))
 
 
-def _type_m(fit: Fit, alpha: float, truth: Truth) -> tuple[float | None, float | None]:
+def _type_m(fit: Fit, alpha: float, truth: Truth) -> tuple[float, float]:
     """Mean size of the rejecting estimates over the true size (Gelman & Carlin 2014)."""
     rejected = np.nan_to_num(fit.p, nan=1.0) < alpha
     if abs(truth.value) <= _SIGN_KNOWN * truth.mcse or rejected.sum() < 2:
-        return None, None
+        return np.nan, np.nan
     sizes = np.abs(fit.departure[rejected]) / abs(truth.value)
     return float(sizes.mean()), float(sizes.std(ddof=1) / np.sqrt(len(sizes)))
 
@@ -424,31 +403,23 @@ def _multiplicity_rows(cell: Cell, own: Fits, nulls: list[tuple[_NullRun, Fits]]
     rejected = _adjusted(s, own, first)
     rows = []
 
-    def add(hits: np.ndarray, metric: str, estimand: Estimand | None, analysis: str) -> None:
+    def add(hits: np.ndarray, metric: str, about: Question) -> None:
         value, mcse = share(hits)
-        about = (
-            {"analysis": analysis, "contrast": "all estimands", "measure": "rejection", "endpoint": "", "day": None,
-             "strategies": ""}
-            if estimand is None
-            else question(s, estimand, analysis)
-        )  # fmt: skip
-        rows.append(
-            {
-                **about, **cell.columns, "metric": metric, "value": value, "mcse": mcse,
-                "n_replicates": len(hits), "n_failed": 0, "favours": None,
-            }
-        )  # fmt: skip
+        rows.append(Row(question=about, metric=metric, value=value, mcse=mcse, n_replicates=len(hits)))
 
     assert s.analysis.multiplicity is not None
-    name = s.analysis.multiplicity.procedure
+    together = Question(
+        analysis=s.analysis.multiplicity.procedure, contrast="all estimands", measure="rejection", strategies="",
+        columns=tuple(cell.columns.items()),
+    )  # fmt: skip
     for i, estimand in enumerate(s.estimands):
-        add(rejected[:, i], "power_multiplicity", estimand, first[i])
-    add(rejected.any(axis=1), "power_any", None, name)
-    add(rejected.all(axis=1), "power_all", None, name)
+        add(rejected[:, i], "power_multiplicity", question(s, estimand, first[i], cell.columns))
+    add(rejected.any(axis=1), "power_any", together)
+    add(rejected.all(axis=1), "power_all", together)
     for run_, fits in nulls:
         if run_.metric != "expectancy_only_rate":
             wrong = _adjusted(s, fits, first)[:, list(run_.estimands)]
-            add(wrong.any(axis=1), f"familywise_error_{run_.scenario.null}", None, name)
+            add(wrong.any(axis=1), f"familywise_error_{run_.scenario.null}", together)
     return rows
 
 
@@ -514,12 +485,17 @@ def _null_runs(s: Scenario) -> list[_NullRun]:
     return runs
 
 
-# --- warnings ---------------------------------------------------------------------------------------------------------
+# --- notes ------------------------------------------------------------------------------------------------------------
 
 
-def _warnings(cell: Cell, found: Iterable[Truth], nulls: bool) -> list[str]:
+def _notes(cell: Cell, found: Iterable[Truth], nulls: bool) -> list[Note]:
+    """What is to be minded when the numbers are read."""
     s = cell.scenario
-    warnings = []
+    notes = []
+
+    def add(code: str, text: str) -> None:
+        notes.append(Note(code=code, severity="warning", text=text))
+
     for estimand in s.estimands if nulls and s.null is None and len(s.arms) > 1 else ():
         if null_of(s, estimand) is None:
             why = (
@@ -527,26 +503,53 @@ def _warnings(cell: Cell, found: Iterable[Truth], nulls: bool) -> list[str]:
                 if _differ_in(s, estimand)
                 else "its sides get the same drug and therapy, and a null has nothing to take away"
             )
-            warnings.append(f"no type_i_error for {estimand.contrast}: {why}")
+            add("no_type_i_error", f"no type_i_error for {estimand.contrast}: {why}")
     if len(s.arms) == 1:
-        warnings.append(
+        add(
+            "one_arm",
             "one arm: its mean holds time, expectancy and regression to the mean as well as the treatment, and nothing"
-            " in the trial tells them apart; under null: drug the scenario shows what is left without the drug and hope"
+            " in the trial tells them apart; under null: drug the scenario shows what is left without drug and hope",
         )
-    if (
-        s.relapse is not None
-        and s.relapse.among == "responders"
-        and any(estimand.endpoint == "time_to_relapse" for estimand in s.estimands)
-    ):
-        warnings.append("time_to_relapse compares responders: these arms are not randomised, who responds comes later")
+    relapses = any(estimand.endpoint == TIME for estimand in s.estimands)
+    if s.relapse is not None and s.relapse.among == "responders" and relapses:
+        add(
+            "responders_compared",
+            "time_to_relapse compares responders: these arms are not randomised, who responds comes later",
+        )
     worst = max(truth.past_best for truth in found)
     if worst > 0.05:
         where = ", ".join(
             f"{key} = {value}" for key, value in cell.columns.items() if not key.startswith(("estimand.", "design."))
         )
-        warnings.append(
+        add(
+            "beyond_scale",
             f"{100 * worst:.0f} % of patients in one arm would improve past the best score of {s.outcome.scale}"
             + (f" ({where})" if where else "")
-            + ": clipping makes interactions of its own; compare truth with truth_if_additive"
+            + ": clipping makes interactions of its own; compare truth with truth_if_additive",
         )
-    return warnings
+    return notes
+
+
+def _rooms(cell: Cell, rows: Sequence[Row]) -> list[Note]:
+    """Which interaction could be found, and whether the scale has room for it."""
+    s = cell.scenario
+    unit = "percentage points" if s.scale.unit == "percent" else s.scale.unit
+    notes = []
+    for about, found in grouped(rows).items():
+        if "room_for_synergy" not in found:
+            continue
+        detectable, room, best = (found[m] for m in ("detectable_difference", "room_for_synergy", "power_at_best"))
+        text = (
+            f"The interaction {about.contrast} with {s.n_total / len(s.arms):g} a cell: detectable with 80 % power from"
+            f" {detectable.value:.1f} ± {detectable.mcse:.1g} {unit}; beyond the additive sum the scale leaves room for"
+            f" {room.value:.1f} ± {room.mcse:.1g} {unit}."
+        )
+        if best.value + 2 * best.mcse < TARGET_POWER:
+            text += (
+                " Even if every patient of the combined arm had the best possible outcome, power would be"
+                f" {best.value:.2f} ± {best.mcse:.1g}: no achievable synergy reaches 80 % power at this size."
+            )
+        else:
+            text += f" With every patient of the combined arm at the best outcome power would be {best.value:.2f}."
+        notes.append(Note(code="interaction_room", severity="information", text=text))
+    return notes

@@ -9,6 +9,8 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from kaptrial.results import Question, Row
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
@@ -23,7 +25,7 @@ PATH_NAMES = {
     "estimand.day": "Day of the primary outcome",
 }
 NULL_NAMES = {"type_i_error": "type I error", "false_synergy_rate": "false synergy"}
-Rows = Sequence[Mapping[str, Any]]
+Rows = Sequence[Row]
 
 
 def new_figure(width: float, height: float, rows: int = 1, columns: int = 1, **grid: Any) -> tuple[Figure, Any]:
@@ -156,10 +158,10 @@ def power_curve(rows: Rows, path: str, *, title: str, provenance: Mapping[str, A
     for colour, (name, mine) in zip(COLOURS, _by_line(rows).items(), strict=False):
         end = _band(axes, mine, path, "power", colour)
         ends.append((*end, name or "power", colour))
-    nulls = [row for row in rows if row["metric"] in ("type_i_error", "false_synergy_rate")]
+    nulls = [row for row in rows if row.metric in ("type_i_error", "false_synergy_rate")]
     if nulls:
         first = next(iter(_by_line(nulls).values()))
-        metric = first[0]["metric"]
+        metric = first[0].metric
         end = _band(axes, first, path, metric, "0.5")
         ends.append((*end, NULL_NAMES[metric], "0.4"))
     _power_axis(axes)
@@ -223,37 +225,38 @@ def by_day(rows: Rows, *, unit: str, title: str, provenance: Mapping[str, Any]) 
     return figure
 
 
-def estimands(groups: Sequence[Mapping[str, Any]], *, unit: str, title: str, provenance: Mapping[str, Any]) -> Figure:
+def estimands(
+    groups: Mapping[Question, Mapping[str, Row]], *, unit: str, title: str, provenance: Mapping[str, Any]
+) -> Figure:
     """Each analysis of one contrast beside the truth of its estimand, with power and type I error in figures.
 
-    `groups`: strategies, analysis, truth, mean, sd (of the estimates between trials), power, type_i_error (or None).
+    `groups`: the rows of each analysis by metric.
     """
-    questions = list(dict.fromkeys(str(group["strategies"]) for group in groups))
+    questions = list(dict.fromkeys(str(about.strategies) for about in groups))
     height = 1.1 + 0.2 * len(groups) + 0.2 * len(questions)
     figure, grid = new_figure(DOUBLE, height, columns=2, sharey=True, width_ratios=[5, 1.6])
     axes, numbers = grid[0]
     y = 0.0
     for q, question in enumerate(questions):
         colour = COLOURS[q % len(COLOURS)]
-        mine = [group for group in groups if str(group["strategies"]) == question]
+        mine = [found for about, found in groups.items() if about.strategies == question]
         axes.annotate(
             question.replace("_", " ") or "all analyses", (0, y), xycoords=("axes fraction", "data"), fontsize=7.5,
             va="center", color=colour, xytext=(2, 0), textcoords="offset points",
         )  # fmt: skip
         top, y = y, y + 1
         for group in mine:
-            mean, reach = group["mean"], 1.96 * group["sd"]
+            mean, reach = group["mean_estimate"].value, 1.96 * group["empirical_se"].value
             axes.plot([mean - reach, mean + reach], [y, y], color=colour, linewidth=1)
             axes.plot([mean], [y], "o", color=colour, markersize=4)
-            shown = [group["power"], group["type_i_error"]]
-            for x, value in enumerate(shown):
-                text = "" if value is None else f"{value:.2f}" if x == 0 else f"{value:.3f}"
+            for x, (metric, digits) in enumerate((("power", 2), ("type_i_error", 3))):
+                text = f"{group[metric].value:.{digits}f}" if metric in group else ""
                 numbers.annotate(text, (x, y), ha="center", va="center", fontsize=7.5)
             y += 1
-        axes.plot([mine[0]["truth"]] * 2, [top + 0.5, y - 0.5], color="0.35", linewidth=1, linestyle=(0, (3, 2)))
+        axes.plot([mine[0]["truth"].value] * 2, [top + 0.5, y - 0.5], color="0.35", linewidth=1, linestyle=(0, (3, 2)))
     labels = []
     for question in questions:
-        labels += ["", *(str(group["analysis"]) for group in groups if str(group["strategies"]) == question)]
+        labels += ["", *(about.analysis for about in groups if about.strategies == question)]
     axes.set_yticks(range(len(labels)), [label.replace("_", " ") for label in labels])
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(y - 0.4, -0.6)
@@ -274,16 +277,17 @@ def heat_map(rows: Rows, paths: tuple[str, str], *, title: str, provenance: Mapp
     """Power of the primary estimand over two varied paths, a panel a variant; white line: 80 %."""
     import numpy as np
 
-    lines = _by_line([row for row in rows if row["metric"] == "power"])
+    lines = _by_line([row for row in rows if row.metric == "power"])
     figure, grid = new_figure(max(3.6, 3.1 * len(lines)), 3.1, columns=len(lines))
     worst = 0.0
     image = None
     for axes, (name, mine) in zip(grid[0], lines.items(), strict=True):
-        xs, ys = (list(dict.fromkeys(row[path] for row in mine)) for path in paths)
+        xs, ys = (list(dict.fromkeys(row.question.column(path) for row in mine)) for path in paths)
         values = np.full((len(ys), len(xs)), np.nan)
         for row in mine:
-            values[ys.index(row[paths[1]]), xs.index(row[paths[0]])] = row["value"]
-            worst = max(worst, row["mcse"])
+            x, y = (row.question.column(path) for path in paths)
+            values[ys.index(y), xs.index(x)] = row.value
+            worst = max(worst, row.mcse)
         image = axes.imshow(values, origin="lower", aspect="auto", cmap="cividis", vmin=0, vmax=1)
         for j in range(len(ys)):
             for i in range(len(xs)):
@@ -361,11 +365,11 @@ def _tick(value: Any) -> str:
     return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
-def _by_line(rows: Rows) -> dict[str, list[Mapping[str, Any]]]:
+def _by_line(rows: Rows) -> dict[str, list[Row]]:
     """Rows grouped by variant, in the order in which they come."""
-    lines: dict[str, list[Mapping[str, Any]]] = {}
+    lines: dict[str, list[Row]] = {}
     for row in rows:
-        lines.setdefault(str(row.get("variant", "")), []).append(row)
+        lines.setdefault(str(row.question.column("variant") or ""), []).append(row)
     return lines
 
 
@@ -373,13 +377,18 @@ def _band(
     axes: Axes, rows: Rows, path: str, metric: str, colour: str, marker: str | None = None
 ) -> tuple[float, float]:
     """Draw one metric over a path with its 95 % Monte Carlo band; the line's last point."""
-    points = sorted((row[path], row["value"], row["mcse"]) for row in rows if row["metric"] == metric)
+    points = sorted((_number(row, path), row.value, row.mcse) for row in rows if row.metric == metric)
     x, y = [p[0] for p in points], [p[1] for p in points]
     axes.plot(x, y, color=colour, marker=marker, markersize=3)
     axes.fill_between(
         x, [v - 1.96 * e for _, v, e in points], [v + 1.96 * e for _, v, e in points], color=colour, alpha=0.2, lw=0
     )
     return x[-1], y[-1]
+
+
+def _number(row: Row, path: str) -> float:
+    """The value of a varied path, which is a number."""
+    return float(row.question.column(path) or 0)
 
 
 def _power_axis(axes: Axes) -> None:

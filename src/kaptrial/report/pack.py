@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kaptrial.design.characteristics import KEY, question, row_key
+from kaptrial.design.characteristics import question
 from kaptrial.design.courses import course_drawn, decay, mean_mg_per_kg, trajectories
 from kaptrial.method_table import BINARY
 from kaptrial.report import figures
 from kaptrial.report.dose_words import all_doses, dose_word
-from kaptrial.report.files import write_bytes, write_json, write_text
+from kaptrial.report.files import write_bytes, write_text
+from kaptrial.results import Question, Results, Row, grouped
 from kaptrial.spec.files import dump
 
 if TYPE_CHECKING:
@@ -33,17 +36,20 @@ PUBLISHED = (
 DEPRESSION_SCALES = ("MADRS", "HDRS-17", "HDRS-21", "HDRS-24", "HDRS-25")
 
 
-def write_power(folder: Path, results: list[CellResult], provenance: dict[str, Any]) -> None:
+def write_power(folder: Path, cells: list[CellResult], results: Results[Row]) -> None:
     """The first cell's scenario, results.json, results.csv, estimates.csv (one row a replicate) and the figures."""
-    import pandas as pd
-
-    rows = [row for result in results for row in result.rows]
-    write_text(folder / "scenario.yaml", dump(results[0].cell.scenario))
-    write_json(folder / "results.json", provenance, rows)
-    write_text(folder / "results.csv", pd.DataFrame(rows).to_csv(index=False))
-    write_text(folder / "estimates.csv", _estimates(results).to_csv(index=False))
-    for name, figure in _figures(results, provenance).items():
+    write_results(folder, results, cells[0].cell.scenario)
+    write_text(folder / "estimates.csv", _estimates(cells).to_csv(index=False))
+    for name, figure in _figures(cells, results.provenance).items():
         save(folder, name, figure)
+
+
+def write_results(folder: Path, results: Results[Any], scenario: Scenario | None = None, name: str = "results") -> None:
+    """The rows as JSON and CSV, and the scenario that they are of."""
+    if scenario is not None:
+        write_text(folder / "scenario.yaml", dump(scenario))
+    write_text(folder / f"{name}.json", results.to_json())
+    write_text(folder / f"{name}.csv", results.to_csv())
 
 
 def save(folder: Path, name: str, figure: Figure) -> None:
@@ -58,7 +64,7 @@ def _estimates(results: list[CellResult]) -> pd.DataFrame:
     frames = []
     for result in results:
         for (i, analysis), fit in result.fits.items():
-            about = question(result.cell.scenario, result.cell.scenario.estimands[i], analysis)
+            about = question(result.cell.scenario, result.cell.scenario.estimands[i], analysis).flat()
             about.pop("measure")
             columns = {
                 **result.cell.columns, **about, "replicate": range(1, len(fit.se) + 1),
@@ -68,7 +74,7 @@ def _estimates(results: list[CellResult]) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def _figures(results: list[CellResult], provenance: dict[str, Any]) -> dict[str, Figure]:
+def _figures(results: list[CellResult], provenance: Mapping[str, Any]) -> dict[str, Figure]:
     first = results[0]
     scenario, seed = first.cell.scenario, provenance["seed"]
     unit = _unit(scenario)
@@ -92,7 +98,7 @@ def _figures(results: list[CellResult], provenance: dict[str, Any]) -> dict[str,
             compared, unit=f"{asked.contrast} ({_effect_unit(first)})", title=f"{scenario.title}, day {asked.day:g}",
             provenance=provenance,
         )  # fmt: skip
-    rows = [row for result in results for row in _primary(result)]
+    rows = [row for result in results for row in result.primary.values()]
     paths = [key for key in first.cell.columns if key != "variant"]
     title = f"{scenario.estimand.contrast}, {scenario.estimand.endpoint}"
     if paths == ["estimand.day"]:
@@ -103,47 +109,32 @@ def _figures(results: list[CellResult], provenance: dict[str, Any]) -> dict[str,
         )
     elif len(paths) == 2:
         drawn["power_map"] = figures.heat_map(rows, (paths[0], paths[1]), title=title, provenance=provenance)
-    room = _room(first, rows, provenance)
+    room = _room(first, provenance)
     if room is not None:
         drawn["interaction_room"] = room
     return drawn
 
 
-def _compared(result: CellResult) -> list[dict[str, Any]]:
-    """The analyses of the primary contrast, day and measure, under every strategy asked, one entry each."""
-    primary = _primary(result)[0]
-    same = ("contrast", "endpoint", "day", "measure")
-    groups: dict[tuple[Any, ...], dict[str, Any]] = {}
-    for row in result.rows:
-        if all(row[key] == primary[key] for key in same):
-            groups.setdefault(row_key(row), {})[row["metric"]] = row["value"]
-    return [
-        {
-            **dict(zip(KEY, key[:-1], strict=True)), "truth": found["truth"], "mean": found["mean_estimate"],
-            "sd": found["empirical_se"], "power": found.get("power"), "type_i_error": found.get("type_i_error"),
-        }
-        for key, found in groups.items()
-        if "mean_estimate" in found
-    ]  # fmt: skip
+def _compared(result: CellResult) -> dict[Question, dict[str, Row]]:
+    """The analyses of the primary contrast, day and measure, under every strategy asked."""
+    asked = next(iter(result.primary.values())).question
+    return {
+        about: found
+        for about, found in grouped(result.rows).items()
+        if "mean_estimate" in found and replace(about, analysis=asked.analysis, strategies=asked.strategies) == asked
+    }
 
 
 def _effect_unit(result: CellResult) -> str:
-    measure = _primary(result)[0]["measure"]
+    measure = next(iter(result.primary.values())).question.measure
     unit = result.cell.scenario.scale.unit
     named = {"risk_difference": "probability", "rmst_difference": "days", "difference": unit, "change": unit}
     named |= dict.fromkeys(BINARY, "probability")
     return named.get(measure, measure.replace("_", " "))
 
 
-def _primary(result: CellResult) -> list[dict[str, Any]]:
-    """The rows of the primary estimand by the first method."""
-    asked, method = result.cell.scenario.estimand, result.cell.scenario.analyses(result.cell.scenario.estimand)[0]
-    wanted = row_key(question(result.cell.scenario, asked, method))
-    return [row for row in result.rows if row_key(row) == wanted]
-
-
-def _is_numeric(rows: list[dict[str, Any]], path: str) -> bool:
-    return all(isinstance(row[path], int | float) for row in rows)
+def _is_numeric(rows: list[Row], path: str) -> bool:
+    return all(isinstance(row.question.column(path), int | float) for row in rows)
 
 
 def _unit(scenario: Scenario) -> str:
@@ -170,9 +161,9 @@ def _arms(scenario: Scenario) -> list[dict[str, Any]]:
     ]
 
 
-def _room(result: CellResult, rows: list[dict[str, Any]], provenance: dict[str, Any]) -> Figure | None:
+def _room(result: CellResult, provenance: Mapping[str, Any]) -> Figure | None:
     """The figure of an interaction's room, where the primary estimand is one and its scale ends."""
-    found = {row["metric"]: row["value"] for row in _primary(result)}
+    found = {metric: row.value for metric, row in result.primary.items()}
     if "room_for_synergy" not in found:
         return None
     scenario, truth = result.cell.scenario, result.truths[0]
@@ -180,7 +171,7 @@ def _room(result: CellResult, rows: list[dict[str, Any]], provenance: dict[str, 
     both = next(a for a, arm in enumerate(scenario.arms) if all((arm.factors or {}).values()))
     order = [a for a in range(len(weights)) if a != both] + [both]
     additive = -sum(w * m for a, (w, m) in enumerate(zip(weights, truth.arm_means, strict=True)) if a != both)
-    best = 1.0 if rows[0]["measure"] == "risk_difference" else scenario.scale.best
+    best = 1.0 if result.primary["truth"].question.measure == "risk_difference" else scenario.scale.best
     percent = scenario.scale.unit == "percent"
     return figures.interaction_room(
         [(scenario.arms[a].label, truth.arm_means[a], truth.arm_sds[a]) for a in order],

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from kaptrial.report.dose_words import all_doses, dose_word
+from kaptrial.results import Question, Results, Row, grouped
 from kaptrial.spec.prior import Prior
 from kaptrial.spec.scenario import Scenario
 from kaptrial.spec.sourced import walk
@@ -20,7 +21,6 @@ from kaptrial.spec.sourced import walk
 if TYPE_CHECKING:
     import pandas as pd
 
-    from kaptrial.design.characteristics import CellResult
     from kaptrial.truth import Truth
 
 
@@ -167,99 +167,70 @@ def timeline(scenario: Scenario, width: int = 100) -> list[str]:
     return lines
 
 
-def show_power(results: list[CellResult], provenance: dict[str, Any]) -> None:
-    """The characteristics of every cell, one row an estimand; then warnings and what the numbers say."""
-    from kaptrial.design.characteristics import KEY
-
+def show_power(results: Results[Row]) -> None:
+    """The characteristics of every cell, one line a question; then what is to be said of them."""
     out = console()
+    about = results.provenance
     out.print(
-        f"{provenance['title']}\nseed {provenance['seed']}, {provenance['replicates']} replicates,"
-        f" kaptrial {provenance['version']};"
+        f"{about['title']}\nseed {about['seed']}, {about['replicates']} replicates, kaptrial {about['version']};"
         " value ± Monte Carlo standard error\n",
         markup=False,
     )
-    groups = [group for result in results for group in _grouped(result.rows)]
-    keys = (*results[0].cell.columns, *KEY, *(["benchmark"] if "benchmark" in groups[0][0] else []))
-    heads = [{key: group[0].get(key) for key in keys} for group in groups]
-    varying = [key for key in heads[0] if len({str(head[key]) for head in heads}) > 1]
+    groups = grouped(results.rows)
+    heads = [_head(question) for question in groups]
+    varying = [key for key in heads[0] if len({str(head.get(key)) for head in heads}) > 1]
     for key in ("day", "benchmark"):
         if f"estimand.{key}" in varying:
             varying.remove(key)
-    same = [f"{key}: {_plain(heads[0][key])}" for key in heads[0] if len({str(head[key]) for head in heads}) == 1]
+    same = [f"{key}: {_plain(value)}" for key, value in heads[0].items() if len({str(h.get(key)) for h in heads}) == 1]
     out.print("; ".join(same) + "\n", markup=False)
-    present = [m for m in SHOWN if any(row["metric"] == m for group in groups for row in group)]
-    if "power_better" in present:  # what is found worse than a benchmark is no success
-        present.remove("power")
-    for extra in ("truth_if_additive", "truth_without_expectancy"):
-        values = [{row["metric"]: row["value"] for row in group} for group in groups]
-        if all(v.get(extra) == v.get("truth") for v in values):
-            present = [m for m in present if m != extra]
+    shown = _metrics_shown(list(groups.values()))
     table = Table(box=None, padding=(0, 2, 0, 0))
     for key in varying:
         table.add_column(key, no_wrap=True)
-    for metric in present:
+    for metric in shown:
         table.add_column(metric.replace("_", " "), justify="right", no_wrap=True)
-    for head, group in zip(heads, groups, strict=True):
-        cells = {row["metric"]: row for row in group}
-        shown = [
-            f"{by_mcse(cells[m]['value'], cells[m]['mcse'])} ± {error(cells[m]['mcse'])}" if m in cells else ""
-            for m in present
-        ]
-        table.add_row(*(_plain(head[key]) for key in varying), *shown)
+    for head, found in zip(heads, groups.values(), strict=True):
+        table.add_row(*(_plain(head.get(key)) for key in varying), *(with_error(found.get(m)) for m in shown))
     out.print(table)
-    if any(row["n_failed"] for group in groups for row in group):
-        worst = max(row["n_failed"] for group in groups for row in group)
+    worst = max(row.n_failed for row in results.rows)
+    if worst:
         out.print(f"up to {worst} replicates had no estimate and count as not rejecting", markup=False)
-    fallbacks = [row["value"] for group in groups for row in group if row["metric"] == "fallback_rate"]
+    fallbacks = [row.value for row in results.rows if row.metric == "fallback_rate"]
     if fallbacks:
         share = f"up to {100 * max(fallbacks):.2g} % of replicates"
         out.print(f"{share} could not be fitted with the first covariance structure and took the next", markup=False)
-    for line in dict.fromkeys(line for result in results for line in result.warnings):
-        out.print(line, markup=False)
-    for result in results:
-        for line in verdicts(result):
-            out.print(line, markup=False)
+    for note in sorted(results.notes, key=lambda note: note.severity == "information"):
+        out.print(("\n" if note.code == "interaction_room" else "") + note.text, markup=False)
+
+
+def with_error(row: Row | None) -> str:
+    """A figure with its Monte Carlo error; nothing where there is none."""
+    return "" if row is None else f"{by_mcse(row.value, row.mcse)} ± {error(row.mcse)}"
+
+
+def _head(question: Question) -> dict[str, Any]:
+    """What tells the question from others, in the order of the table's columns; the measure is in the files."""
+    about = question.flat()
+    del about["measure"]
+    columns = dict(question.columns)
+    return columns | {key: value for key, value in about.items() if key not in columns}
+
+
+def _metrics_shown(groups: list[dict[str, Row]]) -> list[str]:
+    """The metrics that some question has, less those that say nothing new."""
+    shown = [metric for metric in SHOWN if any(metric in found for found in groups)]
+    if "power_better" in shown:  # what is found worse than a benchmark is no success
+        shown.remove("power")
+    for extra in ("truth_if_additive", "truth_without_expectancy"):
+        values = [tuple(f[m].value if m in f else None for m in (extra, "truth")) for f in groups]
+        if extra in shown and all(one == other for one, other in values):
+            shown.remove(extra)
+    return shown
 
 
 def _plain(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _grouped(rows: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
-    from kaptrial.design.characteristics import row_key
-
-    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
-    for row in rows:
-        groups.setdefault(row_key(row), []).append(row)
-    return list(groups.values())
-
-
-def verdicts(result: CellResult) -> list[str]:
-    """What an interaction could be found, and whether the scale has room for it."""
-    lines = []
-    scenario = result.cell.scenario
-    for group in _grouped(result.rows):
-        cells = {row["metric"]: row for row in group}
-        if "room_for_synergy" not in cells:
-            continue
-        detectable, room, best = (cells[m] for m in ("detectable_difference", "room_for_synergy", "power_at_best"))
-        unit = "percentage points" if scenario.scale.unit == "percent" else scenario.scale.unit
-        each = f"{scenario.n_total / len(scenario.arms):g} a cell"
-        line = (
-            f"\nThe interaction {group[0]['contrast']} with {each}: detectable with 80 % power from"
-            f" {detectable['value']:.1f} ± {detectable['mcse']:.1g} {unit};"
-            " beyond the additive sum the scale leaves room for"
-            f" {room['value']:.1f} ± {room['mcse']:.1g} {unit}."
-        )
-        if best["value"] + 2 * best["mcse"] < 0.8:
-            line += (
-                " Even if every patient of the combined arm had the best possible outcome, power would be"
-                f" {best['value']:.2f} ± {best['mcse']:.1g}: no achievable synergy reaches 80 % power at this size."
-            )
-        else:
-            line += f" With every patient of the combined arm at the best outcome power would be {best['value']:.2f}."
-        lines.append(line)
-    return lines
 
 
 def show_table(table: pd.DataFrame, title: str) -> None:
