@@ -18,7 +18,7 @@ TOTAL_SD = float(np.sqrt(TRAIT_SD**2 + DEVIATION_SD**2 + RATER_SD**2))
 CORRELATION = (TRAIT_SD**2 + DEVIATION_SD**2 * np.exp(-DAY / TIME_CONSTANT)) / TOTAL_SD**2
 
 
-def number(value: float, unit: str, **more: Any) -> dict[str, Any]:
+def number(value: Any, unit: str, **more: Any) -> dict[str, Any]:
     """A sourced number for a test."""
     return {"value": value, "unit": unit, "source": "assumption", "note": "for a test", **more}
 

@@ -60,7 +60,7 @@ def show(
     if cite is not None:
         if cite not in ("text", "bibtex"):
             raise UserError(f"--cite = {cite!r}: must be text or bibtex")
-        typer.echo(evidence_words.bibtex(one) if cite == "bibtex" else evidence_words.cited(one))
+        typer.echo(one.citation.bibtex(one.key) if cite == "bibtex" else evidence_words.cited(one.citation))
         return
     evidence_words.show_trial(one)
     if json_file is not None:

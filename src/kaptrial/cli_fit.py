@@ -51,7 +51,6 @@ def fit(
     unit_sd: Annotated[float | None, typer.Option(min=1e-9, help="The SD in which priors are stated.")] = None,
     seed: Seed = 1,
     draws: Annotated[int, typer.Option(min=100, max=100_000, help="Draws of each of 4 chains.")] = 1000,
-    engine: Annotated[str, typer.Option(help="own, or pymc: the same model, slow to compile.")] = "own",
     output: Folder = None,
     json_file: JsonFile = None,
 ) -> None:
@@ -63,7 +62,6 @@ def fit(
     from kaptrial.bayes.interaction.model import LIKELIHOODS
     from kaptrial.bayes.interaction.models import ModelOptions, model_of
     from kaptrial.bayes.interaction.reading import Asked
-    from kaptrial.bayes.interaction.sample import ENGINES
     from kaptrial.bayes.interaction.verdict import verdict
     from kaptrial.methods.options import Options
     from kaptrial.report import files, fit_words
@@ -72,7 +70,6 @@ def fit(
         likelihood=choice("--likelihood", likelihood, LIKELIHOODS),
         covariance=choice("--covariance", covariance, COVARIANCES), residual=choice("--residual", residual, RESIDUALS),
     )  # fmt: skip
-    sampler = choice("--engine", engine, ENGINES)
     names = _priors(prior)
     options = Options(
         patient=patient, arm=arm, day=day, score=score, baseline=baseline, factors=tuple(factor or ()),
@@ -89,13 +86,13 @@ def fit(
     before = [prior_check(model, one, seed=seed) for one in believed]
     if sys.stderr.isatty():
         typer.echo(f"sampling under {', '.join(names)} …", err=True)
-    posteriors = fit_model(model, believed, seed=seed, draws=draws, engine=sampler)
+    posteriors = fit_model(model, believed, seed=seed, draws=draws)
     after = [posterior_check(one, seed=seed) for one in posteriors]
     verdicts = [verdict(one, limits) for one in posteriors]
     table = [row for one in posteriors for row in rows(one, limits)]
     provenance = _provenance(data, trial, posteriors, verdicts, seed, draws) | {
         "likelihood": chosen.likelihood, "covariance": chosen.covariance, "residual": chosen.residual,
-        "margin": margin, "rope": rope, "engine": engine,
+        "margin": margin, "rope": rope,
         "options": {key: value for key, value in vars(options).items() if value != getattr(Options(), key)},
     }  # fmt: skip
     if len(posteriors) == 1:

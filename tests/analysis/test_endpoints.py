@@ -14,6 +14,7 @@ from kaptrial.simulate import simulate_block
 from kaptrial.spec.files import load
 from kaptrial.spec.trial import Strategies
 from kaptrial.truth import truths
+from tests.clean import number
 
 NAN = np.nan
 DAYS = np.array([0.0, 1.0, 7.0, 14.0, 28.0])
@@ -80,12 +81,9 @@ def test_where_higher_is_better_improvement_is_upward():
 
 
 def test_the_hypothetical_strategy_sets_scores_after_rescue_aside_and_has_the_truth_without_rescue():
-    def guess(value, unit):
-        return {"value": value, "unit": unit, "source": "assumption", "note": "for a test"}
-
     rescue = {
-        "from_day": 7, "score_at_least": 28, "effect": guess(15, "points"), "onset": guess(1, "day"),
-        "share_taking": guess(1, "share"),
+        "from_day": 7, "score_at_least": 28, "effect": number(15, "points"), "onset": number(1, "day"),
+        "share_taking": number(1, "share"),
     }  # fmt: skip
     path = Path(__file__).parents[2] / "scenarios" / "starter.yaml"
     plain = load(path)

@@ -11,10 +11,9 @@ from kaptrial.analysis.nested_longitudinal import nested_longitudinal
 from tests.analysis.mixed_reference import peaks
 
 TWO_ARMS = [-1.0, 1.0]
-TIMES = np.array([0.0, 1.0, 2.0])
 
 
-def random_trial(rng, n=40, n_visits=3, n_arms=2, therapist_sd=2.0, slope_sd=0.0):
+def random_trial(rng, n=40, n_visits=3, n_arms=2, therapist_sd=2.0):
     """y, arm, therapist and a baseline of one trial; the first arm has no therapist."""
     arm = np.arange(n) % n_arms
     therapist = np.where(arm == 0, -1, np.minimum(rng.integers(0, 5, n), rng.integers(0, 5, n)))
@@ -24,7 +23,7 @@ def random_trial(rng, n=40, n_visits=3, n_arms=2, therapist_sd=2.0, slope_sd=0.0
         + rng.normal(0.0, 3.0, (n, 1))
         + rng.normal(0.0, 2.0, (n, n_visits)) * [1, 1.3, 1.6][:n_visits]
     )
-    effect = rng.normal(0.0, therapist_sd, (5, 1)) + rng.normal(0.0, slope_sd, (5, 1)) * TIMES[:n_visits]
+    effect = rng.normal(0.0, therapist_sd, (5, 1))
     y += np.where(arm[:, None] > 0, effect[therapist], 0.0)
     return y, arm, therapist, baseline
 
@@ -61,8 +60,8 @@ def test_with_one_visit_it_is_the_nested_model():
     assert 2 <= at_zero <= 14
 
 
-def dense_model(y, arm, therapist, baseline, weights, visit, times):
-    """The arguments of the dense reference: visit × arm, baseline × visit, the elements of V, therapist variances."""
+def dense_model(y, arm, therapist, baseline, weights, visit):
+    """The arguments of the dense reference: visit × arm, baseline × visit, the elements of V, that of therapists."""
     n_visits = y.shape[1]
     patient, at = np.nonzero(np.isfinite(y))
     outcome = y[patient, at]
@@ -82,37 +81,23 @@ def dense_model(y, arm, therapist, baseline, weights, visit, times):
             start.append(float(j == k) + 0.1 * (j != k))
     g.append(same_therapist)
     start.append(0.2)
-    if times is not None:
-        g.append(same_therapist * np.outer(times[at], times[at]))
-        start.append(0.05)
     held = np.arange(len(g)) >= n_visits * (n_visits + 1) // 2
     design = np.column_stack(columns).astype(float)
     return outcome, design, np.array(contrast), np.array(g, dtype=float), held, np.array(start) * np.var(outcome)
 
 
 @pytest.mark.parametrize(
-    ("dropout", "gaps", "therapist_sd", "slope_sd", "slope"),
-    [
-        (0.0, 0.0, 3.0, 0.0, False),
-        (0.3, 0.0, 3.0, 0.0, False),
-        (0.2, 0.1, 3.0, 0.0, False),
-        (0.2, 0.1, 0.0, 0.0, False),
-        (0.0, 0.0, 2.0, 3.0, True),
-        (0.3, 0.0, 2.0, 3.0, True),
-        (0.2, 0.1, 4.0, 3.0, True),
-        (0.2, 0.1, 0.0, 0.0, True),
-    ],
+    ("dropout", "gaps", "therapist_sd"), [(0.0, 0.0, 3.0), (0.3, 0.0, 3.0), (0.2, 0.1, 3.0), (0.2, 0.1, 0.0)]
 )
-def test_equals_dense_algebra(dropout, gaps, therapist_sd, slope_sd, slope):
+def test_equals_dense_algebra(dropout, gaps, therapist_sd):
     rng = np.random.default_rng(2)
-    y, arm, therapist, baseline = random_trial(rng, 30, therapist_sd=therapist_sd, slope_sd=slope_sd)
+    y, arm, therapist, baseline = random_trial(rng, 30, therapist_sd=therapist_sd)
     y = lose(rng, y, dropout, gaps)
     y[:2, 2] = 15.0, 18.0  # somebody of each arm at the last visit
-    times = TIMES if slope else None
     found = nested_longitudinal(
-        y[None], arm[None], therapist[None], baseline[None, :, None], np.empty((1, len(y), 0)), TWO_ARMS, 2, times=times
+        y[None], arm[None], therapist[None], baseline[None, :, None], np.empty((1, len(y), 0)), TWO_ARMS, 2
     )
-    expected = peaks(*dense_model(y, arm, therapist, baseline, TWO_ARMS, 2, times), shares=(1.0,))[0]
+    expected = peaks(*dense_model(y, arm, therapist, baseline, TWO_ARMS, 2), shares=(1.0,))[0]
     fit = found.fit
     assert fit.failure[0] == Failure.NONE
     # As with one visit.
@@ -124,10 +109,6 @@ def test_equals_dense_algebra(dropout, gaps, therapist_sd, slope_sd, slope):
         found.covariance[0][np.tril_indices(3)], expected.psi[:6], rtol=1e-5, atol=1e-5 * expected.psi.max()
     )
     np.testing.assert_allclose(found.therapist_sd[0], np.sqrt(expected.psi[6]), rtol=1e-4)
-    if slope:
-        np.testing.assert_allclose(found.slope_sd[0], np.sqrt(expected.psi[7]), rtol=1e-4)
-    else:
-        assert found.slope_sd is None
 
 
 def test_scores_in_other_units_give_the_same_test():
@@ -182,8 +163,6 @@ def test_too_few_therapists_visits_not_seen_and_arguments_that_do_not_fit():
     assert nested_longitudinal(unseen, arm, therapist, none, none, TWO_ARMS, 1).fit.failure[0] == Failure.NONE
     with pytest.raises(ValueError, match="visit"):
         nested_longitudinal(y, arm, therapist, none, none, TWO_ARMS, 3)
-    with pytest.raises(ValueError, match="times"):
-        nested_longitudinal(y, arm, therapist, none, none, TWO_ARMS, 0, times=[0.0, 1.0])
 
 
 def test_a_number_or_a_named_failure_whatever_comes():
@@ -217,7 +196,7 @@ def test_a_number_or_a_named_failure_whatever_comes():
         crossed, main = (x, x[..., :0]) if rng.random() < 0.5 else (x[..., :0], x)
         found = nested_longitudinal(
             y[None], arm[None], therapist[None], crossed, main, TWO_ARMS if n_arms == 2 else [-1.0, 0.5, 0.5],
-            int(rng.integers(0, n_visits)), times=np.arange(n_visits) if rng.random() < 0.3 else None,
+            int(rng.integers(0, n_visits)),
         )  # fmt: skip
         fit = found.fit
         numbers = [fit.estimate[0], fit.se[0], fit.df[0], found.therapist_sd[0], found.reml_loglik[0]]

@@ -51,6 +51,17 @@ def test_density_is_the_mixtures() -> None:
     np.testing.assert_allclose(prior.density(at(prior, "interaction", 7.0), x), expected, rtol=1e-12)
 
 
+def test_quantiles_are_the_mixtures() -> None:
+    levels = [0.025, 0.5, 0.9]
+    for name in ("additive_shrinkage", "evidence", "skeptical"):
+        prior = named(name, roles=ROLES, days=[7.0], unit=8.0)
+        weights = at(prior, "therapy", 7.0) + 0.5 * at(prior, "interaction", 7.0)
+        share, mean, sd = prior.along(weights)
+        found = prior.quantiles(weights, levels)
+        # A root is found to rounding of the quantile, which moves the distribution function by as little.
+        np.testing.assert_allclose(stats.norm.cdf(found[:, None], mean, sd) @ share, levels, rtol=1e-13)
+
+
 def test_effects_of_near_days_are_alike() -> None:
     r = smoothness([1, 28, 56])
     assert r[0, 1] == pytest.approx((2 / 29) ** 0.25)

@@ -29,6 +29,7 @@ from kaptrial.evidence.prediction import predict
 from kaptrial.evidence.trial_simulation import TrialEffects
 from kaptrial.model.measurement import record
 from kaptrial.model.response import consolidation_gain
+from tests.clean import number
 from tests.evidence.example_trial import figure, made
 
 PLAUSIBLE = {
@@ -146,7 +147,7 @@ def test_doses_add_and_one_on_the_day_of_the_visit_comes_after_it(tmp_path):
 
 
 def test_effects_of_trial_population_and_route_shift_the_logit_and_the_half_life(tmp_path):
-    dose = {"agent": "ketamine", "route": "SC", "mg_per_kg": 0.5, "days": [0], "bioavailability": _share_given(1.0)}
+    dose = {"agent": "ketamine", "route": "SC", "mg_per_kg": 0.5, "days": [0], "bioavailability": number(1.0, "share")}
     one = made(
         tmp_path,
         indication="PTSD",
@@ -159,10 +160,6 @@ def test_effects_of_trial_population_and_route_shift_the_logit_and_the_half_life
     shift = 0.4 + PLAUSIBLE["population_effect"][POPULATION.index("PTSD")] + PLAUSIBLE["route_effect"][5]
     assert ROUTE[5] == "SC"
     assert found[0] == pytest.approx(-32 * share(shift) * amount / (np.exp(-0.9) + amount), rel=1e-8)
-
-
-def _share_given(value):
-    return {"value": value, "unit": "share", "source": "assumption", "note": "for a test"}
 
 
 @pytest.mark.parametrize("half_life", [0.2, 5.0, 300.0, 364.9999, 365.0, 365.0001, 5000.0])

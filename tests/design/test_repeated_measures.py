@@ -7,7 +7,7 @@ import pytest
 
 from kaptrial.analysis.mmrm import mmrm
 from kaptrial.design.characteristics import t_power
-from kaptrial.design.repeated_measures import n_per_arm, variance_factor
+from tests.design.repeated_measures import n_per_arm, variance_factor
 
 RETENTION = np.array([1.0, 0.9, 0.8, 0.7])
 EQUAL = np.full((4, 4), 0.25) + 0.75 * np.eye(4)

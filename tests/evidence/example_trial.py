@@ -13,7 +13,14 @@ from kaptrial.catalogue import Trial, read_trial
 def raw_trial() -> dict[str, Any]:
     """Ketamine against midazolam; a mean change, a share of responders and a difference."""
     return {
-        "citation": "Nobody A, Noone B. 2031. A trial that was never done. J Imaginary Res 1:1-2",
+        "citation": {
+            "authors": ["Nobody A", "Noone B"],
+            "year": 2031,
+            "title": "A trial that was never done",
+            "journal": "J Imaginary Res",
+            "volume": "1",
+            "pages": "1-2",
+        },
         "indication": "depression",
         "design": "parallel",
         "blinding": "double",

@@ -15,6 +15,8 @@ from typing import Any
 
 import yaml
 
+from tests.clean import number
+
 STARTER = Path(__file__).parents[2] / "scenarios" / "starter.yaml"
 TEXT = STARTER.read_text(encoding="utf-8")
 NAME = "trial.yaml"
@@ -70,18 +72,13 @@ def edit(values: dict[str, Any], *, drop: tuple[str, ...] = ()) -> Edit:
     return apply
 
 
-def guess(value: Any, unit: str, **more: Any) -> Raw:
-    """A sourced value that is an assumption."""
-    return {"value": value, "unit": unit, "source": "assumption", "note": "for this test", **more}
-
-
 def text(old: str, new: str) -> bytes:
     """The starter's text with one passage changed; comments and flow style stay."""
     assert TEXT.count(old) == 1, old
     return TEXT.replace(old, new).encode()
 
 
-THERAPISTS = {"sd": guess(2, "points")}
+THERAPISTS = {"sd": number(2, "points")}
 ARM = {"id": "third", "label": "Third"}
 DOSE = "arms[0].doses[0]"
 STRATUM = {"name": "site", "levels": {"a": {"share": 0.5}, "b": {"share": 0.5}}}
@@ -192,7 +189,7 @@ CASES: dict[str, Case] = {
     "key of two lines": case({"drug": {"half\nlife": 1}}, "drug", "unknown key"),
     "key that is no identifier": case({"therapies": {"c.b": {}}}, "therapies", "must be one word"),
     "by_arm beside a value": case(
-        {"conduct.missed_doses": {"by_arm": {a: guess(0, "share") for a in ("ketamine", "ketamine_cbt")}, "value": 1}},
+        {"conduct.missed_doses": {"by_arm": {a: number(0, "share") for a in ("ketamine", "ketamine_cbt")}, "value": 1}},
         "conduct.missed_doses.value = 1", "(known: by_arm)",
     ),
     # sourced values
@@ -209,7 +206,7 @@ CASES: dict[str, Case] = {
     ),
     "wrong unit": case({"drug.half_life.unit": "hour"}, "drug.half_life.unit = 'hour'", "must be day"),
     "logits on a score": case({"measurement.rater_sd.unit": "logit"}, "measurement.rater_sd.unit = 'logit'", "points"),
-    "spread on the wrong scale": case({"drug.half_life": guess(7, "day", sd=2)}, "drug.half_life.sd = 2", "`log_sd`"),
+    "spread on the wrong scale": case({"drug.half_life": number(7, "day", sd=2)}, "drug.half_life.sd = 2", "`log_sd`"),
     "spread where nothing varies": case({"drug.ec50.sd": 0.1}, "drug.ec50.sd = 0.1", "no spread between patients"),
     "two spreads": case({"population.baseline.log_sd": 0.1}, "population.baseline.log_sd = 0.1", "only one spread"),
     "negative spread": case({"population.baseline.sd": -5}, "population.baseline.sd = -5", "must be ≥ 0"),
@@ -249,34 +246,34 @@ CASES: dict[str, Case] = {
     "entry turned round": case(
         {"population.entry": {"at_least": 30, "at_most": 20}}, "population.entry.at_most = 20", "greater than"
     ),
-    "share and max_effect": case({"drug.max_effect": guess(9, "points")}, "drug.max_effect = 9", "exactly one"),
-    "slope without linear": case({"drug.slope": guess(9, "points")}, "drug.slope = 9", "belongs to effect: linear"),
+    "share and max_effect": case({"drug.max_effect": number(9, "points")}, "drug.max_effect = 9", "exactly one"),
+    "slope without linear": case({"drug.slope": number(9, "points")}, "drug.slope = 9", "belongs to effect: linear"),
     "ec50 with linear": case(
-        {"drug.effect": "linear", "drug.slope": guess(9, "points"), "drug.share": None}, "drug.ec50 = 0.5", "belongs"
+        {"drug.effect": "linear", "drug.slope": number(9, "points"), "drug.share": None}, "drug.ec50 = 0.5", "belongs"
     ),
     "unknown effect": case({"drug.effect": "sigmoid"}, "drug.effect = 'sigmoid'", "must be 'emax' or 'linear'"),
     "synergy without a window": case(
-        {"therapies.cbt.gamma": guess(1, "none")}, "drug.window_half_life is missing", "gamma", "needs"
+        {"therapies.cbt.gamma": number(1, "none")}, "drug.window_half_life is missing", "gamma", "needs"
     ),
-    "overlap above 1": case({"therapies.cbt.xi": guess(1.5, "share")}, "therapies.cbt.xi.value = 1.5", "≤ 1"),
+    "overlap above 1": case({"therapies.cbt.xi": number(1.5, "share")}, "therapies.cbt.xi.value = 1.5", "≤ 1"),
     "correlation with nothing": case(
-        {"population.correlations": [{"between": ["baseline"], "value": guess(0.3, "none")}]},
+        {"population.correlations": [{"between": ["baseline"], "value": number(0.3, "none")}]},
         "population.correlations[0].between", "must name two",
     ),
     "correlation of an unknown": case(
-        {"population.correlations": [{"between": ["baseline", "age"], "value": guess(0.3, "none")}]},
+        {"population.correlations": [{"between": ["baseline", "age"], "value": number(0.3, "none")}]},
         "population.correlations[0].between[1] = 'age'", "must be",
     ),
     "correlation of 1": case(
-        {"population.correlations": [{"between": ["baseline", "drug_effect"], "value": guess(1, "none")}]},
+        {"population.correlations": [{"between": ["baseline", "drug_effect"], "value": number(1, "none")}]},
         "population.correlations[0].value.value = 1", "must be < 1",
     ),
     "correlations that contradict each other": case(
         {
             "population.correlations": [
-                {"between": ["baseline", "drug_effect"], "value": guess(0.9, "none")},
-                {"between": ["drug_effect", "drug_half_life"], "value": guess(0.9, "none")},
-                {"between": ["baseline", "drug_half_life"], "value": guess(-0.9, "none")},
+                {"between": ["baseline", "drug_effect"], "value": number(0.9, "none")},
+                {"between": ["drug_effect", "drug_half_life"], "value": number(0.9, "none")},
+                {"between": ["baseline", "drug_half_life"], "value": number(-0.9, "none")},
             ]
         },
         "population.correlations", "must make a positive definite matrix",
@@ -284,8 +281,8 @@ CASES: dict[str, Case] = {
     "correlation given twice": case(
         {
             "population.correlations": [
-                {"between": ["baseline", "drug_effect"], "value": guess(0.3, "none")},
-                {"between": ["drug_effect", "baseline"], "value": guess(-0.3, "none")},
+                {"between": ["baseline", "drug_effect"], "value": number(0.3, "none")},
+                {"between": ["drug_effect", "baseline"], "value": number(-0.3, "none")},
             ]
         },
         "population.correlations[1].between", "must",
@@ -335,7 +332,7 @@ CASES: dict[str, Case] = {
         {"therapies.cbt.therapists": THERAPISTS | {"count": 0}}, "therapies.cbt.therapists.count = 0", "must be ≥ 1"
     ),
     "adjunct that ends before it begins": case(
-        {"arms[0].adjuncts": [{"name": "TMS", "from_day": 9, "to_day": 2, "half_life_factor": guess(2, "none")}]},
+        {"arms[0].adjuncts": [{"name": "TMS", "from_day": 9, "to_day": 2, "half_life_factor": number(2, "none")}]},
         "arms[0].adjuncts[0].to_day = 2", "must be later than from_day, 9",
     ),
     "adjunct that does nothing": case(
@@ -397,7 +394,7 @@ CASES: dict[str, Case] = {
         {
             "randomisation": {"day": 7, "run_in": RUN_IN},
             f"{DOSE}.days": [7], "arms[1].doses[0].days": [7], "arms[1].therapy.days": [8],
-            "arms[0].adjuncts": [{"name": "TMS", "from_day": 2, "to_day": 9, "half_life_factor": guess(2, "none")}],
+            "arms[0].adjuncts": [{"name": "TMS", "from_day": 2, "to_day": 9, "half_life_factor": number(2, "none")}],
         },
         "arms[0].adjuncts[0].from_day = 2", "must not be before",
     ),
@@ -436,28 +433,28 @@ CASES: dict[str, Case] = {
     ),
     # conduct
     "dropout without an arm": case(
-        {"conduct.dropout": {"hazard": {"by_arm": {"ketamine": guess(0.01, "per_day")}}}},
+        {"conduct.dropout": {"hazard": {"by_arm": {"ketamine": number(0.01, "per_day")}}}},
         "conduct.dropout.hazard.by_arm.ketamine_cbt is missing", "every arm needs its value",
     ),
     "dropout of an unknown arm": case(
-        {"conduct.dropout": {"hazard": {"by_arm": {"placebo": guess(0.01, "per_day")}}}},
+        {"conduct.dropout": {"hazard": {"by_arm": {"placebo": number(0.01, "per_day")}}}},
         "conduct.dropout.hazard.by_arm.placebo", "must be an arm",
     ),
     "missing share above 1": case(
-        {"conduct.missed_sessions": guess(1.1, "share")}, "conduct.missed_sessions.value = 1.1", "must be ≤ 1"
+        {"conduct.missed_sessions": number(1.1, "share")}, "conduct.missed_sessions.value = 1.1", "must be ≤ 1"
     ),
     "hazard without a unit of time": case(
-        {"conduct.dropout": {"hazard": guess(0.01, "share")}}, "conduct.dropout.hazard.unit = 'share'", "per_day"
+        {"conduct.dropout": {"hazard": number(0.01, "share")}}, "conduct.dropout.hazard.unit = 'share'", "per_day"
     ),
     "unknown course after dropout": case(
-        {"conduct.dropout": {"hazard": guess(0.01, "per_day"), "afterwards": "unknown"}},
+        {"conduct.dropout": {"hazard": number(0.01, "per_day"), "afterwards": "unknown"}},
         "conduct.dropout.afterwards = 'unknown'", "must be 'off_treatment'",
     ),
     "rescue without a trigger": case(
         {
             "conduct.rescue": {
-                "from_day": 7, "effect": guess(5, "points"), "onset": guess(7, "day"),
-                "share_taking": guess(1, "share"),
+                "from_day": 7, "effect": number(5, "points"), "onset": number(7, "day"),
+                "share_taking": number(1, "share"),
             }
         },
         "conduct.rescue.score_at_least is missing", "needs a trigger",

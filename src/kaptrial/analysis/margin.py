@@ -1,9 +1,8 @@
-"""Non-inferiority, superiority by a margin and equivalence, from any estimate with its SE.
+"""Non-inferiority and superiority by a margin, from any estimate with its SE.
 
 Non-inferiority rejects "worse than the other side by the margin or more": with lower values better, θ ≥ margin is
 rejected where (estimate − margin)/SE falls below the t quantile, which is where the upper end of the two-sided 1 − 2α
-interval lies below the margin. Equivalence rejects both θ ≤ −margin and θ ≥ margin, each at α (two one-sided tests;
-Schuirmann 1987, Journal of Pharmacokinetics and Biopharmaceutics 15:657-680).
+interval lies below the margin.
 """
 
 from __future__ import annotations
@@ -35,12 +34,4 @@ def non_inferior(
     """
     worse = fit.estimate if better == "lower" else -fit.estimate
     p = stdtr(fit.df, (worse - margin) / fit.se)
-    return p <= alpha_one_sided, p
-
-
-def equivalent(fit: Fit, margin: float, *, alpha_one_sided: float = 0.025) -> tuple[NDArray[np.bool_], Floats]:
-    """Whether both sides are shown to differ by less than `margin`, and the larger of the two one-sided p-values."""
-    below = non_inferior(fit, margin, better="lower")[1]
-    above = non_inferior(fit, margin, better="higher")[1]
-    p = np.maximum(below, above)
     return p <= alpha_one_sided, p

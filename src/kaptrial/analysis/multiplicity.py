@@ -37,7 +37,7 @@ def adjusted(p: ArrayLike, procedure: Procedure, *, families: Sequence[int] | No
     procedure : str
         bonferroni; holm (1979, Scandinavian Journal of Statistics 6:65-70); hochberg (1988, Biometrika 75:800-802), for
         independent or positively dependent tests; fixed_sequence: each at α until the first that is not rejected;
-        serial_gatekeeping: `serial`, by Holm; parallel_gatekeeping: `parallel_gates`.
+        serial_gatekeeping: `serial`; parallel_gatekeeping: `parallel_gates`.
     families : sequence of int or None
         The number of hypotheses of each family in turn, for gatekeeping.
 
@@ -88,16 +88,14 @@ def _hochberg(p: Floats) -> Floats:
     return result
 
 
-def serial(
-    p: Floats, families: Sequence[int], *, within: Literal["holm", "hochberg", "fixed_sequence"] = "holm"
-) -> Floats:
-    """Families tested in turn at α, the next only once all hypotheses of one are rejected; (..., hypothesis).
+def serial(p: Floats, families: Sequence[int]) -> Floats:
+    """Families tested in turn at α by Holm, the next only once all hypotheses of one are rejected; (..., hypothesis).
 
     (Maurer, Hothorn & Lehmacher 1995, in Vollmar, Biometrie in der chemisch-pharmazeutischen Industrie 6:3-18.)
     """
     result, held = np.empty_like(p), np.zeros(p.shape[:-1])
     for first, end in pairwise([0, *np.cumsum(families)]):
-        result[..., first:end] = np.maximum(adjusted(p[..., first:end], within), held[..., None])
+        result[..., first:end] = np.maximum(_holm(p[..., first:end]), held[..., None])
         held = result[..., first:end].max(axis=-1)
     return result
 

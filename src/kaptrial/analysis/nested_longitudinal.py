@@ -1,14 +1,13 @@
-"""MMRM with therapists: unstructured covariance within patients, a therapist intercept and slope in the therapy arms.
+"""MMRM with therapists: unstructured covariance within patients, a therapist intercept in the therapy arms.
 
-For therapist t, Z the ones (and the times) of the visits seen, G the therapist variances, W the inverse of the
-covariance over a missingness pattern's visits,
+For therapist t, g the therapists' variance, W the inverse of the covariance over a missingness pattern's visits,
 
-    B_t = Σ Z'W (X, y),   C_t = Σ Z'W Z,
-    M   = Σ (X, y)'W(X, y) − Σ_t B_t'(I + G C_t)⁻¹G B_t = [A b; b' c],
-    −2ℓ = Σ n log|V| + Σ_t log|I + G C_t| + log|A| + c − b'A⁻¹b,
+    B_t = Σ 1'W (X, y),   C_t = Σ 1'W 1,
+    M   = Σ (X, y)'W(X, y) − Σ_t B_t'B_t g/(1 + g C_t) = [A b; b' c],
+    −2ℓ = Σ n log|V| + Σ_t log(1 + g C_t) + log|A| + c − b'A⁻¹b,
 
 all from sums by pattern, and by therapist and pattern. Minimised by Newton's method with central differences of fourth
-order whose steps are a fraction of the parameters' standard errors, a therapist variance at 0 held there. V is given by
+order whose steps are a fraction of the parameters' standard errors, a variance g at 0 held there. V is given by
 the elements of S in V = L(I + S)L', L the factor of V so far: their standard errors do not depend on how closely visits
 are correlated. Satterthwaite degrees of freedom, which feel no linear change of parameters, from the observed
 information of those that are not at 0. Scores are standardised first, for the arithmetic's sake.
@@ -34,7 +33,6 @@ _SINGULAR = int(Failure.SINGULAR_COVARIANCE)
 _NOT_CONVERGED = int(Failure.NOT_CONVERGED)
 _NOT_OBSERVED = int(Failure.NOT_OBSERVED)
 _CONFOUNDED = int(Failure.CONFOUNDED_COVARIATE)
-_NO_VARIANCE = int(Failure.NO_RESIDUAL_VARIANCE)
 MAX_STEPS = 50
 # Step of the differences in standard errors: truncation is near its fourth power, 1e-6, rounding of second ones 1e-10.
 _STEP = 0.03
@@ -44,13 +42,11 @@ _STEP = 0.03
 class NestedLongitudinalFit:
     """A contrast at one visit; NaN where `fit.failure` is not NONE.
 
-    `therapist_sd`: (replicate,), of the intercept; `slope_sd`: (replicate,), points a unit of time, None without slope;
-    `covariance`: (replicate, visit, visit) within patients; `reml_loglik`: (replicate,).
+    `therapist_sd`: (replicate,); `covariance`: (replicate, visit, visit) within patients; `reml_loglik`: (replicate,).
     """
 
     fit: Fit
     therapist_sd: Floats
-    slope_sd: Floats | None
     covariance: Floats
     reml_loglik: Floats
 
@@ -63,8 +59,6 @@ def nested_longitudinal(
     main: Floats,
     weights: ArrayLike,
     visit: int,
-    *,
-    times: ArrayLike | None = None,
 ) -> NestedLongitudinalFit:
     """REML estimate of a contrast of arms at a visit, patients clustered in therapists.
 
@@ -79,30 +73,26 @@ def nested_longitudinal(
     weights : (arm,)
         The contrast; weights sum to 0.
     visit : index of the visit
-    times : (visit,)
-        With a random slope of the therapists over these times, independent of their intercept.
     """
     w = np.asarray(weights, dtype=float)
     n_replicates, _, n_visits = y.shape
-    over = np.zeros(0) if times is None else np.asarray(times, dtype=float)
-    if (over.size and over.size != n_visits) or not 0 <= visit < n_visits:
-        raise ValueError(f"{over.size} times, visit {visit}: y has {n_visits} visits")
+    if not 0 <= visit < n_visits:
+        raise ValueError(f"visit {visit}: y has {n_visits} visits")
     out, failure = np.full((n_replicates, 4), np.nan), np.zeros(n_replicates, dtype=np.int64)
-    variances = np.full((n_replicates, 2), np.nan)
+    variance = np.full(n_replicates, np.nan)
     covariance = np.full((n_replicates, n_visits, n_visits), np.nan)
     _fit_all(
         np.ascontiguousarray(y, dtype=float), np.ascontiguousarray(arm, dtype=np.int64),
         np.ascontiguousarray(therapist, dtype=np.int64), np.ascontiguousarray(crossed, dtype=float),
-        np.ascontiguousarray(main, dtype=float), w, visit, over,
+        np.ascontiguousarray(main, dtype=float), w, visit,
         design_columns(n_visits, len(w), crossed.shape[-1], main.shape[-1], constrained_baseline=False),
-        int(therapist.max(initial=-1)) + 1, out, failure, variances, covariance,
+        int(therapist.max(initial=-1)) + 1, out, failure, variance, covariance,
     )  # fmt: skip
     failed = failure != Failure.NONE
-    out[failed], variances[failed], covariance[failed] = np.nan, np.nan, np.nan
+    out[failed], variance[failed], covariance[failed] = np.nan, np.nan, np.nan
     return NestedLongitudinalFit(
         fit=Fit(estimate=out[:, 0], se=out[:, 1], df=out[:, 2], failure=failure),
-        therapist_sd=np.sqrt(variances[:, 0]),
-        slope_sd=np.sqrt(variances[:, 1]) if over.size else None,
+        therapist_sd=np.sqrt(variance),
         covariance=covariance,
         reml_loglik=out[:, 3],
     )
@@ -110,12 +100,12 @@ def nested_longitudinal(
 
 @njit(cache=True, nogil=True)
 def _fit_all(  # type: ignore[no-untyped-def]
-    y, arm, therapist, crossed, main, weights, visit, times, column, n_therapists, out, failure, variances, covariance
+    y, arm, therapist, crossed, main, weights, visit, column, n_therapists, out, failure, variance, covariance
 ):  # fmt: skip
     for r in range(len(y)):
         failure[r] = _fit_one(
-            y[r], arm[r], therapist[r], crossed[r], main[r], weights, visit, times, column, n_therapists, out[r],
-            variances[r], covariance[r],
+            y[r], arm[r], therapist[r], crossed[r], main[r], weights, visit, column, n_therapists, out[r],
+            variance[r : r + 1], covariance[r],
         )  # fmt: skip
 
 
@@ -146,8 +136,8 @@ def _cells(y, w, therapist, masks, n_patterns, n_cell, cells):  # type: ignore[n
 
 
 @njit(cache=True, nogil=True)
-def _value(psi, lower, n_patterns, masks, counts, t, n_cell, cells, column, n, times, contrast, inverse, beta, v, w):  # type: ignore[no-untyped-def]
-    """−2ℓ without its constant and c'A⁻¹c at parameters ψ = (elements of S, therapist variances); NaN if not definite.
+def _value(psi, lower, n_patterns, masks, counts, t, n_cell, cells, column, n, contrast, inverse, beta, v, w):  # type: ignore[no-untyped-def]
+    """−2ℓ without its constant and c'A⁻¹c at parameters ψ = (elements of S, g); NaN if not definite.
 
     Fills A⁻¹, β and V = L(I + S)L', L = `lower`.
     """
@@ -164,9 +154,7 @@ def _value(psi, lower, n_patterns, masks, counts, t, n_cell, cells, column, n, t
     value = reml.pattern_weights(v, masks, counts, n_patterns, w)
     if not value > -np.inf:
         return np.nan, np.nan
-    g0 = psi[n_v]
-    g1 = psi[n_v + 1] if len(psi) > n_v + 1 else 0.0
-    has_slope = len(times) > 0
+    g = psi[n_v]
     a, b = np.zeros((n, n)), np.zeros(n)
     square = 0.0
     for p in range(n_patterns):
@@ -185,47 +173,37 @@ def _value(psi, lower, n_patterns, masks, counts, t, n_cell, cells, column, n, t
                         cz = column[k, z]
                         if 0 <= cz <= cx:
                             a[cx, cz] += wjk * t[p, x, z]
-    row = np.zeros((n_patterns, 2, n_visits))  # Z'W of each pattern
+    row = np.zeros((n_patterns, n_visits))  # 1'W of each pattern
     for p in range(n_patterns):
         for k in range(n_visits):
             for j in range(n_visits):
-                row[p, 0, k] += w[p, j, k]
-                if has_slope:
-                    row[p, 1, k] += times[j] * w[p, j, k]
-    moved, moved_y, c = np.empty((2, n)), np.empty(2), np.empty(3)
-    rank = 2 if has_slope else 1
+                row[p, k] += w[p, j, k]
+    moved = np.empty(n)
     for h in range(len(n_cell)):
-        moved[:, :] = 0.0
-        moved_y[:] = 0.0
-        c[:] = 0.0
+        moved[:] = 0.0
+        moved_y = c = 0.0
         for p in range(n_patterns):
             count = n_cell[h, p]
             if count == 0.0:
                 continue
             for k in range(n_visits):
-                c[0] += count * row[p, 0, k] if masks[p] >> k & 1 else 0.0
-                if has_slope and masks[p] >> k & 1:
-                    c[1] += count * row[p, 1, k]
-                    c[2] += count * row[p, 1, k] * times[k]
-                for e in range(rank):
-                    f = row[p, e, k]
-                    moved_y[e] += f * cells[h, p, m + k]
-                    for x in range(m):
-                        if column[k, x] >= 0:
-                            moved[e, column[k, x]] += f * cells[h, p, x]
-        determinant = (1.0 + g0 * c[0]) * (1.0 + g1 * c[2]) - g0 * g1 * c[1] * c[1]
-        if not (determinant > 0.0 and 1.0 + g0 * c[0] > 0.0):
+                f = row[p, k]
+                c += count * f if masks[p] >> k & 1 else 0.0
+                moved_y += f * cells[h, p, m + k]
+                for x in range(m):
+                    if column[k, x] >= 0:
+                        moved[column[k, x]] += f * cells[h, p, x]
+        determinant = 1.0 + g * c
+        if not determinant > 0.0:
             return np.nan, np.nan
         value += log(determinant)
-        k00, k11 = g0 * (1.0 + g1 * c[2]) / determinant, g1 * (1.0 + g0 * c[0]) / determinant
-        k01 = -g0 * g1 * c[1] / determinant
+        shrunk = g / determinant
         for i in range(n):
-            left0 = k00 * moved[0, i] + k01 * moved[1, i]
-            left1 = k01 * moved[0, i] + k11 * moved[1, i]
-            b[i] -= left0 * moved_y[0] + left1 * moved_y[1]
+            left = shrunk * moved[i]
+            b[i] -= left * moved_y
             for j in range(i + 1):
-                a[i, j] -= left0 * moved[0, j] + left1 * moved[1, j]
-        square -= k00 * moved_y[0] ** 2 + 2.0 * k01 * moved_y[0] * moved_y[1] + k11 * moved_y[1] ** 2
+                a[i, j] -= left * moved[j]
+        square -= shrunk * moved_y**2
     beta[:] = b
     if not dense.cholesky(a, n, 1e-12):
         return np.nan, np.nan
@@ -237,7 +215,7 @@ def _value(psi, lower, n_patterns, masks, counts, t, n_cell, cells, column, n, t
 
 
 @njit(cache=True, nogil=True)
-def _steps(psi, within, n_patients, per_therapist, n_busy, times, steps):  # type: ignore[no-untyped-def]
+def _steps(psi, within, n_patients, per_therapist, n_busy, steps):  # type: ignore[no-untyped-def]
     """A fraction of each parameter's rough standard error."""
     n_visits, k = len(within), 0
     for j in range(n_visits):
@@ -246,12 +224,6 @@ def _steps(psi, within, n_patients, per_therapist, n_busy, times, steps):  # typ
             k += 1
     variance = np.trace(within) / n_visits
     steps[k] = _STEP * (psi[k] + 0.5 * variance / per_therapist) * sqrt(2.0 / n_busy)
-    if len(psi) > k + 1:
-        spread = 0.0
-        for j in range(n_visits):
-            spread += (times[j] - times.mean()) ** 2
-        floor = 0.5 * variance / (per_therapist * max(spread, 1e-12))
-        steps[k + 1] = _STEP * (psi[k + 1] + floor) * sqrt(2.0 / n_busy)
 
 
 @njit(cache=True, nogil=True)
@@ -273,7 +245,7 @@ def _factor(a, lower):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _fit_one(  # type: ignore[no-untyped-def]
-    scores, arm, therapist, crossed, main, weights, visit, times, template, n_therapists, out, variances, covariance
+    scores, arm, therapist, crossed, main, weights, visit, template, n_therapists, out, therapist_variance, covariance
 ):  # fmt: skip
     n_arms, n_visits = len(weights), scores.shape[1]
     y, unit = _standardise(scores)
@@ -315,7 +287,7 @@ def _fit_one(  # type: ignore[no-untyped-def]
     if n_busy < 2.0:
         return _TOO_FEW_THERAPISTS
     n_v = n_visits * (n_visits + 1) // 2
-    n_psi = n_v + (2 if len(times) else 1)
+    n_psi = n_v + 1
     if n_scores - n < n_psi:
         return _TOO_FEW_PATIENTS
     # Start without therapists, at the MMRM's covariance, a little of its diagonal given to them.
@@ -332,21 +304,19 @@ def _fit_one(  # type: ignore[no-untyped-def]
         return _SINGULAR
     psi, trial = np.zeros(n_psi), np.zeros(n_psi)
     psi[n_v] = 0.02 * within[0, 0]
-    if len(times):
-        psi[n_v + 1] = 0.01 * within[0, 0] / max(np.var(times), 1e-12)
     inverse, beta = np.empty((n, n)), np.empty(n)
     v, pattern = np.empty((n_visits, n_visits)), np.empty((n_patterns, n_visits, n_visits))
     g, slope, step = np.empty(n_psi), np.empty(n_psi), np.empty(n_psi)
     hessian, steps = np.empty((n_psi, n_psi)), np.empty(n_psi)
     free = np.ones(n_psi, dtype=np.bool_)
     value, variance = _value(
-        psi, lower, n_patterns, masks, counts, t, n_cell, cells, column, n, times, contrast, inverse, beta, v, pattern
+        psi, lower, n_patterns, masks, counts, t, n_cell, cells, column, n, contrast, inverse, beta, v, pattern
     )
     if value != value:
         return _SINGULAR
     done = False
     for _ in range(MAX_STEPS):
-        _steps(psi, within, n_patients, n_cell.sum() / n_busy, n_busy, times, steps)
+        _steps(psi, within, n_patients, n_cell.sum() / n_busy, n_busy, steps)
         at = psi.copy()
         ahead = np.empty((n_psi, 4))
         offsets = np.array([-2.0, -1.0, 1.0, 2.0])
@@ -355,7 +325,7 @@ def _fit_one(  # type: ignore[no-untyped-def]
             for i in range(4):
                 at[k] = psi[k] + offsets[i] * steps[k]
                 ahead[k, i], e[i] = _value(
-                    at, lower, n_patterns, masks, counts, t, n_cell, cells, column, n, times, contrast, inverse, beta,
+                    at, lower, n_patterns, masks, counts, t, n_cell, cells, column, n, contrast, inverse, beta,
                     v, pattern,
                 )  # fmt: skip
             at[k] = psi[k]
@@ -375,7 +345,7 @@ def _fit_one(  # type: ignore[no-untyped-def]
                             at[k] = psi[k] + si * size * steps[k]
                             at[el] = psi[el] + sj * size * steps[el]
                             f_at, _unused = _value(
-                                at, lower, n_patterns, masks, counts, t, n_cell, cells, column, n, times, contrast,
+                                at, lower, n_patterns, masks, counts, t, n_cell, cells, column, n, contrast,
                                 inverse, beta, v, pattern,
                             )  # fmt: skip
                             total += si * sj * f_at
@@ -396,7 +366,6 @@ def _fit_one(  # type: ignore[no-untyped-def]
             cells,
             column,
             n,
-            times,
             contrast,
             inverse,
             beta,
@@ -439,7 +408,7 @@ def _fit_one(  # type: ignore[no-untyped-def]
                 if k >= n_v:
                     trial[k] = max(trial[k], 0.0)
             new, _unused = _value(
-                trial, lower, n_patterns, masks, counts, t, n_cell, cells, column, n, times, contrast, inverse, beta, v,
+                trial, lower, n_patterns, masks, counts, t, n_cell, cells, column, n, contrast, inverse, beta, v,
                 pattern,
             )  # fmt: skip
             if new <= value + 1e-9 * (1.0 + abs(value)):
@@ -471,8 +440,6 @@ def _fit_one(  # type: ignore[no-untyped-def]
         out[0] += contrast[i] * beta[i] * unit
     out[1], out[2] = sqrt(variance) * unit, 2.0 * variance * variance / trace
     out[3] = -0.5 * (value + (n_scores - n) * log(2.0 * pi * unit * unit)) - scaling
-    variances[0] = psi[n_v] * unit * unit
-    if len(times):
-        variances[1] = psi[n_v + 1] * unit * unit
+    therapist_variance[0] = psi[n_v] * unit * unit
     covariance[:, :] = within * (unit * unit)
     return _NONE

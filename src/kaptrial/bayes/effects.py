@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 from scipy.special import ndtri
 
@@ -106,6 +106,12 @@ class EffectPrior:
         """The prior density of a linear combination of the effects at the points x."""
         share, mean, sd = self.along(weights)
         return np.asarray(stats.norm.pdf(np.asarray(x)[..., None], mean, sd) @ share)
+
+    def quantiles(self, weights: Floats, levels: ArrayLike) -> Floats:
+        """The prior quantiles of a linear combination of the effects at these levels."""
+        share, mean, sd = self.along(weights)
+        normals = [stats.Normal(mu=m, sigma=s) for m, s in zip(mean, sd, strict=True)]
+        return np.asarray(stats.Mixture(normals, weights=share).icdf(np.asarray(levels)))
 
 
 def named(

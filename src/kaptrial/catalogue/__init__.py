@@ -1,5 +1,6 @@
 """FACTS: published sources, outcome scales and routes, as data files with their sources, and their reader."""
 
+from kaptrial.catalogue.citation import Citation
 from kaptrial.catalogue.reader import (
     Route,
     Scale,
@@ -14,6 +15,7 @@ from kaptrial.catalogue.reader import (
 from kaptrial.catalogue.trials import Figure, Trial, read_trial, trial, trial_keys
 
 __all__ = [
+    "Citation",
     "Figure",
     "Route",
     "Scale",

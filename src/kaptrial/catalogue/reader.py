@@ -79,7 +79,7 @@ def source_keys() -> frozenset[str]:
 
 @cache
 def source(key: str) -> dict[str, Any]:
-    """One publication other than a trial: citation, doi, and the figures read in it. Raises KeyError if unknown."""
+    """One publication other than a trial: fields of its citation, and the figures read in it. Raises KeyError."""
     return _load("sources")[key]
 
 

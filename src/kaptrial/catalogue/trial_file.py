@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal, Required, TypedDict
 
 from pydantic import Discriminator, Field, Tag, TypeAdapter, ValidationError, with_config
 
-Text = Annotated[str, Field(min_length=1)]
+from kaptrial.catalogue.citation import Citation, Text
+
 # Arms are named in contrasts, `a - b`, so an id must read as one word.
 Word = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]*$")]
 Count = Annotated[int, Field(ge=1)]
@@ -130,9 +131,7 @@ class Figure(Uncertainty, total=False):
 class TrialFile(TypedDict, total=False):
     """The whole file."""
 
-    citation: Required[Text]
-    doi: Text
-    doi_status: Literal["seen", "recalled"]
+    citation: Required[Citation]
     indication: Required[Text]
     population: Text
     design: Required[Text]
@@ -155,8 +154,15 @@ class TrialFile(TypedDict, total=False):
     notes: Text
 
 
-_PARTS = {"": TrialFile, "figures": Figure, "measure": Measure, "arms": Arm, "therapy": Therapy}
-_UNKNOWN = ("extra_forbidden", "invalid_key")
+_PARTS = {
+    "": TrialFile,
+    "citation": Citation,
+    "figures": Figure,
+    "measure": Measure,
+    "arms": Arm,
+    "therapy": Therapy,
+}
+_UNKNOWN = ("extra_forbidden", "invalid_key", "unexpected_keyword_argument")
 _ALLOWED = {
     "missing": "must be given",
     "unexpected_keyword_argument": "unknown key",

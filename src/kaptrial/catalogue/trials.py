@@ -14,6 +14,7 @@ from typing import Any, get_args
 
 import yaml
 
+from kaptrial.catalogue.citation import Citation
 from kaptrial.catalogue.trial_file import Quality, Uncertainty, misshape
 from kaptrial.errors import DataError
 
@@ -51,9 +52,7 @@ class Trial:
     """
 
     key: str
-    citation: str
-    doi: str | None
-    doi_status: str | None
+    citation: Citation
     indication: str
     population: str
     design: str
@@ -80,7 +79,7 @@ class Trial:
         return self.therapy is not None
 
 
-_OPTIONAL = ("doi", "doi_status", "background", "regimen", "therapy", "control", "outcome", "dose_note", "notes")
+_OPTIONAL = ("background", "regimen", "therapy", "control", "outcome", "dose_note", "notes")
 _UNCERTAIN = tuple(Uncertainty.__annotations__)
 
 
@@ -121,7 +120,7 @@ def _trial(key: str, text: str, where: str) -> Trial:
         raise DataError(f"{where}: {wrong}")
     return Trial(
         key=key,
-        citation=raw["citation"],
+        citation=Citation(**raw["citation"] | {"authors": tuple(raw["citation"].get("authors", ()))}),
         **{name: raw.get(name) for name in _OPTIONAL},
         indication=raw["indication"],
         population=raw.get("population", ""),
@@ -140,6 +139,11 @@ def _trial(key: str, text: str, where: str) -> Trial:
 
 def _inconsistent(raw: dict[str, Any]) -> str | None:
     """What fits the form and yet contradicts something else in the file."""
+    cited = raw["citation"]
+    if not ("title" in cited or "described" in cited):
+        return "citation.title: must be given, or in its place described"
+    if ("doi" in cited) != ("doi_status" in cited):
+        return "citation.doi_status: must say of a doi, and only of one, whether it was seen or recalled"
     ids = [arm["id"] for arm in raw.get("arms", ())]
     for i, arm in enumerate(ids):
         if arm in ids[:i]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +19,6 @@ from kaptrial.spec.scenario import Scenario
 Key = tuple[str, str, str]
 # Waits shorter than this at every resource leave the pace to recruitment: nobody is put off to another day.
 SHORT_WAIT_DAYS = 0.5
-STATES = ("screening", "excluded", "not needed", "waiting", "in treatment", "lost", "complete")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,29 +63,6 @@ def digest(s: Scenario, c: Course) -> Digest:
         ended=np.sort(c.ended),
         bottleneck=slowest if delays[slowest] >= SHORT_WAIT_DAYS else "recruitment",
     )
-
-
-def states_at(c: Course, days: Sequence[float]) -> Floats:
-    """How many of the people referred are in each of `STATES`, (day, state); every one is in exactly one."""
-    e = c.entrants
-    counts = np.zeros((len(days), len(STATES)))
-    starts = np.where(np.isnan(c.begun) & (c.end != End.LOST_WAITING) & (c.zero == c.randomised), c.zero, c.begun)
-    randomised = e.fate == Fate.RANDOMISED
-    for k, t in enumerate(days):
-        came, decided = e.referred <= t, e.decided <= t
-        in_trial = c.randomised <= t
-        over = c.ended <= t
-        begun = starts <= t
-        counts[k] = (
-            (came & ~decided).sum(),
-            (came & decided & ~randomised & (e.fate != Fate.CLOSED)).sum(),
-            (came & decided & (e.fate == Fate.CLOSED)).sum(),
-            (in_trial & ~over & ~begun).sum(),
-            (in_trial & ~over & begun).sum(),
-            (in_trial & over & (c.end != End.COMPLETE)).sum(),
-            (in_trial & over & (c.end == End.COMPLETE)).sum(),
-        )
-    return counts
 
 
 def _flow(s: Scenario, c: Course) -> dict[Key, float]:

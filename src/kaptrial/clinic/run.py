@@ -62,7 +62,6 @@ class Course:
     `zero`: the patients' own day 0. `place_wait`: days until there was a place with a therapist, or NaN.
     """
 
-    replicate: int
     entrants: Entrants
     arm: Indices
     site: Indices
@@ -160,7 +159,6 @@ def _course(
         env.process(admit(env, patient, rules))
     env.run()
     return Course(
-        replicate=replicate,
         entrants=entrants,
         arm=arm,
         site=site,

@@ -19,7 +19,7 @@ BLOCK = 128
 
 
 class Stream(IntEnum):
-    """The mechanisms that draw. The integers are frozen: a new mechanism takes the next free one."""
+    """The mechanisms that draw. The integers are frozen: a new mechanism takes the next one, 16 is never used again."""
 
     PATIENT = 0
     ENTRY = 1
@@ -37,7 +37,6 @@ class Stream(IntEnum):
     DAY_OUTCOME = 13
     BASELINE_DAY_OUTCOME = 14
     OPEN_LABEL = 15
-    IMPUTATION = 16
     # The clinic's, addressed by replicate in place of block.
     SITE = 17
     REFERRAL = 18

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from kaptrial.catalogue import Figure, Trial
+from kaptrial.catalogue import Citation, Figure, Trial
 from kaptrial.report.words import console
 
 if TYPE_CHECKING:
@@ -30,9 +29,9 @@ def trial_row(one: Trial) -> dict[str, Any]:
         "outcome": one.outcome,
         "figures": len(one.figures),
         "targets": sum(len(figure.measures) for figure in one.figures),
-        "citation": one.citation,
-        "doi": one.doi,
-        "doi_status": one.doi_status,
+        "citation": one.citation.text,
+        "doi": one.citation.doi,
+        "doi_status": one.citation.doi_status,
     }
 
 
@@ -70,7 +69,7 @@ def show_list(trials: Sequence[Trial]) -> None:
 def show_trial(one: Trial) -> None:
     """Citation, what was done, and the figures."""
     out = console()
-    out.print(cited(one))
+    out.print(cited(one.citation))
     for name in (
         "indication",
         "population",
@@ -105,48 +104,12 @@ def show_trial(one: Trial) -> None:
         out.print(f"Note: {one.notes}")
 
 
-def cited(one: Trial) -> str:
+def cited(citation: Citation) -> str:
     """The citation as text; a DOI that was not seen on a page says so."""
-    if one.doi is None:
-        return one.citation
-    doubt = "" if one.doi_status == "seen" else " (recalled: check before printing)"
-    return f"{one.citation}. https://doi.org/{one.doi}{doubt}"
-
-
-def bibtex(one: Trial) -> str:
-    """A BibTeX entry. The citation is split at the year; what is no author or title, or all of it, stands in `note`."""
-    fields: dict[str, str] = {}
-    found = re.match(r"(?P<author>.+?)(?P<aside> \(.+?\))?\. (?P<year>\d{4})\. (?P<rest>.+)", one.citation)
-    if found:
-        title, _, journal = found["rest"].rpartition(". ")
-        people, aside = found["author"], found["aside"] or ""
-        if people.startswith("Authors not seen"):
-            aside = people + aside
-        else:
-            names = [_bibtex_name(name.strip()) for name in people.replace("... ", "").split(",")]
-            fields["author"] = " and ".join(names + ["others"] * ("... " in people))
-        fields |= {"year": found["year"], "title": f"{{{title or journal}}}"}
-        if title:
-            fields["journal"] = journal
-        if aside:
-            fields["note"] = aside.strip(" ()") if "author" in fields else aside
-    else:
-        fields["note"] = one.citation
-    if one.doi:
-        fields["doi"] = one.doi
-    if one.doi_status == "recalled":
-        fields["annote"] = "DOI recalled: check before printing"
-    body = ",\n".join(f"  {name} = {{{value}}}" for name, value in fields.items())
-    return f"@article{{{one.key},\n{body}\n}}"
-
-
-def _bibtex_name(name: str) -> str:
-    """`Zarate CA Jr` as `Zarate, Jr, CA`."""
-    if name.startswith("et al"):
-        return "others"
-    family, _, initials = name.removesuffix(" Jr").rpartition(" ")
-    junior = "Jr, " if name.endswith(" Jr") else ""
-    return f"{family}, {junior}{initials}" if family else name
+    if citation.doi is None:
+        return citation.text
+    doubt = "" if citation.doi_status == "seen" else " (recalled: check before printing)"
+    return f"{citation.text}. https://doi.org/{citation.doi}{doubt}"
 
 
 _PERCENT = ("response", "remission", "relaps", "abstinent", "sustained")

@@ -11,8 +11,10 @@ import pytest
 from kaptrial.bayes.effects import named
 from kaptrial.bayes.interaction import gaussian
 from kaptrial.bayes.interaction.fit import fit
+from kaptrial.bayes.interaction.models import ModelOptions
 from kaptrial.bayes.interaction.reading import Asked, from_file
 from kaptrial.methods.options import Options
+from tests.bayes.interaction import pymc_models
 
 DATA = Path(__file__).parents[2] / "data"
 OPTIONS = Options(factors=("ketamine", "therapy"), covariates=("site",), target_day=28)
@@ -62,15 +64,15 @@ def test_flat_prior_is_reml_without_monte_carlo_error():
 
 @pytest.mark.validation
 def test_pymc_draws_the_same():
-    data = the_trial()
-    own = fit(gaussian.model(data), [under("evidence", data)], seed=1, draws=4000)[0]
-    theirs = fit(gaussian.model(data), [under("evidence", data)], seed=2, draws=4000, engine="pymc")[0]
-    for name in ("effect", "means", "slopes", "coefficients", "sds", "correlations"):
-        import arviz as az
+    import arviz as az
 
-        for one, other in zip(
-            *(p.named[name].reshape(4, 4000, -1).transpose(2, 0, 1) for p in (own, theirs)), strict=True
-        ):
+    data = the_trial()
+    prior = under("evidence", data)
+    own = fit(gaussian.model(data), [prior], seed=1, draws=4000)[0].named
+    theirs = pymc_models.draw(pymc_models.build(data, prior, ModelOptions()), seed=2, draws=4000)
+    for name in ("effect", "means", "slopes", "coefficients", "sds", "correlations"):
+        pairs = (np.asarray(p[name]).reshape(4, 4000, -1).transpose(2, 0, 1) for p in (own, theirs))
+        for one, other in zip(*pairs, strict=True):
             error = np.hypot(float(az.mcse(one)), float(az.mcse(other)))
             # 56 comparisons: 4 SE leaves .4 % for a false alarm.
             assert abs(one.mean() - other.mean()) <= 4 * error, name

@@ -9,9 +9,11 @@ import pytest
 from scipy import integrate, special, stats
 
 from kaptrial.bayes.effects import named
-from kaptrial.bayes.interaction import binary, counts, gaussian
+from kaptrial.bayes.interaction import binary
 from kaptrial.bayes.interaction.density.beta_binomial import digamma
+from kaptrial.bayes.interaction.models import ModelOptions, model_of
 from kaptrial.bayes.interaction.scales import prior_data
+from tests.bayes.interaction import pymc_models
 from tests.bayes.interaction.example import factorial
 
 
@@ -28,20 +30,22 @@ def days_trial():
     return replace(data, y=k[:, None], trials_of=n, unit_sd=binary.LOGISTIC_SD, better="higher")
 
 
-MODELS = {
-    "unstructured": lambda: gaussian.model(factorial()),
-    "unstructured by arm": lambda: gaussian.model(factorial(), residual="by_arm"),
-    "random": lambda: gaussian.model(factorial(days=(1.0, 7.0, 14.0, 28.0)), covariance="random"),
-    "random by arm": lambda: gaussian.model(
-        factorial(days=(1.0, 7.0, 14.0, 28.0)), covariance="random", residual="by_arm"
+LONGER = (1.0, 7.0, 14.0, 28.0)
+CASES = {
+    "unstructured": (factorial(), ModelOptions()),
+    "unstructured by arm": (factorial(), ModelOptions(residual="by_arm")),
+    "random": (factorial(days=LONGER), ModelOptions(covariance="random")),
+    "random by arm": (factorial(days=LONGER), ModelOptions(covariance="random", residual="by_arm")),
+    "intercept": (factorial(), ModelOptions(covariance="intercept")),
+    "one visit": (factorial(days=(28.0,)), ModelOptions(residual="by_arm")),
+    "no covariates": (
+        replace(
+            factorial(), baseline=None, covariates=np.empty((40, 0)), covariate_names=(), therapist=np.full(40, -1)
+        ),
+        ModelOptions(),
     ),
-    "intercept": lambda: gaussian.model(factorial(), covariance="intercept"),
-    "one visit": lambda: gaussian.model(factorial(days=(28.0,)), residual="by_arm"),
-    "no covariates": lambda: gaussian.model(
-        replace(factorial(), baseline=None, covariates=np.empty((40, 0)), covariate_names=(), therapist=np.full(40, -1))
-    ),
-    "binary": lambda: binary.model(binary_trial()),
-    "days": lambda: counts.model(days_trial()),
+    "binary": (binary_trial(), ModelOptions(likelihood="binary")),
+    "days": (days_trial(), ModelOptions(likelihood="abstinent_days")),
 }
 
 
@@ -55,9 +59,9 @@ def points(model, n, seed=1):
     return model.start + rng.normal(0, 0.3, (n, model.layout.size))
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", CASES)
 def test_gradient_is_that_of_the_density(name):
-    model = MODELS[name]()
+    model = model_of(*CASES[name])
     scores, given = np.nan_to_num(model.data.y), prior_data(prior_of(model), 2)
     for theta in points(model, 2):
         gradient = model.density(theta, scores, given)[1]
@@ -72,7 +76,7 @@ def test_gradient_is_that_of_the_density(name):
 
 @pytest.mark.parametrize("name", ["unstructured by arm", "random by arm", "one visit"])
 def test_scores_against_scipy_patient_by_patient(name):
-    model = MODELS[name]()
+    model = model_of(*CASES[name])
     data = model.data
     thetas = points(model, 3)
     found = model.parts(thetas, np.nan_to_num(data.y))
@@ -98,14 +102,14 @@ def values_for(model, built, theta):
     return {v.name: values[v.name].reshape(()) if v.ndim == 0 else values[v.name] for v in built.value_vars}
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("prior", ["evidence", "flat"])
 def test_pymc_says_the_same(name, prior):
     from pytensor.compile.mode import Mode
 
-    model = MODELS[name]()
+    model = model_of(*CASES[name])
     given_prior = prior_of(model, prior)
-    built = model.pymc(given_prior, 2)
+    built = pymc_models.build(model.data, given_prior, CASES[name][1])
     assert len(built.value_vars) == sum(model.layout.at[1:] > model.layout.at[:-1])
     # Interpreted: to compile would take minutes.
     plain = Mode("py", "fast_compile")
@@ -124,7 +128,7 @@ def test_pymc_says_the_same(name, prior):
 # Far logits and a wide intercept: where the product of odds would overflow, and where few nodes would not do.
 @pytest.mark.parametrize(("sd", "shift"), [(1.0, 0.0), (-3.0, 0.0), (1.0, 300.0)])
 def test_binary_against_an_integral(sd, shift):
-    model = MODELS["binary"]()
+    model = model_of(*CASES["binary"])
     data = model.data
     theta = points(model, 1)[0]
     theta[model.layout.at[6]] = sd
@@ -148,7 +152,7 @@ def test_binary_against_an_integral(sd, shift):
 
 
 def test_days_against_scipy():
-    model = MODELS["days"]()
+    model = model_of(*CASES["days"])
     data = model.data
     theta = points(model, 1)
     p = special.expit(model.expected(theta)[0, :, 0])

@@ -51,14 +51,10 @@ class Tipping(IntEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class TippingPoint:
-    """Delta in points at which significance is lost, (replicate,), NaN unless `outcome`, (replicate,), is FOUND.
-
-    `fits`: the estimate at each delta of the table asked for.
-    """
+    """Delta in points at which significance is lost, (replicate,), NaN unless `outcome`, (replicate,), is FOUND."""
 
     delta: Floats
     outcome: NDArray[np.int64]
-    fits: tuple[Fit, ...]
 
 
 def reference_based(
@@ -130,7 +126,6 @@ def tipping_point(
     better: Literal["lower", "higher"],
     limit: float,
     alpha: float = 0.05,
-    deltas: Sequence[float] = (),
     structures: Sequence[str] = ("us",),
 ) -> TippingPoint:
     """The smallest delta against the other arms at which p ≥ alpha, jackknife inference; parameters as above.
@@ -142,7 +137,6 @@ def tipping_point(
     ----------
     better : which direction of the score is the favourable one; delta is positive where "lower" is
     limit : largest |delta| considered, points
-    deltas : table of deltas, points, at which to give the fit, too
 
     Raises
     ------
@@ -154,9 +148,7 @@ def tipping_point(
         raise ValueError(f"better = {better!r}, limit = {limit}, alpha = {alpha}: lower or higher, > 0, in (0, 1)")
     line = _line(len(y), trials, jackknife=True)
     size, outcome = line.tipping_size(1.0 if better == "lower" else -1.0, alpha, limit)
-    return TippingPoint(
-        delta=size if better == "lower" else -size, outcome=outcome, fits=tuple(line.at(delta) for delta in deltas)
-    )
+    return TippingPoint(delta=size if better == "lower" else -size, outcome=outcome)
 
 
 @dataclass(frozen=True, kw_only=True)

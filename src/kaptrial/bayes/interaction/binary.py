@@ -10,19 +10,13 @@ Gauss-Hermite of as many nodes still errs by 1e-2.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import expit
 
-from kaptrial.bayes.effects import EffectPrior
 from kaptrial.bayes.interaction.data import Floats, InteractionData
 from kaptrial.bayes.interaction.layout import layout, linear_draws
-from kaptrial.bayes.interaction.linear_nodes import coordinates, linear
 from kaptrial.bayes.interaction.model import Given, InteractionModel, chosen, scaled_widths
-
-if TYPE_CHECKING:
-    import pymc as pm
 
 PARAMETERS = ("effect", "means", "slopes", "coefficients", "patient_sd", "therapist_sd", "therapist_raw")
 # The SD of a standard logistic: the unit of the named priors on the logit scale (Chinn 2000, Stat Med 19:3127, turns
@@ -91,27 +85,4 @@ def model(data: InteractionData) -> InteractionModel:
     return InteractionModel(
         likelihood="binary", data=data, layout=lay, density=density, parts=parts, natural=natural,
         replicas=replicas, risk=risk, spread_draws=spread_draws, start=np.zeros(lay.size),
-        pymc=lambda prior, components: build(data, prior, n_components=components),
     )  # fmt: skip
-
-
-def build(data: InteractionData, prior: EffectPrior, *, n_components: int = 2) -> pm.Model:
-    """The model in PyMC, its replaceable data and deterministics as in `gaussian.build` (no covariance)."""
-    import pymc as pm
-    import pytensor.tensor as pt
-
-    nodes, log_weights = quadrature(len(data.days))
-    with pm.Model(coords=coordinates(data, ["all"])) as built:
-        scores = pm.Data("scores", np.nan_to_num(data.y))
-        logit, _ = linear(data, prior, n_components, 0.0, linked=True)
-        sd: Any = np.zeros(1)
-        if len(data.days) > 1:
-            # Half-normal, as a normal of either sign (density/whole.py: binary_density).
-            sd = pm.Normal("patient_sd_signed", 0.0, PATIENT_SD_WIDTH, shape=1)
-            pm.Deterministic("patient_sd", abs(sd))
-        at = logit[:, :, None] + sd * nodes[None, None, :]
-        terms = ((scores[:, :, None] * at - pt.softplus(at)) * data.seen[:, :, None]).sum(axis=1)
-        loglik = pt.logsumexp(terms + log_weights[None, :], axis=1)
-        pm.Deterministic("patient_loglik", loglik, dims="patient")
-        pm.Potential("likelihood", loglik.sum())
-    return built

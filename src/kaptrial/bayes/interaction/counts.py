@@ -9,19 +9,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import expit, logit
 
-from kaptrial.bayes.effects import EffectPrior
 from kaptrial.bayes.interaction.data import Floats, InteractionData
 from kaptrial.bayes.interaction.layout import layout, linear_draws
-from kaptrial.bayes.interaction.linear_nodes import coordinates, linear
 from kaptrial.bayes.interaction.model import Given, InteractionModel, chosen, scaled_widths
-
-if TYPE_CHECKING:
-    import pymc as pm
 
 PARAMETERS = ("effect", "means", "slopes", "coefficients", "rho", "therapist_sd", "therapist_raw")
 # Risks are shown in percent of the days.
@@ -67,24 +61,4 @@ def model(data: InteractionData) -> InteractionModel:
         likelihood="abstinent_days", data=data, layout=lay, density=density, parts=parts, natural=natural,
         replicas=replicas, risk=lambda expected, _: PERCENT * expit(expected), spread_draws=spread_draws,
         start=np.zeros(lay.size),
-        pymc=lambda prior, components: build(data, prior, n_components=components),
     )  # fmt: skip
-
-
-def build(data: InteractionData, prior: EffectPrior, *, n_components: int = 2) -> pm.Model:
-    """The model in PyMC, its replaceable data and deterministics as in `gaussian.build` (no covariance)."""
-    import pymc as pm
-    import pytensor.tensor as pt
-
-    assert data.trials_of is not None
-    with pm.Model(coords=coordinates(data, ["all"])) as built:
-        scores = pm.Data("scores", data.y)
-        linked, _ = linear(data, prior, n_components, 0.0, linked=True)
-        rho = pm.Uniform("rho", 0.0, 1.0, shape=1)
-        kappa = 1 / rho - 1
-        p = pt.clip(pt.sigmoid(linked[:, 0]), 1e-12, 1 - 1e-12)
-        of = pm.BetaBinomial.dist(p * kappa, (1 - p) * kappa, data.trials_of)
-        loglik = pm.logp(of, scores[:, 0])
-        pm.Deterministic("patient_loglik", loglik, dims="patient")
-        pm.Potential("likelihood", loglik.sum())
-    return built

@@ -12,7 +12,7 @@ from kaptrial.bayes.interaction.data import Floats
 from kaptrial.bayes.interaction.diagnostics import Diagnostics, diagnose
 from kaptrial.bayes.interaction.model import InteractionModel
 from kaptrial.bayes.interaction.models import PARAMETERS
-from kaptrial.bayes.interaction.sample import DRAWS, Draws, Engine, compiled, draw, draw_by_pymc
+from kaptrial.bayes.interaction.sample import DRAWS, TARGET_ACCEPT, Draws, compiled, draw
 from kaptrial.bayes.interaction.scales import most_components, prior_data
 
 # When the first draws fail, once more: a longer warm-up, more draws, and smaller steps where some diverged (only then:
@@ -33,36 +33,21 @@ class Posterior:
     reruns: int
 
 
-def fit(
-    model: InteractionModel, priors: list[EffectPrior], *, seed: int, draws: int = DRAWS, engine: Engine = "own",
-    progress: bool = False,
-) -> list[Posterior]:  # fmt: skip
+def fit(model: InteractionModel, priors: list[EffectPrior], *, seed: int, draws: int = DRAWS) -> list[Posterior]:
     """The posterior under each prior, compiled once. Under one seed a prior's draws do not depend on the others."""
     # Two at least, so that a prior's draws do not depend, to the last bit, on which others were asked for.
     n_components = max(2, most_components(priors))
-    ready = compiled(model, priors[0], n_components) if engine == "own" else None
-    return [_one(model, prior, ready, n_components, seed, draws, progress) for prior in priors]
+    ready = compiled(model, priors[0], n_components)
+    return [_one(model, prior, ready.with_data(**prior_data(prior, n_components)), seed, draws) for prior in priors]
 
 
-def _one(
-    model: InteractionModel, prior: EffectPrior, ready: Any, n_components: int, seed: int, draws: int, progress: bool
-) -> Posterior:
-    settings: dict[str, Any] = {"seed": seed, "draws": draws, "progress": progress}
-    found = _judged(model, prior, _drawn(model, prior, ready, n_components, settings), 0)
+def _one(model: InteractionModel, prior: EffectPrior, ready: Any, seed: int, draws: int) -> Posterior:
+    found = _judged(model, prior, draw(ready, seed=seed, draws=draws), 0)
     if not found.diagnostics.failures:
         return found
-    again: dict[str, Any] = {"tune": AGAIN_TUNE, "draws": draws * AGAIN_DRAWS}
-    if found.diagnostics.divergences:
-        again["target_accept"] = AGAIN_TARGET_ACCEPT
-    return _judged(model, prior, _drawn(model, prior, ready, n_components, settings | again), 1)
-
-
-def _drawn(
-    model: InteractionModel, prior: EffectPrior, ready: Any, n_components: int, settings: dict[str, Any]
-) -> Draws:
-    if ready is None:
-        return draw_by_pymc(model, prior, **settings)
-    return draw(ready.with_data(**prior_data(prior, n_components)), **settings)
+    accept = AGAIN_TARGET_ACCEPT if found.diagnostics.divergences else TARGET_ACCEPT
+    again = draw(ready, seed=seed, draws=draws * AGAIN_DRAWS, tune=AGAIN_TUNE, target_accept=accept)
+    return _judged(model, prior, again, 1)
 
 
 def _judged(model: InteractionModel, prior: EffectPrior, drawn: Draws, reruns: int) -> Posterior:

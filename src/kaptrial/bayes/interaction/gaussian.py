@@ -10,20 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kaptrial.bayes.effects import EffectPrior
 from kaptrial.bayes.interaction.data import Floats, Indices, InteractionData, pooled_sd
 from kaptrial.bayes.interaction.layout import layout, linear_draws
-from kaptrial.bayes.interaction.linear_nodes import coordinates, linear
 from kaptrial.bayes.interaction.model import Given, InteractionModel, chosen, scaled_widths
 from kaptrial.errors import FieldError
-
-if TYPE_CHECKING:
-    import pymc as pm
 
 Covariance = Literal["unstructured", "random", "intercept"]
 Residual = Literal["common", "by_arm"]
@@ -95,18 +90,8 @@ def model(
     group = data.arm if residual == "by_arm" else np.zeros_like(data.arm)
     pattern = patterns(data.seen, group)
     centre, centres = float(np.nanmean(data.y)), spread_centres(data, covariance)
-    fixed = (
-        lay.x,
-        lay.z,
-        lay.w,
-        lay.therapist,
-        pattern.of,
-        pattern.mask,
-        pattern.group,
-        design,
-        own_residual,
-        n_groups,
-    )
+    of_patients = (lay.x, lay.z, lay.w, lay.therapist, pattern.of)
+    fixed = (*of_patients, pattern.mask, pattern.group, design, own_residual, n_groups)
 
     def density(theta: Floats, scores: Floats, given: Given) -> tuple[float, Floats]:
         grad = np.empty(lay.size)
@@ -163,7 +148,6 @@ def model(
     return InteractionModel(
         likelihood="normal", data=data, layout=lay, density=density, parts=parts, natural=natural, replicas=replicas,
         risk=lambda expected, _: expected, spread_draws=spread_draws, start=start,
-        pymc=lambda prior, n: build(data, prior, covariance=covariance, residual=residual, n_components=n),
     )  # fmt: skip
 
 
@@ -186,77 +170,3 @@ def _packed_diagonal(log_sds: Floats) -> Floats:
     """The packed root of a diagonal covariance."""
     rows, columns = np.tril_indices(len(log_sds))
     return np.where(rows == columns, log_sds[rows], 0.0)
-
-
-def build(
-    data: InteractionData, prior: EffectPrior, *, covariance: Covariance = "unstructured",
-    residual: Residual = "common", n_components: int = 2,
-) -> pm.Model:  # fmt: skip
-    """The model in PyMC. Replaceable by `with_data`: `scores` (0 where missing) and `scales.prior_data`.
-
-    Deterministics: `effect` (effect, visit), `arm_mean` (arm, visit) at average covariates and no therapist,
-    `expected` (patient, visit), `covariance` (class, visit, visit), `patient_loglik` (patient,).
-    """
-    import pymc as pm
-
-    groups = list(data.arms) if residual == "by_arm" else ["all"]
-    with pm.Model(coords=coordinates(data, groups)) as built:
-        scores = pm.Data("scores", np.nan_to_num(data.y))
-        mean, given = linear(data, prior, n_components, float(np.nanmean(data.y)), linked=False)
-        sigma = _covariance(data, given, covariance, residual)
-        group = data.arm if residual == "by_arm" else np.zeros_like(data.arm)
-        loglik = masked_normal(scores - mean, sigma, patterns(data.seen, group))
-        pm.Deterministic("covariance", sigma, dims=("group", "visit", "other"))
-        pm.Deterministic("patient_loglik", loglik, dims="patient")
-        pm.Potential("likelihood", loglik.sum())
-    return built
-
-
-def _covariance(data: InteractionData, given: dict[str, Any], covariance: Covariance, residual: Residual) -> Any:
-    """Σ of each class, (class, visit, visit)."""
-    import pymc as pm
-    import pytensor.tensor as pt
-
-    design, centres, spread = time_design(data, covariance), spread_centres(data, covariance), given["width_log_sds"]
-    n_visits, q = design.shape
-    ratio = pt.ones(1)
-    if residual == "by_arm":
-        # Of the SDs to those of the first arm.
-        free = pm.Normal("log_ratios", 0.0, given["width_log_ratios"], shape=len(data.arms) - 1)
-        ratio = pt.exp(pt.concatenate([pt.zeros(1), free]))
-    if q == 1:
-        inner = pm.LogNormal("sds", centres[:1], spread, shape=1)[None, :] ** 2
-    else:
-        root, correlations, sds = pm.LKJCholeskyCov(
-            "packed", n=q, eta=ETA, sd_dist=pm.LogNormal.dist(centres[:q], spread, shape=q), compute_corr=True,
-            store_in_trace=False,
-        )  # fmt: skip
-        pm.Deterministic("sds", sds)
-        pm.Deterministic("correlations", correlations[np.tril_indices(q, -1)])
-        inner = pt.dot(root, root.T)
-    between = pt.dot(pt.dot(design, inner), design.T)[None]
-    if q == n_visits:
-        return (ratio**2)[:, None, None] * between
-    sd = pm.LogNormal("residual_sd", centres[-1:], spread, shape=1)
-    return between + (sd * ratio)[:, None, None] ** 2 * np.eye(n_visits)[None]
-
-
-def masked_normal(residuals: Any, sigma: Any, of: Patterns) -> Any:
-    """Log density of each patient's observed scores, (patient,), as a PyTensor graph.
-
-    `residuals`: (patient, visit), anything where not seen. Rows and columns of Σ that were not seen become those of
-    the identity, and their residual 0: they then add nothing to determinant or square.
-    """
-    import pytensor.tensor as pt
-
-    mask = of.mask
-    n_patterns, n_visits = mask.shape
-    both = mask[:, :, None] * mask[:, None, :]
-    root = pt.linalg.cholesky(both * sigma[of.group] + (1 - both) * np.eye(n_visits)[None])
-    one = pt.as_tensor(np.broadcast_to(np.eye(n_visits), (n_patterns, n_visits, n_visits)))
-    inverse = pt.linalg.solve_triangular(root, one, lower=True)
-    half_log_determinant = pt.log(pt.diagonal(root, axis1=-2, axis2=-1)).sum(axis=-1)
-    seen = residuals * mask[of.of]
-    z = (inverse[of.of] * seen[:, None, :]).sum(axis=-1)
-    constant = 0.5 * np.log(2 * np.pi) * mask.sum(axis=1)
-    return -0.5 * (z**2).sum(axis=-1) - (half_log_determinant + constant)[of.of]

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from kaptrial.bayes.effects import EffectPrior
 from kaptrial.bayes.interaction.data import Floats, InteractionData
 from kaptrial.bayes.interaction.layout import Layout
 from kaptrial.bayes.interaction.scales import share
-
-if TYPE_CHECKING:
-    import pymc as pm
 
 Likelihood = Literal["normal", "binary", "abstinent_days"]
 LIKELIHOODS: tuple[Likelihood, ...] = ("normal", "binary", "abstinent_days")
@@ -26,9 +22,9 @@ class InteractionModel:
     """`density(theta, scores, given)`: log density and gradient in the unconstrained parameters, `given` as of
     `scales.prior_data`. `parts(thetas, scores)`: each patient's log likelihood, (draw, patient). `natural(thetas)`:
     named parameters and what derives from them. `replicas(named, expected, rng)`: scores drawn, (draw, patient,
-    visit). `pymc(prior, n_components)`: the same model in PyMC. `risk(expected, named)`: the mean outcome of patients
-    with these predictors, for the g-computation. `spread_draws(n, rng, widths)`: draws of the likelihood's own
-    blocks from their prior, in their order. `start`: where to begin.
+    visit). `risk(expected, named)`: the mean outcome of patients with these predictors, for the g-computation.
+    `spread_draws(n, rng, widths)`: draws of the likelihood's own blocks from their prior, in their order. `start`:
+    where to begin.
     """
 
     likelihood: Likelihood
@@ -39,7 +35,6 @@ class InteractionModel:
     natural: Callable[[Floats], dict[str, Floats]]
     replicas: Callable[[Mapping[str, Floats], Floats, np.random.Generator], Floats]
     risk: Callable[[Floats, Mapping[str, Floats]], Floats]
-    pymc: Callable[[EffectPrior, int], pm.Model]
     spread_draws: Callable[[int, np.random.Generator, Mapping[str, float]], Floats]
     start: Floats
 

@@ -43,7 +43,7 @@ def forest(posteriors: Sequence[Posterior], probabilities: Sequence[float]) -> l
     found = []
     for posterior, p in zip(posteriors, probabilities, strict=True):
         if posterior.model.likelihood == "normal":
-            before = _mixture_quantiles(*posterior.prior.along(_weights(posterior)))
+            before = posterior.prior.quantiles(_weights(posterior), [0.025, 0.5, 0.975])
         else:
             before = np.quantile(_prior_draws(posterior), [0.025, 0.5, 0.975])
         after = np.quantile(_question_draws(posterior), [0.025, 0.5, 0.975])
@@ -78,18 +78,3 @@ def _weights(posterior: Posterior) -> Floats:
     weights = np.zeros(len(posterior.prior.components[0].mean))
     weights[data.question * len(data.days) + data.target] = 1.0
     return weights
-
-
-def _mixture_quantiles(share: Floats, mean: Floats, sd: Floats) -> Floats:
-    """The 2.5, 50 and 97.5 % points of a mixture of normals, by bisection of its distribution function."""
-    from scipy.special import ndtr
-
-    found = []
-    for level in (0.025, 0.5, 0.975):
-        low, high = float((mean - 10 * sd).min()), float((mean + 10 * sd).max())
-        for _ in range(80):
-            middle = (low + high) / 2
-            below = float(share @ ndtr((middle - mean) / sd)) < level
-            low, high = (middle, high) if below else (low, middle)
-        found.append((low + high) / 2)
-    return np.array(found)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kaptrial.bayes.quadrature import normal_nodes
 from kaptrial.errors import ScenarioError
 from kaptrial.model.response import ArmSchedule
 from kaptrial.simulate.course import drug_parameters
@@ -151,8 +152,7 @@ def improvement(course: Course, p: Mapping[str, Any], xp: Any) -> Any:
 
 
 def _mean_occupancy(course: Course, p: Mapping[str, Any], xp: Any) -> Any:
-    z, weight = np.polynomial.hermite_e.hermegauss(HALF_LIFE_NODES)
-    weight = weight / weight.sum()
+    z, weight = normal_nodes(HALF_LIFE_NODES)
     age = (course.pair_overlap * xp.exp(-p["kappa"] * course.pair_learnt)).sum(axis=1)[:, None]
     rate = LN2 / (p["half_life"] * np.exp(course.half_life_log_sd * z))[None, :]
     amount = xp.exp(-rate * age)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kaptrial.bayes.interaction.gaussian import masked_normal, patterns
+from kaptrial.bayes.interaction.gaussian import Patterns, patterns
 from kaptrial.bayes.mechanism.course import PARAMETERS, Course, improvement
 
 if TYPE_CHECKING:
@@ -86,6 +86,27 @@ def build(course: Course, scores: Scores, centres: dict[str, float]) -> pm.Model
         loglik = pm.Deterministic("patient_loglik", masked_normal(residuals, sigma, found))
         pm.Potential("likelihood", loglik.sum())
     return model
+
+
+def masked_normal(residuals: Any, sigma: Any, of: Patterns) -> Any:
+    """Log density of each patient's observed scores, (patient,), as a PyTensor graph.
+
+    `residuals`: (patient, visit), anything where not seen. Rows and columns of Σ that were not seen become those of
+    the identity, and their residual 0: they then add nothing to determinant or square.
+    """
+    import pytensor.tensor as pt
+
+    mask = of.mask
+    n_patterns, n_visits = mask.shape
+    both = mask[:, :, None] * mask[:, None, :]
+    root = pt.linalg.cholesky(both * sigma[of.group] + (1 - both) * np.eye(n_visits)[None])
+    one = pt.as_tensor(np.broadcast_to(np.eye(n_visits), (n_patterns, n_visits, n_visits)))
+    inverse = pt.linalg.solve_triangular(root, one, lower=True)
+    half_log_determinant = pt.log(pt.diagonal(root, axis1=-2, axis2=-1)).sum(axis=-1)
+    seen = residuals * mask[of.of]
+    z = (inverse[of.of] * seen[:, None, :]).sum(axis=-1)
+    constant = 0.5 * np.log(2 * np.pi) * mask.sum(axis=1)
+    return -0.5 * (z**2).sum(axis=-1) - (half_log_determinant + constant)[of.of]
 
 
 def prior_draws(centres: dict[str, float], unit: float, n: int, *, seed: int) -> dict[str, Floats]:

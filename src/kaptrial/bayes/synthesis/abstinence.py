@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from kaptrial.bayes.quadrature import normal_nodes
 from kaptrial.bayes.synthesis.arms import doses
 from kaptrial.bayes.synthesis.layout import Target, targets
 from kaptrial.bayes.synthesis.measures import ABSTINENCE
@@ -33,8 +34,7 @@ PARAMETERS = {
 }
 # A second and third dose against one only: half of the effect of ketamine against none; assumption.
 MORE_DOSES = 0.5
-_NODES, _WEIGHTS = (x.copy() for x in np.polynomial.hermite_e.hermegauss(9))
-_WEIGHTS /= _WEIGHTS.sum()
+_NODES, _WEIGHTS = normal_nodes(9)
 
 
 def fitted() -> list[Trial]:

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import pytensor.tensor as pt
 
+from kaptrial.bayes.quadrature import normal_nodes
 from kaptrial.bayes.synthesis.constants import (
     CONSOLIDATED_HALF_LIFE_DAYS,
     NATURAL_TIME_CONSTANT_DAYS,
@@ -30,12 +31,6 @@ from kaptrial.bayes.synthesis.layout import Layout, response_fraction
 
 SHARE_NODES, HALF_LIFE_NODES, PERSISTENT_NODES = 4, 7, 3
 _LN2 = float(np.log(2.0))
-
-
-def normal_nodes(n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Gauss-Hermite nodes and weights of the standard normal distribution."""
-    x, w = np.polynomial.hermite_e.hermegauss(n)
-    return x, w / w.sum()
 
 
 def phi(x: Any) -> Any:

@@ -161,7 +161,6 @@ class Layout:
     pair_row: Ints
     pair_age: Floats
     pair_size: Floats
-    pair_end: Ints
     levels: tuple[Target, ...]
     level_weights: Floats
     level_reads: Floats
@@ -210,14 +209,13 @@ def layout(trials: Sequence[Trial], chosen: Sequence[Target]) -> Layout:
     for f, entries in enumerate(level_rows):
         for row, weight in entries:
             weights[f, row] = weight
-    pair_row, pair_age, pair_size, pair_end = [], [], [], []
+    pair_row, pair_age, pair_size = [], [], []
     for r, (course, day) in enumerate(zip(rows.course, rows.day, strict=True)):
         for at, size in zip(course.dose_days, course.dose_sizes, strict=True):
             if at < day:
                 pair_row.append(r)
                 pair_age.append(day - at)
                 pair_size.append(size)
-        pair_end.append(len(pair_row))
     return Layout(
         trials=keys,
         trial_scale=np.array([t.pooled**-0.5 for t in trials]),
@@ -233,7 +231,6 @@ def layout(trials: Sequence[Trial], chosen: Sequence[Target]) -> Layout:
         pair_row=np.array(pair_row, dtype=np.int64),
         pair_age=np.array(pair_age),
         pair_size=np.array(pair_size),
-        pair_end=np.array(pair_end),
         levels=tuple(levels),
         level_weights=weights,
         level_reads=(weights != 0) / np.maximum((weights != 0).sum(axis=1, keepdims=True), 1),
