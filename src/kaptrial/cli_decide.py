@@ -49,7 +49,7 @@ def decide(
 ) -> None:
     """How often a Bayesian trial ends with go, consider or no go, and wrongly: power, error and assurance."""
     from kaptrial.bayes.decisions import Rule
-    from kaptrial.bayes.effects import NAMES
+    from kaptrial.catalogue.effect_priors import NAMES
     from kaptrial.design.decisions import Interim, Plan, count_replicates, decisions
     from kaptrial.report import files, words
     from kaptrial.report.decision_words import show_decisions

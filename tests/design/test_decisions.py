@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from kaptrial.bayes.decisions import Rule
-from kaptrial.bayes.effects import DOUBT, HOPED
+from kaptrial.catalogue.effect_priors import DOUBT, HOPED
 from kaptrial.design.characteristics import Cell, characteristics
 from kaptrial.design.decisions import Interim, Plan, decisions
 from kaptrial.errors import UserError

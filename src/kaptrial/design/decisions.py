@@ -13,10 +13,10 @@ import numpy as np
 
 from kaptrial.bayes.decisions import Decision, Rule, predictive_probability
 from kaptrial.bayes.design_prior import draws, with_draw
-from kaptrial.bayes.effects import NAMES as ANALYSIS_PRIORS
 from kaptrial.bayes.effects import EffectPrior, named
 from kaptrial.bayes.fast import Flag
 from kaptrial.bayes.fast.trial_model import TrialModel, fast_posterior, trial_model
+from kaptrial.catalogue.effect_priors import NAMES
 from kaptrial.design.characteristics import Cell, Row, better, null_of, room_for_synergy, share, truth_key
 from kaptrial.design.execution import in_order
 from kaptrial.errors import FieldError, ScenarioError, Unfillable
@@ -127,7 +127,7 @@ def decisions(
         }  # fmt: skip
         joined = _join(outcomes, n)
         room = None
-        if design in ANALYSIS_PRIORS and scenario.contrast(estimand).kind == "interaction":
+        if design in NAMES and scenario.contrast(estimand).kind == "interaction":
             room = room_for_synergy(scenario, estimand, true(_null(scenario)))
         known_truth = true(_alone(scenario)) if design == FIXED else None
         rows += [{**about, **row} for row in _rows(joined, plan, scenario, within, room, known_truth)]
@@ -148,8 +148,8 @@ def _check(cells: Sequence[Cell], plan: Plan) -> None:
         for design in plan.design_priors:
             if design == PRIOR and cell.scenario.prior is None:
                 raise ScenarioError("prior is missing: the design prior `prior` is that of the scenario")
-            if design not in (FIXED, NULL, PRIOR, *ANALYSIS_PRIORS):
-                known = ", ".join((FIXED, NULL, PRIOR, *ANALYSIS_PRIORS))
+            if design not in (FIXED, NULL, PRIOR, *NAMES):
+                known = ", ".join((FIXED, NULL, PRIOR, *NAMES))
                 raise FieldError("design_priors", design, f"must be one of {known}")
             if design == "flat":
                 raise FieldError("design_priors", design, "no effect can be drawn from it, must be a proper belief")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from kaptrial.bayes.effects import DESCRIPTIONS
+from kaptrial.catalogue.effect_priors import DESCRIPTIONS
 from kaptrial.report.words import by_mcse, console, error
 
 if TYPE_CHECKING:
