@@ -23,9 +23,10 @@ BETWEEN_TRIALS, INTERACTION_SD = 0.2, 0.25
 ROBUST = 0.2
 
 # Each prior: (weight, {role: (mean towards benefit, SD)}) of the parts of a mixture, in SD units.
-Table = tuple[tuple[float, dict[str, tuple[float, float]]], ...]
 _WEAK = {"drug": (0.0, 1.0), "therapy": (0.0, 1.0), "interaction": (0.0, 1.0)}
-TABLES: dict[str, Table] = {
+_PUBLISHED = (ADDED, float(np.hypot(ADDED_SE, BETWEEN_TRIALS)))
+_EVIDENCE = {"drug": (0.0, 1.0), "therapy": _PUBLISHED, "interaction": (0.0, INTERACTION_SD)}
+TABLES: dict[str, tuple[tuple[float, dict[str, tuple[float, float]]], ...]] = {
     "flat": ((1.0, {"drug": (0.0, 100.0), "therapy": (0.0, 100.0), "interaction": (0.0, 100.0)}),),
     "weak": ((1.0, _WEAK),),
     "skeptical": ((1.0, {"drug": (0.0, 1.0), "therapy": (0.0, DOUBT), "interaction": (0.0, DOUBT)}),),
@@ -34,17 +35,7 @@ TABLES: dict[str, Table] = {
         (0.5, {"drug": (0.0, 1.0), "therapy": (0.0, 1.0), "interaction": (0.0, 0.1)}),
         (0.5, {"drug": (0.0, 1.0), "therapy": (0.0, 1.0), "interaction": (0.0, 0.5)}),
     ),
-    "evidence": (
-        (
-            1 - ROBUST,
-            {
-                "drug": (0.0, 1.0),
-                "therapy": (ADDED, float(np.hypot(ADDED_SE, BETWEEN_TRIALS))),
-                "interaction": (0.0, INTERACTION_SD),
-            },
-        ),
-        (ROBUST, _WEAK),
-    ),
+    "evidence": ((1 - ROBUST, _EVIDENCE), (ROBUST, _WEAK)),
 }
 NAMES = tuple(TABLES)
 DESCRIPTIONS = {

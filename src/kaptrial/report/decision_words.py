@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
 from kaptrial.catalogue.effect_priors import DESCRIPTIONS
-from kaptrial.report.words import by_mcse, console, error
+from kaptrial.report.words import by_mcse, console, error, rule_in_words
 
 if TYPE_CHECKING:
-    from kaptrial.bayes.decisions import Rule
-    from kaptrial.design.decisions import Plan
+    from kaptrial.design.characteristics import Cell
 
 Row = dict[str, Any]
 ABOUT = ("metric", "value", "mcse", "n_replicates", "n_failed")
@@ -29,15 +29,6 @@ def true_world(design_prior: str) -> str:
     return TRUE_WORLD.get(design_prior, f"drawn: {design_prior}")
 
 
-def rule_in_words(rule: Rule) -> str:
-    """The decision rule in one sentence."""
-    beyond = "better than 0" if rule.margin == 0 else f"better than {rule.margin:g} points"
-    text = f"go: P({beyond}) ≥ {rule.go:g}; no go: ≤ {rule.no_go:g}"
-    if rule.rope is None:
-        return text
-    return text + f"; no difference: P(within ± {rule.rope:g} points) ≥ {rule.rope_probability:g}"
-
-
 def grouped(rows: list[Row]) -> list[dict[str, Row]]:
     """The rows of each cell, design prior and analysis prior by metric, in the order in which they come."""
     groups: dict[tuple[Any, ...], dict[str, Row]] = {}
@@ -47,13 +38,18 @@ def grouped(rows: list[Row]) -> list[dict[str, Row]]:
     return list(groups.values())
 
 
-def show_decisions(rows: list[Row], plan: Plan, provenance: Row) -> None:
+def rules_in_words(cells: Sequence[Cell]) -> str:
+    """The decision rule, or each of those that the cells vary."""
+    return " | ".join(dict.fromkeys(rule_in_words(cell.scenario.decision) for cell in cells))
+
+
+def show_decisions(rows: list[Row], cells: Sequence[Cell], provenance: Row) -> None:
     """A table of verdicts by what is true and what is believed; the rule and the priors in words."""
     out = console()
     about = rows[0]
     out.print(
         f"{provenance['title']}\n{about['contrast']}, {about['endpoint']}, day {about['day']:g}; "
-        f"{rule_in_words(plan.rule)}\nseed {provenance['seed']}, {provenance['replicates']} replicates, "
+        f"{rules_in_words(cells)}\nseed {provenance['seed']}, {provenance['replicates']} replicates, "
         f"kaptrial {provenance['version']}; value ± Monte Carlo standard error\n",
         markup=False,
     )
@@ -65,11 +61,12 @@ def show_decisions(rows: list[Row], plan: Plan, provenance: Row) -> None:
         table.add_column(HEADINGS[metric], justify="right", no_wrap=True)
     for group in groups:
         row = next(iter(group.values()))
-        cells = [f"{by_mcse(g['value'], g['mcse'])} ± {error(g['mcse'])}" if (g := group.get(m)) else "" for m in shown]
+        texts = [f"{by_mcse(g['value'], g['mcse'])} ± {error(g['mcse'])}" if (g := group.get(m)) else "" for m in shown]
         world = true_world(row["design_prior"])
-        table.add_row(*(f"{row[name]}" for name in varied), world, row["analysis_prior"], *cells)
+        table.add_row(*(f"{row[name]}" for name in varied), world, row["analysis_prior"], *texts)
     out.print(table)
-    for name in dict.fromkeys((*plan.design_priors, *plan.analysis_priors)):
+    rule = cells[0].scenario.decision  # the priors are the same in all
+    for name in dict.fromkeys((*rule.design_priors, *rule.priors)):
         if name in DESCRIPTIONS:
             out.print(f"{name}: {DESCRIPTIONS[name]}", markup=False)
     if "beyond_scale" in shown:
