@@ -127,7 +127,7 @@ def _trial(path: Path, options: Any, asked: Any, seed: int) -> InteractionData:
 
 
 def _priors(text: str) -> tuple[str, ...]:
-    from kaptrial.bayes.effects import NAMES
+    from kaptrial.catalogue.effect_priors import NAMES
     from kaptrial.errors import nearest
 
     if text.strip() == "all":
