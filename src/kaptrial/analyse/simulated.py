@@ -6,13 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from kaptrial.analyse.prepared import covariate_columns, patient_endpoint, relapse_times, scores_under
 from kaptrial.analysis.ancova import ancova
 from kaptrial.analysis.binary import fisher, logistic
-from kaptrial.analysis.fit import Fit, Floats
+from kaptrial.analysis.fit import Fit
 from kaptrial.analysis.imputation import reference_based
 from kaptrial.analysis.mmrm import mmrm
 from kaptrial.analysis.nested import nested
@@ -21,6 +20,7 @@ from kaptrial.analysis.proportion import beta_binomial, quasi_binomial
 from kaptrial.analysis.single_arm import mean_change
 from kaptrial.analysis.single_arm import response as single_arm_response
 from kaptrial.analysis.survival import cox, logrank, rmst
+from kaptrial.arrays import Bools, Floats
 from kaptrial.spec.scenario import Scenario
 from kaptrial.spec.trial import BINARY, SINGLE_ARM, Estimand
 from kaptrial.trials import Trials
@@ -171,7 +171,7 @@ def _fisher(q: Question) -> Fit:
     return Fit(estimate=exact.risk_difference, se=se, df=np.full(len(z), np.inf), failure=exact.failure)
 
 
-def _times(q: Question) -> tuple[Floats, NDArray[np.bool_]]:
+def _times(q: Question) -> tuple[Floats, Bools]:
     return relapse_times(q.trials, q.trials.score, q.scenario, q.estimand)
 
 

@@ -24,11 +24,12 @@ from math import log, pi, sqrt
 
 import numpy as np
 from numba import njit
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from kaptrial.analysis import dense
-from kaptrial.analysis.fit import Failure, Fit, Floats
+from kaptrial.analysis.fit import Failure, Fit
 from kaptrial.analysis.mmrm import design_columns, design_matrix, reml, structures
+from kaptrial.arrays import Floats, Ints
 
 _NONE = int(Failure.NONE)
 _TOO_FEW_PATIENTS = int(Failure.TOO_FEW_PATIENTS)
@@ -62,8 +63,8 @@ class NestedLongitudinalFit:
 
 def nested_longitudinal(
     y: Floats,
-    arm: NDArray[np.int64],
-    therapist: NDArray[np.int64],
+    arm: Ints,
+    therapist: Ints,
     crossed: Floats,
     main: Floats,
     weights: ArrayLike,

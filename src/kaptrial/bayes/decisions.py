@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from kaptrial.analysis.fit import Floats
+from kaptrial.arrays import Floats, Ints
 from kaptrial.bayes.effects import Better
 from kaptrial.spec.errors import ScenarioError
 
@@ -51,7 +50,7 @@ class Rule:
         half = 0.0 if self.rope is None else self.rope
         return np.array([sign * self.margin, -half, half])
 
-    def decisions(self, below: Floats, better: Better) -> NDArray[np.int64]:
+    def decisions(self, below: Floats, better: Better) -> Ints:
         """The decision in each replicate from the CDF at `asked`, (replicate, 3). A posterior of NaN decides nothing:
         it counts as CONSIDER."""
         benefit = probability_of_benefit(below, better)

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import stats
 from scipy.special import ndtri
 
+from kaptrial.arrays import Floats
 from kaptrial.spec.errors import ScenarioError
 from kaptrial.spec.sourced import nearest
 
-Floats = NDArray[np.float64]
 Role = Literal["drug", "therapy", "interaction"]
 Better = Literal["lower", "higher"]
 

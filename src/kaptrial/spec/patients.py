@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
+from kaptrial.arrays import Floats
 from kaptrial.spec.errors import ABSENT, Misfit
 from kaptrial.spec.noun import Flag, Number, Text, noun
 from kaptrial.spec.sourced import (
@@ -78,7 +78,7 @@ class Population:
             values = [each.value.value for each in self.correlations]
             raise Misfit("correlations", values, "must make a positive definite matrix; these contradict each other")
 
-    def correlation_matrix(self) -> NDArray[np.float64]:
+    def correlation_matrix(self) -> Floats:
         """Correlations of the patient parameters in the order of `VARYING`."""
         matrix = np.eye(len(VARYING))
         for pair in self.correlations:

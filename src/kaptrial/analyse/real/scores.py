@@ -10,8 +10,9 @@ from kaptrial.analyse.prepared import covariate_columns
 from kaptrial.analyse.real.options import Options
 from kaptrial.analyse.real.rows import NAN, Row, contrasts_of, days_asked, fit_row, named, value_row, visit_of
 from kaptrial.analyse.simulated import visit_weights
+from kaptrial.arrays import Floats
 from kaptrial.spec.errors import ScenarioError
-from kaptrial.trials import Floats, Trials, read_csv
+from kaptrial.trials import Trials, read_csv
 
 
 def read(path: Path, options: Options, *, baseline: bool = True, score: str = "score") -> Trials:

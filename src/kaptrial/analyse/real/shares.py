@@ -12,7 +12,8 @@ from kaptrial.analyse.real.rows import Row, contrasts, fit_row, value_row
 from kaptrial.analysis import counts, proportion
 from kaptrial.analysis.ancova import ancova
 from kaptrial.analysis.fit import Fit
-from kaptrial.data_file import DataFile, Floats, Indices, read_file
+from kaptrial.arrays import Floats, Ints
+from kaptrial.data_file import DataFile, read_file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +22,7 @@ class Shares:
 
     k: Floats
     n: Floats
-    arm: Indices
+    arm: Ints
     levels: tuple[tuple[int, ...], ...]
     covariates: Floats
     contrasts: list[tuple[str, list[float]]]

@@ -10,7 +10,8 @@ import numpy as np
 from kaptrial.analyse.real.options import Options
 from kaptrial.analyse.real.rows import NAN, Row, contrasts, fit_row, named, value_row
 from kaptrial.analysis import survival
-from kaptrial.data_file import Floats, Indices, read_file
+from kaptrial.arrays import Floats, Ints
+from kaptrial.data_file import read_file
 from kaptrial.spec.errors import ScenarioError
 
 
@@ -20,9 +21,9 @@ class Times:
 
     time: Floats
     event: np.ndarray
-    arm: Indices
+    arm: Ints
     arms: tuple[str, ...]
-    stratum: Indices | None
+    stratum: Ints | None
     covariates: Floats
     contrasts: list[tuple[str, list[float]]]
 

@@ -20,11 +20,10 @@ from math import log, pi, sqrt
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from kaptrial.analysis import dense
-from kaptrial.analysis.fit import Floats
 from kaptrial.analysis.mmrm import structures
+from kaptrial.arrays import Floats, Ints
 
 MAX_STEPS = 60
 # Newton decrement g'H⁻¹g, in units of −2ℓ, at which scoring hands over to Newton, and below which a Newton step is the
@@ -37,7 +36,7 @@ NONE, TOO_FEW, NOT_CONVERGED, SINGULAR, CONFOUNDED, NO_VARIANCE, NOT_OBSERVED = 
 
 
 @njit(cache=True, nogil=True)
-def moments(y: Floats, w: Floats, masks: NDArray[np.int64], counts: Floats, out: Floats) -> int:
+def moments(y: Floats, w: Floats, masks: Ints, counts: Floats, out: Floats) -> int:
     """Sums of products of (w, y) by missingness pattern: number of patterns, or −1 if `out` is too small.
 
     y (patient, visit), w (patient, m); `masks`: which visits were seen, a bit each; `counts`: patients; `out` (pattern,
@@ -88,9 +87,7 @@ def moments(y: Floats, w: Floats, masks: NDArray[np.int64], counts: Floats, out:
 
 
 @njit(cache=True, nogil=True)
-def keep_columns(
-    n_patterns: int, masks: NDArray[np.int64], t: Floats, column: NDArray[np.int64], contrasts: Floats
-) -> tuple[int, bool]:
+def keep_columns(n_patterns: int, masks: Ints, t: Floats, column: Ints, contrasts: Floats) -> tuple[int, bool]:
     """Drop coefficients that add nothing to those before them: how many are left, and can the contrasts be estimated.
 
     `column` (visit, m), the number of each coefficient or −1, is renumbered in place; `contrasts` (k, coefficient) lose
@@ -152,7 +149,7 @@ def keep_columns(
 
 
 @njit(cache=True, nogil=True)
-def pattern_weights(v: Floats, masks: NDArray[np.int64], counts: Floats, n_patterns: int, w: Floats) -> float:
+def pattern_weights(v: Floats, masks: Ints, counts: Floats, n_patterns: int, w: Floats) -> float:
     """W of each pattern into `w`, and Σ n log|V|; NaN if V is not positive definite over a pattern's visits."""
     n_visits = v.shape[0]
     total = 0.0
@@ -179,7 +176,7 @@ def pattern_weights(v: Floats, masks: NDArray[np.int64], counts: Floats, n_patte
 
 
 @njit(cache=True, nogil=True)
-def normal_equations(n_patterns: int, t: Floats, w: Floats, column: NDArray[np.int64], a: Floats, b: Floats) -> float:
+def normal_equations(n_patterns: int, t: Floats, w: Floats, column: Ints, a: Floats, b: Floats) -> float:
     """Add X'V⁻¹X to `a` and X'V⁻¹y to `b`: y'V⁻¹y."""
     n_visits, m = column.shape
     y_w_y = 0.0
@@ -219,9 +216,7 @@ def solve_mean(a: Floats, b: Floats, y_w_y: float, beta: Floats, phi: Floats) ->
 
 
 @njit(cache=True, nogil=True)
-def _mean(
-    n_patterns: int, t: Floats, w: Floats, column: NDArray[np.int64], n_coefficients: int, beta: Floats, phi: Floats
-) -> float:
+def _mean(n_patterns: int, t: Floats, w: Floats, column: Ints, n_coefficients: int, beta: Floats, phi: Floats) -> float:
     """β̂ and Φ at given W, and log|Φ⁻¹| + Σ tr(W R); NaN if Φ⁻¹ is singular."""
     a, b = np.zeros((n_coefficients, n_coefficients)), np.zeros(n_coefficients)
     y_w_y = normal_equations(n_patterns, t, w, column, a, b)
@@ -229,7 +224,7 @@ def _mean(
 
 
 @njit(cache=True, nogil=True)
-def _spread(t: Floats, column: NDArray[np.int64], beta: Floats, phi: Floats, h: Floats, r: Floats) -> None:
+def _spread(t: Floats, column: Ints, beta: Floats, phi: Floats, h: Floats, r: Floats) -> None:
     """H and R of one pattern from its moments."""
     n_visits, m = column.shape
     fitted = np.zeros((m, n_visits))
@@ -312,7 +307,7 @@ def elements(s: Floats, out: Floats) -> None:
 
 @njit(cache=True, nogil=True)
 def _derivatives(
-    v: Floats, n_patterns: int, counts: Floats, t: Floats, w: Floats, column: NDArray[np.int64],
+    v: Floats, n_patterns: int, counts: Floats, t: Floats, w: Floats, column: Ints,
     beta: Floats, phi: Floats, exact: bool, g: Floats, hessian: Floats, slopes: Floats,
 ) -> None:  # fmt: skip
     """Gradient and information (or exact Hessian) of −2ℓ in the elements of V.
@@ -328,7 +323,7 @@ def _derivatives(
 
 @njit(cache=True, nogil=True)
 def add_patterns(
-    v: Floats, n_patterns: int, counts: Floats, t: Floats, w: Floats, column: NDArray[np.int64],
+    v: Floats, n_patterns: int, counts: Floats, t: Floats, w: Floats, column: Ints,
     beta: Floats, phi: Floats, exact: bool, g: Floats, hessian: Floats, slopes: Floats, vectors: Floats,
 ) -> None:  # fmt: skip
     """Gradient and information (or exact Hessian) as if β and Φ stayed; exact fills `slopes` with A, `vectors` with a.
@@ -413,9 +408,7 @@ def _dot_rows(a: Floats, i: int, b: Floats, j: int) -> float:
 
 
 @njit(cache=True, nogil=True)
-def _add_slopes(
-    w: Floats, t: Floats, column: NDArray[np.int64], residual: Floats, slopes: Floats, vectors: Floats
-) -> None:
+def _add_slopes(w: Floats, t: Floats, column: Ints, residual: Floats, slopes: Floats, vectors: Floats) -> None:
     """A and a of every element of V: += X'W V̇ W X, its lower triangle, and X'W V̇ W r of one pattern."""
     n_visits, m = column.shape
     weighted = np.zeros((n_visits, m))  # W r'
@@ -448,9 +441,7 @@ def _add_slopes(
 
 
 @njit(cache=True, nogil=True)
-def _start(
-    n_patterns: int, masks: NDArray[np.int64], counts: Floats, t: Floats, column: NDArray[np.int64], n_coefficients: int
-) -> Floats:
+def _start(n_patterns: int, masks: Ints, counts: Floats, t: Floats, column: Ints, n_coefficients: int) -> Floats:
     """A positive definite V near the data: least-squares residuals' pairwise moments, correlations shrunk as needed."""
     n_visits = column.shape[0]
     identity = np.zeros((n_patterns, n_visits, n_visits))
@@ -492,7 +483,7 @@ def _start(
 
 @njit(cache=True, nogil=True)
 def fit(
-    n_patterns: int, masks: NDArray[np.int64], counts: Floats, t: Floats, column: NDArray[np.int64],
+    n_patterns: int, masks: Ints, counts: Floats, t: Floats, column: Ints,
     n_coefficients: int, contrasts: Floats, structure: int, kenward_roger: bool,
     estimate: Floats, se: Floats, df: Floats, v: Floats, coefficients: Floats,
 ) -> tuple[int, float]:  # fmt: skip
@@ -582,7 +573,7 @@ def fit(
 
 @njit(cache=True, nogil=True)
 def _infer(
-    c: Floats, structure: int, theta: Floats, n_patterns: int, t: Floats, w: Floats, column: NDArray[np.int64],
+    c: Floats, structure: int, theta: Floats, n_patterns: int, t: Floats, w: Floats, column: Ints,
     beta: Floats, phi: Floats, covariance: Floats, slopes: Floats, kenward_roger: bool,
 ) -> tuple[float, float, float]:  # fmt: skip
     """Estimate, SE and degrees of freedom of one contrast."""

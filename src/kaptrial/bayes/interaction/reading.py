@@ -14,9 +14,10 @@ from kaptrial.analyse.real import Options
 from kaptrial.analyse.real.rows import contrasts, days_asked
 from kaptrial.analyse.real.scores import read, responses
 from kaptrial.analyse.real.shares import read as read_shares
+from kaptrial.arrays import Floats, Ints
 from kaptrial.bayes.effects import Role
 from kaptrial.bayes.interaction.binary import LOGISTIC_SD
-from kaptrial.bayes.interaction.data import Floats, Indices, InteractionData, check, pooled_sd
+from kaptrial.bayes.interaction.data import InteractionData, check, pooled_sd
 from kaptrial.bayes.interaction.model import Likelihood
 from kaptrial.data_file import read_file, therapist_codes
 from kaptrial.simulate import simulate
@@ -208,7 +209,7 @@ def _column_names(trials: Trials) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _renumbered(therapist: Indices) -> Indices:
+def _renumbered(therapist: Ints) -> Ints:
     """Codes without gaps: some treated only patients who were never seen."""
     known = np.unique(therapist[therapist >= 0])
     return np.where(therapist >= 0, np.searchsorted(known, therapist), -1).astype(np.int64)
