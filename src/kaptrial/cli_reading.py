@@ -80,12 +80,12 @@ def _assignment(option: str, text: str) -> tuple[str, str]:
 
 
 def _scalar(text: str) -> Any:
-    import yaml
+    from kaptrial.yaml_file import YamlError, parse
 
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise UserError(f"{text!r}: must be a value as YAML would read it") from None
+        return parse(text)
+    except YamlError as error:
+        raise UserError(f"{text!r} = {error}: must be a value as YAML would read it") from None
 
 
 def numbers_of(option: str, text: str) -> tuple[float, float]:
