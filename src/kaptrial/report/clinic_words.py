@@ -34,7 +34,6 @@ def show_clinic(table: pd.DataFrame, bottleneck: str, provenance: Mapping[str, A
     out = console()
     out.print(
         f"{provenance['title']}: {provenance['replicates']} trials through their clinic, seed {provenance['seed']}",
-        markup=False,
     )
     for name, title in TITLES.items():
         mine = table[table["table"] == name]
@@ -48,7 +47,7 @@ def show_clinic(table: pd.DataFrame, bottleneck: str, provenance: Mapping[str, A
                 "" if name == "bottleneck" else spread, row["unit"],
             )  # fmt: skip
         out.print(shown)
-    out.print(f"\n{sentence(bottleneck)}", markup=False)
+    out.print(f"\n{sentence(bottleneck)}")
 
 
 def sentence(bottleneck: str) -> str:
@@ -63,7 +62,6 @@ def show_plans(rows: Sequence[Mapping[str, Any]], paths: Sequence[str], provenan
     out = console()
     out.print(
         f"{provenance['title']}: {len(rows)} plans, {provenance['replicates']} trials each, seed {provenance['seed']}",
-        markup=False,
     )
     known = [name for name in COLUMNS if any(row.get(name) not in (None, False) for row in rows)]
     table = Table(*paths, *(COLUMNS[name] for name in known), box=None)
@@ -73,9 +71,9 @@ def show_plans(rows: Sequence[Mapping[str, Any]], paths: Sequence[str], provenan
     chosen = next((row for row in rows if row.get("chosen")), None)
     if chosen is not None:
         what = ", ".join(f"{path} = {chosen[path]}" for path in paths)
-        out.print(f"cheapest plan that is enough: {what}", markup=False)
+        out.print(f"cheapest plan that is enough: {what}")
     elif any("chosen" in row for row in rows):
-        out.print("no plan on the grid is enough", markup=False)
+        out.print("no plan on the grid is enough")
 
 
 def _cell(row: Mapping[str, Any], name: str) -> str:
