@@ -20,6 +20,7 @@ from kaptrial.cli_reading import (
     as_option,
     cells_of,
     check_outputs,
+    hand_over,
     load,
     numbers_of,
     provenance_of,
@@ -138,14 +139,19 @@ def power(
         )
     provenance = provenance_of(scenario, cells, seed, replicates, settings, vary) | ({"clinic": True} if clinic else {})
     results = results_of(found, provenance)
-    words.show_power(results)
-    if json_file is not None:
-        files.write_text(json_file, results.to_json())
-    if output is not None:
+
+    def write_folder(folder: Path) -> None:
         from kaptrial.report.pack import write_power
 
-        write_power(output, found, results)
-        typer.echo(f"wrote tables and figures to {output}")
+        write_power(folder, found, results)
+
+    hand_over(
+        lambda: words.show_power(results),
+        json_file=json_file,
+        write_json=lambda path: files.write_text(path, results.to_json()),
+        output=output,
+        write_folder=write_folder,
+    )
 
 
 @app.command()
@@ -166,6 +172,7 @@ def size(
     from kaptrial.report.size_words import show_size
 
     raw = read_scenario(scenario, settings)
+    check_outputs(None, json_file)
     bounds = numbers_of("--between", between) if between else None
     answer = solve(
         raw,
@@ -179,9 +186,11 @@ def size(
     provenance = provenance_of(
         scenario, cells_of(scenario, settings, None, variants=False), seed, replicates, settings, None
     )
-    show_size(answer, provenance)
-    if json_file is not None:
-        files.write_text(json_file, answer.results(provenance).to_json())
+    hand_over(
+        lambda: show_size(answer, provenance),
+        json_file=json_file,
+        write_json=lambda path: files.write_text(path, answer.results(provenance).to_json()),
+    )
 
 
 @app.command()
@@ -215,14 +224,19 @@ def assurance(
     cells = [Cell(scenario=loaded, columns={})]
     provenance = provenance_of(scenario, cells, seed, replicates, settings, None) | {"draws": draws, "prior": prior}
     results = Results(kind="assurance", rows=found.rows, provenance=provenance, notes=found.notes)
-    show_assurance(results)
-    if json_file is not None:
-        files.write_text(json_file, results.to_json())
-    if output is not None:
+
+    def write_folder(folder: Path) -> None:
         from kaptrial.report.assurance_pack import write_assurance
 
-        write_assurance(output, loaded, found, results)
-        typer.echo(f"wrote tables and a figure to {output}")
+        write_assurance(folder, loaded, found, results)
+
+    hand_over(
+        lambda: show_assurance(results),
+        json_file=json_file,
+        write_json=lambda path: files.write_text(path, results.to_json()),
+        output=output,
+        write_folder=write_folder,
+    )
 
 
 @app.command()

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from kaptrial.cli_reading import JsonFile, check_outputs
+from kaptrial.cli_reading import JsonFile, check_outputs, hand_over
 from kaptrial.errors import FieldError
 
 # Options of the command itself, which every method has.
@@ -145,9 +145,11 @@ def analyse(
         said[name] = _parts(said[name])
     check_outputs(None, json_file)
     found = analyse_file(data, row.name, Options(**said), given)
-    words.show_table(found.to_frame(), title=f"{row.name} of {data.name}")
-    if json_file is not None:
-        files.write_text(json_file, found.to_json())
+    hand_over(
+        lambda: words.show_table(found.to_frame(), title=f"{row.name} of {data.name}"),
+        json_file=json_file,
+        write_json=lambda path: files.write_text(path, found.to_json()),
+    )
 
 
 def _parts(text: str) -> Iterable[str]:

@@ -17,6 +17,7 @@ from kaptrial.cli_reading import (
     Workers,
     cells_of,
     check_outputs,
+    hand_over,
     provenance_of,
 )
 from kaptrial.errors import UserError
@@ -78,14 +79,19 @@ def _one(
         found = operations(s, seed=seed, replicates=replicates, workers=workers, progress=advance)
     costs = s.clinic.costs if s.clinic else None
     table = tables.summary(found.digests, costs.currency if costs else "")
-    clinic_words.show_clinic(table, tables.bottleneck(found.digests), provenance)
-    if json_file is not None:
-        files.write_json(json_file, provenance, table.to_dict("records"))
-    if output is not None:
+
+    def write_folder(folder: Path) -> None:
         from kaptrial.report.clinic_pack import write_clinic
 
-        write_clinic(output, s, found, table, provenance)
-        typer.echo(f"wrote tables and figures to {output}")
+        write_clinic(folder, s, found, table, provenance)
+
+    hand_over(
+        lambda: clinic_words.show_clinic(table, tables.bottleneck(found.digests), provenance),
+        json_file=json_file,
+        write_json=lambda path: files.write_json(path, provenance, table.to_dict("records")),
+        output=output,
+        write_folder=write_folder,
+    )
 
 
 def _several(
@@ -99,11 +105,16 @@ def _several(
     with words.progress(len(cells) * replicates) as advance:
         rows = compare(cells, seed=seed, replicates=replicates, workers=workers, target=target, progress=advance)
     paths = list(cells[0].columns)
-    clinic_words.show_plans(rows, paths, provenance)
-    if json_file is not None:
-        files.write_json(json_file, provenance, rows)
-    if output is not None:
+
+    def write_folder(folder: Path) -> None:
         from kaptrial.report.clinic_pack import write_plans
 
-        write_plans(output, base.scenario, rows, paths, provenance)
-        typer.echo(f"wrote tables to {output}")
+        write_plans(folder, base.scenario, rows, paths, provenance)
+
+    hand_over(
+        lambda: clinic_words.show_plans(rows, paths, provenance),
+        json_file=json_file,
+        write_json=lambda path: files.write_json(path, provenance, rows),
+        output=output,
+        write_folder=write_folder,
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,6 +18,7 @@ from kaptrial.cli_reading import (
     Workers,
     cells_of,
     check_outputs,
+    hand_over,
     provenance_of,
 )
 from kaptrial.errors import FieldError
@@ -80,14 +82,19 @@ def decide(
     declared = {"rule": vars(asked.decision), "interim": [vars(look) for look in asked.design.looks], "draws": draws}
     provenance = provenance_of(scenario, cells, seed, replicates, settings, vary) | declared
     results = Results(kind="decide", rows=rows, provenance=provenance, notes=notes(rows))
-    show_decisions(results, cells)
-    if json_file is not None:
-        files.write_text(json_file, results.to_json())
-    if output is not None:
+
+    def write_folder(folder: Path) -> None:
         from kaptrial.report.decision_pack import write_decisions
 
-        write_decisions(output, cells, results)
-        typer.echo(f"wrote tables and a figure to {output}")
+        write_decisions(folder, cells, results)
+
+    hand_over(
+        lambda: show_decisions(results, cells),
+        json_file=json_file,
+        write_json=lambda path: files.write_text(path, results.to_json()),
+        output=output,
+        write_folder=write_folder,
+    )
 
 
 def _names(text: str | None) -> tuple[str, ...] | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kaptrial.cli_reading import check_outputs, hand_over
 from kaptrial.errors import FieldError, UserError
 from kaptrial.results import provenance as made_by
 
@@ -41,9 +43,13 @@ def list_trials(
     if not chosen:
         known = ", ".join(sorted({one.indication for one in every}))
         raise UserError(f"--indication = {indication!r}: no such trial; indications are {known}")
-    evidence_words.show_list(chosen)
-    if json_file is not None:
-        write_json(json_file, made_by(), [evidence_words.trial_row(one) for one in chosen])
+    check_outputs(None, json_file)
+    rows = [evidence_words.trial_row(one) for one in chosen]
+    hand_over(
+        lambda: evidence_words.show_list(chosen),
+        json_file=json_file,
+        write_json=lambda path: write_json(path, made_by(), rows),
+    )
 
 
 @app.command()
@@ -53,19 +59,22 @@ def show(
     json_file: JsonFile = None,
 ) -> None:
     """One trial: who, what, and every figure with where it was read."""
-    from kaptrial.report import evidence_words
+    from kaptrial.report import evidence_words, words
     from kaptrial.report.files import write_json
 
     one = _trial(key)
     if cite is not None:
         if cite not in ("text", "bibtex"):
             raise UserError(f"--cite = {cite!r}: must be text or bibtex")
-        typer.echo(one.citation.bibtex(one.key) if cite == "bibtex" else evidence_words.cited(one.citation))
+        words.say(one.citation.bibtex(one.key) if cite == "bibtex" else evidence_words.cited(one.citation))
         return
-    evidence_words.show_trial(one)
-    if json_file is not None:
-        rows = [evidence_words.figure_row(one, figure) for figure in one.figures]
-        write_json(json_file, made_by(**evidence_words.trial_row(one)), rows)
+    check_outputs(None, json_file)
+    rows = [evidence_words.figure_row(one, figure) for figure in one.figures]
+    hand_over(
+        lambda: evidence_words.show_trial(one),
+        json_file=json_file,
+        write_json=lambda path: write_json(path, made_by(**evidence_words.trial_row(one)), rows),
+    )
 
 
 @app.command()
@@ -85,8 +94,7 @@ def replicate(
     from kaptrial.report import evidence_words, files
 
     trials = [trial(key) for key in replicable()] if which == "all" else [_trial(which)]
-    if output is not None:
-        files.check_writable(output / "replication.csv")
+    check_outputs(output, json_file)
     try:
         table = replicate_trials(trials, seed=seed, replicates=replicates)
     except FieldError as error:
@@ -97,14 +105,19 @@ def replicate(
         )
     summary = calibration(table)
     provenance = made_by(seed=seed, replicates=replicates, trials=len(trials))
-    evidence_words.show_replication(table, summary, provenance)
-    if json_file is not None:
-        files.write_json(json_file, provenance, table.to_dict("records"))
-    if output is not None:
+
+    def write_folder(folder: Path) -> None:
         from kaptrial.report.evidence_pack import write_replication
 
-        write_replication(output, table, summary, provenance)
-        typer.echo(f"wrote table and figure to {output}")
+        write_replication(folder, table, summary, provenance)
+
+    hand_over(
+        lambda: evidence_words.show_replication(table, summary, provenance),
+        json_file=json_file,
+        write_json=lambda path: files.write_json(path, provenance, table.to_dict("records")),
+        output=output,
+        write_folder=write_folder,
+    )
 
 
 @app.command()
@@ -126,23 +139,25 @@ def card(
     name = prior or calibration.PRIOR
     if name not in prior_names():
         raise UserError(f"--prior = {name!r}: must be one of {', '.join(prior_names())}{nearest(name, prior_names())}")
+    check_outputs(output, None)
     table = summary.card(prior_draws(name), seed=seed)
-    about = made_by(seed=seed)
-    evidence_words.show_card(table, name, about)
-    if output is not None:
+
+    def write_folder(folder: Path) -> None:
         from kaptrial.report.evidence_pack import write_card
 
         names = [calibration.BEFORE, *calibration.VARIANTS.values()]
         draws = {each: prior_draws(each) for each in names}
         tables = {each: summary.card(draws[each], seed=seed) for each in names}
-        about |= {
+        about = made_by(seed=seed) | {
             "prior": calibration.PRIOR,
             "before": calibration.BEFORE,
             "trials": len(provenance(calibration.PRIOR)["trials"]),
             "parameters": list(PARAMETERS),
         }
-        write_card(output, tables, draws, about)
-        typer.echo(f"wrote cards and figures to {output}")
+        write_card(folder, tables, draws, about)
+
+    show_card = partial(evidence_words.show_card, table, name, made_by(seed=seed))
+    hand_over(show_card, output=output, write_folder=write_folder)
 
 
 @app.command()
@@ -173,14 +188,15 @@ def self_check(
     from kaptrial.bayes import sbc
     from kaptrial.bayes.synthesis import self_check as check
     from kaptrial.report.evidence_pack import write_self_check
-    from kaptrial.report.files import check_writable
 
-    check_writable(output / "ranks.csv")
+    check_outputs(output, None)
     ranks = check.ranks(fits, seed=seed, say=typer.echo)
-    outside = sbc.outside(ranks)
-    write_self_check(output, ranks, made_by(seed=seed, fits=fits))
-    words = "none" if not outside else ", ".join(outside)
-    typer.echo(f"{fits} fits; parameters outside their simultaneous band (level 1 − .05/m): {words}; wrote {output}")
+    outside = ", ".join(sbc.outside(ranks)) or "none"
+    hand_over(
+        lambda: typer.echo(f"{fits} fits; parameters outside their simultaneous band (level 1 − .05/m): {outside}"),
+        output=output,
+        write_folder=lambda folder: write_self_check(folder, ranks, made_by(seed=seed, fits=fits)),
+    )
 
 
 def _trial(key: str) -> Trial:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from kaptrial.cli_reading import Folder, JsonFile, ScenarioFile, Seed, Settings, check_outputs, load
+from kaptrial.cli_reading import Folder, JsonFile, ScenarioFile, Seed, Settings, check_outputs, hand_over, load
 from kaptrial.results import provenance as made_by
 
 
@@ -52,11 +52,17 @@ def mechanism(
         "title": loaded.title, "data": data.name if data else f"one trial simulated under seed {seed}", "seed": seed,
         "draws": 4 * draws,
     }  # fmt: skip
-    show_mechanism(found, provenance)
-    if json_file is not None:
-        files.write_json(json_file, provenance | {"ranking": found.ranking, "why_not": found.why_not}, found.rows)
-    if output is not None:
+    ranked = provenance | {"ranking": found.ranking, "why_not": found.why_not}
+
+    def write_folder(folder: Path) -> None:
         from kaptrial.report.mechanism_pack import write_mechanism
 
-        write_mechanism(output, loaded, found, provenance)
-        typer.echo(f"wrote tables and figures to {output}")
+        write_mechanism(folder, loaded, found, provenance)
+
+    hand_over(
+        lambda: show_mechanism(found, provenance),
+        json_file=json_file,
+        write_json=lambda path: files.write_json(path, ranked, found.rows),
+        output=output,
+        write_folder=write_folder,
+    )

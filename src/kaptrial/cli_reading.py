@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,12 +28,40 @@ JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="W
 
 def check_outputs(output: Path | None, json_file: Path | None) -> None:
     """Raise OSError before any work is done where what is asked for cannot be written."""
-    from kaptrial.report.files import check_writable
+    from kaptrial.report.files import check_folder, check_writable
 
     if json_file is not None:
         check_writable(json_file)
     if output is not None:
-        check_writable(output / "results.json")
+        check_folder(output)
+
+
+def hand_over(
+    show: Callable[[], object],
+    *,
+    json_file: Path | None = None,
+    write_json: Callable[[Path], object] | None = None,
+    output: Path | None = None,
+    write_folder: Callable[[Path], object] | None = None,
+) -> None:
+    """Write the files that were asked for, and only then print: a pipe that ends early costs no result.
+
+    Where writing fails what was found is printed all the same.
+    """
+    from kaptrial.report import files, words
+
+    said = None
+    try:
+        if json_file is not None and write_json is not None:
+            write_json(json_file)
+        if output is not None and write_folder is not None:
+            with files.output_folder(output) as folder:
+                write_folder(output)
+            said = f"wrote {output}: {folder.said()}"
+    finally:
+        show()
+    if said is not None:
+        words.say(said)
 
 
 # Options that are not called as the argument they become.
