@@ -134,7 +134,7 @@ def analyse(
 
     from kaptrial.methods.from_file import analyse as analyse_file
     from kaptrial.methods.options import Options
-    from kaptrial.report import files, words
+    from kaptrial.report import words
 
     row = _method(method)
     said = {each.name: ctx.params[each.name] for each in fields(Options)}
@@ -145,11 +145,7 @@ def analyse(
         said[name] = _parts(said[name])
     check_outputs(None, json_file)
     found = analyse_file(data, row.name, Options(**said), given)
-    hand_over(
-        lambda: words.show_table(found.to_frame(), title=f"{row.name} of {data.name}"),
-        json_file=json_file,
-        write_json=lambda path: files.write_text(path, found.to_json()),
-    )
+    hand_over(found, lambda: words.show_table(found.to_frame(), title=f"{row.name} of {data.name}"), json_file)
 
 
 def _parts(text: str) -> Iterable[str]:

@@ -72,26 +72,23 @@ def _one(
 ) -> None:  # fmt: skip
     from kaptrial.clinic import tables
     from kaptrial.design.operations import operations
-    from kaptrial.report import clinic_words, files, words
+    from kaptrial.report import clinic_words, words
+    from kaptrial.results import Results
 
     s = cell.scenario
     with words.progress(replicates) as advance:
         found = operations(s, seed=seed, replicates=replicates, workers=workers, progress=advance)
     costs = s.clinic.costs if s.clinic else None
-    table = tables.summary(found.digests, costs.currency if costs else "")
+    quantities = tables.summary(found.digests, costs.currency if costs else "")
+    note = tables.bottleneck_note(found.digests)
+    results = Results(kind="clinic", rows=quantities, provenance=provenance, notes=[note])
 
     def write_folder(folder: Path) -> None:
         from kaptrial.report.clinic_pack import write_clinic
 
-        write_clinic(folder, s, found, table, provenance)
+        write_clinic(folder, s, found, results)
 
-    hand_over(
-        lambda: clinic_words.show_clinic(table, tables.bottleneck(found.digests), provenance),
-        json_file=json_file,
-        write_json=lambda path: files.write_json(path, provenance, table.to_dict("records")),
-        output=output,
-        write_folder=write_folder,
-    )
+    hand_over(results, lambda: clinic_words.show_clinic(results), json_file, output, write_folder)
 
 
 def _several(
@@ -99,22 +96,18 @@ def _several(
     output: Path | None, json_file: Path | None, provenance: dict[str, Any],
 ) -> None:  # fmt: skip
     from kaptrial.design.what_if import Target, compare
-    from kaptrial.report import clinic_words, files, words
+    from kaptrial.report import clinic_words, words
+    from kaptrial.results import of_lines
 
     target = None if targets == (None, None) else Target(power=targets[0], months=targets[1])
     with words.progress(len(cells) * replicates) as advance:
         rows = compare(cells, seed=seed, replicates=replicates, workers=workers, target=target, progress=advance)
     paths = list(cells[0].columns)
+    results = of_lines("plans", rows, provenance)
 
     def write_folder(folder: Path) -> None:
         from kaptrial.report.clinic_pack import write_plans
 
-        write_plans(folder, base.scenario, rows, paths, provenance)
+        write_plans(folder, base.scenario, results, paths)
 
-    hand_over(
-        lambda: clinic_words.show_plans(rows, paths, provenance),
-        json_file=json_file,
-        write_json=lambda path: files.write_json(path, provenance, rows),
-        output=output,
-        write_folder=write_folder,
-    )
+    hand_over(results, lambda: clinic_words.show_plans(rows, paths, provenance), json_file, output, write_folder)

@@ -20,6 +20,7 @@ from kaptrial.cli_reading import (
     check_outputs,
     hand_over,
     provenance_of,
+    say_cost,
 )
 from kaptrial.errors import FieldError
 
@@ -61,7 +62,7 @@ def decide(
     """
     from kaptrial.catalogue.effect_priors import NAMES
     from kaptrial.design.decisions import count_replicates, decisions, notes
-    from kaptrial.report import files, words
+    from kaptrial.report import words
     from kaptrial.report.decision_words import show_decisions
     from kaptrial.results import Results
 
@@ -72,7 +73,9 @@ def decide(
     try:
         cells = [_overridden(cell, given) for cell in cells_of(scenario, settings, vary, variants=False)]
         check_outputs(output, json_file)
-        with words.progress(count_replicates(cells, replicates, draws)) as advance:
+        total = count_replicates(cells, replicates, draws)
+        say_cost(cells[0].scenario, total, workers)
+        with words.progress(total) as advance:
             rows = decisions(
                 cells, seed=seed, replicates=replicates, draws_of_prior=draws, workers=workers, progress=advance
             )
@@ -88,13 +91,7 @@ def decide(
 
         write_decisions(folder, cells, results)
 
-    hand_over(
-        lambda: show_decisions(results, cells),
-        json_file=json_file,
-        write_json=lambda path: files.write_text(path, results.to_json()),
-        output=output,
-        write_folder=write_folder,
-    )
+    hand_over(results, lambda: show_decisions(results, cells), json_file, output, write_folder)
 
 
 def _names(text: str | None) -> tuple[str, ...] | None:

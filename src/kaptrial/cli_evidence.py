@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +9,7 @@ import typer
 
 from kaptrial.cli_reading import check_outputs, hand_over
 from kaptrial.errors import FieldError, UserError
+from kaptrial.results import of_lines
 from kaptrial.results import provenance as made_by
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ def list_trials(
     """The catalogued trials."""
     from kaptrial.catalogue import trial, trial_keys
     from kaptrial.report import evidence_words
-    from kaptrial.report.files import write_json
 
     every = [trial(key) for key in trial_keys()]
     chosen = [
@@ -44,12 +43,8 @@ def list_trials(
         known = ", ".join(sorted({one.indication for one in every}))
         raise UserError(f"--indication = {indication!r}: no such trial; indications are {known}")
     check_outputs(None, json_file)
-    rows = [evidence_words.trial_row(one) for one in chosen]
-    hand_over(
-        lambda: evidence_words.show_list(chosen),
-        json_file=json_file,
-        write_json=lambda path: write_json(path, made_by(), rows),
-    )
+    results = of_lines("evidence", [evidence_words.trial_row(one) for one in chosen], made_by())
+    hand_over(results, lambda: evidence_words.show_list(chosen), json_file)
 
 
 @app.command()
@@ -59,22 +54,20 @@ def show(
     json_file: JsonFile = None,
 ) -> None:
     """One trial: who, what, and every figure with where it was read."""
-    from kaptrial.report import evidence_words, words
-    from kaptrial.report.files import write_json
+    from kaptrial.report import evidence_words
 
     one = _trial(key)
     if cite is not None:
         if cite not in ("text", "bibtex"):
             raise UserError(f"--cite = {cite!r}: must be text or bibtex")
-        words.say(one.citation.bibtex(one.key) if cite == "bibtex" else evidence_words.cited(one.citation))
+        from kaptrial.report.words import say
+
+        say(one.citation.bibtex(one.key) if cite == "bibtex" else evidence_words.cited(one.citation))
         return
     check_outputs(None, json_file)
     rows = [evidence_words.figure_row(one, figure) for figure in one.figures]
-    hand_over(
-        lambda: evidence_words.show_trial(one),
-        json_file=json_file,
-        write_json=lambda path: write_json(path, made_by(**evidence_words.trial_row(one)), rows),
-    )
+    results = of_lines("evidence", rows, made_by(**evidence_words.trial_row(one)))
+    hand_over(results, lambda: evidence_words.show_trial(one), json_file)
 
 
 @app.command()
@@ -91,7 +84,7 @@ def replicate(
     from kaptrial.catalogue import trial
     from kaptrial.evidence.replication import calibration, replicable
     from kaptrial.evidence.replication import replicate as replicate_trials
-    from kaptrial.report import evidence_words, files
+    from kaptrial.report import evidence_words
 
     trials = [trial(key) for key in replicable()] if which == "all" else [_trial(which)]
     check_outputs(output, json_file)
@@ -105,18 +98,15 @@ def replicate(
         )
     summary = calibration(table)
     provenance = made_by(seed=seed, replicates=replicates, trials=len(trials))
+    results = of_lines("replication", table.to_dict("records"), provenance)
 
     def write_folder(folder: Path) -> None:
         from kaptrial.report.evidence_pack import write_replication
 
-        write_replication(folder, table, summary, provenance)
+        write_replication(folder, table, summary, results)
 
     hand_over(
-        lambda: evidence_words.show_replication(table, summary, provenance),
-        json_file=json_file,
-        write_json=lambda path: files.write_json(path, provenance, table.to_dict("records")),
-        output=output,
-        write_folder=write_folder,
+        results, lambda: evidence_words.show_replication(table, summary, provenance), json_file, output, write_folder
     )
 
 
@@ -141,6 +131,7 @@ def card(
         raise UserError(f"--prior = {name!r}: must be one of {', '.join(prior_names())}{nearest(name, prior_names())}")
     check_outputs(output, None)
     table = summary.card(prior_draws(name), seed=seed)
+    results = of_lines("card", table.to_dict("records"), made_by(seed=seed))
 
     def write_folder(folder: Path) -> None:
         from kaptrial.report.evidence_pack import write_card
@@ -156,8 +147,7 @@ def card(
         }
         write_card(folder, tables, draws, about)
 
-    show_card = partial(evidence_words.show_card, table, name, made_by(seed=seed))
-    hand_over(show_card, output=output, write_folder=write_folder)
+    hand_over(results, lambda: evidence_words.show_card(table, name, made_by(seed=seed)), None, output, write_folder)
 
 
 @app.command()
@@ -192,10 +182,13 @@ def self_check(
     check_outputs(output, None)
     ranks = check.ranks(fits, seed=seed, say=typer.echo)
     outside = ", ".join(sbc.outside(ranks)) or "none"
+    results = of_lines("self-check", ranks.to_dict("records"), made_by(seed=seed, fits=fits))
     hand_over(
+        results,
         lambda: typer.echo(f"{fits} fits; parameters outside their simultaneous band (level 1 − .05/m): {outside}"),
-        output=output,
-        write_folder=lambda folder: write_self_check(folder, ranks, made_by(seed=seed, fits=fits)),
+        None,
+        output,
+        lambda folder: write_self_check(folder, ranks, results.provenance),
     )
 
 

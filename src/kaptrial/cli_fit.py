@@ -10,11 +10,13 @@ import typer
 
 from kaptrial.cli_reading import Folder, JsonFile, Seed, check_outputs, choice, hand_over
 from kaptrial.errors import UserError
+from kaptrial.results import Note, Severity, of_lines
 from kaptrial.results import provenance as made_by
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from kaptrial.bayes.interaction.checks import Check
     from kaptrial.bayes.interaction.data import InteractionData
     from kaptrial.bayes.interaction.fit import Posterior
     from kaptrial.bayes.interaction.verdict import Verdict
@@ -64,7 +66,7 @@ def fit(
     from kaptrial.bayes.interaction.reading import Asked
     from kaptrial.bayes.interaction.verdict import verdict
     from kaptrial.methods.options import Options
-    from kaptrial.report import files, fit_words, words
+    from kaptrial.report import fit_words, words
 
     chosen = ModelOptions(
         likelihood=choice("--likelihood", likelihood, LIKELIHOODS),
@@ -95,6 +97,7 @@ def fit(
         "margin": margin, "rope": rope,
         "options": {key: value for key, value in vars(options).items() if value != getattr(Options(), key)},
     }  # fmt: skip
+    results = of_lines("fit", table, provenance, *_notes(verdicts, before, after))
 
     def show() -> None:
         if len(posteriors) == 1:
@@ -109,15 +112,20 @@ def fit(
     def write_folder(folder: Path) -> None:
         from kaptrial.report.fit_pack import write_fit
 
-        write_fit(folder, posteriors, verdicts, table, list(zip(before, after, strict=True)), limits, provenance)
+        write_fit(folder, posteriors, verdicts, list(zip(before, after, strict=True)), limits, results)
 
-    hand_over(
-        show,
-        json_file=json_file,
-        write_json=lambda path: files.write_json(path, provenance, table),
-        output=output,
-        write_folder=write_folder,
-    )
+    hand_over(results, show, json_file, output, write_folder)
+
+
+def _notes(verdicts: Sequence[Verdict], before: Sequence[Check], after: Sequence[Check]) -> list[Note]:
+    """The verdict under each prior, and what the checks of its predictions found."""
+    notes = []
+    for said, *checks in zip(verdicts, before, after, strict=True):
+        severity: Severity = "error" if said.withheld else "information"
+        notes.append(Note(code="verdict", severity=severity, text=said.text))
+        lines = (line for check in checks for line in check.warnings)
+        notes += [Note(code="predictive_check", severity="warning", text=line) for line in lines]
+    return notes
 
 
 def _trial(path: Path, options: Any, asked: Any, seed: int) -> InteractionData:

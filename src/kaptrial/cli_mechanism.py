@@ -32,8 +32,8 @@ def mechanism(
     SCENARIO gives the arms' doses and sessions and what is held fixed. A 2×2 reads its factors' columns from DATA.csv.
     """
     from kaptrial.bayes.mechanism.fit import fit
-    from kaptrial.report import files
-    from kaptrial.report.mechanism_words import show_mechanism
+    from kaptrial.report.mechanism_words import show_mechanism, warnings
+    from kaptrial.results import Note, of_lines
     from kaptrial.simulate import simulate
     from kaptrial.spec.files import scenario_hash
     from kaptrial.trials import read_csv
@@ -52,17 +52,13 @@ def mechanism(
         "title": loaded.title, "data": data.name if data else f"one trial simulated under seed {seed}", "seed": seed,
         "draws": 4 * draws,
     }  # fmt: skip
-    ranked = provenance | {"ranking": found.ranking, "why_not": found.why_not}
+    provenance |= {"ranking": found.ranking, "why_not": found.why_not}
+    notes = [Note(code="unusable", severity="error", text=line) for line in warnings(found)]
+    results = of_lines("mechanism", found.rows, provenance, *notes)
 
     def write_folder(folder: Path) -> None:
         from kaptrial.report.mechanism_pack import write_mechanism
 
-        write_mechanism(folder, loaded, found, provenance)
+        write_mechanism(folder, loaded, found, results)
 
-    hand_over(
-        lambda: show_mechanism(found, provenance),
-        json_file=json_file,
-        write_json=lambda path: files.write_json(path, ranked, found.rows),
-        output=output,
-        write_folder=write_folder,
-    )
+    hand_over(results, lambda: show_mechanism(found, provenance), json_file, output, write_folder)

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterable
+from math import prod
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from kaptrial.errors import FieldError, UserError, line
+
+if TYPE_CHECKING:
+    from kaptrial.results import Results
+    from kaptrial.spec.scenario import Scenario
+
+# More scenarios in one run than this are a slip of the pen.
+MOST_CELLS = 1000
+# A run of more trials says first what it will cost.
+MANY_TRIALS = 200_000
 
 ScenarioFile = Annotated[Path, typer.Argument(metavar="SCENARIO", help="Scenario file in YAML.")]
 Settings = Annotated[
@@ -37,10 +48,9 @@ def check_outputs(output: Path | None, json_file: Path | None) -> None:
 
 
 def hand_over(
+    results: Results[Any],
     show: Callable[[], object],
-    *,
     json_file: Path | None = None,
-    write_json: Callable[[Path], object] | None = None,
     output: Path | None = None,
     write_folder: Callable[[Path], object] | None = None,
 ) -> None:
@@ -52,8 +62,8 @@ def hand_over(
 
     said = None
     try:
-        if json_file is not None and write_json is not None:
-            write_json(json_file)
+        if json_file is not None:
+            files.write_text(json_file, results.to_json())
         if output is not None and write_folder is not None:
             with files.output_folder(output) as folder:
                 write_folder(output)
@@ -62,6 +72,21 @@ def hand_over(
         show()
     if said is not None:
         words.say(said)
+
+
+def say_cost(scenario: Scenario, trials: int, workers: int) -> None:
+    """Of a long run say first, from a block of trials that is timed, what it will cost; refuse one beyond memory."""
+    if trials < MANY_TRIALS:
+        return
+    from kaptrial.design.execution import cost_of, memory
+
+    cost = cost_of(scenario, trials, workers)
+    hours = cost.seconds / 3600
+    time = f"{hours:.2g} hours" if hours >= 1 else f"{60 * hours:.0f} minutes"
+    said = f"{trials:,} trials: about {time} and {cost.bytes / 1e9:.2g} GB of memory with --workers {workers}"
+    if cost.bytes > memory():
+        raise UserError(f"--replicates: {said}, and there are {memory() / 1e9:.2g} GB; must be fewer")
+    print(said, file=sys.stderr, flush=True)
 
 
 # Options that are not called as the argument they become.
@@ -160,6 +185,9 @@ def cells_of(path: Path, settings: list[str] | None, vary: list[str] | None, *, 
     if variants and base.variants:
         named = {base.base_label: {}}
         named.update(base.variants)
+    n_cells = len(named) * prod(map(len, axes.values()))
+    if n_cells > MOST_CELLS:
+        raise UserError(f"--vary = {n_cells} scenarios, the variants among them: must be at most {MOST_CELLS}")
     cells = []
     for label, changes in named.items():
         for point in product(*axes.values()):

@@ -8,15 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kaptrial.arrays import Floats, Ints
 from kaptrial.errors import DataError, FieldError
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Floats = NDArray[np.float64]
-Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,13 +55,13 @@ class DataFile:
             row = int(empty.to_numpy().argmax())
             raise DataError(f"{self.path}: column `{column}` is empty at row {row + 2}: {why}")
 
-    def labels(self, column: str, why: str) -> tuple[tuple[str, ...], Indices]:
+    def labels(self, column: str, why: str) -> tuple[tuple[str, ...], Ints]:
         """The distinct values of a column in alphabetical order, and each row's index among them."""
         self.complete(column, why)
         names, codes = np.unique(self.frame[column].astype(str), return_inverse=True)
         return tuple(map(str, names)), codes.astype(np.int64)
 
-    def zero_one(self, column: str) -> Indices:
+    def zero_one(self, column: str) -> Ints:
         """A column of 0 and 1."""
         values = self.numbers(column)
         bad = ~np.isin(values, (0, 1))
@@ -78,7 +75,7 @@ class DataFile:
         shown = repr(value) if isinstance(value, str) else f"{value:g}" if isinstance(value, float) else str(value)
         raise DataError(f"{self.path}: column `{column}` = {shown} at row {row + 2}: {allowed}")
 
-    def same_for(self, row_patient: Indices, column: str) -> NDArray[np.int64]:
+    def same_for(self, row_patient: Ints, column: str) -> Ints:
         """The first row of each patient, having checked that the column does not change within one."""
         self.need(column)
         first_row = np.unique(row_patient, return_index=True)[1]
@@ -91,8 +88,8 @@ class DataFile:
         return first_row
 
     def arms(
-        self, rows: Indices, arm: str, factors: Sequence[str]
-    ) -> tuple[tuple[str, ...], Indices, tuple[tuple[int, ...], ...]]:
+        self, rows: Ints, arm: str, factors: Sequence[str]
+    ) -> tuple[tuple[str, ...], Ints, tuple[tuple[int, ...], ...]]:
         """Names of the arms, the arm of each of `rows`, and the arms' 0/1 levels of the factors that make them up."""
         for column in factors or [arm]:
             self.complete(column, "every patient needs an arm")
@@ -112,7 +109,7 @@ class DataFile:
                 raise DataError(f"{self.path}: no patient has {name}: every combination of the factors must occur")
         return tuple(cells), codes, levels
 
-    def covariate(self, column: str, rows: Indices, *, categorical: bool = False) -> tuple[Floats, tuple[str, ...]]:
+    def covariate(self, column: str, rows: Ints, *, categorical: bool = False) -> tuple[Floats, tuple[str, ...]]:
         """A covariate of `rows` as numbers, or as codes of levels in alphabetical order.
 
         Text is levels, and so are codes with leading zeros such as 006; `categorical` makes numbers levels, too.
@@ -127,7 +124,7 @@ class DataFile:
         levels, codes = np.unique(values.astype(str), return_inverse=True)
         return codes.astype(float), tuple(map(str, levels))
 
-    def covariates(self, names: Sequence[str], categories: Sequence[str], rows: Indices) -> Floats:
+    def covariates(self, names: Sequence[str], categories: Sequence[str], rows: Ints) -> Floats:
         """Covariates of `rows` as numeric columns, (row, column): levels as 0/1 columns, the first level left out."""
         columns = []
         for name in [*names, *categories]:
@@ -164,7 +161,7 @@ def read_file(path: Path) -> DataFile:
     return DataFile(path=path, frame=frame)
 
 
-def therapist_codes(values: Any) -> Indices:
+def therapist_codes(values: Any) -> Ints:
     """Therapists numbered from 0; −1 where there is none."""
     import pandas as pd
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kaptrial.data_file import DataFile, Floats, Indices, read_file, therapist_codes
+from kaptrial.arrays import Floats, Ints
+from kaptrial.data_file import DataFile, read_file, therapist_codes
 from kaptrial.errors import DataError
 
 if TYPE_CHECKING:
@@ -36,13 +37,13 @@ class Trials:
 
     arms: tuple[str, ...]
     days: Floats
-    arm: Indices
+    arm: Ints
     baseline: Floats
     score: Floats
     factors: tuple[str, ...] = ()
     levels: tuple[tuple[int, ...], ...] = ()
     covariates: dict[str, Covariate] = field(default_factory=dict)
-    therapist: Indices | None = None
+    therapist: Ints | None = None
     events: dict[str, Floats] = field(default_factory=dict)
     latent: Floats | None = None
     outcome: Floats | None = None

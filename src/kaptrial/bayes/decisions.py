@@ -5,10 +5,9 @@ from __future__ import annotations
 from enum import IntEnum
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from kaptrial.analysis.fit import Floats
+from kaptrial.arrays import Floats, Ints
 from kaptrial.bayes.effects import Better
 from kaptrial.spec.decision import DecisionRule
 
@@ -29,7 +28,7 @@ def thresholds(rule: DecisionRule, better: Better) -> Floats:
     return np.array([sign * rule.margin, -half, half])
 
 
-def decide(rule: DecisionRule, below: Floats, better: Better) -> NDArray[np.int64]:
+def decide(rule: DecisionRule, below: Floats, better: Better) -> Ints:
     """The decision in each replicate from the CDF at the thresholds, (replicate, 3). A posterior of NaN decides
     nothing: it counts as CONSIDER."""
     benefit = below[:, 0] if better == "lower" else 1.0 - below[:, 0]

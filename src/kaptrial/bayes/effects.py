@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import stats
 
+from kaptrial.arrays import Floats
 from kaptrial.catalogue.effect_priors import NAMES, TABLES
 from kaptrial.errors import FieldError, nearest
 
-Floats = NDArray[np.float64]
 Role = Literal["drug", "therapy", "interaction"]
 Better = Literal["lower", "higher"]
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from kaptrial.analysis.fit import Fit
-from kaptrial.data_file import DataFile, Floats, Indices, read_file
+from kaptrial.arrays import Floats, Ints
+from kaptrial.data_file import DataFile, read_file
 from kaptrial.method_table import DAYS, method
 from kaptrial.methods.options import ALWAYS, ARMS, COMPARED, COVARIATES, Options
 from kaptrial.methods.rows import NAN, contrasts, fit_row, value_row
@@ -24,7 +25,7 @@ class Shares:
 
     k: Floats
     n: Floats
-    arm: Indices
+    arm: Ints
     levels: tuple[tuple[int, ...], ...]
     covariates: Floats
     contrasts: list[tuple[str, list[float]]]

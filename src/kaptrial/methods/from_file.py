@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from kaptrial.arrays import Floats, Ints
 from kaptrial.method_table import Method, method_name, methods
 from kaptrial.methods.options import Options
 from kaptrial.methods.rows import contrasts_of, days_asked, fit_row, visit_of
 from kaptrial.results import Line, Question, Results, provenance
-from kaptrial.trials import Floats, Indices
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,9 +20,9 @@ class FileQuestion:
     """What a method is asked of one visit of a file: as `simulated.Question`, as far as a file has it."""
 
     y: Floats
-    arm: Indices
+    arm: Ints
     covariates: Floats
-    therapist: Indices | None
+    therapist: Ints | None
     weights: list[float]
 
 

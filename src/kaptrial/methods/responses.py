@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from kaptrial.analysis.fit import Fit
+from kaptrial.arrays import Floats
 from kaptrial.errors import ABSENT, FieldError
 from kaptrial.method_table import BINARY, method
 from kaptrial.methods.options import VISITS, Options
@@ -16,7 +17,7 @@ from kaptrial.methods.rows import contrasts_of, days_asked, fit_row, named, valu
 from kaptrial.methods.scores import ADJUSTED, UNADJUSTED, all_columns, read
 from kaptrial.methods.simulated import SimulatedQuestion
 from kaptrial.results import Line, Question, Value
-from kaptrial.trials import Floats, Trials, read_csv
+from kaptrial.trials import Trials, read_csv
 
 RULE = ("best", "response_fraction")
 

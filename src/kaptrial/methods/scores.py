@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from kaptrial.analysis.fit import Fit
+from kaptrial.arrays import Floats
 from kaptrial.errors import DataError, FieldError
 from kaptrial.method_table import BINARY, DAYS, SCORES, method
 from kaptrial.methods.options import ALWAYS, ARMS, COMPARED, COVARIATES, VISITS, Options
@@ -15,7 +16,7 @@ from kaptrial.methods.prepared import covariate_columns
 from kaptrial.methods.rows import NAN, contrasts_of, days_asked, fit_row, named, value_row, visit_of
 from kaptrial.methods.simulated import AnyQuestion, SimulatedQuestion, visit_weights
 from kaptrial.results import Line, Question
-from kaptrial.trials import Floats, Trials, read_csv
+from kaptrial.trials import Trials, read_csv
 
 ONE_DAY = (*SCORES, *BINARY, DAYS)
 UNADJUSTED = (*ALWAYS, *COMPARED, *ARMS, *VISITS)

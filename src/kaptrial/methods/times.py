@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from kaptrial.analysis.fit import Fit
-from kaptrial.data_file import Floats, Indices, read_file
+from kaptrial.arrays import Floats, Ints
+from kaptrial.data_file import read_file
 from kaptrial.errors import DataError, FieldError
 from kaptrial.method_table import TIME, method
 from kaptrial.methods.options import ALWAYS, ARMS, COMPARED, COVARIATES, Options
@@ -25,9 +26,9 @@ class Times:
 
     time: Floats
     event: np.ndarray
-    arm: Indices
+    arm: Ints
     arms: tuple[str, ...]
-    stratum: Indices | None
+    stratum: Ints | None
     covariates: Floats
     contrasts: list[tuple[str, list[float]]]
 

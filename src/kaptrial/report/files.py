@@ -5,15 +5,14 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import math
 import os
+import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from kaptrial import __version__
 from kaptrial.results import without_formulas
@@ -181,20 +180,17 @@ def check_folder(folder: Path) -> None:
         raise FileExistsError(errno.EEXIST, "is not of an earlier run: name another folder", str(folder / MANIFEST))
 
 
+def check_room(path: Path, size: float) -> None:
+    """Raise OSError now if a file of this size will not fit."""
+    folder = next(parent for parent in (path.parent, *path.absolute().parents) if parent.exists())
+    free = shutil.disk_usage(folder).free
+    if size > free:
+        problem = f"would take about {size / 1e9:.2g} GB, and {free / 1e9:.2g} GB are free"
+        raise OSError(errno.ENOSPC, problem, str(path))
+
+
 def write_text(path: Path, text: str) -> None:
     """Write text in UTF-8; in a CSV no cell starts a formula."""
     if path.suffix == ".csv":
         text = without_formulas(text)
     write_bytes(path, lambda temporary: temporary.write_text(text, encoding="utf-8", newline="\n"))
-
-
-def write_json(path: Path, provenance: dict[str, Any], rows: Sequence[Mapping[Any, Any]]) -> None:
-    """One object, `provenance` and `results`; what is not a finite number is null."""
-    clean = [{str(key): _finite(value) for key, value in row.items()} for row in rows]
-    write_text(path, json.dumps({"provenance": provenance, "results": clean}, indent=1, ensure_ascii=False) + "\n")
-
-
-def _finite(value: Any) -> Any:
-    if hasattr(value, "item"):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -115,7 +115,7 @@ def show_sweep(posteriors: Sequence[Posterior], verdicts: Sequence[Verdict], row
     shown = {verdict.short for verdict in verdicts}
     out.print(
         "The conclusion is the same under every prior." if len(shown) == 1 else
-        "The conclusion depends on the prior: the data alone do not settle it.", markup=False,
+        "The conclusion depends on the prior: the data alone do not settle it.",
     )  # fmt: skip
     for posterior in posteriors:
         out.print(f"{posterior.prior.name}: {diagnostics_line(posterior)}")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from kaptrial.arrays import Floats, Ints
 from kaptrial.model.realised import Realised
-from kaptrial.model.streams import BLOCK, Floats
+from kaptrial.model.streams import BLOCK
 from kaptrial.randomisation import allocate
 from kaptrial.simulate.course import improvement_of
 from kaptrial.simulate.eligibility import eligible_patients
@@ -16,7 +17,7 @@ from kaptrial.simulate.reading import reading_of
 from kaptrial.simulate.received import adherence, assign, beliefs
 from kaptrial.spec.nulls import with_null
 from kaptrial.spec.scenario import Scenario
-from kaptrial.trials import Covariate, Indices, Trials
+from kaptrial.trials import Covariate, Trials
 
 
 def simulate(
@@ -32,11 +33,21 @@ def simulate(
     `full`: with the latent course and the outcome after dropout, which an analysis does not see. `realised`: for each
     block, what its clinics made of the protocol under the same seed (design/operations.py).
     """
-    blocks = [
-        simulate_block(scenario, seed=seed, block=b, full=full, realised=realised[b] if realised else None)
-        for b in range(-(-replicates // BLOCK))
-    ]
-    return _concatenate(blocks).first(replicates)
+    found = blocks(scenario, seed=seed, replicates=replicates, full=full, realised=realised)
+    return _concatenate(list(found)).first(replicates)
+
+
+def blocks(
+    scenario: Scenario,
+    *,
+    seed: int,
+    replicates: int,
+    full: bool = True,
+    realised: Sequence[Realised] | None = None,
+) -> Iterator[Trials]:
+    """The trials of `simulate` block by block, each of `BLOCK` trials: the last holds more than are asked for."""
+    for b in range(-(-replicates // BLOCK)):
+        yield simulate_block(scenario, seed=seed, block=b, full=full, realised=realised[b] if realised else None)
 
 
 def simulate_block(
@@ -92,7 +103,7 @@ def simulate_block(
     )
 
 
-def _covariates(s: Scenario, strata: Indices, full: Floats) -> dict[str, Covariate]:
+def _covariates(s: Scenario, strata: Ints, full: Floats) -> dict[str, Covariate]:
     found = {
         factor.name: Covariate(values=strata[..., f].astype(float), levels=tuple(factor.levels))
         for f, factor in enumerate(s.design.allocation.strata)
