@@ -82,7 +82,7 @@ def say_cost(scenario: Scenario, trials: int, workers: int) -> None:
 
     cost = cost_of(scenario, trials, workers)
     hours = cost.seconds / 3600
-    time = f"{hours:.2g} hours" if hours >= 1 else f"{60 * hours:.0f} minutes"
+    time = f"{hours:.2g} h" if hours >= 1 else f"{max(1, 60 * hours):.0f} min"
     said = f"{trials:,} trials: about {time} and {cost.bytes / 1e9:.2g} GB of memory with --workers {workers}"
     if cost.bytes > memory():
         raise UserError(f"--replicates: {said}, and there are {memory() / 1e9:.2g} GB; must be fewer")

@@ -146,11 +146,19 @@ def _replace(path: Path, write: Callable[[Path], object]) -> None:
 
 @contextmanager
 def _named(path: Path) -> Iterator[None]:
-    """An OSError of what happens to a temporary file names the file that was to be written."""
+    """An OSError of what happens to a temporary file names the file that was to be written.
+
+    A library that trips over its own clean-up after an OSError hides it.
+    """
     try:
         yield
-    except OSError as error:
-        raise OSError(error.errno or errno.EIO, error.strerror or str(error), str(path)) from None
+    except Exception as error:
+        found: BaseException | None = error
+        while found is not None and not isinstance(found, OSError):
+            found = found.__cause__ or found.__context__
+        if not isinstance(found, OSError):
+            raise
+        raise OSError(found.errno or errno.EIO, found.strerror or str(found), str(path)) from None
 
 
 def _is_device(path: Path) -> bool:
