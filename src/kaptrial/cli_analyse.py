@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from kaptrial.cli_reading import JsonFile, check_outputs
+from kaptrial.cli_reading import JsonFile, check_outputs, hand_over
 from kaptrial.errors import FieldError
 
 # Options of the command itself, which every method has.
@@ -134,7 +134,7 @@ def analyse(
 
     from kaptrial.methods.from_file import analyse as analyse_file
     from kaptrial.methods.options import Options
-    from kaptrial.report import files, words
+    from kaptrial.report import words
 
     row = _method(method)
     said = {each.name: ctx.params[each.name] for each in fields(Options)}
@@ -145,9 +145,7 @@ def analyse(
         said[name] = _parts(said[name])
     check_outputs(None, json_file)
     found = analyse_file(data, row.name, Options(**said), given)
-    words.show_table(found.to_frame(), title=f"{row.name} of {data.name}")
-    if json_file is not None:
-        files.write_text(json_file, found.to_json())
+    hand_over(found, lambda: words.show_table(found.to_frame(), title=f"{row.name} of {data.name}"), json_file)
 
 
 def _parts(text: str) -> Iterable[str]:

@@ -17,6 +17,7 @@ from kaptrial.cli_reading import (
     Workers,
     cells_of,
     check_outputs,
+    hand_over,
     provenance_of,
 )
 from kaptrial.errors import UserError
@@ -71,7 +72,7 @@ def _one(
 ) -> None:  # fmt: skip
     from kaptrial.clinic import tables
     from kaptrial.design.operations import operations
-    from kaptrial.report import clinic_words, files, words
+    from kaptrial.report import clinic_words, words
     from kaptrial.results import Results
 
     s = cell.scenario
@@ -81,14 +82,13 @@ def _one(
     quantities = tables.summary(found.digests, costs.currency if costs else "")
     note = tables.bottleneck_note(found.digests)
     results = Results(kind="clinic", rows=quantities, provenance=provenance, notes=[note])
-    clinic_words.show_clinic(results)
-    if json_file is not None:
-        files.write_text(json_file, results.to_json())
-    if output is not None:
+
+    def write_folder(folder: Path) -> None:
         from kaptrial.report.clinic_pack import write_clinic
 
-        write_clinic(output, s, found, results)
-        typer.echo(f"wrote tables and figures to {output}")
+        write_clinic(folder, s, found, results)
+
+    hand_over(results, lambda: clinic_words.show_clinic(results), json_file, output, write_folder)
 
 
 def _several(
@@ -96,7 +96,7 @@ def _several(
     output: Path | None, json_file: Path | None, provenance: dict[str, Any],
 ) -> None:  # fmt: skip
     from kaptrial.design.what_if import Target, compare
-    from kaptrial.report import clinic_words, files, words
+    from kaptrial.report import clinic_words, words
     from kaptrial.results import of_lines
 
     target = None if targets == (None, None) else Target(power=targets[0], months=targets[1])
@@ -104,11 +104,10 @@ def _several(
         rows = compare(cells, seed=seed, replicates=replicates, workers=workers, target=target, progress=advance)
     paths = list(cells[0].columns)
     results = of_lines("plans", rows, provenance)
-    clinic_words.show_plans(rows, paths, provenance)
-    if json_file is not None:
-        files.write_text(json_file, results.to_json())
-    if output is not None:
+
+    def write_folder(folder: Path) -> None:
         from kaptrial.report.clinic_pack import write_plans
 
-        write_plans(output, base.scenario, results, paths)
-        typer.echo(f"wrote tables to {output}")
+        write_plans(folder, base.scenario, results, paths)
+
+    hand_over(results, lambda: clinic_words.show_plans(rows, paths, provenance), json_file, output, write_folder)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kaptrial.cli_reading import Folder, JsonFile, Seed, check_outputs, choice
+from kaptrial.cli_reading import Folder, JsonFile, Seed, check_outputs, choice, hand_over
 from kaptrial.errors import UserError
 from kaptrial.results import Note, Severity, of_lines
 from kaptrial.results import provenance as made_by
@@ -66,7 +66,7 @@ def fit(
     from kaptrial.bayes.interaction.reading import Asked
     from kaptrial.bayes.interaction.verdict import verdict
     from kaptrial.methods.options import Options
-    from kaptrial.report import files, fit_words
+    from kaptrial.report import fit_words, words
 
     chosen = ModelOptions(
         likelihood=choice("--likelihood", likelihood, LIKELIHOODS),
@@ -86,7 +86,7 @@ def fit(
     model, limits = model_of(trial, chosen), Limits(margin=margin, rope=rope)
     believed = [_named(name, trial) for name in names]
     before = [prior_check(model, one, seed=seed) for one in believed]
-    if sys.stderr.isatty():
+    if sys.stderr is not None and sys.stderr.isatty():
         typer.echo(f"sampling under {', '.join(names)} …", err=True)
     posteriors = fit_model(model, believed, seed=seed, draws=draws)
     after = [posterior_check(one, seed=seed) for one in posteriors]
@@ -98,21 +98,23 @@ def fit(
         "options": {key: value for key, value in vars(options).items() if value != getattr(Options(), key)},
     }  # fmt: skip
     results = of_lines("fit", table, provenance, *_notes(verdicts, before, after))
-    if len(posteriors) == 1:
-        fit_words.show_fit(posteriors[0], verdicts[0], table, before[0], after[0])
-    else:
+
+    def show() -> None:
+        if len(posteriors) == 1:
+            fit_words.show_fit(posteriors[0], verdicts[0], table, before[0], after[0])
+            return
         for one, first, last in zip(verdicts, before, after, strict=True):
-            typer.echo(one.text)
+            words.say(one.text)
             for line in (*first.warnings, *last.warnings):
-                typer.echo(f"warning: {line}")
+                words.say(f"warning: {line}")
         fit_words.show_sweep(posteriors, verdicts, table)
-    if json_file is not None:
-        files.write_text(json_file, results.to_json())
-    if output is not None:
+
+    def write_folder(folder: Path) -> None:
         from kaptrial.report.fit_pack import write_fit
 
-        write_fit(output, posteriors, verdicts, list(zip(before, after, strict=True)), limits, results)
-        typer.echo(f"wrote tables, draws and figures to {output}")
+        write_fit(folder, posteriors, verdicts, list(zip(before, after, strict=True)), limits, results)
+
+    hand_over(results, show, json_file, output, write_folder)
 
 
 def _notes(verdicts: Sequence[Verdict], before: Sequence[Check], after: Sequence[Check]) -> list[Note]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from kaptrial.cli_reading import Folder, JsonFile, ScenarioFile, Seed, Settings, check_outputs, load
+from kaptrial.cli_reading import Folder, JsonFile, ScenarioFile, Seed, Settings, check_outputs, hand_over, load
 from kaptrial.results import provenance as made_by
 
 
@@ -32,7 +32,6 @@ def mechanism(
     SCENARIO gives the arms' doses and sessions and what is held fixed. A 2×2 reads its factors' columns from DATA.csv.
     """
     from kaptrial.bayes.mechanism.fit import fit
-    from kaptrial.report import files
     from kaptrial.report.mechanism_words import show_mechanism, warnings
     from kaptrial.results import Note, of_lines
     from kaptrial.simulate import simulate
@@ -56,11 +55,10 @@ def mechanism(
     provenance |= {"ranking": found.ranking, "why_not": found.why_not}
     notes = [Note(code="unusable", severity="error", text=line) for line in warnings(found)]
     results = of_lines("mechanism", found.rows, provenance, *notes)
-    show_mechanism(found, provenance)
-    if json_file is not None:
-        files.write_text(json_file, results.to_json())
-    if output is not None:
+
+    def write_folder(folder: Path) -> None:
         from kaptrial.report.mechanism_pack import write_mechanism
 
-        write_mechanism(output, loaded, found, results)
-        typer.echo(f"wrote tables and figures to {output}")
+        write_mechanism(folder, loaded, found, results)
+
+    hand_over(results, lambda: show_mechanism(found, provenance), json_file, output, write_folder)

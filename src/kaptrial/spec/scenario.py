@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any, Literal
 
 from kaptrial.catalogue import Scale, potency, route, scale, scale_names
@@ -21,6 +22,12 @@ from kaptrial.spec.trial import Analysis, Design, Estimand, Randomisation, Relap
 
 # A block this long balances nothing.
 MAX_BLOCK = 1000
+# More arms, estimands or variants than this are a slip of the pen, and so are more strata.
+MAX_PARTS, MAX_STRATA = 100, 10_000
+# Patients × days on which they are read: a block of trials must fit into memory.
+MAX_READ = 1_000_000
+# The largest effect on the logit of a day's abstinence; on a score it is the length of the scale.
+MAX_LOGIT = 20.0
 # Columns of a trial's file, which a stratum may not be called.
 RESERVED = (
     "replicate", "patient", "arm", "therapist", "day", "baseline", "score", "latent", "outcome", "randomisation_score",
@@ -83,6 +90,7 @@ class Scenario:
     variants: dict[Text, dict[Text, Any]] | None = None
 
     def __post_init__(self) -> None:
+        _check_extent(self)
         _check_arms(self)
         _check_units(self)
         _check_drug(self)
@@ -161,6 +169,32 @@ def quantities(doses: Doses) -> tuple[float, ...]:
     return tuple(mg * available * strength / REFERENCE_MG_PER_KG for mg in doses.mg_per_kg_by_day())
 
 
+def check_effects(s: Scenario) -> None:
+    """Raise FieldError for an effect, or its spread, that is longer than the scale."""
+    most = s.scale.high - s.scale.low if s.scale.link == "identity" else MAX_LOGIT
+    for path, value in walk(s):
+        for at, number in (("value", value.value), ("sd", value.sd)):
+            if value.unit in EFFECT_UNITS and number is not None and abs(number) > most:
+                allowed = f"must be at most {most:g} {value.unit} on the scale {s.outcome.scale}"
+                raise FieldError(f"{path}.{at}", number, allowed)
+
+
+def _check_extent(s: Scenario) -> None:
+    """Nothing is so many that it could not be simulated."""
+    for name, parts in (("arms", s.arms), ("secondary", s.secondary), ("variants", s.variants or {})):
+        if len(parts) > MAX_PARTS:
+            raise FieldError(name, f"{len(parts)} of them", f"must be at most {MAX_PARTS}")
+    strata = prod(len(stratum.levels) for stratum in s.design.allocation.strata)
+    if strata > MAX_STRATA:
+        raise FieldError("design.allocation.strata", f"{strata} strata", f"must be at most {MAX_STRATA}")
+    visits = s.design.visits
+    days = len(visits) if s.scale.link == "identity" else visits[-1] + 1
+    if s.n_total * days > MAX_READ:
+        each = "visits" if s.scale.link == "identity" else "days to the last visit"
+        allowed = f"{s.n_total} patients × {days:g} {each} must be at most {MAX_READ}"
+        raise FieldError("design.visits", f"{len(visits)} visits", allowed)
+
+
 def _check_arms(s: Scenario) -> None:
     if not s.arms:
         raise FieldError("arms", len(s.arms), "must be one arm or more")
@@ -173,13 +207,13 @@ def _check_arms(s: Scenario) -> None:
     for i, arm in enumerate(s.arms):
         if arm.therapy is not None:
             _check_therapy(s, f"arms[{i}].therapy", arm.therapy.name)
-            _check_not_before(f"arms[{i}].therapy.days", arm.therapy.days, start)
+            _check_within(s, f"arms[{i}].therapy.days", arm.therapy.days)
         for j, adjunct in enumerate(arm.adjuncts):
             if adjunct.from_day < start:
                 allowed = f"must not be before randomisation on day {start:g}: until then the arms are alike"
                 raise FieldError(f"arms[{i}].adjuncts[{j}].from_day", adjunct.from_day, allowed)
         for j, doses in enumerate(arm.doses):
-            _check_not_before(f"arms[{i}].doses[{j}].days", doses.days, start)
+            _check_within(s, f"arms[{i}].doses[{j}].days", doses.days)
             _check_quantities(f"arms[{i}].doses[{j}]", doses)
     run_in = s.randomisation.run_in
     if run_in is not None:
@@ -196,8 +230,11 @@ def _check_therapy(s: Scenario, at: str, name: str) -> None:
         )
 
 
-def _check_not_before(at: str, days: tuple[float, ...], start: float) -> None:
+def _check_within(s: Scenario, at: str, days: tuple[float, ...]) -> None:
+    start, last = s.randomisation.day, s.design.visits[-1]
     for k, day in enumerate(days):
+        if day > last:
+            raise FieldError(f"{at}[{k}]", day, f"must not be after the last visit, day {last:g}, which ends the trial")
         if day < start:
             raise FieldError(
                 f"{at}[{k}]", day, f"must not be before the arm's first visit, randomisation on day {start:g}"
@@ -276,7 +313,20 @@ def _check_drug(s: Scenario) -> None:
                 )
 
 
+def _check_asked_once(s: Scenario, at: str, estimand: Estimand, asked: dict[tuple[Any, ...], str]) -> None:
+    """Two rows of results that answer the same question by the same analysis could not be told apart."""
+    contrast = estimand.contrast.strip()
+    handled = estimand.strategies.described(s.conduct.intercurrent_events)
+    for analysis in s.analyses(estimand):
+        key = (contrast, estimand.day, estimand.endpoint, handled, estimand.benchmark, analysis)
+        if key in asked:
+            allowed = f"must differ from {asked[key]} in contrast, day, endpoint, strategies or methods ({analysis})"
+            raise FieldError(at, f"{contrast}, {estimand.endpoint}, day {estimand.day:g}", allowed)
+        asked[key] = at
+
+
 def _check_estimands(s: Scenario) -> None:
+    asked: dict[tuple[Any, ...], str] = {}
     for at, estimand in [("estimand", s.estimand)] + [(f"secondary[{i}]", e) for i, e in enumerate(s.secondary)]:
         try:
             parse_contrast(estimand.contrast, s.arms)
@@ -291,6 +341,7 @@ def _check_estimands(s: Scenario) -> None:
             raise FieldError(f"{at}.endpoint", estimand.endpoint, f"with the scale {s.outcome.scale} must be {allowed}")
         _check_benchmark(s, at, estimand)
         _check_methods(s, at, estimand)
+        _check_asked_once(s, at, estimand, asked)
         _check_strategies(s, at, estimand)
         relapses = estimand.endpoint in ("sustained_response", "time_to_relapse")
         if (relapses or estimand.endpoint == "response") and s.scale.response_fraction is None:
