@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kaptrial.cli_reading import Folder, JsonFile, Seed, check_outputs, choice
+from kaptrial.cli_reading import Folder, JsonFile, Seed, check_outputs, choice, numbers_in, say_notes
 from kaptrial.errors import UserError
 from kaptrial.results import provenance as made_by
 
@@ -36,6 +36,8 @@ def fit(
     therapist: Annotated[str | None, typer.Option(help="Column of the therapist; empty without one.")] = None,
     of: Annotated[str | None, typer.Option("--of", "--days", help="Column of the days counted.")] = None,
     target_day: Annotated[float | None, typer.Option(help="Day of the verdict; else the last.")] = None,
+    visits: Annotated[str | None, typer.Option(help="Days that rows are taken to, with commas.")] = None,
+    window: Annotated[float | None, typer.Option(min=0.0, help="Farthest that a row may be from its visit.")] = None,
     better: Annotated[str | None, typer.Option(help="Which way is better: lower or higher.")] = None,
     best: Annotated[float, typer.Option(help="The best score, for response.")] = 0.0,
     response_fraction: Annotated[float, typer.Option(min=0.01, max=1.0, help="Of the way to the best.")] = 0.5,
@@ -74,13 +76,15 @@ def fit(
     options = Options(
         patient=patient, arm=arm, day=day, score=score, baseline=baseline, factors=tuple(factor or ()),
         covariates=tuple(covariate or ()), categories=tuple(category or ()), therapist=therapist, of=of,
-        reference=reference, target_day=target_day, best=best, response_fraction=response_fraction,
+        reference=reference, target_day=target_day, best=best,
+        visits=numbers_in("--visits", visits), window=window, response_fraction=response_fraction,
         better=None if better is None else choice("--better", better, ("lower", "higher")),
     )  # fmt: skip
     check_outputs(output, json_file)
     roles = tuple(part.strip() for part in role.split(",")) if role else ()
     asked = Asked(likelihood=chosen.likelihood, roles=roles, unit_sd=unit_sd)
     trial = _trial(data, options, asked, seed)
+    say_notes(trial.notes)
     model, limits = model_of(trial, chosen), Limits(margin=margin, rope=rope)
     believed = [_named(name, trial) for name in names]
     before = [prior_check(model, one, seed=seed) for one in believed]
@@ -156,7 +160,7 @@ def _provenance(
         "priors": [one.prior.name for one in posteriors], "unit_sd": trial.unit_sd, "better": trial.better,
         "target_day": None if trial.target_day != trial.target_day else trial.target_day,
         "roles": dict(zip(trial.effects, trial.roles, strict=True)), "patients": len(trial.y),
-        "patients_without_scores": trial.left_out,
+        "patients_without_scores": trial.left_out, "notes": [note.text for note in trial.notes],
         "verdicts": {one.prior.name: said.text for one, said in zip(posteriors, verdicts, strict=True)},
         "diagnostics": {one.prior.name: _diagnostics(one) for one in posteriors},
     }  # fmt: skip

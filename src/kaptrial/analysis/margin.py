@@ -7,6 +7,7 @@ interval lies below the margin.
 
 from __future__ import annotations
 
+from math import log
 from typing import Literal
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import stdtr
 
 from kaptrial.analysis.fit import Fit, Floats
+from kaptrial.errors import FieldError
 
 
 def non_inferior(
@@ -35,3 +37,21 @@ def non_inferior(
     worse = fit.estimate if better == "lower" else -fit.estimate
     p = stdtr(fit.df, (worse - margin) / fit.se)
     return p <= alpha_one_sided, p
+
+
+def on_scale_of(measure: str, margin: float, better: Literal["lower", "higher"]) -> float:
+    """A margin as `non_inferior` takes it: of a logarithm of a ratio, `margin` is the ratio.
+
+    Raises
+    ------
+    FieldError
+        For a ratio on the side that is better: non-inferiority allows for some harm.
+    """
+    if not measure.startswith("log_"):
+        return margin
+    ratio = measure.removeprefix("log_").replace("_", " ")
+    if better == "lower" and not margin > 1.0:
+        raise FieldError("margin", margin, f"is a {ratio}, of which lower ones are better: must be > 1")
+    if better == "higher" and not 0.0 < margin < 1.0:
+        raise FieldError("margin", margin, f"is a {ratio}, of which higher ones are better: must be between 0 and 1")
+    return abs(log(margin))

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 
 def console() -> Console:
-    return Console(width=None if sys.stdout.isatty() else 230, highlight=False, soft_wrap=False)
+    """A console that prints text as it is: names in files and scenarios are no markup."""
+    width = None if sys.stdout.isatty() else 230
+    return Console(width=width, highlight=False, soft_wrap=False, markup=False, emoji=False)
 
 
 # The metrics a table on the terminal shows; the files hold all of them.

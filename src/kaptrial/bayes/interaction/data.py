@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from kaptrial.bayes.effects import Better, Role
 from kaptrial.errors import DataError
+from kaptrial.results import Note
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -27,6 +28,7 @@ class InteractionData:
     `levels`, (arm, effect), the same for the arms. `baseline`: (patient,) or None. `covariates`: (patient, column).
     `therapist`: (patient,), −1 without one. `unit_sd`: what one SD of the named priors is in the unit of the effects.
     `target_day`: the day that the verdict is about. `left_out`: patients without any score.
+    `notes`: what is to be said of the file.
     """
 
     y: Floats
@@ -47,6 +49,7 @@ class InteractionData:
     factors: tuple[str, ...] = ()
     trials_of: Floats | None = None
     left_out: int = 0
+    notes: tuple[Note, ...] = ()
 
     @property
     def target(self) -> int:
