@@ -20,8 +20,7 @@ from scipy.special import stdtr
 from scipy.stats import t as student_t
 
 from kaptrial.analysis.ancova import contrast
-from kaptrial.analysis.fit import Floats
-from kaptrial.analysis.predictor import Ints
+from kaptrial.arrays import Floats, Ints
 
 PER_CELL, CELLS = 50, 4
 PATIENTS = PER_CELL * CELLS

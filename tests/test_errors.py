@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from kaptrial.bayes.decisions import Rule
 from kaptrial.cli import main
 from kaptrial.errors import ABSENT, DataError, FieldError, ScenarioError, UserError
 from kaptrial.methods.from_file import analyse
 from kaptrial.methods.options import Options
+from kaptrial.spec.decision import DecisionRule
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "tests" / "data" / "two_arm_monotone.csv"
@@ -26,13 +26,13 @@ def said(capsys, *arguments: object) -> str:
 
 def test_the_field_in_python_is_the_option_on_the_command_line(capsys):
     with pytest.raises(FieldError) as caught:
-        Rule(go=0.3)
+        DecisionRule(go=0.3)
     assert str(caught.value) == "go = 0.3: must be a probability from 0.5 to below 1"
     assert (caught.value.field, caught.value.value) == ("go", 0.3)
     kare = ROOT / "scenarios" / "kare_factorial.yaml"
     assert said(capsys, "decide", kare, "--go", 0.3).endswith(" --go = 0.3: must be a probability from 0.5 to below 1")
     with pytest.raises(FieldError, match=r"no_go = 0\.99: must be a probability from 0 to below `go`"):
-        Rule(no_go=0.99)
+        DecisionRule(no_go=0.99)
     assert "--no-go = 0.99: must be a probability from 0 to below --go, 0.975" in said(
         capsys, "decide", kare, "--no-go", 0.99
     )

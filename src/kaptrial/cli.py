@@ -181,7 +181,7 @@ def size(
     )
     show_size(answer, provenance)
     if json_file is not None:
-        files.write_json(json_file, provenance, answer.rows())
+        files.write_text(json_file, answer.results(provenance).to_json())
 
 
 @app.command()

@@ -72,19 +72,22 @@ def _one(
     from kaptrial.clinic import tables
     from kaptrial.design.operations import operations
     from kaptrial.report import clinic_words, files, words
+    from kaptrial.results import Results
 
     s = cell.scenario
     with words.progress(replicates) as advance:
         found = operations(s, seed=seed, replicates=replicates, workers=workers, progress=advance)
     costs = s.clinic.costs if s.clinic else None
-    table = tables.summary(found.digests, costs.currency if costs else "")
-    clinic_words.show_clinic(table, tables.bottleneck(found.digests), provenance)
+    quantities = tables.summary(found.digests, costs.currency if costs else "")
+    note = tables.bottleneck_note(found.digests)
+    results = Results(kind="clinic", rows=quantities, provenance=provenance, notes=[note])
+    clinic_words.show_clinic(results)
     if json_file is not None:
-        files.write_json(json_file, provenance, table.to_dict("records"))
+        files.write_text(json_file, results.to_json())
     if output is not None:
         from kaptrial.report.clinic_pack import write_clinic
 
-        write_clinic(output, s, found, table, provenance)
+        write_clinic(output, s, found, results)
         typer.echo(f"wrote tables and figures to {output}")
 
 
@@ -94,16 +97,18 @@ def _several(
 ) -> None:  # fmt: skip
     from kaptrial.design.what_if import Target, compare
     from kaptrial.report import clinic_words, files, words
+    from kaptrial.results import of_lines
 
     target = None if targets == (None, None) else Target(power=targets[0], months=targets[1])
     with words.progress(len(cells) * replicates) as advance:
         rows = compare(cells, seed=seed, replicates=replicates, workers=workers, target=target, progress=advance)
     paths = list(cells[0].columns)
+    results = of_lines("plans", rows, provenance)
     clinic_words.show_plans(rows, paths, provenance)
     if json_file is not None:
-        files.write_json(json_file, provenance, rows)
+        files.write_text(json_file, results.to_json())
     if output is not None:
         from kaptrial.report.clinic_pack import write_plans
 
-        write_plans(output, base.scenario, rows, paths, provenance)
+        write_plans(output, base.scenario, results, paths)
         typer.echo(f"wrote tables to {output}")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,26 +19,30 @@ from kaptrial.cli_reading import (
     check_outputs,
     provenance_of,
 )
+from kaptrial.errors import FieldError
+
+if TYPE_CHECKING:
+    from kaptrial.design.characteristics import Cell
 
 
 def decide(
     scenario: ScenarioFile,
     design_prior: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME,…", help="What is true: scenario, null, prior (of the file), or a named prior of the effect."
-        ),
-    ] = "scenario,null",
+        str | None,
+        typer.Option(metavar="NAME,…", help="What is true: scenario, null, prior (of the file) or a named prior."),
+    ] = None,
     prior: Annotated[
-        str, typer.Option(metavar="NAME,…", help="What the analysis believes: weak, skeptical, … or all.")
-    ] = "weak,skeptical,evidence",
-    margin: Annotated[float, typer.Option(help="Points towards benefit that the effect must exceed.")] = 0.0,
-    go: Annotated[float, typer.Option(help="Go: P(effect better than the margin) is at least this.")] = 0.975,
-    no_go: Annotated[float, typer.Option("--no-go", help="No go: it is at most this.")] = 0.1,
+        str | None, typer.Option(metavar="NAME,…", help="What the analysis believes: weak, skeptical, … or all.")
+    ] = None,
+    margin: Annotated[float | None, typer.Option(help="Points towards benefit that the effect must exceed.")] = None,
+    go: Annotated[float | None, typer.Option(help="Go: P(effect better than the margin) is at least this.")] = None,
+    no_go: Annotated[float | None, typer.Option("--no-go", help="No go: it is at most this.")] = None,
     rope: Annotated[float | None, typer.Option(help="Half width, in points, of what is no difference.")] = None,
-    rope_probability: Annotated[float, typer.Option(help="No difference: it holds the effect with this.")] = 0.9,
+    rope_probability: Annotated[
+        float | None, typer.Option(help="No difference: it holds the effect with this.")
+    ] = None,
     interim: Annotated[float | None, typer.Option(metavar="SHARE", help="A look after this share of patients.")] = None,
-    futility: Annotated[float, typer.Option(help="Stop there if go is foreseen with less than this.")] = 0.05,
+    futility: Annotated[float | None, typer.Option(help="Stop there if go is foreseen with less than this.")] = None,
     replicates: Annotated[int, typer.Option(min=2, max=10_000_000, help="Trials for each design prior.")] = 2000,
     draws: Annotated[int, typer.Option(min=2, max=100_000, help="Draws of the file's prior, 128 trials each.")] = 200,
     seed: Seed = 1,
@@ -47,38 +52,59 @@ def decide(
     output: Folder = None,
     json_file: JsonFile = None,
 ) -> None:
-    """How often a Bayesian trial ends with go, consider or no go, and wrongly: power, error and assurance."""
-    from kaptrial.bayes.decisions import Rule
-    from kaptrial.bayes.effects import NAMES
-    from kaptrial.design.decisions import Interim, Plan, count_replicates, decisions
+    """How often a Bayesian trial ends with go, consider or no go, and wrongly: power, error and assurance.
+
+    Options override what the scenario declares under `decision` and `design.looks`. Where neither says otherwise: go
+    0.975, no-go 0.1, rope-probability 0.9, futility 0.05, prior weak,skeptical,evidence, design-prior scenario,null.
+    """
+    from kaptrial.catalogue.effect_priors import NAMES
+    from kaptrial.design.decisions import count_replicates, decisions, notes
     from kaptrial.report import files, words
     from kaptrial.report.decision_words import show_decisions
+    from kaptrial.results import Results
 
-    plan = Plan(
-        design_priors=_names(design_prior),
-        analysis_priors=NAMES if prior == "all" else _names(prior),
-        rule=Rule(margin=margin, go=go, no_go=no_go, rope=rope, rope_probability=rope_probability),
-        interim=None if interim is None else Interim(share=interim, futility=futility),
-    )
-    cells = cells_of(scenario, settings, vary, variants=False)
-    check_outputs(output, json_file)
-    with words.progress(count_replicates(cells, plan, replicates, draws)) as advance:
-        rows = decisions(
-            cells, plan, seed=seed, replicates=replicates, draws_of_prior=draws, workers=workers, progress=advance
-        )
-    provenance = provenance_of(scenario, cells, seed, replicates, settings, vary) | {
-        "rule": vars(plan.rule), "interim": None if plan.interim is None else vars(plan.interim), "draws": draws
-    }  # fmt: skip
-    show_decisions(rows, plan, provenance)
+    rule = {"margin": margin, "go": go, "no_go": no_go, "rope": rope, "rope_probability": rope_probability}
+    priors = {"priors": NAMES if prior == "all" else _names(prior), "design_priors": _names(design_prior)}
+    options = {**rule, **priors, "share": interim, "futility": futility}
+    given = {name: value for name, value in options.items() if value is not None}
+    try:
+        cells = [_overridden(cell, given) for cell in cells_of(scenario, settings, vary, variants=False)]
+        check_outputs(output, json_file)
+        with words.progress(count_replicates(cells, replicates, draws)) as advance:
+            rows = decisions(
+                cells, seed=seed, replicates=replicates, draws_of_prior=draws, workers=workers, progress=advance
+            )
+    except FieldError as error:  # of an option, or else of the scenario's own rule
+        raise error if error.field.partition("[")[0] in given else error.below("decision") from None
+    asked = cells[0].scenario
+    declared = {"rule": vars(asked.decision), "interim": [vars(look) for look in asked.design.looks], "draws": draws}
+    provenance = provenance_of(scenario, cells, seed, replicates, settings, vary) | declared
+    results = Results(kind="decide", rows=rows, provenance=provenance, notes=notes(rows))
+    show_decisions(results, cells)
     if json_file is not None:
-        files.write_json(json_file, provenance, rows)
+        files.write_text(json_file, results.to_json())
     if output is not None:
         from kaptrial.report.decision_pack import write_decisions
 
-        write_decisions(output, cells[0].scenario, rows, plan, provenance)
+        write_decisions(output, cells, results)
         typer.echo(f"wrote tables and a figure to {output}")
 
 
-def _names(text: str) -> tuple[str, ...]:
+def _names(text: str | None) -> tuple[str, ...] | None:
     """Names with commas, each once, in the order given."""
-    return tuple(dict.fromkeys(part.strip() for part in text.split(",")))
+    return None if text is None else tuple(dict.fromkeys(part.strip() for part in text.split(",")))
+
+
+def _overridden(cell: Cell, given: dict[str, Any]) -> Cell:
+    """The cell with the fields that options give in place of those that its scenario declares, but for varied ones."""
+    from kaptrial.spec.trial import Look
+
+    s, looks = cell.scenario, cell.scenario.design.looks
+    look = {k: v for k, v in given.items() if k in ("share", "futility") and f"design.looks[0].{k}" not in cell.columns}
+    rule = {k: v for k, v in given.items() if k in vars(s.decision) and f"decision.{k}" not in cell.columns}
+    if "share" in look:  # one look, in place of all that are declared
+        looks = looks[:1] or (Look(share=look["share"]),)
+    elif look and not looks:
+        raise FieldError("futility", look["futility"], "needs a look: `share`, or design.looks in the scenario")
+    design = replace(s.design, looks=tuple(replace(each, **look) for each in looks))
+    return replace(cell, scenario=replace(s, decision=replace(s.decision, **rule), design=design))

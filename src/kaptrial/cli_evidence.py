@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kaptrial.errors import FieldError, UserError
+from kaptrial.results import of_lines
 from kaptrial.results import provenance as made_by
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def list_trials(
     """The catalogued trials."""
     from kaptrial.catalogue import trial, trial_keys
     from kaptrial.report import evidence_words
-    from kaptrial.report.files import write_json
+    from kaptrial.report.files import write_text
 
     every = [trial(key) for key in trial_keys()]
     chosen = [
@@ -43,7 +44,8 @@ def list_trials(
         raise UserError(f"--indication = {indication!r}: no such trial; indications are {known}")
     evidence_words.show_list(chosen)
     if json_file is not None:
-        write_json(json_file, made_by(), [evidence_words.trial_row(one) for one in chosen])
+        rows = [evidence_words.trial_row(one) for one in chosen]
+        write_text(json_file, of_lines("evidence", rows, made_by()).to_json())
 
 
 @app.command()
@@ -54,7 +56,7 @@ def show(
 ) -> None:
     """One trial: who, what, and every figure with where it was read."""
     from kaptrial.report import evidence_words
-    from kaptrial.report.files import write_json
+    from kaptrial.report.files import write_text
 
     one = _trial(key)
     if cite is not None:
@@ -65,7 +67,8 @@ def show(
     evidence_words.show_trial(one)
     if json_file is not None:
         rows = [evidence_words.figure_row(one, figure) for figure in one.figures]
-        write_json(json_file, made_by(**evidence_words.trial_row(one)), rows)
+        about = made_by(**evidence_words.trial_row(one))
+        write_text(json_file, of_lines("evidence", rows, about).to_json())
 
 
 @app.command()
@@ -97,13 +100,14 @@ def replicate(
         )
     summary = calibration(table)
     provenance = made_by(seed=seed, replicates=replicates, trials=len(trials))
+    results = of_lines("replication", table.to_dict("records"), provenance)
     evidence_words.show_replication(table, summary, provenance)
     if json_file is not None:
-        files.write_json(json_file, provenance, table.to_dict("records"))
+        files.write_text(json_file, results.to_json())
     if output is not None:
         from kaptrial.report.evidence_pack import write_replication
 
-        write_replication(output, table, summary, provenance)
+        write_replication(output, table, summary, results)
         typer.echo(f"wrote table and figure to {output}")
 
 

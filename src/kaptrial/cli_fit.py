@@ -10,11 +10,13 @@ import typer
 
 from kaptrial.cli_reading import Folder, JsonFile, Seed, check_outputs, choice, numbers_in, say_notes
 from kaptrial.errors import UserError
+from kaptrial.results import Note, Severity, of_lines
 from kaptrial.results import provenance as made_by
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from kaptrial.bayes.interaction.checks import Check
     from kaptrial.bayes.interaction.data import InteractionData
     from kaptrial.bayes.interaction.fit import Posterior
     from kaptrial.bayes.interaction.verdict import Verdict
@@ -99,6 +101,7 @@ def fit(
         "margin": margin, "rope": rope,
         "options": {key: value for key, value in vars(options).items() if value != getattr(Options(), key)},
     }  # fmt: skip
+    results = of_lines("fit", table, provenance, *_notes(verdicts, before, after))
     if len(posteriors) == 1:
         fit_words.show_fit(posteriors[0], verdicts[0], table, before[0], after[0])
     else:
@@ -108,12 +111,23 @@ def fit(
                 typer.echo(f"warning: {line}")
         fit_words.show_sweep(posteriors, verdicts, table)
     if json_file is not None:
-        files.write_json(json_file, provenance, table)
+        files.write_text(json_file, results.to_json())
     if output is not None:
         from kaptrial.report.fit_pack import write_fit
 
-        write_fit(output, posteriors, verdicts, table, list(zip(before, after, strict=True)), limits, provenance)
+        write_fit(output, posteriors, verdicts, list(zip(before, after, strict=True)), limits, results)
         typer.echo(f"wrote tables, draws and figures to {output}")
+
+
+def _notes(verdicts: Sequence[Verdict], before: Sequence[Check], after: Sequence[Check]) -> list[Note]:
+    """The verdict under each prior, and what the checks of its predictions found."""
+    notes = []
+    for said, *checks in zip(verdicts, before, after, strict=True):
+        severity: Severity = "error" if said.withheld else "information"
+        notes.append(Note(code="verdict", severity=severity, text=said.text))
+        lines = (line for check in checks for line in check.warnings)
+        notes += [Note(code="predictive_check", severity="warning", text=line) for line in lines]
+    return notes
 
 
 def _trial(path: Path, options: Any, asked: Any, seed: int) -> InteractionData:
@@ -131,7 +145,7 @@ def _trial(path: Path, options: Any, asked: Any, seed: int) -> InteractionData:
 
 
 def _priors(text: str) -> tuple[str, ...]:
-    from kaptrial.bayes.effects import NAMES
+    from kaptrial.catalogue.effect_priors import NAMES
     from kaptrial.errors import nearest
 
     if text.strip() == "all":

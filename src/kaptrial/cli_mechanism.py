@@ -34,7 +34,8 @@ def mechanism(
     from kaptrial.bayes.mechanism.fit import fit
     from kaptrial.data_file import read_file
     from kaptrial.report import files
-    from kaptrial.report.mechanism_words import show_mechanism
+    from kaptrial.report.mechanism_words import show_mechanism, warnings
+    from kaptrial.results import Note, of_lines
     from kaptrial.simulate import simulate
     from kaptrial.spec.files import scenario_hash
     from kaptrial.trials import Columns, trials_of
@@ -54,11 +55,14 @@ def mechanism(
         "title": loaded.title, "data": data.name if data else f"one trial simulated under seed {seed}", "seed": seed,
         "draws": 4 * draws,
     }  # fmt: skip
+    provenance |= {"ranking": found.ranking, "why_not": found.why_not}
+    notes = [Note(code="unusable", severity="error", text=line) for line in warnings(found)]
+    results = of_lines("mechanism", found.rows, provenance, *notes)
     show_mechanism(found, provenance)
     if json_file is not None:
-        files.write_json(json_file, provenance | {"ranking": found.ranking, "why_not": found.why_not}, found.rows)
+        files.write_text(json_file, results.to_json())
     if output is not None:
         from kaptrial.report.mechanism_pack import write_mechanism
 
-        write_mechanism(output, loaded, found, provenance)
+        write_mechanism(output, loaded, found, results)
         typer.echo(f"wrote tables and figures to {output}")

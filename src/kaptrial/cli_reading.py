@@ -39,8 +39,9 @@ def check_outputs(output: Path | None, json_file: Path | None) -> None:
 
 # Options that are not called as the argument they become.
 _OPTIONS = {
-    "analysis_priors": "--prior", "bounds": "--between", "categories": "--category", "covariates": "--covariate",
-    "design_priors": "--design-prior", "factors": "--factor", "target": "--power",
+    "bounds": "--between", "categories": "--category", "covariates": "--covariate",
+    "design_priors": "--design-prior", "factors": "--factor", "priors": "--prior", "share": "--interim",
+    "target": "--power",
 }  # fmt: skip
 
 
@@ -51,7 +52,11 @@ def as_option(error: FieldError) -> str:
 
 
 def _option(field: str) -> str:
-    return _OPTIONS.get(field, f"--{field.replace('_', '-')}")
+    """The option that becomes a field, or one of a list; a path in a scenario is no option and stays."""
+    if "." in field:
+        return field
+    name = field.partition("[")[0]
+    return _OPTIONS.get(name, f"--{name.replace('_', '-')}")
 
 
 def choice(option: str, value: str, allowed: Iterable[str]) -> Any:

@@ -16,12 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from kaptrial.arrays import Bools, Floats, Ints
 from kaptrial.errors import DataError, FieldError
 from kaptrial.results import Note, Severity
-
-Floats = NDArray[np.float64]
-Indices = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 
 # What stands for "no number" and "no therapist"; as the name of an arm these are names.
 EMPTY = frozenset(
@@ -50,7 +47,7 @@ class DataFile:
 
     path: Path
     columns: dict[str, NDArray[np.str_]]
-    line: Indices
+    line: Ints
     merged: dict[str, tuple[str, ...]] = field(default_factory=dict)
     decimal_comma: bool = False
     notes: list[Note] = field(default_factory=list)
@@ -156,7 +153,7 @@ class DataFile:
         self._refuse_first(column, bad, "must be ≥ 0" if zero else "must be > 0")
         return values
 
-    def zero_one(self, column: str) -> Indices:
+    def zero_one(self, column: str) -> Ints:
         """A column of 0 and 1."""
         values = self.numbers(column)
         self._refuse_first(column, ~np.isin(values, (0, 1)), "must be 0 or 1")
@@ -166,7 +163,7 @@ class DataFile:
         if bad.any():
             self.refuse(column, int(bad.argmax()), allowed)
 
-    def labels(self, column: str, why: str, *, names: bool = True) -> tuple[tuple[str, ...], Indices]:
+    def labels(self, column: str, why: str, *, names: bool = True) -> tuple[tuple[str, ...], Ints]:
         """The distinct values of a column, text by the alphabet, numbers by size, and each row's index among them."""
         self.complete(column, why, names=names)
         texts = self.text(column)
@@ -195,7 +192,7 @@ class DataFile:
 
     # --- patients -----------------------------------------------------------------------------------------------------
 
-    def patients(self, column: str) -> tuple[tuple[str, ...], Indices]:
+    def patients(self, column: str) -> tuple[tuple[str, ...], Ints]:
         """The patients by their codes, which are text, and each row's index among them."""
         self.complete(column, "every row needs a patient")
         names, codes = np.unique(self.text(column), return_inverse=True)
@@ -217,7 +214,7 @@ class DataFile:
             raise DataError(f"{self.path}: patient {name} has two rows (row {line}): must be one")
         return tuple(names[code] for code in codes)
 
-    def same_for(self, row_patient: Indices, column: str) -> Indices:
+    def same_for(self, row_patient: Ints, column: str) -> Ints:
         """The first row of each patient, having checked that the column does not change within one."""
         first_row = np.unique(row_patient, return_index=True)[1]
         texts = self.text(column)
@@ -229,8 +226,8 @@ class DataFile:
     # --- arms and covariates ------------------------------------------------------------------------------------------
 
     def arms(
-        self, rows: Indices, arm: str, factors: Sequence[str]
-    ) -> tuple[tuple[str, ...], Indices, tuple[tuple[int, ...], ...]]:
+        self, rows: Ints, arm: str, factors: Sequence[str]
+    ) -> tuple[tuple[str, ...], Ints, tuple[tuple[int, ...], ...]]:
         """Names of the arms, the arm of each of `rows`, and the arms' 0/1 levels of the factors that make them up."""
         if not factors:
             names, codes = self.labels(arm, "every patient needs an arm")
@@ -259,7 +256,7 @@ class DataFile:
         plain = text.replace(",", ".", 1) if self.decimal_comma else text
         return _NUMBER.fullmatch(plain) is not None
 
-    def covariate(self, column: str, rows: Indices, *, categorical: bool = False) -> tuple[Floats, tuple[str, ...]]:
+    def covariate(self, column: str, rows: Ints, *, categorical: bool = False) -> tuple[Floats, tuple[str, ...]]:
         """A covariate of `rows` as numbers, or as codes of levels in order.
 
         Text is levels, and so are codes with leading zeros such as 006; `categorical` makes numbers levels, too.
@@ -282,7 +279,7 @@ class DataFile:
         """Those covariates that are numbers."""
         return {name: self.numbers(name) for name in names if name not in categories and self.is_numeric(name)}
 
-    def covariates(self, names: Sequence[str], categories: Sequence[str], rows: Indices) -> Floats:
+    def covariates(self, names: Sequence[str], categories: Sequence[str], rows: Ints) -> Floats:
         """Covariates of `rows` as numeric columns, (row, column): levels as 0/1 columns, the first level left out."""
         columns = []
         for name in [*names, *categories]:
@@ -290,7 +287,7 @@ class DataFile:
             columns += [(values == level).astype(float) for level in range(1, len(levels))] if levels else [values]
         return np.stack(columns, axis=-1) if columns else np.empty((len(rows), 0))
 
-    def therapists(self, column: str, rows: Indices, arm: Indices, arms: Sequence[str]) -> Indices:
+    def therapists(self, column: str, rows: Ints, arm: Ints, arms: Sequence[str]) -> Ints:
         """The therapist of each of `rows`, numbered from 0, −1 without one; says where arms and therapists cross."""
         empty, texts = self.missing(column)[rows], self.text(column)[rows]
         names = in_order({str(text) for text in texts[~empty]})

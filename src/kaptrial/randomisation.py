@@ -5,16 +5,14 @@ from __future__ import annotations
 from functools import reduce
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kaptrial.arrays import Ints
 from kaptrial.model import allocation
 from kaptrial.model.streams import BLOCK, Stream, generator, uniforms
 from kaptrial.spec.scenario import Scenario
 
-Indices = NDArray[np.int64]
 
-
-def draw_strata(s: Scenario, seed: int, block: int, attempt: int = 0) -> Indices:
+def draw_strata(s: Scenario, seed: int, block: int, attempt: int = 0) -> Ints:
     """Levels of the stratification factors, (replicate, patient, factor). `attempt` > 0: of others in their place."""
     factors = s.design.allocation.strata
     levels = np.zeros((BLOCK, s.n_total, len(factors)), dtype=np.int64)
@@ -25,7 +23,7 @@ def draw_strata(s: Scenario, seed: int, block: int, attempt: int = 0) -> Indices
     return levels
 
 
-def allocate(s: Scenario, seed: int, block: int, strata: Indices, force_arm: int | None = None) -> Indices:
+def allocate(s: Scenario, seed: int, block: int, strata: Ints, force_arm: int | None = None) -> Ints:
     """The arm of each patient, (replicate, patient): permuted blocks within strata, or `force_arm` for all."""
     if force_arm is not None:
         return np.full(strata.shape[:2], force_arm, dtype=np.int64)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import html
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from kaptrial import __code__, __version__
 
@@ -107,6 +107,13 @@ class Line:
         return dict(self.numbers)
 
 
+class Flat(Protocol):
+    """What a row of results can do."""
+
+    def flat(self) -> dict[str, Value]:
+        """Itself as columns of a table."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Note:
     """A verdict in words: what the numbers say, or what is to be minded when they are read."""
@@ -117,14 +124,14 @@ class Note:
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class Results[R: (Row, Line)]:
+class Results[R: Flat]:
     """What a command found: its rows, their provenance, and notes on them.
 
     Parameters
     ----------
     kind : str
         What was asked: power, size, assurance, decide, analyse, fit, mechanism, clinic, evidence.
-    rows : sequence of Row or Line
+    rows : sequence of Row, of Line, or of a row that one question has for itself
     provenance : mapping
         Version, code, scenario hash, seed, replicates and whatever else the numbers depend on.
     notes : sequence of Note
@@ -178,6 +185,11 @@ class Results[R: (Row, Line)]:
         return f"{notes}{self.to_frame().to_html(index=False)}"
 
 
+def of_lines(kind: str, rows: Iterable[Mapping[Any, Any]], made: Mapping[str, Any], *notes: Note) -> Results[Line]:
+    """Results of plain mappings, a line each."""
+    return Results(kind=kind, rows=[Line(numbers=dict(row)) for row in rows], provenance=made, notes=notes)
+
+
 def grouped(rows: Sequence[Row]) -> dict[Question, dict[str, Row]]:
     """The rows of each question by metric, in the order in which they come."""
     groups: dict[Question, dict[str, Row]] = {}
@@ -186,16 +198,14 @@ def grouped(rows: Sequence[Row]) -> dict[Question, dict[str, Row]]:
     return groups
 
 
-def _in_short(row: Row | Line) -> str:
+def _in_short(row: Flat) -> str:
     """A row in one line."""
     if isinstance(row, Row):
         columns = "".join(f", {key} {value}" for key, value in row.question.columns)
         about = f"{row.question.contrast} ({row.question.analysis}{columns})"
         return f"  {about} {row.metric} {row.value:.4g} ± {row.mcse:.1g}"
-    shown = (
-        f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in row.numbers.items()
-    )
-    return "  " + ", ".join(text for text in shown if not text.endswith((" None", " nan", " ")))
+    numbers = {key: x for key, x in row.flat().items() if x is not None and x != "" and x == x}
+    return "  " + ", ".join(f"{key} {x:.4g}" if isinstance(x, float) else f"{key} {x}" for key, x in numbers.items())
 
 
 def _finite(value: Any) -> Any:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kaptrial.data_file import DataFile, Floats, Indices, count, listed, read_file, without_rounding
+from kaptrial.arrays import Floats, Ints
+from kaptrial.data_file import DataFile, count, listed, read_file, without_rounding
 from kaptrial.errors import DataError, FieldError
 
 if TYPE_CHECKING:
@@ -38,13 +39,13 @@ class Trials:
 
     arms: tuple[str, ...]
     days: Floats
-    arm: Indices
+    arm: Ints
     baseline: Floats
     score: Floats
     factors: tuple[str, ...] = ()
     levels: tuple[tuple[int, ...], ...] = ()
     covariates: dict[str, Covariate] = field(default_factory=dict)
-    therapist: Indices | None = None
+    therapist: Ints | None = None
     events: dict[str, Floats] = field(default_factory=dict)
     latent: Floats | None = None
     outcome: Floats | None = None
@@ -183,7 +184,7 @@ def trials_of(data: DataFile, columns: Columns) -> Trials:
     )  # fmt: skip
 
 
-def _arms(data: DataFile, columns: Columns, rows: Indices) -> tuple[tuple[str, ...], Indices, tuple[Any, ...]]:
+def _arms(data: DataFile, columns: Columns, rows: Ints) -> tuple[tuple[str, ...], Ints, tuple[Any, ...]]:
     if not columns.one_arm:
         return data.arms(rows, columns.arm, columns.factors)
     nobody = np.zeros(len(rows), dtype=np.int64)
@@ -229,7 +230,7 @@ def _windowed(data: DataFile, columns: Columns, days: Floats) -> Floats:
     return np.where(within, nearest, np.nan)
 
 
-def _nearest_only(data: DataFile, row_patient: Indices, days: Floats, away: Floats, kept: Any) -> Any:
+def _nearest_only(data: DataFile, row_patient: Ints, days: Floats, away: Floats, kept: Any) -> Any:
     """Of several rows of a patient at one visit the nearest; of two as near both, for which the file is refused."""
     least: dict[tuple[int, float], float] = {}
     for row in np.flatnonzero(kept):
@@ -251,7 +252,7 @@ def _note_strewn(data: DataFile, visits: Floats, seen: Any) -> None:
         data.note("strewn", text, "warning")
 
 
-def _no_duplicates(data: DataFile, patients: Sequence[str], row_patient: Indices, days: Floats, kept: Any) -> None:
+def _no_duplicates(data: DataFile, patients: Sequence[str], row_patient: Ints, days: Floats, kept: Any) -> None:
     """Raise DataError for the first row of a patient on a day that already has one."""
     found = set()
     for row in np.flatnonzero(kept):

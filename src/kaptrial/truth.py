@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kaptrial.analysis.survival import cox
+from kaptrial.arrays import Bools, Floats
 from kaptrial.method_table import BINARY
 from kaptrial.methods.prepared import patient_endpoint, relapse_times
 from kaptrial.simulate import simulate_block
@@ -15,7 +15,7 @@ from kaptrial.spec.nulls import additive
 from kaptrial.spec.patients import Expectancy
 from kaptrial.spec.scenario import Scenario
 from kaptrial.spec.trial import Estimand
-from kaptrial.trials import Floats, Trials
+from kaptrial.trials import Trials
 
 PATIENTS_IN_REPLICATE = 250
 BLOCKS = 2
@@ -94,9 +94,7 @@ def _counterfactual(scenario: Scenario, absent: tuple[str, ...], patients: int) 
     return replace(scenario, design=design, therapies=therapies, conduct=conduct)
 
 
-def _potential_outcomes(
-    s: Scenario, estimands: list[Estimand], seed: int, blocks: int
-) -> tuple[Floats, NDArray[np.bool_], Floats]:
+def _potential_outcomes(s: Scenario, estimands: list[Estimand], seed: int, blocks: int) -> tuple[Floats, Bools, Floats]:
     """Endpoints of the same patients in every arm, (arm, estimand, patient), whether a time ended in failure, and the
     share past the best score, (arm, estimand)."""
     endpoints, events, beyond = [], [], []
@@ -116,7 +114,7 @@ def _potential_outcomes(
     return np.stack(endpoints), np.stack(events), np.stack(beyond)
 
 
-def _failed(trials: Trials, s: Scenario, estimand: Estimand) -> NDArray[np.bool_]:
+def _failed(trials: Trials, s: Scenario, estimand: Estimand) -> Bools:
     """Whether each patient's time to relapse ended in failure; no patient's where the endpoint is no time."""
     if estimand.endpoint != "time_to_relapse":
         return np.zeros(trials.arm.shape, dtype=np.bool_)
@@ -124,7 +122,7 @@ def _failed(trials: Trials, s: Scenario, estimand: Estimand) -> NDArray[np.bool_
     return relapse_times(trials, trials.outcome, s, estimand)[1]
 
 
-def _truth(s: Scenario, estimand: Estimand, endpoints: Floats, seen: NDArray[np.bool_], beyond: Floats) -> Truth:
+def _truth(s: Scenario, estimand: Estimand, endpoints: Floats, seen: Bools, beyond: Floats) -> Truth:
     weights = np.array(s.contrast(estimand).weights)
     # Among responders the patients of the arms are not the same; in all other endpoints nobody is missing.
     means, sds = np.nanmean(endpoints, axis=1), np.nanstd(endpoints, axis=1, ddof=1)
@@ -159,7 +157,7 @@ def _mean_and_error(centred: Floats, slopes: Floats, value: float) -> tuple[floa
     return value, float(spread.std(ddof=1) / np.sqrt(spread.size))
 
 
-def _log_hazard_ratio(times: Floats, seen: NDArray[np.bool_], weights: Floats) -> tuple[float, float]:
+def _log_hazard_ratio(times: Floats, seen: Bools, weights: Floats) -> tuple[float, float]:
     arm = np.repeat(np.arange(len(times)), times.shape[1])[None, :]
     none = np.empty((1, arm.shape[1], 0))
     fit = cox(times.reshape(1, -1), seen.reshape(1, -1), arm, none, weights)

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from kaptrial.bayes.decisions import Decision, Rule, predictive_probability
+from kaptrial.bayes.decisions import Decision, decide, predictive_probability, thresholds
 from kaptrial.errors import FieldError
+from kaptrial.spec.decision import DecisionRule
 
 
-def cdf(mean: float, sd: float, rule: Rule, better: str) -> np.ndarray:
-    return stats.norm.cdf(rule.asked(better), mean, sd)[None, :]
+def cdf(mean: float, sd: float, rule: DecisionRule, better: str) -> np.ndarray:
+    return stats.norm.cdf(thresholds(rule, better), mean, sd)[None, :]
 
 
 @pytest.mark.parametrize(
@@ -25,20 +26,20 @@ def cdf(mean: float, sd: float, rule: Rule, better: str) -> np.ndarray:
     ],
 )
 def test_verdict_follows_the_margin_and_the_direction(mean: float, sd: float, better: str, verdict: Decision) -> None:
-    rule = Rule(margin=2.0)
-    assert rule.decisions(cdf(mean, sd, rule, better), better)[0] == verdict
+    rule = DecisionRule(margin=2.0)
+    assert decide(rule, cdf(mean, sd, rule, better), better)[0] == verdict
 
 
 def test_no_difference_comes_after_go_and_no_go() -> None:
-    rule = Rule(margin=0.0, no_go=0.1, rope=1.0)
-    assert rule.decisions(cdf(0.0, 0.3, rule, "lower"), "lower")[0] == Decision.EQUIVALENT
-    assert rule.decisions(cdf(0.0, 3.0, rule, "lower"), "lower")[0] == Decision.CONSIDER
-    assert rule.decisions(cdf(-0.7, 0.1, rule, "lower"), "lower")[0] == Decision.GO
-    assert rule.decisions(cdf(0.7, 0.1, rule, "lower"), "lower")[0] == Decision.NO_GO
+    rule = DecisionRule(margin=0.0, no_go=0.1, rope=1.0)
+    assert decide(rule, cdf(0.0, 0.3, rule, "lower"), "lower")[0] == Decision.EQUIVALENT
+    assert decide(rule, cdf(0.0, 3.0, rule, "lower"), "lower")[0] == Decision.CONSIDER
+    assert decide(rule, cdf(-0.7, 0.1, rule, "lower"), "lower")[0] == Decision.GO
+    assert decide(rule, cdf(0.7, 0.1, rule, "lower"), "lower")[0] == Decision.NO_GO
 
 
 def test_a_posterior_that_could_not_be_had_decides_nothing() -> None:
-    assert Rule(rope=1.0).decisions(np.full((1, 3), np.nan), "lower")[0] == Decision.CONSIDER
+    assert decide(DecisionRule(rope=1.0), np.full((1, 3), np.nan), "lower")[0] == Decision.CONSIDER
 
 
 @pytest.mark.parametrize("share", [0.3, 0.7])
@@ -46,7 +47,7 @@ def test_success_foreseen_is_what_brute_force_finds(share: float) -> None:
     """Means of normal data of known variance: the rest of the trial drawn 400,000 times from the posterior at the
     look."""
     rng = np.random.default_rng(1)
-    prior_sd, data_sd, mean, rule = 4.0, 2.0, -1.3, Rule(margin=0.5, go=0.9)
+    prior_sd, data_sd, mean, rule = 4.0, 2.0, -1.3, DecisionRule(margin=0.5, go=0.9)
     information = share / data_sd**2
     sd = float(np.sqrt(1 / (1 / prior_sd**2 + information)))
     # `mean` is the posterior's; what the data of the first part said follows from it and the prior at 0.
@@ -74,4 +75,4 @@ def test_success_foreseen_is_what_brute_force_finds(share: float) -> None:
 )
 def test_impossible_rules_are_refused(wrong: dict[str, float], says: str) -> None:
     with pytest.raises(FieldError, match=says):
-        Rule(**wrong)
+        DecisionRule(**wrong)

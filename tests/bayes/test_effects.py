@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from kaptrial.bayes.effects import DESCRIPTIONS, NAMES, named, smoothness
+from kaptrial.bayes.effects import named, smoothness
+from kaptrial.catalogue.effect_priors import DESCRIPTIONS, NAMES
 from kaptrial.errors import FieldError
 
 ROLES = ("drug", "therapy", "interaction")

@@ -6,6 +6,7 @@ import copy
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from kaptrial.clinic.digest import digest
@@ -232,7 +233,7 @@ def test_seasons_move_referrals_and_leave_their_mean():
 def test_tables_have_what_was_counted():
     s = clinic()
     digests = [digest(s, c) for c in run(s, seed=1, replicates=range(4))]
-    table = summary(digests).set_index(["table", "of", "metric"])
+    table = pd.DataFrame(q.flat() for q in summary(digests)).set_index(["table", "of", "metric"])
     assert table.loc[("flow", "all", "randomised"), "value"] == 40
     assert table.loc[("flow", "all", "randomised"), "mcse"] == 0
     assert bottleneck(digests) == "recruitment"

@@ -16,6 +16,7 @@ from kaptrial.design.operations import clinic_key, operations, operations_of
 from kaptrial.design.what_if import Target, compare
 from kaptrial.errors import ScenarioError
 from kaptrial.report.clinic_pack import write_clinic
+from kaptrial.results import Results
 from kaptrial.spec.files import build, with_settings
 from tests.clean import clean, number
 from tests.clinic.plans import clinic, clinic_raw, site
@@ -58,10 +59,10 @@ def test_workers_do_not_change_a_byte(tmp_path):
 def test_figures_and_tables_are_written_the_same_each_time(tmp_path):
     s = clinic(n_per_arm=6)
     found = operations(s, seed=1, replicates=4)
-    table = summary(found.digests)
     about = {"version": "0", "seed": 1, "replicates": 4, "scenario_sha256": "0" * 64}
+    results = Results(kind="clinic", rows=summary(found.digests), provenance=about)
     for folder in ("a", "b"):
-        write_clinic(tmp_path / folder, s, found, table, about)
+        write_clinic(tmp_path / folder, s, found, results)
     names = {p.name for p in (tmp_path / "a").iterdir()}
     drawn = ("accrual", "week", "lags", "flow", "utilisation")
     tables = {"results.json", "results.csv", "accrual.csv", "lags.csv", "week.csv", "scenario.yaml"}

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from kaptrial.bayes.decisions import Rule
-from kaptrial.bayes.effects import DOUBT, HOPED
+from kaptrial.catalogue.effect_priors import DOUBT, HOPED
 from kaptrial.design.characteristics import Cell, characteristics
-from kaptrial.design.decisions import Interim, Plan, decisions
-from kaptrial.errors import UserError
+from kaptrial.design.decisions import decisions
+from kaptrial.errors import FieldError, UserError
+from kaptrial.results import Row
+from kaptrial.spec.decision import DecisionRule
 from kaptrial.spec.files import build, load
+from kaptrial.spec.trial import Look
 from tests.clean import CORRELATION, TOTAL_SD, clean_raw
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
@@ -26,9 +28,14 @@ def cbt() -> Cell:
     return Cell(scenario=replace(scenario, variants=None, secondary=()), columns={})
 
 
-def table(cell, plan, **options):
-    rows = decisions([cell], plan, **{"seed": 3, "replicates": 640, **options})
-    return {(r["design_prior"], r["analysis_prior"], r["metric"]): r for r in rows}
+def deciding(cell: Cell, rule: DecisionRule, looks: tuple[Look, ...] = ()) -> Cell:
+    s = cell.scenario
+    return replace(cell, scenario=replace(s, decision=rule, design=replace(s.design, looks=looks)))
+
+
+def table(cell, rule, looks=(), **options):
+    rows = decisions([deciding(cell, rule, looks)], **{"seed": 3, "replicates": 640, **options})
+    return {(r["design_prior"], r["analysis_prior"], r["metric"]): r for r in map(Row.flat, rows)}
 
 
 def test_under_a_flat_prior_go_is_significance_on_the_better_side(cbt: Cell) -> None:
@@ -38,7 +45,7 @@ def test_under_a_flat_prior_go_is_significance_on_the_better_side(cbt: Cell) -> 
     plan = replace(cbt.scenario.analysis, methods=("ancova",))
     s = replace(cbt.scenario, analysis=plan, therapies=alone)
     cell = Cell(scenario=s, columns={})
-    found = table(cell, Plan(design_priors=("scenario",), analysis_priors=("flat",), rule=Rule()))
+    found = table(cell, DecisionRule(design_priors=("scenario",), priors=("flat",)))
     result = characteristics([cell], seed=3, replicates=640, nulls=False)[0]
     fit = result.fits[0, "ancova"]
     significant = ((fit.p < 0.05) & (fit.estimate < 0)).mean()
@@ -48,9 +55,9 @@ def test_under_a_flat_prior_go_is_significance_on_the_better_side(cbt: Cell) -> 
 
 
 def test_verdicts_share_out_the_trials_and_the_null_makes_every_go_wrong(cbt: Cell) -> None:
-    plan = Plan(design_priors=("null", "evidence"), analysis_priors=("weak",), rule=Rule(rope=2.0))
-    found = table(cbt, plan, replicates=256)
-    for design in plan.design_priors:
+    rule = DecisionRule(design_priors=("null", "evidence"), priors=("weak",), rope=2.0)
+    found = table(cbt, rule, replicates=256)
+    for design in rule.design_priors:
         verdicts = [found[design, "weak", m]["value"] for m in ("go", "consider", "no_go", "equivalent")]
         assert sum(verdicts) == pytest.approx(1.0)
     assert found["null", "weak", "wrong_verdict"]["value"] == found["null", "weak", "go"]["value"]
@@ -61,8 +68,8 @@ def test_verdicts_share_out_the_trials_and_the_null_makes_every_go_wrong(cbt: Ce
 def test_what_is_believed_and_true_alike_is_calibrated(cbt: Cell) -> None:
     """Where the design prior is the analysis prior, the mean of the true effects among trials that conclude `go` is a
     benefit about as often as they say: wrong verdicts stay below what the rule allows."""
-    plan = Plan(design_priors=("skeptical",), analysis_priors=("skeptical",), rule=Rule(go=0.9, no_go=0.1))
-    found = table(cbt, plan, replicates=1280)
+    rule = DecisionRule(design_priors=("skeptical",), priors=("skeptical",), go=0.9, no_go=0.1)
+    found = table(cbt, rule, replicates=1280)
     key = ("skeptical", "skeptical")
     decided = found[*key, "go"]["value"] + found[*key, "no_go"]["value"]
     # Each verdict is wrong with probability .1 at most; 4 standard errors for the share of so many.
@@ -71,11 +78,9 @@ def test_what_is_believed_and_true_alike_is_calibrated(cbt: Cell) -> None:
 
 
 def test_an_interim_look_stops_the_hopeless(cbt: Cell) -> None:
-    plan = Plan(
-        design_priors=("scenario", "null"), analysis_priors=("weak",), rule=Rule(), interim=Interim(share=0.5)
-    )  # fmt: skip
-    looked = table(cbt, plan, replicates=256)
-    without = table(cbt, replace(plan, interim=None), replicates=256)
+    rule = DecisionRule(priors=("weak",))
+    looked = table(cbt, rule, (Look(share=0.5),), replicates=256)
+    without = table(cbt, rule, replicates=256)
     assert looked["null", "weak", "stopped"]["value"] > looked["scenario", "weak", "stopped"]["value"]
     assert looked["scenario", "weak", "go"]["value"] <= without["scenario", "weak", "go"]["value"]
     n = cbt.scenario.n_total
@@ -83,44 +88,49 @@ def test_an_interim_look_stops_the_hopeless(cbt: Cell) -> None:
     assert looked["null", "weak", "patients"]["value"] == pytest.approx(n - stopped * n / 2, abs=1.0)
 
 
+def test_a_trial_that_has_stopped_is_not_looked_at_again(cbt: Cell) -> None:
+    """A second look at which nothing can stop changes nothing. One that stops others leaves the first's stopped: the
+    trials that stop at either are those of the first and more, and each counts the patients of its own look."""
+    rule, first = DecisionRule(design_priors=("null",), priors=("weak",)), Look(share=0.5)
+    once = table(cbt, rule, (first,), replicates=128)
+    assert table(cbt, rule, (first, Look(share=0.75, futility=0.0)), replicates=128) == once
+    twice = table(cbt, rule, (first, Look(share=0.75, futility=0.1)), replicates=128)
+    n, (early, either) = cbt.scenario.n_total, (t["null", "weak", "stopped"]["value"] for t in (once, twice))
+    assert either > early > 0
+    patients = n - early * (n - round(0.5 * n)) - (either - early) * (n - round(0.75 * n))
+    assert twice["null", "weak", "patients"]["value"] == pytest.approx(patients, rel=1e-12)
+
+
 def test_the_result_does_not_depend_on_the_workers(cbt: Cell) -> None:
-    plan = Plan(design_priors=("scenario", "optimistic"), analysis_priors=("weak",), rule=Rule())
-    assert decisions([cbt], plan, seed=3, replicates=256) == decisions([cbt], plan, seed=3, replicates=256, workers=2)
+    cell = deciding(cbt, DecisionRule(design_priors=("scenario", "optimistic"), priors=("weak",)))
+    assert decisions([cell], seed=3, replicates=256) == decisions([cell], seed=3, replicates=256, workers=2)
 
 
 def test_draws_of_the_files_prior_make_its_assurance() -> None:
     believed = {"source": "assumption", "note": "for a test", "lognormal": {"median": 4.0, "log_sd": 0.5}}
     settings = {"prior": {"also": {"therapies.cbt.max_effect": believed}}, "secondary": [], "variants": None}
     cell = Cell(scenario=load(SCENARIOS / "cbt_after_ketamine.yaml", settings), columns={})
-    found = table(cell, Plan(design_priors=("prior",), analysis_priors=("weak",), rule=Rule()), draws_of_prior=3)
+    found = table(cell, DecisionRule(design_priors=("prior",), priors=("weak",)), draws_of_prior=3)
     assert found["prior", "weak", "go"]["n_replicates"] == 3 * 128
     assert found["prior", "weak", "true_effect"]["mcse"] > 0
 
 
-@pytest.mark.parametrize(
-    ("plan", "says"),
-    [
-        (
-            Plan(design_priors=("scenario",), analysis_priors=("sceptic",), rule=Rule()),
-            "prior = 'sceptic': must be one",
-        ),
-        (Plan(design_priors=("hope",), analysis_priors=("weak",), rule=Rule()), "design_priors = 'hope': must be one"),
-        (Plan(design_priors=("flat",), analysis_priors=("weak",), rule=Rule()), "no effect can be drawn"),
-        (Plan(design_priors=("prior",), analysis_priors=("weak",), rule=Rule()), "is that of the scenario"),
-    ],
-)
-def test_what_cannot_be_asked_is_refused(cbt: Cell, plan: Plan, says: str) -> None:
-    cell = Cell(scenario=replace(cbt.scenario, prior=None), columns={})
-    with pytest.raises(UserError, match=says):
-        decisions([cell], plan, seed=1, replicates=128)
+def test_a_design_prior_needs_something_to_draw_from(cbt: Cell) -> None:
+    """A prior of the scenario; and a null to which an effect can be added: the arms of a drug with therapy against
+    neither have none."""
+    cell = deciding(cbt, DecisionRule(design_priors=("scenario", "prior")))
+    with pytest.raises(FieldError, match=r"design_priors\[1\] = 'prior': needs the scenario's own prior"):
+        decisions([cell], seed=1, replicates=128)
+    kare = load(SCENARIOS / "kare_factorial.yaml", {"estimand.contrast": "ketamine_therapy - saline_education"})
+    with pytest.raises(FieldError, match=r"design_priors\[0\] = 'null': must be scenario or prior"):
+        decisions([Cell(scenario=kare, columns={})], seed=1, replicates=128)
 
 
 def test_endpoints_without_a_normal_likelihood_are_refused(cbt: Cell) -> None:
     s = replace(cbt.scenario, estimand=replace(cbt.scenario.estimand, endpoint="response"))
     s = replace(s, analysis=replace(s.analysis, methods=("response",)))
-    plan = Plan(design_priors=("scenario",), analysis_priors=("weak",), rule=Rule())
     with pytest.raises(UserError, match=r"estimand.endpoint = 'response': Bayesian decisions are for"):
-        decisions([Cell(scenario=s, columns={})], plan, seed=1, replicates=128)
+        decisions([Cell(scenario=s, columns={})], seed=1, replicates=128)
 
 
 @pytest.mark.parametrize("design", ["skeptical", "optimistic"])
@@ -135,9 +145,7 @@ def test_assurance_of_a_clean_trial_is_the_closed_form(design: str, analysis: st
     n = 120
     raw = clean_raw(n_per_arm=n, delta=3.0)
     cell = Cell(scenario=build(raw), columns={})
-    found = table(
-        cell, Plan(design_priors=(design,), analysis_priors=(analysis,), rule=Rule()), seed=5, replicates=12_800
-    )
+    found = table(cell, DecisionRule(design_priors=(design,), priors=(analysis,)), seed=5, replicates=12_800)
     role = {"flat": (0.0, 100.0), "skeptical": (0.0, DOUBT), "optimistic": (HOPED, DOUBT)}
     (m, s), (m0, s0) = ([TOTAL_SD * x for x in role[name]] for name in (design, analysis))
     v = 2 * TOTAL_SD**2 * (1 - CORRELATION**2) / n * (1 + 1 / (2 * n - 4))

@@ -431,6 +431,38 @@ CASES: dict[str, Case] = {
     "variant with a bad value": case(
         {"variants": {"larger": {"design.n_per_arm": 0}}}, "design.n_per_arm = 0", "must be between"
     ),
+    # the decision and the looks
+    "unknown key in the decision": case({"decision": {"nogo": 0.1}}, "decision.nogo = 0.1", "did you mean `no_go`"),
+    "margin that is text": case({"decision.margin": "3"}, "decision.margin = '3'", "must be a number"),
+    "nan margin": case({"decision.margin": float("nan")}, "decision.margin = nan", "finite"),
+    "go below a half": case({"decision.go": 0.3}, "decision.go = 0.3: must be a probability from 0.5 to below 1"),
+    "go with certainty": case({"decision.go": 1}, "decision.go = 1: must be"),
+    "no go above go": case({"decision": {"go": 0.9, "no_go": 0.95}}, "decision.no_go = 0.95: must be", "0.9"),
+    "ROPE of nothing": case({"decision.rope": 0}, "decision.rope = 0: must be more than 0 points"),
+    "infinite ROPE": case({"decision.rope": float("inf")}, "decision.rope = inf", "finite"),
+    "ROPE held too loosely": case({"decision.rope_probability": 0.2}, "decision.rope_probability = 0.2: must be"),
+    "unknown analysis prior": case(
+        {"decision.priors": ["weak", "sceptical"]}, "decision.priors[1] = 'sceptical': must be one of flat, weak",
+        "did you mean `skeptical`",
+    ),
+    "analysis prior twice": case({"decision.priors": ["weak", "weak"]}, "decision.priors[1] = 'weak': must be named"),
+    "no analysis prior": case({"decision.priors": []}, "decision.priors = []", "must name at least one"),
+    "analysis prior outside a list": case({"decision.priors": "weak"}, "decision.priors = 'weak'", "must be a list"),
+    "unknown design prior": case(
+        {"decision.design_priors": ["hope"]}, "decision.design_priors[0] = 'hope': must be one of scenario, null, prior"
+    ),
+    "design prior from which nothing can be drawn": case(
+        {"decision.design_priors": ["null", "flat"]}, "decision.design_priors[1] = 'flat': must be one of"
+    ),
+    "look outside a list": case({"design.looks": {"share": 0.5}}, "design.looks", "must be a list"),
+    "look without a share": case({"design.looks": [{}]}, "design.looks[0].share is missing", "must be given"),
+    "look at everybody": case({"design.looks": [{"share": 1}]}, "design.looks[0].share = 1: must be a share"),
+    "futility of 1": case(
+        {"design.looks": [{"share": 0.5, "futility": 1}]}, "design.looks[0].futility = 1: must be a probability"
+    ),
+    "looks that fall": case(
+        {"design.looks": [{"share": 0.5}, {"share": 0.4}]}, "design.looks[1].share = 0.4: must be later than", "0.5"
+    ),
     # conduct
     "dropout without an arm": case(
         {"conduct.dropout": {"hazard": {"by_arm": {"ketamine": number(0.01, "per_day")}}}},

@@ -12,10 +12,11 @@ from math import sqrt
 
 import numpy as np
 from numba import njit
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from kaptrial.analysis.fit import Failure, Fit, Floats
-from kaptrial.analysis.predictor import Ints, as_arrays, centre, orthogonalise, product, project, sort_by_arm, weighted
+from kaptrial.analysis.fit import Failure, Fit
+from kaptrial.analysis.predictor import as_arrays, centre, orthogonalise, product, project, sort_by_arm, weighted
+from kaptrial.arrays import Floats, Ints
 
 # A score whose residual sum of squares is this small a share of its raw one has no residual variance but rounding.
 _EXHAUSTED = 1e-12
@@ -26,7 +27,7 @@ _NO_RESIDUAL_VARIANCE = int(Failure.NO_RESIDUAL_VARIANCE)
 _CONFOUNDED_COVARIATE = int(Failure.CONFOUNDED_COVARIATE)
 
 
-def ancova(y: Floats, arm: NDArray[np.int64], covariates: Floats, weights: ArrayLike) -> Fit:
+def ancova(y: Floats, arm: Ints, covariates: Floats, weights: ArrayLike) -> Fit:
     """Least-squares estimate of a contrast of the arms' means, adjusted for the covariates.
 
     Parameters

@@ -17,14 +17,15 @@ from math import exp, lgamma, sqrt
 
 import numpy as np
 from numba import njit
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import betaincinv
 
 from kaptrial.analysis.dense import solve
 from kaptrial.analysis.firth import penalised
-from kaptrial.analysis.fit import Failure, Fit, Floats
+from kaptrial.analysis.fit import Failure, Fit
 from kaptrial.analysis.glm import BINOMIAL, Glm, Size, contrast_of_coefficients, expit, fit_one, room
-from kaptrial.analysis.predictor import Ints, as_arrays, dot
+from kaptrial.analysis.predictor import as_arrays, dot
+from kaptrial.arrays import Floats, Ints
 
 _NONE = int(Failure.NONE)
 
@@ -45,9 +46,7 @@ class Logistic:
     risk_difference_random: Fit
 
 
-def logistic(
-    y: Floats, arm: NDArray[np.int64], covariates: Floats, weights: ArrayLike, *, firth: bool = False
-) -> Logistic:
+def logistic(y: Floats, arm: Ints, covariates: Floats, weights: ArrayLike, *, firth: bool = False) -> Logistic:
     """A contrast of the arms' log odds, and of their standardised risks, by logistic regression.
 
     Parameters
@@ -173,10 +172,10 @@ class ExactTest:
 
     risk_difference: Floats
     p: Floats
-    failure: NDArray[np.int64]
+    failure: Ints
 
 
-def fisher(y: Floats, arm: NDArray[np.int64], weights: ArrayLike) -> ExactTest:
+def fisher(y: Floats, arm: Ints, weights: ArrayLike) -> ExactTest:
     """Fisher's exact test of two arms: two-sided, by the probabilities of all tables no likelier than the observed.
 
     Parameters

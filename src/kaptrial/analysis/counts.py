@@ -14,12 +14,13 @@ from math import exp, log, log1p
 
 import numpy as np
 from numba import njit
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from kaptrial.analysis.dense import cholesky
-from kaptrial.analysis.fit import Failure, Fit, Floats
+from kaptrial.analysis.fit import Failure, Fit
 from kaptrial.analysis.glm import COUNT, Glm, contrast_of_coefficients, fit_one, gather, maximise, room
-from kaptrial.analysis.predictor import Ints, as_arrays
+from kaptrial.analysis.predictor import as_arrays
+from kaptrial.arrays import Floats, Ints
 
 _NONE = int(Failure.NONE)
 _NOT_CONVERGED = int(Failure.NOT_CONVERGED)
@@ -39,7 +40,7 @@ class NegativeBinomial:
 
 
 def negative_binomial(
-    events: Floats, exposure: Floats, arm: NDArray[np.int64], covariates: Floats, weights: ArrayLike
+    events: Floats, exposure: Floats, arm: Ints, covariates: Floats, weights: ArrayLike
 ) -> NegativeBinomial:
     """A contrast of the arms' log rates by maximum likelihood, Wald z.
 

@@ -10,16 +10,17 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from kaptrial.analysis.ancova import ancova
-from kaptrial.analysis.fit import Fit, Floats
+from kaptrial.analysis.fit import Fit
 from kaptrial.analysis.nested import nested
+from kaptrial.arrays import Floats, Ints
 
 
 def crossover(
     y: Floats,
-    treatment: NDArray[np.int64],
+    treatment: Ints,
     weights: ArrayLike,
     *,
     df: Literal["satterthwaite", "kenward-roger"] = "kenward-roger",
@@ -49,7 +50,7 @@ def crossover(
     return nested(y.reshape(long), given.reshape(long), patient, columns, weights, df=df).fit
 
 
-def carryover(y: Floats, sequence: NDArray[np.int64]) -> Fit:
+def carryover(y: Floats, sequence: Ints) -> Fit:
     """Difference of the patients' totals over two periods between sequence 1 and sequence 0, 1 − 0: Grizzle's test.
 
     `y`: (replicate, patient, period); `sequence`: (replicate, patient), 0 or 1. It has little power, and choosing the

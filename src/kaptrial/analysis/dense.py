@@ -6,7 +6,7 @@ from math import log, sqrt
 
 from numba import njit
 
-from kaptrial.analysis.fit import Floats
+from kaptrial.arrays import Floats
 
 
 @njit(cache=True, nogil=True)

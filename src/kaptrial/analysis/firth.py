@@ -15,7 +15,7 @@ from numba import njit
 from scipy.special import ndtri, stdtr
 
 from kaptrial.analysis.dense import solve
-from kaptrial.analysis.fit import Failure, Fit, Floats
+from kaptrial.analysis.fit import Failure, Fit
 from kaptrial.analysis.glm import (
     BINOMIAL,
     Glm,
@@ -26,7 +26,8 @@ from kaptrial.analysis.glm import (
     move,
     room,
 )
-from kaptrial.analysis.predictor import Ints, dot
+from kaptrial.analysis.predictor import dot
+from kaptrial.arrays import Floats, Ints
 
 _NONE, _NOT_CONVERGED = int(Failure.NONE), int(Failure.NOT_CONVERGED)
 # A limit is found when the root of its likelihood ratio is this near its quantile.

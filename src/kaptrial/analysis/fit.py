@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit
 
-Floats = NDArray[np.float64]
+from kaptrial.arrays import Bools, Floats, Ints
 
 
 class Failure(IntEnum):
@@ -39,8 +38,8 @@ class Fit:
     estimate: Floats
     se: Floats
     df: Floats
-    failure: NDArray[np.int64]
-    fell_back: NDArray[np.bool_] | None = None
+    failure: Ints
+    fell_back: Bools | None = None
     null: Floats | None = None
 
     @property

@@ -27,8 +27,9 @@ import numpy as np
 from numba import njit
 
 from kaptrial.analysis.dense import cholesky, invert, solve
-from kaptrial.analysis.fit import Failure, Floats
-from kaptrial.analysis.predictor import Ints, dot, orthogonalise, sort_by_arm, spread, total, weighted
+from kaptrial.analysis.fit import Failure
+from kaptrial.analysis.predictor import dot, orthogonalise, sort_by_arm, spread, total, weighted
+from kaptrial.arrays import Floats, Ints
 
 BINOMIAL, COUNT = 0, 1
 

@@ -10,17 +10,16 @@ from __future__ import annotations
 from math import log
 from typing import Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from scipy.special import stdtr
 
-from kaptrial.analysis.fit import Fit, Floats
+from kaptrial.analysis.fit import Fit
+from kaptrial.arrays import Bools, Floats
 from kaptrial.errors import FieldError
 
 
 def non_inferior(
     fit: Fit, margin: float, *, better: Literal["lower", "higher"], alpha_one_sided: float = 0.025
-) -> tuple[NDArray[np.bool_], Floats]:
+) -> tuple[Bools, Floats]:
     """Whether the left side is shown to be worse by less than `margin`, and the one-sided p-value; each (replicate,).
 
     Parameters

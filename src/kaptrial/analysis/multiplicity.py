@@ -13,16 +13,14 @@ from itertools import pairwise
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from kaptrial.analysis.fit import Floats
+from kaptrial.arrays import Bools, Floats
 
 Procedure = Literal["fixed_sequence", "holm", "hochberg", "bonferroni", "serial_gatekeeping", "parallel_gatekeeping"]
 
 
-def rejected(
-    p: ArrayLike, procedure: Procedure, alpha: float, *, families: Sequence[int] | None = None
-) -> NDArray[np.bool_]:
+def rejected(p: ArrayLike, procedure: Procedure, alpha: float, *, families: Sequence[int] | None = None) -> Bools:
     """Which hypotheses the procedure rejects at familywise level alpha. Arguments as in `adjusted`."""
     return adjusted(p, procedure, families=families) <= alpha
 

@@ -1,16 +1,20 @@
 """MMRM with therapists: unstructured covariance within patients, a therapist intercept in the therapy arms.
 
-For therapist t, g the therapists' variance, W the inverse of the covariance over a missingness pattern's visits,
+As in `mmrm.reml`, with W the inverse of the covariance over a missingness pattern's visits, and g the therapists'
+variance. For each therapist, sums over patients,
 
-    B_t = Σ 1'W (X, y),   C_t = Σ 1'W 1,
-    M   = Σ (X, y)'W(X, y) − Σ_t B_t'B_t g/(1 + g C_t) = [A b; b' c],
-    −2ℓ = Σ n log|V| + Σ_t log(1 + g C_t) + log|A| + c − b'A⁻¹b,
+    B = Σ 1'W (X, y),   C = Σ 1'W 1,   h = g/(1 + gC),
+    M = Σ (X, y)'W(X, y) − Σ_t h BB' = [A b; b' c],
+    −2ℓ = Σ n log|V| + Σ_t log(1 + gC) + log|A| + c − b'A⁻¹b.
 
-all from sums by pattern, and by therapist and pattern. Minimised by Newton's method with central differences of fourth
-order whose steps are a fraction of the parameters' standard errors, a variance g at 0 held there. V is given by
-the elements of S in V = L(I + S)L', L the factor of V so far: their standard errors do not depend on how closely visits
-are correlated. Satterthwaite degrees of freedom, which feel no linear change of parameters, from the observed
-information of those that are not at 0. Scores are standardised first, for the arithmetic's sake.
+Let Φ = A⁻¹, and <B, B′> = B'ΦB′ over the coefficients plus the product of the residuals B_y − B β̂. With V̇ the
+derivative by an element of V, Ḃ = −Σ 1'W V̇ W (X, y) and Ċ alike, therapists add to the gradient
+
+    Σ_t (h + h²<B, B>) Ċ − 2h <B, Ḃ>,   and in g   Σ_t C/(1 + gC) − <B, B>/(1 + gC)²;
+
+`_add_therapist` has their part of the Hessian while β̂ and Φ stay, `reml.add_mean` what these add to it. Newton's
+method, a variance g at 0 held there. Satterthwaite degrees of freedom from the observed information of the parameters
+that are not at 0. Scores are standardised first, for the arithmetic's sake.
 """
 
 from __future__ import annotations
@@ -20,11 +24,12 @@ from math import log, pi, sqrt
 
 import numpy as np
 from numba import njit
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from kaptrial.analysis import dense
-from kaptrial.analysis.fit import Failure, Fit, Floats
+from kaptrial.analysis.fit import Failure, Fit
 from kaptrial.analysis.mmrm import design_columns, design_matrix, reml, structures
+from kaptrial.arrays import Floats, Ints
 
 _NONE = int(Failure.NONE)
 _TOO_FEW_PATIENTS = int(Failure.TOO_FEW_PATIENTS)
@@ -34,8 +39,13 @@ _NOT_CONVERGED = int(Failure.NOT_CONVERGED)
 _NOT_OBSERVED = int(Failure.NOT_OBSERVED)
 _CONFOUNDED = int(Failure.CONFOUNDED_COVARIATE)
 MAX_STEPS = 50
-# Step of the differences in standard errors: truncation is near its fourth power, 1e-6, rounding of second ones 1e-10.
-_STEP = 0.03
+PATTERNS = 256
+# Share of the information on g, were β known, below which it is rounding.
+COLLINEAR = 1e-10
+
+# What the functions below hand on, in tuples: `data` = (n_patterns, masks, counts, t, column, n_cell, cells), as in
+# `mmrm.reml` and `_cells`; `mean` = (beta, phi, b, b_y, c), β̂, Φ and B (therapist, coefficient), its y and C
+# (therapist,); `second` = (gradient, hessian, slopes, vectors), of the elements of V, then g.
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +63,8 @@ class NestedLongitudinalFit:
 
 def nested_longitudinal(
     y: Floats,
-    arm: NDArray[np.int64],
-    therapist: NDArray[np.int64],
+    arm: Ints,
+    therapist: Ints,
     crossed: Floats,
     main: Floats,
     weights: ArrayLike,
@@ -110,120 +120,244 @@ def _fit_all(  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _cells(y, w, therapist, masks, n_patterns, n_cell, cells):  # type: ignore[no-untyped-def]
-    """Sums of (w, y) by therapist and pattern, and numbers of patients."""
-    m = w.shape[1]
+def _cells(y, w, therapist, n_therapists, masks, n_patterns):  # type: ignore[no-untyped-def]
+    """Numbers of patients by therapist and pattern, and their sums of (w, y)."""
+    m, n_visits = w.shape[1], y.shape[1]
+    n_cell, cells = np.zeros((n_therapists, n_patterns)), np.zeros((n_therapists, n_patterns, m + n_visits))
     for i in range(len(y)):
-        t = therapist[i]
-        complete = t >= 0
-        for a in range(m):
-            if w[i, a] != w[i, a]:
-                complete = False
+        h = therapist[i]
         mask = 0
-        for j in range(y.shape[1]):
+        for j in range(n_visits):
             if y[i, j] == y[i, j]:
                 mask |= 1 << j
-        if not complete or mask == 0:
+        if h < 0 or mask == 0 or np.isnan(w[i]).any():
             continue
         for p in range(n_patterns):
             if masks[p] == mask:
-                n_cell[t, p] += 1.0
+                n_cell[h, p] += 1.0
                 for a in range(m):
-                    cells[t, p, a] += w[i, a]
-                for j in range(y.shape[1]):
+                    cells[h, p, a] += w[i, a]
+                for j in range(n_visits):
                     if mask >> j & 1:
-                        cells[t, p, m + j] += y[i, j]
+                        cells[h, p, m + j] += y[i, j]
+    return n_cell, cells
 
 
 @njit(cache=True, nogil=True)
-def _value(psi, lower, n_patterns, masks, counts, t, n_cell, cells, column, n, contrast, inverse, beta, v, w):  # type: ignore[no-untyped-def]
-    """−2ℓ without its constant and c'A⁻¹c at parameters ψ = (elements of S, g); NaN if not definite.
-
-    Fills A⁻¹, β and V = L(I + S)L', L = `lower`.
-    """
+def _therapist_sums(w, data, b, b_y, c):  # type: ignore[no-untyped-def]
+    """B and C."""
+    n_patterns, _, _, _, column, n_cell, cells = data
     n_visits, m = column.shape
-    n_v = n_visits * (n_visits + 1) // 2
-    for j in range(n_visits):
-        for k in range(j + 1):
-            total = 0.0
-            for x in range(j + 1):
-                for z in range(k + 1):
-                    share = psi[max(x, z) * (max(x, z) + 1) // 2 + min(x, z)] + (1.0 if x == z else 0.0)
-                    total += lower[j, x] * share * lower[k, z]
-            v[j, k] = v[k, j] = total
-    value = reml.pattern_weights(v, masks, counts, n_patterns, w)
-    if not value > -np.inf:
-        return np.nan, np.nan
-    g = psi[n_v]
-    a, b = np.zeros((n, n)), np.zeros(n)
-    square = 0.0
-    for p in range(n_patterns):
-        for j in range(n_visits):
-            for k in range(n_visits):
-                wjk = w[p, j, k]
-                if wjk == 0.0:
-                    continue
-                square += wjk * t[p, m + j, m + k]
-                for x in range(m):
-                    cx = column[j, x]
-                    if cx < 0:
-                        continue
-                    b[cx] += wjk * t[p, x, m + k]
-                    for z in range(m):
-                        cz = column[k, z]
-                        if 0 <= cz <= cx:
-                            a[cx, cz] += wjk * t[p, x, z]
-    row = np.zeros((n_patterns, n_visits))  # 1'W of each pattern
+    b[:, :] = 0.0
+    b_y[:] = 0.0
+    c[:] = 0.0
     for p in range(n_patterns):
         for k in range(n_visits):
-            for j in range(n_visits):
-                row[p, k] += w[p, j, k]
-    moved = np.empty(n)
-    for h in range(len(n_cell)):
-        moved[:] = 0.0
-        moved_y = c = 0.0
-        for p in range(n_patterns):
-            count = n_cell[h, p]
-            if count == 0.0:
-                continue
-            for k in range(n_visits):
-                f = row[p, k]
-                c += count * f if masks[p] >> k & 1 else 0.0
-                moved_y += f * cells[h, p, m + k]
+            row = w[p, :, k].sum()
+            for h in range(len(c)):
+                c[h] += n_cell[h, p] * row
+                b_y[h] += row * cells[h, p, m + k]
                 for x in range(m):
                     if column[k, x] >= 0:
-                        moved[column[k, x]] += f * cells[h, p, x]
-        determinant = 1.0 + g * c
-        if not determinant > 0.0:
-            return np.nan, np.nan
-        value += log(determinant)
-        shrunk = g / determinant
-        for i in range(n):
-            left = shrunk * moved[i]
-            b[i] -= left * moved_y
-            for j in range(i + 1):
-                a[i, j] -= left * moved[j]
-        square -= shrunk * moved_y**2
-    beta[:] = b
-    if not dense.cholesky(a, n, 1e-12):
-        return np.nan, np.nan
-    dense.solve(a, n, beta)
-    dense.invert(a, n, inverse)
-    for i in range(n):
-        square -= b[i] * beta[i]
-    return value + dense.log_determinant(a, n) + square, dense.quadratic(inverse, contrast, n)
+                        b[h, column[k, x]] += row * cells[h, p, x]
 
 
 @njit(cache=True, nogil=True)
-def _steps(psi, within, n_patients, per_therapist, n_busy, steps):  # type: ignore[no-untyped-def]
-    """A fraction of each parameter's rough standard error."""
-    n_visits, k = len(within), 0
+def _value(v, g, data, w, mean):  # type: ignore[no-untyped-def]
+    """−2ℓ without its constant, NaN where V or A is not positive definite; fills W and `mean`."""
+    n_patterns, masks, counts, t, column, _, _ = data
+    beta, phi, b, b_y, c = mean
+    n = len(beta)
+    value = reml.pattern_weights(v, masks, counts, n_patterns, w)
+    if not value > -np.inf:
+        return np.nan
+    a, right = np.zeros((n, n)), np.zeros(n)
+    square = reml.normal_equations(n_patterns, t, w, column, a, right)
+    _therapist_sums(w, data, b, b_y, c)
+    for h in range(len(c)):
+        value += log(1.0 + g * c[h])
+        shrunk = g / (1.0 + g * c[h])
+        for i in range(n):
+            right[i] -= shrunk * b[h, i] * b_y[h]
+            for j in range(n):
+                a[i, j] -= shrunk * b[h, i] * b[h, j]
+        square -= shrunk * b_y[h] ** 2
+    return value + reml.solve_mean(a, right, square, beta, phi)
+
+
+@njit(cache=True, nogil=True)
+def _identified(g, mean):  # type: ignore[no-untyped-def]
+    """Whether any of the expected information on g is left once β is estimated: an arm is not a therapist."""
+    _, phi, b, _, c = mean
+    s = 1.0 / (1.0 + g * c)
+    rows = b * s.reshape((-1, 1))
+    left = np.diag(c * s) - rows @ phi @ rows.T
+    return (left**2).sum() > COLLINEAR * ((c * s) ** 2).sum()
+
+
+@njit(cache=True, nogil=True)
+def _derivatives(v, g, data, w, mean, second):  # type: ignore[no-untyped-def]
+    """Gradient and Hessian of −2ℓ, and −∂A of every parameter into `slopes`."""
+    n_patterns, _, counts, t, column, _, _ = data
+    beta, phi, _, _, c = mean
+    gradient, hessian, slopes, vectors = second
+    n_visits = len(v)
+    reml.add_patterns(v, n_patterns, counts, t, w, column, beta, phi, True, gradient, hessian, slopes, vectors)
+    gradient[-1] = 0.0
+    inner = np.zeros((n_patterns, n_visits, n_visits))
+    for h in range(len(c)):
+        _add_therapist(h, g, data, w, mean, inner, second)
+    element = np.empty(len(gradient) - 1)
+    for p in range(n_patterns):
+        reml.elements(inner[p], element)
+        gradient[:-1] -= 0.5 * element
+        reml.add_products(w[p], inner[p], hessian)
+    reml.add_mean(phi, slopes, vectors, hessian)
+    reml.mirror(hessian)
+
+
+@njit(cache=True, nogil=True)
+def _add_therapist(h, g, data, w, mean, inner, second):  # type: ignore[no-untyped-def]
+    """What therapist h adds, all but the second derivatives of W: these are tr(V̇ W V̇′ S), S added to `inner`."""
+    n_patterns, _, _, _, column, n_cell, cells = data
+    beta, phi, b, c = mean[0], mean[1], mean[2][h], mean[4][h]
+    gradient, hessian, slopes, vectors = second
+    n_visits, n, last = len(column), len(beta), len(gradient) - 1
+    turned, residual = phi @ b, mean[3][h] - b @ beta
+    square = b @ turned + residual**2  # <B, B>
+    s = 1.0 / (1.0 + g * c)
+    shrunk = g * s
+    by_c = shrunk + shrunk**2 * square
+    b_dot, r_dot, c_dot = np.zeros((last, n)), np.zeros(last), np.zeros(last)
+    for p in range(n_patterns):
+        if n_cell[h, p] == 0.0:
+            continue
+        x, r = _by_visit(cells[h, p], column, beta)
+        row, w_x, w_r = w[p].sum(axis=0), w[p] @ x, w[p] @ r
+        along = w_x @ turned + w_r * residual  # <·, B>
+        k = 0
+        for i in range(n_visits):
+            for j in range(n_visits):
+                inner[p, i, j] += 2.0 * by_c * n_cell[h, p] * row[i] * row[j]
+                inner[p, i, j] -= 2.0 * shrunk * (along[i] * row[j] + row[i] * along[j])
+            for j in range(i + 1):
+                once = 0.5 if i == j else 1.0
+                c_dot[k] -= 2.0 * once * n_cell[h, p] * row[i] * row[j]
+                r_dot[k] -= once * (row[i] * w_r[j] + row[j] * w_r[i])
+                for e in range(n):
+                    b_dot[k, e] -= once * (row[i] * w_x[j, e] + row[j] * w_x[i, e])
+                k += 1
+    with_b = b_dot @ turned + r_dot * residual  # <B, Ḃ>
+    both = b_dot @ phi @ b_dot.T  # <Ḃ, Ḃ′>, but for r
+    for k in range(last):
+        for el in range(k + 1):
+            hessian[k, el] += 2.0 * shrunk**2 * (c_dot[k] * with_b[el] + c_dot[el] * with_b[k])
+            hessian[k, el] -= 2.0 * shrunk * (both[k, el] + r_dot[k] * r_dot[el])
+            hessian[k, el] -= shrunk**2 * (1.0 + 2.0 * shrunk * square) * c_dot[k] * c_dot[el]
+        hessian[last, k] += s**2 * (c_dot[k] + 2.0 * shrunk * square * c_dot[k] - 2.0 * with_b[k])
+        for i in range(n):
+            vectors[k, i] += shrunk * (b_dot[k, i] * residual + b[i] * r_dot[k])
+            vectors[k, i] -= shrunk**2 * c_dot[k] * b[i] * residual
+            for j in range(i + 1):
+                slopes[k, i, j] += shrunk * (b_dot[k, i] * b[j] + b[i] * b_dot[k, j])
+                slopes[k, i, j] -= shrunk**2 * c_dot[k] * b[i] * b[j]
+    gradient[last] += s * c - s**2 * square
+    hessian[last, last] += s**2 * c * (2.0 * s * square - c)
+    for i in range(n):
+        vectors[last, i] += s**2 * b[i] * residual
+        for j in range(i + 1):
+            slopes[last, i, j] += s**2 * b[i] * b[j]
+
+
+@njit(cache=True, nogil=True)
+def _by_visit(cell, column, beta):  # type: ignore[no-untyped-def]
+    """A cell's sums of X, (visit, coefficient), and of residuals, (visit,)."""
+    n_visits, m = column.shape
+    x, r = np.zeros((n_visits, len(beta))), cell[m:].copy()
     for j in range(n_visits):
-        for i in range(j + 1):
-            steps[k] = _STEP * sqrt((2.0 if i == j else 1.0) / n_patients)
-            k += 1
-    variance = np.trace(within) / n_visits
-    steps[k] = _STEP * (psi[k] + 0.5 * variance / per_therapist) * sqrt(2.0 / n_busy)
+        for a in range(m):
+            if column[j, a] >= 0:
+                x[j, column[j, a]] += cell[a]
+                r[j] -= cell[a] * beta[column[j, a]]
+    return x, r
+
+
+@njit(cache=True, nogil=True)
+def _step(gradient, hessian, free, step, factor):  # type: ignore[no-untyped-def]
+    """Newton's step of the free parameters: its decrement, and whether the Hessian was definite as it was.
+
+    Where it is not, a ridge is added; NaN where none will do. `factor`: the Cholesky factor, of the free ones.
+    """
+    which = np.flatnonzero(free)
+    b, ridge = gradient[which], 0.0
+    while True:
+        for i in range(len(which)):
+            for j in range(i + 1):
+                factor[i, j] = hessian[which[i], which[j]]
+            factor[i, i] += ridge * (abs(factor[i, i]) + 1e-12)
+        if dense.cholesky(factor, len(which), 1e-12):
+            break
+        ridge = 1e-3 if ridge == 0.0 else 10.0 * ridge
+        if not ridge < 1e6:
+            return np.nan, False
+    dense.solve(factor, len(which), b)
+    step[:] = 0.0
+    step[which] = b
+    return b @ gradient[which], ridge == 0.0
+
+
+@njit(cache=True, nogil=True)
+def _maximise(psi, v, data, w, mean, second, factor):  # type: ignore[no-untyped-def]
+    """Newton's method from ψ, the elements of V and g: failure code and −2ℓ; `second` and `factor` are those there."""
+    gradient, hessian, _, _ = second
+    n_visits, last = len(v), len(psi) - 1
+    step, trial, free = np.empty_like(psi), np.empty_like(psi), np.ones(len(psi), dtype=np.bool_)
+    structures.fill(structures.US, psi[:last], n_visits, v)
+    value = _value(v, psi[last], data, w, mean)
+    if value != value:
+        return _SINGULAR, value
+    if not _identified(psi[last], mean):
+        return _TOO_FEW_THERAPISTS, value
+    done = False
+    for _ in range(MAX_STEPS):
+        _derivatives(v, psi[last], data, w, mean, second)
+        free[last] = psi[last] > 0.0 or gradient[last] < 0.0
+        decrement, definite = _step(gradient, hessian, free, step, factor)
+        if decrement != decrement or (done and not definite):
+            return _SINGULAR, value
+        if done:
+            return _NONE, value
+        length, new = 1.0, np.nan
+        for _try in range(40):
+            trial[:] = psi - length * step
+            trial[last] = max(trial[last], 0.0)
+            structures.fill(structures.US, trial[:last], n_visits, v)
+            new = _value(v, trial[last], data, w, mean)
+            if new <= value + 1e-9 * (1.0 + abs(value)):
+                break
+            length *= 0.5
+        else:
+            return _NOT_CONVERGED, value
+        stays = not free[last] or (psi[last] > 0.0) == (trial[last] > 0.0)
+        done = stays and length == 1.0 and abs(decrement) < reml.LAST
+        psi[:] = trial
+        value = new
+    return _NOT_CONVERGED, value
+
+
+@njit(cache=True, nogil=True)
+def _infer(contrast, free, mean, slopes, factor):  # type: ignore[no-untyped-def]
+    """Estimate, variance and degrees of freedom of a contrast."""
+    beta, phi, _, _, _ = mean
+    turned = phi @ contrast
+    variance = contrast @ turned
+    slope = np.empty(len(slopes))
+    for k in range(len(slopes)):
+        slope[k] = dense.quadratic(slopes[k], turned, len(beta))
+    slope = slope[free]
+    solved = slope.copy()
+    dense.solve(factor, len(solved), solved)
+    return contrast @ beta, variance, variance**2 / (slope @ solved)
 
 
 @njit(cache=True, nogil=True)
@@ -236,11 +370,27 @@ def _standardise(scores):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _factor(a, lower):  # type: ignore[no-untyped-def]
-    """The Cholesky factor of `a` into `lower`, whose upper triangle is 0; False if not positive definite."""
-    for j in range(len(a)):
-        lower[j, : j + 1] = a[j, : j + 1]
-    return dense.cholesky(lower, len(a), 1e-14)
+def _observed(n_patterns, masks, t, weights, visit, n_visits):  # type: ignore[no-untyped-def]
+    """Whether somebody was seen at every visit, and of each arm of the contrast at its visit."""
+    seen = np.zeros((n_visits, len(weights)))
+    for p in range(n_patterns):
+        for j in range(n_visits):
+            if masks[p] >> j & 1:
+                for a in range(len(weights)):
+                    seen[j, a] += t[p, a, a]
+    return seen.sum(axis=1).all() and ((seen[visit] > 0.0) | (weights == 0.0)).all()
+
+
+@njit(cache=True, nogil=True)
+def _scaling(column, scales, n):  # type: ignore[no-untyped-def]
+    """Σ log of the scale of each coefficient's covariate."""
+    total, counted = 0.0, np.zeros(n, dtype=np.bool_)
+    for j in range(len(column)):
+        for a in range(column.shape[1]):
+            if column[j, a] >= 0 and not counted[column[j, a]]:
+                counted[column[j, a]] = True
+                total += log(scales[a])
+    return total
 
 
 @njit(cache=True, nogil=True)
@@ -250,196 +400,55 @@ def _fit_one(  # type: ignore[no-untyped-def]
     n_arms, n_visits = len(weights), scores.shape[1]
     y, unit = _standardise(scores)
     w, scales = design_matrix(arm, crossed, main, n_arms)
-    m = w.shape[1]
-    masks, counts = np.empty(256, dtype=np.int64), np.empty(256)
-    t = np.empty((256, m + n_visits, m + n_visits))
+    size = w.shape[1] + n_visits
+    masks, counts, t = np.empty(PATTERNS, dtype=np.int64), np.empty(PATTERNS), np.empty((PATTERNS, size, size))
     n_patterns = reml.moments(y, w, masks, counts, t)
     if n_patterns < 0:
         return _SINGULAR
-    seen = np.zeros((n_visits, n_arms))
-    n_scores = n_patients = 0.0
-    for p in range(n_patterns):
-        n_patients += counts[p]
-        for j in range(n_visits):
-            if masks[p] >> j & 1:
-                n_scores += counts[p]
-                for a in range(n_arms):
-                    seen[j, a] += t[p, a, a]
-    for a in range(n_arms):
-        if weights[a] != 0.0 and seen[visit, a] == 0.0:
-            return _NOT_OBSERVED
-    for j in range(n_visits):
-        if seen[j].sum() == 0.0:
-            return _NOT_OBSERVED
+    if not _observed(n_patterns, masks, t, weights, visit, n_visits):
+        return _NOT_OBSERVED
     column = template.copy()
     contrasts = np.zeros((1, column.max() + 1))
-    for a in range(n_arms):
-        contrasts[0, column[visit, a]] = weights[a]
+    contrasts[0, column[visit, :n_arms]] = weights
     n, estimable = reml.keep_columns(n_patterns, masks, t, column, contrasts)
     if not estimable:
         return _CONFOUNDED
-    contrast = contrasts[0, :n].copy()
-    n_cell, cells = np.zeros((n_therapists, n_patterns)), np.zeros((n_therapists, n_patterns, m + n_visits))
-    _cells(y, w, therapist, masks, n_patterns, n_cell, cells)
-    n_busy = 0.0
-    for h in range(n_therapists):
-        n_busy += 1.0 if n_cell[h].sum() > 0.0 else 0.0
-    if n_busy < 2.0:
+    n_cell, cells = _cells(y, w, therapist, n_therapists, masks, n_patterns)
+    treated = n_cell.sum(axis=1)
+    if (treated > 0.0).sum() < 2:
         return _TOO_FEW_THERAPISTS
-    n_v = n_visits * (n_visits + 1) // 2
-    n_psi = n_v + 1
+    if treated.max() == 1.0 and treated.sum() == counts[:n_patterns].sum():  # a patient a therapist: g is part of V
+        return _TOO_FEW_PATIENTS
+    n_scores = 0.0
+    for p in range(n_patterns):
+        for j in range(n_visits):
+            n_scores += counts[p] if masks[p] >> j & 1 else 0.0
+    n_psi = n_visits * (n_visits + 1) // 2 + 1
     if n_scores - n < n_psi:
         return _TOO_FEW_PATIENTS
     # Start without therapists, at the MMRM's covariance, a little of its diagonal given to them.
-    within, betas = np.empty((n_visits, n_visits)), np.empty(n)
-    dummy = np.empty((3, 1))
+    within, beta, unused = np.empty((n_visits, n_visits)), np.empty(n), np.empty((3, 1))
     code, _ = reml.fit(
-        n_patterns, masks, counts, t, column, n, contrasts[:, :n], structures.US, False, dummy[0], dummy[1], dummy[2],
-        within, betas,
+        n_patterns, masks, counts, t, column, n, contrasts[:, :n], structures.US, False, unused[0], unused[1],
+        unused[2], within, beta,
     )  # fmt: skip
-    if code != 0:
+    if code != _NONE:
         return code
-    lower = np.zeros((n_visits, n_visits))
-    if not _factor(within, lower):
-        return _SINGULAR
-    psi, trial = np.zeros(n_psi), np.zeros(n_psi)
-    psi[n_v] = 0.02 * within[0, 0]
-    inverse, beta = np.empty((n, n)), np.empty(n)
-    v, pattern = np.empty((n_visits, n_visits)), np.empty((n_patterns, n_visits, n_visits))
-    g, slope, step = np.empty(n_psi), np.empty(n_psi), np.empty(n_psi)
-    hessian, steps = np.empty((n_psi, n_psi)), np.empty(n_psi)
+    psi = np.append(structures.start(structures.US, within, n_visits), 0.02 * within[0, 0])
+    data = (n_patterns, masks, counts, t, column, n_cell, cells)
+    mean = (beta, np.empty((n, n)), np.empty((n_therapists, n)), np.empty(n_therapists), np.empty(n_therapists))
+    second = (np.empty(n_psi), np.empty((n_psi, n_psi)), np.empty((n_psi, n, n)), np.empty((n_psi, n)))
+    factor = np.empty((n_psi, n_psi))
+    code, value = _maximise(psi, within, data, np.empty((n_patterns, n_visits, n_visits)), mean, second, factor)
+    if code != _NONE:
+        return code
     free = np.ones(n_psi, dtype=np.bool_)
-    value, variance = _value(
-        psi, lower, n_patterns, masks, counts, t, n_cell, cells, column, n, contrast, inverse, beta, v, pattern
-    )
-    if value != value:
-        return _SINGULAR
-    done = False
-    for _ in range(MAX_STEPS):
-        _steps(psi, within, n_patients, n_cell.sum() / n_busy, n_busy, steps)
-        at = psi.copy()
-        ahead = np.empty((n_psi, 4))
-        offsets = np.array([-2.0, -1.0, 1.0, 2.0])
-        for k in range(n_psi):
-            e = np.empty(4)
-            for i in range(4):
-                at[k] = psi[k] + offsets[i] * steps[k]
-                ahead[k, i], e[i] = _value(
-                    at, lower, n_patterns, masks, counts, t, n_cell, cells, column, n, contrast, inverse, beta,
-                    v, pattern,
-                )  # fmt: skip
-            at[k] = psi[k]
-            f = ahead[k]
-            g[k] = (f[0] - 8.0 * f[1] + 8.0 * f[2] - f[3]) / (12.0 * steps[k])
-            slope[k] = (e[0] - 8.0 * e[1] + 8.0 * e[2] - e[3]) / (12.0 * steps[k])
-            hessian[k, k] = (-f[0] + 16.0 * f[1] - 30.0 * value + 16.0 * f[2] - f[3]) / (12.0 * steps[k] ** 2)
-        for k in range(n_psi):
-            for el in range(k):
-                # ∂²f/∂x∂y from f along the diagonals, to fourth order by combining two step sizes.
-                mixed = 0.0
-                for size in range(1, 3):
-                    total = 0.0
-                    for i in range(2):
-                        for j in range(2):
-                            si, sj = 2.0 * i - 1.0, 2.0 * j - 1.0
-                            at[k] = psi[k] + si * size * steps[k]
-                            at[el] = psi[el] + sj * size * steps[el]
-                            f_at, _unused = _value(
-                                at, lower, n_patterns, masks, counts, t, n_cell, cells, column, n, contrast,
-                                inverse, beta, v, pattern,
-                            )  # fmt: skip
-                            total += si * sj * f_at
-                    estimate = total / (4.0 * size * size * steps[k] * steps[el])
-                    mixed += (4.0 / 3.0 if size == 1 else -1.0 / 3.0) * estimate
-                at[k], at[el] = psi[k], psi[el]
-                hessian[k, el] = hessian[el, k] = mixed
-        for k in range(n_v, n_psi):
-            free[k] = psi[k] > 0.0 or g[k] < 0.0
-        value, variance = _value(
-            psi,
-            lower,
-            n_patterns,
-            masks,
-            counts,
-            t,
-            n_cell,
-            cells,
-            column,
-            n,
-            contrast,
-            inverse,
-            beta,
-            v,
-            pattern,
-        )
-        which = np.flatnonzero(free)
-        small, b = np.empty((n_psi, n_psi)), np.empty(n_psi)
-        for i in range(len(which)):
-            b[i] = g[which[i]]
-            for j in range(len(which)):
-                small[i, j] = hessian[which[i], which[j]]
-        ridge, trace = 0.0, 0.0
-        factor = small.copy()
-        while not dense.cholesky(factor, len(which), 1e-12):
-            ridge = 1e-3 if ridge == 0.0 else 10.0 * ridge
-            if not ridge < 1e6:
-                return _SINGULAR
-            factor = small.copy()
-            for i in range(len(which)):
-                factor[i, i] += ridge * (abs(small[i, i]) + 1e-12)
-        if done:
-            if ridge > 0.0:
-                return _SINGULAR
-            dense.invert(factor, len(which), small)
-            for i in range(len(which)):
-                for j in range(len(which)):
-                    trace += 2.0 * small[i, j] * slope[which[i]] * slope[which[j]]
-            break
-        dense.solve(factor, len(which), b)
-        decrement = 0.0
-        step[:] = 0.0
-        for i in range(len(which)):
-            step[which[i]] = b[i]
-            decrement += b[i] * g[which[i]]
-        length, better, new = 1.0, False, value
-        for _try in range(40):
-            for k in range(n_psi):
-                trial[k] = psi[k] - length * step[k]
-                if k >= n_v:
-                    trial[k] = max(trial[k], 0.0)
-            new, _unused = _value(
-                trial, lower, n_patterns, masks, counts, t, n_cell, cells, column, n, contrast, inverse, beta, v,
-                pattern,
-            )  # fmt: skip
-            if new <= value + 1e-9 * (1.0 + abs(value)):
-                better = True
-                break
-            length *= 0.5
-        if not better:
-            return _NOT_CONVERGED
-        stays = True
-        for k in range(n_v, n_psi):
-            if free[k] and (psi[k] > 0.0) != (trial[k] > 0.0):
-                stays = False
-        done = stays and length == 1.0 and abs(decrement) < 1e-11
-        psi[n_v:] = trial[n_v:]
-        within[:, :] = v
-        if not _factor(within, lower):
-            return _SINGULAR
-        value = new
-    if not done or not trace > 0.0 or not variance > 0.0:
+    free[-1] = psi[-1] > 0.0 or second[0][-1] < 0.0
+    estimate, variance, df = _infer(contrasts[0, :n].copy(), free, mean, second[2], factor)
+    if not variance > 0.0 or not 0.0 < df < np.inf:
         return _NOT_CONVERGED
-    scaling, counted = 0.0, np.zeros(n, dtype=np.bool_)
-    for j in range(n_visits):
-        for a in range(m):
-            if column[j, a] >= 0 and not counted[column[j, a]]:
-                counted[column[j, a]] = True
-                scaling += log(scales[a])
-    out[0] = 0.0
-    for i in range(n):
-        out[0] += contrast[i] * beta[i] * unit
-    out[1], out[2] = sqrt(variance) * unit, 2.0 * variance * variance / trace
-    out[3] = -0.5 * (value + (n_scores - n) * log(2.0 * pi * unit * unit)) - scaling
-    therapist_variance[0] = psi[n_v] * unit * unit
+    loglik = -0.5 * (value + (n_scores - n) * log(2.0 * pi * unit * unit)) - _scaling(column, scales, n)
+    out[:] = estimate * unit, sqrt(variance) * unit, df, loglik
+    therapist_variance[0] = psi[-1] * unit * unit
     covariance[:, :] = within * (unit * unit)
     return _NONE

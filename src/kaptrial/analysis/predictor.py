@@ -12,11 +12,9 @@ from math import sqrt
 
 import numpy as np
 from numba import njit
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from kaptrial.analysis.fit import Floats
-
-Ints = NDArray[np.int64]
+from kaptrial.arrays import Floats, Ints
 
 # A column whose norm falls to this share of what it was is a combination of the arms and of the columns before it:
 # the tolerance of `lm` in R, squared.

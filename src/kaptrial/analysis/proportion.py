@@ -17,12 +17,13 @@ from math import exp, log, sqrt
 
 import numpy as np
 from numba import njit
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from kaptrial.analysis.dense import cholesky, solve
-from kaptrial.analysis.fit import Failure, Fit, Floats
+from kaptrial.analysis.fit import Failure, Fit
 from kaptrial.analysis.glm import BINOMIAL, Glm, contrast_of_coefficients, expit, fit_one, gather, move, room
-from kaptrial.analysis.predictor import Ints, as_arrays, dot, total
+from kaptrial.analysis.predictor import as_arrays, dot, total
+from kaptrial.arrays import Floats, Ints
 
 _NONE = int(Failure.NONE)
 _TOO_FEW_PATIENTS = int(Failure.TOO_FEW_PATIENTS)
@@ -51,9 +52,7 @@ class BetaBinomial:
     overdispersion: Floats
 
 
-def quasi_binomial(
-    events: Floats, trials: Floats, arm: NDArray[np.int64], covariates: Floats, weights: ArrayLike
-) -> QuasiBinomial:
+def quasi_binomial(events: Floats, trials: Floats, arm: Ints, covariates: Floats, weights: ArrayLike) -> QuasiBinomial:
     """A contrast of the arms' log odds, t with the residual df.
 
     Parameters
@@ -76,9 +75,7 @@ def quasi_binomial(
     return QuasiBinomial(fit=fit, dispersion=dispersion)
 
 
-def beta_binomial(
-    events: Floats, trials: Floats, arm: NDArray[np.int64], covariates: Floats, weights: ArrayLike
-) -> BetaBinomial:
+def beta_binomial(events: Floats, trials: Floats, arm: Ints, covariates: Floats, weights: ArrayLike) -> BetaBinomial:
     """A contrast of the arms' log odds by maximum likelihood, Wald z.
 
     Arguments as in `quasi_binomial`. Where the data vary no more than binomial ones ρ is 0 and the fit is binomial;
@@ -89,7 +86,7 @@ def beta_binomial(
 
 
 def _fit(
-    events: Floats, trials: Floats, arm: NDArray[np.int64], covariates: Floats, weights: ArrayLike, beta: bool
+    events: Floats, trials: Floats, arm: Ints, covariates: Floats, weights: ArrayLike, beta: bool
 ) -> tuple[Fit, Floats]:
     if (events < 0).any() or (events > trials).any():
         raise ValueError("events must lie between 0 and the number of trials")

@@ -12,12 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import betainc, chdtr, gammaln, stdtrit, xlog1py, xlogy
 
 from kaptrial.analysis.ancova import ancova
 from kaptrial.analysis.binary import clopper_pearson
-from kaptrial.analysis.fit import Failure, Fit, Floats
+from kaptrial.analysis.fit import Failure, Fit
+from kaptrial.arrays import Floats, Ints
 
 _MOST_PATIENTS = 10_000_000
 
@@ -35,7 +36,7 @@ def mean_change(change: Floats, benchmark: float | None = None) -> Fit:
 class Share(Fit):
     """A share of `n` patients with exact inference; its SE, √(p(1 − p)/n), serves neither test nor interval."""
 
-    n: NDArray[np.int64]
+    n: Ints
 
     @property
     def p(self) -> Floats:

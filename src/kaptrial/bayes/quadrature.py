@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kaptrial.analysis.fit import Floats
+from kaptrial.arrays import Floats
 
 
 def normal_nodes(n: int) -> tuple[Floats, Floats]:

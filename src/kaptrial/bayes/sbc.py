@@ -10,14 +10,13 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import binom
+
+from kaptrial.arrays import Floats, Ints
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 # Posterior draws that a prior draw is ranked among, thinned to be nearly independent.
 RANKED_DRAWS = 63
 # Columns of a table of ranks, one row a fit, that are no parameters.

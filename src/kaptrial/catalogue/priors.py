@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 import yaml
-from numpy.typing import NDArray
+
+from kaptrial.arrays import Floats
 
 # The population of which a prior speaks unless told: effects of the others are differences from it.
 REFERENCE_POPULATION = "depression"
@@ -25,7 +26,7 @@ def prior_names() -> tuple[str, ...]:
 
 
 @cache
-def columns(name: str) -> tuple[list[str], NDArray[np.float64]]:
+def columns(name: str) -> tuple[list[str], Floats]:
     """Column names and draws (draw, column) of a prior. Raises KeyError for an unknown name."""
     if name not in prior_names():
         raise KeyError(name)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from kaptrial.arrays import Ints
 from kaptrial.clinic.recruitment import Fate
 from kaptrial.clinic.run import Course, End
-from kaptrial.randomisation import Indices
 from kaptrial.spec.clinic import Clinic, money
 from kaptrial.spec.clinic_checks import DAYS_PER_MONTH
 from kaptrial.spec.scenario import Scenario
@@ -64,15 +64,15 @@ def costs(s: Scenario, clinic: Clinic, c: Course) -> dict[str, float]:
     return found
 
 
-def _n_doses(s: Scenario) -> Indices:
+def _n_doses(s: Scenario) -> Ints:
     return np.array([sum(len(d.days) for d in arm.doses) for arm in s.arms])
 
 
-def _doses_given(s: Scenario, c: Course) -> Indices:
+def _doses_given(s: Scenario, c: Course) -> Ints:
     number = np.arange(c.given.shape[1])
     return (~np.isnan(c.given) & (number < _n_doses(s)[c.arm][:, None])).sum(axis=1, dtype=np.int64)
 
 
-def _sessions_given(s: Scenario, c: Course) -> Indices:
+def _sessions_given(s: Scenario, c: Course) -> Ints:
     number = np.arange(c.given.shape[1])
     return (~np.isnan(c.given) & (number >= _n_doses(s)[c.arm][:, None])).sum(axis=1, dtype=np.int64)

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kaptrial.arrays import Floats
 from kaptrial.clinic.calendars import Calendar
 from kaptrial.clinic.cost import costs
 from kaptrial.clinic.protocol import ArmProtocol, arm_protocols
 from kaptrial.clinic.recruitment import Fate
 from kaptrial.clinic.run import Course, End, Use
-from kaptrial.model.streams import Floats
 from kaptrial.spec.clinic import Clinic
 from kaptrial.spec.clinic_checks import DAYS_PER_MONTH
 from kaptrial.spec.scenario import Scenario

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kaptrial.model.streams import Floats
+from kaptrial.arrays import Floats
 from kaptrial.spec.clinic import Booking, Clinic
 from kaptrial.spec.scenario import Scenario
 from kaptrial.spec.sourced import for_arm

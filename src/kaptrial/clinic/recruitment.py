@@ -8,9 +8,9 @@ from enum import IntEnum
 import numpy as np
 from scipy.special import ndtri
 
+from kaptrial.arrays import Floats, Ints
 from kaptrial.clinic.calendars import Calendar
-from kaptrial.model.streams import Floats, Stream, generator
-from kaptrial.randomisation import Indices
+from kaptrial.model.streams import Stream, generator
 from kaptrial.spec.clinic import Clinic
 from kaptrial.spec.clinic_checks import DAYS_PER_MONTH, share_entering, share_meeting_entry
 from kaptrial.spec.scenario import Scenario
@@ -38,9 +38,9 @@ class Entrants:
 
     referred: Floats
     decided: Floats
-    site: Indices
-    fate: Indices
-    randomised: Indices
+    site: Ints
+    fate: Ints
+    randomised: Ints
     opened: Floats
     closed: float
 
@@ -85,7 +85,7 @@ def recruit(s: Scenario, clinic: Clinic, seed: int, replicate: int, hours: Calen
 
 def _site_referrals(
     s: Scenario, clinic: Clinic, seed: int, replicate: int, i: int, opened: float, per_month: float, count: int
-) -> tuple[Floats, Floats, Indices, float]:
+) -> tuple[Floats, Floats, Ints, float]:
     """Days of referral and of decision and fates of one site's referrals, and the day up to which they are complete."""
     r = clinic.recruitment
     swing = r.seasonality.value if r.seasonality else 0.0

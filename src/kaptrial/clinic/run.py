@@ -9,6 +9,7 @@ from enum import IntEnum
 import numpy as np
 import simpy
 
+from kaptrial.arrays import Floats, Ints
 from kaptrial.clinic.calendars import Calendar
 from kaptrial.clinic.pathway import Patient, Rules, admit
 from kaptrial.clinic.protocol import MINUTES, ArmProtocol, arm_protocols, event_days, keeping
@@ -16,8 +17,8 @@ from kaptrial.clinic.recruitment import Entrants, recruit
 from kaptrial.clinic.resources import NEVER
 from kaptrial.clinic.staff import SiteStaff, staff_of
 from kaptrial.model.realised import Realised
-from kaptrial.model.streams import BLOCK, Floats, Stream, generator, uniforms
-from kaptrial.randomisation import Indices, allocate, draw_strata
+from kaptrial.model.streams import BLOCK, Stream, generator, uniforms
+from kaptrial.randomisation import allocate, draw_strata
 from kaptrial.spec.clinic import Clinic
 from kaptrial.spec.scenario import Scenario
 
@@ -63,15 +64,15 @@ class Course:
     """
 
     entrants: Entrants
-    arm: Indices
-    site: Indices
+    arm: Ints
+    site: Ints
     randomised: Floats
     begun: Floats
     zero: Floats
     place_wait: Floats
     ended: Floats
-    end: Indices
-    therapist: Indices
+    end: Ints
+    therapist: Ints
     given: Floats
     due: Floats
     settled: np.ndarray
@@ -85,7 +86,7 @@ def run(s: Scenario, *, seed: int, replicates: Sequence[int]) -> list[Course]:
     clinic = _clinic(s)
     protocols = arm_protocols(s, clinic)
     found = []
-    drawn: dict[int, tuple[Indices, Floats]] = {}
+    drawn: dict[int, tuple[Ints, Floats]] = {}
     for replicate in replicates:
         block = replicate // BLOCK
         if block not in drawn:
@@ -101,7 +102,7 @@ def _clinic(s: Scenario) -> Clinic:
     return s.clinic
 
 
-def _shared_with_trials(s: Scenario, seed: int, block: int) -> tuple[Indices, Floats]:
+def _shared_with_trials(s: Scenario, seed: int, block: int) -> tuple[Ints, Floats]:
     """Arms, and the exponential thresholds of dropout: the draws that the block's trials have, too.
 
     Where dropout depends on scores, the clinic knows the hazard at the mean score only; the threshold being the same,
@@ -118,7 +119,7 @@ def _course(
     protocols: list[ArmProtocol],
     seed: int,
     replicate: int,
-    arm: Indices,
+    arm: Ints,
     threshold: Floats,
 ) -> Course:
     n, n_visits = s.n_total, len(s.design.visits)

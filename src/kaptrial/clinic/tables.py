@@ -4,23 +4,40 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from kaptrial.clinic.digest import Digest
 from kaptrial.clinic.run import Course
+from kaptrial.results import Note, Value
 from kaptrial.spec.clinic_checks import DAYS_PER_MONTH
 
 UNITS = {"milestones": "month", "flow": "people", "waiting": "day", "kept": "share", "therapists": "people"}
 
 
-def summary(digests: Sequence[Digest], currency: str = "") -> pd.DataFrame:
-    """One row for each number: table, of, metric, unit, value (the mean), mcse, lower, upper, n_replicates.
+@dataclass(frozen=True, kw_only=True)
+class Quantity:
+    """A number of the clinic: its mean over replicates with its MCSE, and their 5th and 95th percentile."""
 
-    `lower`, `upper`: 5th and 95th percentile between replicates. A last table says in which share of replicates each
-    resource was the bottleneck.
-    """
+    table: str
+    of: str
+    metric: str
+    unit: str
+    value: float
+    mcse: float
+    lower: float
+    upper: float
+    n_replicates: int
+
+    def flat(self) -> dict[str, Value]:
+        """As columns of a table."""
+        return dict(vars(self))
+
+
+def summary(digests: Sequence[Digest], currency: str = "") -> list[Quantity]:
+    """Every number of the digests; a last table says in which share of replicates each resource was the bottleneck."""
     keys = list(dict.fromkeys(key for d in digests for key in d.values))
     rows = []
     for key in keys:
@@ -28,22 +45,22 @@ def summary(digests: Sequence[Digest], currency: str = "") -> pd.DataFrame:
         x = x[~np.isnan(x)]
         if not len(x):
             continue
-        rows.append(_row(key, _unit(key, currency), x))
+        rows.append(_quantity(key, _unit(key, currency), x))
     named = Counter(d.bottleneck for d in digests)
     for kind in sorted(named, key=lambda kind: (-named[kind], kind)):
         x = np.array([float(d.bottleneck == kind) for d in digests])
-        rows.append(_row(("bottleneck", kind, "share of replicates"), "share", x))
-    return pd.DataFrame(rows)
+        rows.append(_quantity(("bottleneck", kind, "share of replicates"), "share", x))
+    return rows
 
 
-def _row(key: tuple[str, str, str], unit: str, x: np.ndarray) -> dict[str, object]:
+def _quantity(key: tuple[str, str, str], unit: str, x: np.ndarray) -> Quantity:
     n = len(x)
-    low, high = np.quantile(x, [0.05, 0.95])
-    return {
-        "table": key[0], "of": key[1], "metric": key[2], "unit": unit, "value": float(x.mean()),
-        "mcse": float(x.std(ddof=1) / np.sqrt(n)) if n > 1 else float("nan"), "lower": float(low), "upper": float(high),
-        "n_replicates": n,
-    }  # fmt: skip
+    low, high = (float(q) for q in np.quantile(x, [0.05, 0.95]))
+    mcse = float(x.std(ddof=1) / np.sqrt(n)) if n > 1 else float("nan")
+    return Quantity(
+        table=key[0], of=key[1], metric=key[2], unit=unit, value=float(x.mean()), mcse=mcse, lower=low, upper=high,
+        n_replicates=n,
+    )  # fmt: skip
 
 
 def _unit(key: tuple[str, str, str], currency: str) -> str:
@@ -52,6 +69,15 @@ def _unit(key: tuple[str, str, str], currency: str) -> str:
     if key[0] == "utilisation":
         return "share" if key[2] == "share" else "day"
     return UNITS[key[0]]
+
+
+def bottleneck_note(digests: Sequence[Digest]) -> Note:
+    """What holds the trial up, in words."""
+    resource = bottleneck(digests)
+    text = f"Bottleneck: {resource}. In most trials they are waited for longest, half a day or more on average."
+    if resource == "recruitment":
+        text = "Bottleneck: recruitment. In most trials no resource is waited for half a day on average."
+    return Note(code="bottleneck", severity="information", text=text)
 
 
 def bottleneck(digests: Sequence[Digest]) -> str:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
+from kaptrial.arrays import Floats
 from kaptrial.bayes.design_prior import Draw, draws, with_draw
 from kaptrial.design.characteristics import TARGET_POWER, expected_sides, powers, question, share
 from kaptrial.design.execution import Job, attempt, in_order
@@ -145,7 +145,7 @@ def _power_rows(own: Row, by_draw: list[Row]) -> list[Row]:
     ]
 
 
-def _truth_rows(about: Question, own: Truth, values: NDArray[np.float64]) -> list[Row]:
+def _truth_rows(about: Question, own: Truth, values: Floats) -> list[Row]:
     """The truth at the scenario's own values; mean and 90 % interval of the truth over the draws."""
     values = values[~np.isnan(values)]
     n = len(values)
@@ -163,7 +163,7 @@ def _truth_rows(about: Question, own: Truth, values: NDArray[np.float64]) -> lis
     return found
 
 
-def _quantile_error(values: NDArray[np.float64], p: float) -> float:
+def _quantile_error(values: Floats, p: float) -> float:
     """The standard error of a quantile from the beta weights of the order statistics (Maritz & Jarrett 1978, JASA)."""
     n = len(values)
     a, b = p * (n + 1), (1 - p) * (n + 1)

@@ -18,6 +18,7 @@ from kaptrial.method_table import BINARY, MARGIN_MEASURES, TIME, Side, method_of
 from kaptrial.model.realised import Realised
 from kaptrial.model.streams import BLOCK
 from kaptrial.results import Note, Question, Results, Row, grouped
+from kaptrial.spec.decision import DecisionRule
 from kaptrial.spec.files import scenario_hash
 from kaptrial.spec.nulls import with_null
 from kaptrial.spec.scenario import Null, Scenario
@@ -141,8 +142,9 @@ def count_replicates(cells: Sequence[Cell], replicates: int, *, nulls: bool = Tr
 
 def _trials_key(s: Scenario) -> str:
     """Scenarios with the same key have the same trials: they differ in what is asked of them only."""
-    endpoint = replace(s.estimand, day=s.design.visits[-1])
-    return scenario_hash(replace(s, estimand=endpoint, secondary=(), variants=None))
+    endpoint, design = replace(s.estimand, day=s.design.visits[-1]), replace(s.design, looks=())
+    s = replace(s, estimand=endpoint, secondary=(), variants=None, design=design, decision=DecisionRule())
+    return scenario_hash(s)
 
 
 def truth_key(s: Scenario) -> str:

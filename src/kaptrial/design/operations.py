@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -100,7 +100,7 @@ def clinic_key(s: Scenario) -> str:
     check_has_clinic(s)
     asked = {
         "clinic": s.clinic,
-        "design": s.design,
+        "design": replace(s.design, looks=()),
         "arms": [[[d.days for d in arm.doses], arm.therapy] for arm in s.arms],
         "therapies": {name: [t.session_minutes, t.group_size] for name, t in s.therapies.items()},
         "dropout": s.conduct.dropout,

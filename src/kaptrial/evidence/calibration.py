@@ -11,11 +11,11 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from kaptrial.arrays import Floats
 from kaptrial.bayes.synthesis import abstinence, fit, shipped
 from kaptrial.bayes.synthesis.model import PARAMETERS
 from kaptrial.results import provenance
 
-Floats = NDArray[np.float64]
 PRIOR = "depression_iv_2026"
 BEFORE = "before_data"
 VARIANTS = {"published": PRIOR, "abstracts": f"{PRIOR}_abstracts", "with_documents": f"{PRIOR}_with_documents"}

@@ -6,15 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kaptrial.arrays import Floats
 from kaptrial.bayes.synthesis.arms import courses
 from kaptrial.bayes.synthesis.layout import Target
 from kaptrial.catalogue import Trial
 from kaptrial.evidence.statistics import statistic
 from kaptrial.evidence.trial_simulation import TrialEffects, new_trial_effects, scores
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from kaptrial.arrays import Floats
 from kaptrial.bayes.synthesis import abstinence
 from kaptrial.bayes.synthesis.arms import POPULATION
 from kaptrial.bayes.synthesis.layout import targets
@@ -17,8 +17,6 @@ from kaptrial.errors import FieldError
 from kaptrial.evidence.calibration import PRIOR
 from kaptrial.evidence.prediction import Prediction, predict
 from kaptrial.evidence.scoring import crps, pooled_predictions, tail_probability, unit_of
-
-Floats = NDArray[np.float64]
 
 REPLICATES = 2000
 _MEANS = ("mean", "mean_change", "difference", "percent_change", "days_abstinent_difference")

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kaptrial.arrays import Floats
 from kaptrial.bayes.synthesis.layout import Target
 from kaptrial.catalogue import trial
 
-Floats = NDArray[np.float64]
 _DAY_BANDS = (0.0, 2.5, 10.0, 35.0, np.inf)
 # Statistics in points of a scale: compared across scales as shares of the baseline.
 _POINTS = ("mean", "mean_change", "difference")

@@ -8,12 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kaptrial.arrays import Bools, Floats
 from kaptrial.bayes.synthesis.layout import DEFAULT_FRACTION, Target, response_fraction
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 Days = tuple[float, ...]
 
 

@@ -7,13 +7,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from kaptrial.arrays import Floats
 from kaptrial.bayes.synthesis.arms import Course
 from kaptrial.evidence.statistics import responders
 from kaptrial.evidence.trial_simulation import new_trial_effects, scores
 
-Floats = NDArray[np.float64]
 SIX = (0.0, 2.0, 4.0, 7.0, 9.0, 11.0)
 MEAN_MADRS, SD_MADRS = 32.0, 5.0
 KEPT = 0.4  # a responder has relapsed when less than 40 % of the baseline is gone; assumption, as in murrough2013b

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit
 
+from kaptrial.arrays import Floats
 from kaptrial.bayes.synthesis.arms import (
     BACKGROUND,
     BELIEF,
@@ -34,7 +34,6 @@ from kaptrial.model.expectancy import rise_and_fade
 from kaptrial.model.measurement import ornstein_uhlenbeck, record
 from kaptrial.model.response import ArmSchedule, DrugParameters, TherapyParameters, course, timetable
 
-Floats = NDArray[np.float64]
 LN2 = float(np.log(2.0))
 _VAGUE_WINDOW = 1.0  # the plasticity window has no effect while γ = 0
 

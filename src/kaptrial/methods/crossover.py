@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from kaptrial.data_file import DataFile, Indices, in_order, listed
+from kaptrial.arrays import Ints
+from kaptrial.data_file import DataFile, in_order, listed
 from kaptrial.errors import DataError, FieldError
 from kaptrial.method_table import method
 from kaptrial.methods.options import ALWAYS, COMPARED, Options
@@ -63,7 +64,7 @@ def crossover_rows(data: DataFile, options: Options) -> list[Line]:
 
 
 def _labels(
-    data: DataFile, column: str, patients: tuple[str, ...], first_row: Indices, sequence: np.ndarray, orders: list[str]
+    data: DataFile, column: str, patients: tuple[str, ...], first_row: Ints, sequence: np.ndarray, orders: list[str]
 ) -> list[str]:
     """The name of each order of treatments. Raises DataError for patients treated in another than their sequence's."""
     own = data.text(column)[first_row]

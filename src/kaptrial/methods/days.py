@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from kaptrial.analysis.fit import Fit
-from kaptrial.data_file import DataFile, Floats, Indices
+from kaptrial.arrays import Floats, Ints
+from kaptrial.data_file import DataFile
 from kaptrial.method_table import DAYS, method
 from kaptrial.methods.options import ALWAYS, ARMS, COMPARED, COVARIATES, Options
 from kaptrial.methods.rows import NAN, contrasts, fit_row, value_row
@@ -25,7 +26,7 @@ class Shares:
 
     k: Floats
     n: Floats
-    arm: Indices
+    arm: Ints
     levels: tuple[tuple[int, ...], ...]
     covariates: Floats
     contrasts: list[tuple[str, list[float]]]

@@ -6,12 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from kaptrial.arrays import Floats, Ints
 from kaptrial.data_file import DataFile, read_file
 from kaptrial.method_table import Method, method_name, methods
 from kaptrial.methods.options import Options
 from kaptrial.methods.rows import contrasts_of, days_asked, fit_row, margin_kind, visit_of
 from kaptrial.results import Line, Question, Results, provenance
-from kaptrial.trials import Floats, Indices
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,9 +19,9 @@ class FileQuestion:
     """What a method is asked of one visit of a file: as `simulated.Question`, as far as a file has it."""
 
     y: Floats
-    arm: Indices
+    arm: Ints
     covariates: Floats
-    therapist: Indices | None
+    therapist: Ints | None
     weights: list[float]
 
 

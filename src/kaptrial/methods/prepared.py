@@ -8,9 +8,10 @@ import numpy as np
 
 from kaptrial.analysis import intercurrent
 from kaptrial.analysis.endpoints import Rule, endpoint, failures
+from kaptrial.arrays import Floats
 from kaptrial.spec.scenario import Scenario
 from kaptrial.spec.trial import Estimand, Strategies
-from kaptrial.trials import Floats, Trials
+from kaptrial.trials import Trials
 
 
 def scores_under(trials: Trials, scores: Floats, strategies: Strategies, worst: float) -> Floats:

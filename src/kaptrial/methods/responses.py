@@ -8,6 +8,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from kaptrial.analysis.fit import Fit
+from kaptrial.arrays import Floats
 from kaptrial.data_file import DataFile
 from kaptrial.errors import ABSENT, FieldError
 from kaptrial.method_table import BINARY, method
@@ -16,7 +17,7 @@ from kaptrial.methods.rows import contrasts_of, days_asked, fit_row, named, valu
 from kaptrial.methods.scores import ADJUSTED, UNADJUSTED, all_columns, complete, n_used, note_unseen, read
 from kaptrial.methods.simulated import SimulatedQuestion
 from kaptrial.results import Line, Question, Value
-from kaptrial.trials import Columns, Floats, Trials, trials_of
+from kaptrial.trials import Columns, Trials, trials_of
 
 RULE = ("best", "response_fraction")
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from kaptrial.analysis.fit import Fit
-from kaptrial.data_file import Bools, DataFile, count, listed
+from kaptrial.arrays import Bools, Floats
+from kaptrial.data_file import DataFile, count, listed
 from kaptrial.errors import DataError, FieldError
 from kaptrial.method_table import BINARY, DAYS, SCORES, method
 from kaptrial.methods.options import ALWAYS, ARMS, COMPARED, COVARIATES, VISITS, Options
@@ -16,7 +17,7 @@ from kaptrial.methods.rows import NAN, contrasts_of, days_asked, fit_row, named,
 from kaptrial.methods.simulated import AnyQuestion, SimulatedQuestion, visit_weights
 from kaptrial.results import Line, Question
 from kaptrial.spec.contrast import references_of
-from kaptrial.trials import Columns, Floats, Trials, trials_of
+from kaptrial.trials import Columns, Trials, trials_of
 
 ONE_DAY = (*SCORES, *BINARY, DAYS)
 UNADJUSTED = (*ALWAYS, *COMPARED, *ARMS, *VISITS)

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kaptrial.analysis.fit import Fit
+from kaptrial.arrays import Bools, Floats, Ints
 from kaptrial.method_table import methods
 from kaptrial.methods.prepared import covariate_columns, patient_endpoint, relapse_times, scores_under
 from kaptrial.spec.scenario import Scenario
 from kaptrial.spec.trial import Estimand
-from kaptrial.trials import Floats, Indices, Trials
+from kaptrial.trials import Trials
 
 # The covariates whose effect may differ from visit to visit; the others have one slope.
 BY_VISIT = ("baseline", "randomisation_score")
@@ -28,7 +28,7 @@ class AnyQuestion(Protocol):
         """The outcome of each patient."""
 
     @property
-    def arm(self) -> Indices:
+    def arm(self) -> Ints:
         """The arm of each patient."""
 
     @property
@@ -36,7 +36,7 @@ class AnyQuestion(Protocol):
         """All covariates, (replicate, patient, column)."""
 
     @property
-    def therapist(self) -> Indices | None:
+    def therapist(self) -> Ints | None:
         """The therapist of each patient, −1 for none; None where there are none."""
 
     @property
@@ -59,12 +59,12 @@ class SimulatedQuestion:
         return self.scenario.contrast(self.estimand).weights
 
     @property
-    def arm(self) -> Indices:
+    def arm(self) -> Ints:
         """The arm of each patient."""
         return self.trials.arm
 
     @property
-    def therapist(self) -> Indices | None:
+    def therapist(self) -> Ints | None:
         """The therapist of each patient, −1 for none."""
         return self.trials.therapist
 
@@ -95,7 +95,7 @@ class SimulatedQuestion:
             later
         ]
 
-    def times(self) -> tuple[Floats, NDArray[np.bool_]]:
+    def times(self) -> tuple[Floats, Bools]:
         """Days from the origin to failure, and whether it was seen."""
         return relapse_times(self.trials, self.trials.score, self.scenario, self.estimand)
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from kaptrial.analysis.fit import Fit
-from kaptrial.data_file import Bools, DataFile, Floats, Indices, without_rounding
+from kaptrial.arrays import Bools, Floats, Ints
+from kaptrial.data_file import DataFile, without_rounding
 from kaptrial.errors import DataError, FieldError
 from kaptrial.method_table import TIME, method
 from kaptrial.methods.options import ALWAYS, ARMS, COMPARED, COVARIATES, Options
@@ -24,9 +25,9 @@ class Times:
 
     time: Floats
     event: np.ndarray
-    arm: Indices
+    arm: Ints
     arms: tuple[str, ...]
-    stratum: Indices | None
+    stratum: Ints | None
     covariates: Floats
     contrasts: list[tuple[str, list[float]]]
 

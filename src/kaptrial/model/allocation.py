@@ -7,20 +7,17 @@ from collections.abc import Sequence
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
-from kaptrial.model.streams import Floats
-
-Indices = NDArray[np.int64]
+from kaptrial.arrays import Floats, Ints
 
 
-def draw_levels(u: Floats, shares: Sequence[float]) -> Indices:
+def draw_levels(u: Floats, shares: Sequence[float]) -> Ints:
     """Level of a stratification factor for each uniform: the shares are its levels' probabilities."""
     edges = np.cumsum(shares)[:-1]
     return np.searchsorted(edges, u, side="right").astype(np.int64)
 
 
-def order_within(group: Indices) -> Indices:
+def order_within(group: Ints) -> Ints:
     """How many patients of the same group came before each patient; `group`, result: (replicate, patient)."""
     rank = np.empty_like(group)
     _rank_within(group, int(group.max(initial=0)) + 1, rank)
@@ -36,7 +33,7 @@ def _rank_within(group, n_groups, rank):  # type: ignore[no-untyped-def]
             came[group[r, i]] += 1
 
 
-def permuted_blocks(rng: np.random.Generator, stratum: Indices, arms_in_block: Sequence[int], n_strata: int) -> Indices:
+def permuted_blocks(rng: np.random.Generator, stratum: Ints, arms_in_block: Sequence[int], n_strata: int) -> Ints:
     """Arm of each patient: permuted blocks within strata, filled in the order of entry.
 
     `stratum`: (replicate, patient), values below `n_strata`; `arms_in_block`: the arm of each place of a
@@ -52,7 +49,7 @@ def permuted_blocks(rng: np.random.Generator, stratum: Indices, arms_in_block: S
     return sequence[place // size, np.arange(n_replicates)[:, None], stratum, place % size]
 
 
-def assign_therapists(pool: Indices, counts: Sequence[int | None], caseloads: Sequence[int | None]) -> Indices:
+def assign_therapists(pool: Ints, counts: Sequence[int | None], caseloads: Sequence[int | None]) -> Ints:
     """Therapist of each patient, numbered within the therapy's pool; −1 where the therapy has none.
 
     `pool`: (replicate, patient), index of the therapy, −1 for none. With a count, patients go round the

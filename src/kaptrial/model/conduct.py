@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
-from kaptrial.model.streams import Floats
-
-Bools = NDArray[np.bool_]
-Indices = NDArray[np.int64]
+from kaptrial.arrays import Bools, Floats, Ints
 
 
 @njit(cache=True, nogil=True)
 def treatment_taken(
-    u: Floats, arm: Indices, day: Floats, n_doses: Indices, miss: Floats, stop_doses: Floats, stop_sessions: Floats
+    u: Floats, arm: Ints, day: Floats, n_doses: Ints, miss: Floats, stop_doses: Floats, stop_sessions: Floats
 ) -> tuple[Bools, Floats]:
     """Which scheduled doses and sessions a patient attends, and the day of the first infusion not received.
 
@@ -38,7 +34,7 @@ def treatment_taken(
 
 
 def treatment_given(
-    own_day: Floats, arm: Indices, day: Floats, n_doses: Indices, stop_doses: Floats, stop_sessions: Floats
+    own_day: Floats, arm: Ints, day: Floats, n_doses: Ints, stop_doses: Floats, stop_sessions: Floats
 ) -> tuple[Bools, Floats]:
     """As `treatment_taken` where a clinic gave each patient an event on `own_day`, (replicate, patient, treatment
     event), NaN for one not given. The first infusion not received has its day of the timetable."""
@@ -49,7 +45,7 @@ def treatment_given(
 
 
 @njit(cache=True, nogil=True)
-def first_session(taken: Bools, arm: Indices, day: Floats, n_doses: Indices) -> Floats:
+def first_session(taken: Bools, arm: Ints, day: Floats, n_doses: Ints) -> Floats:
     """Day of the first session attended, (replicate, patient), infinite without one; arguments as above."""
     first = np.full(arm.shape, np.inf)
     for r in range(arm.shape[0]):

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from kaptrial.model.streams import Floats
+from kaptrial.arrays import Bools, Floats
 
 
 def rise_and_fade(days: Floats, start: float, onset_days: float, half_life_days: float) -> Floats:
@@ -14,7 +13,7 @@ def rise_and_fade(days: Floats, start: float, onset_days: float, half_life_days:
     return -np.expm1(-t / onset_days) * np.exp2(-t / half_life_days)
 
 
-def expectancy(hopes: NDArray[np.bool_], shape: Floats, gain: float, disappointment: float) -> Floats:
+def expectancy(hopes: Bools, shape: Floats, gain: float, disappointment: float) -> Floats:
     """+gain·shape for those who hope, −disappointment·shape for the others.
 
     `hopes`: (replicate, patient); `shape`: (visit,) or (replicate, patient, visit). Returns (replicate,

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 from scipy.special import expit
 
-from kaptrial.model.streams import Floats
+from kaptrial.arrays import Floats
 
 
 def ornstein_uhlenbeck(start: Floats, z: Floats, days: Floats, sd: float, time_constant_days: float) -> Floats:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit, logit, ndtr, ndtri
 
-from kaptrial.model.streams import Floats
+from kaptrial.arrays import Floats
 
 
 @dataclass(frozen=True, kw_only=True)

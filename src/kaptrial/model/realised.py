@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
-from kaptrial.model.streams import Floats
+from kaptrial.arrays import Bools, Floats, Ints
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +18,6 @@ class Realised:
     """
 
     event_day: Floats
-    therapist: NDArray[np.int64]
+    therapist: Ints
     loss_day: Floats
-    visit_missed: NDArray[np.bool_]
+    visit_missed: Bools

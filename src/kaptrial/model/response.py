@@ -11,9 +11,9 @@ from math import exp, expm1
 
 import numpy as np
 from numba import njit
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from kaptrial.model.streams import Floats
+from kaptrial.arrays import Bools, Floats, Ints
 
 VISIT, ADJUNCT, DOSE, SESSION = range(4)
 
@@ -38,11 +38,11 @@ class Timetable:
     """
 
     day: Floats
-    kind: NDArray[np.int64]
+    kind: Ints
     size: Floats
     factor: Floats
-    index: NDArray[np.int64]
-    count: NDArray[np.int64]
+    index: Ints
+    count: Ints
     n_visits: int
 
 
@@ -103,14 +103,14 @@ class TherapyParameters:
 def course(
     table: Timetable,
     *,
-    arm: NDArray[np.int64],
-    taken: NDArray[np.bool_] | None,
+    arm: Ints,
+    taken: Bools | None,
     drug: DrugParameters,
     therapy: TherapyParameters,
     decay_rate_per_day: Floats,
     max_effect: Floats,
     max_therapy_effect: Floats,
-    responder: NDArray[np.bool_],
+    responder: Bools,
     own_day: Floats | None = None,
 ) -> tuple[Floats, Floats]:
     """Noise-free improvement through the drug, K, and through therapy, T − ξ·T·O.

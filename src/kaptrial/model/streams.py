@@ -10,9 +10,8 @@ from enum import IntEnum
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from kaptrial.arrays import Floats
 
 # Replicates in a block: small enough that a block's arrays stay in cache. Frozen: changing it changes every result.
 BLOCK = 128

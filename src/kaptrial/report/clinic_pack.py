@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from kaptrial.clinic import tables
+from kaptrial.clinic.tables import Quantity
 from kaptrial.report import clinic_figures
-from kaptrial.report.files import write_json, write_text
-from kaptrial.report.pack import save
-from kaptrial.spec.files import dump
+from kaptrial.report.files import write_text
+from kaptrial.report.pack import save, write_results
+from kaptrial.results import Line, Results
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,38 +23,32 @@ if TYPE_CHECKING:
 
 FLOW = ("referred", "did not consent", "outside the entry criterion", "failed screening otherwise",
         "still screened when full", "randomised")  # fmt: skip
-Values = dict[tuple[str, str, str], dict[str, Any]]
+Values = dict[tuple[str, str, str], Quantity]
 KEPT = {"promised sessions": "sessions in window", "later doses": "later doses in window", "visits": "visits in window"}
 
 
-def write_clinic(
-    folder: Path, scenario: Scenario, found: Operations, summary: pd.DataFrame, provenance: dict[str, Any]
-) -> None:
+def write_clinic(folder: Path, scenario: Scenario, found: Operations, results: Results[Quantity]) -> None:
     """scenario.yaml, results.json and results.csv, accrual.csv, lags.csv, week.csv and the five figures."""
     curve, lags = tables.accrual(found.digests), tables.lag_histogram(found.digests)
     week = tables.week(found.first, _busiest_site(scenario, found))
-    write_text(folder / "scenario.yaml", dump(scenario))
-    write_json(folder / "results.json", provenance, summary.to_dict("records"))
-    for name, table in (("results", summary), ("accrual", curve), ("lags", lags), ("week", week)):
+    write_results(folder, results, scenario)
+    for name, table in (("accrual", curve), ("lags", lags), ("week", week)):
         write_text(folder / f"{name}.csv", table.to_csv(index=False))
-    for name, figure in _figures(scenario, summary, curve, lags, week, provenance).items():
+    for name, figure in _figures(scenario, results, curve, lags, week).items():
         save(folder, name, figure)
 
 
-def write_plans(
-    folder: Path, scenario: Scenario, rows: list[dict[str, Any]], paths: list[str], provenance: dict[str, Any]
-) -> None:
+def write_plans(folder: Path, scenario: Scenario, results: Results[Line], paths: list[str]) -> None:
     """scenario.yaml, plans.json and plans.csv; the figure where one path with numbers is varied."""
-    write_text(folder / "scenario.yaml", dump(scenario))
-    write_json(folder / "plans.json", provenance, rows)
-    write_text(folder / "plans.csv", pd.DataFrame(rows).to_csv(index=False))
+    write_results(folder, results, scenario, name="plans")
+    rows = results.flat()
     done = [row for row in rows if row["power"] is not None]
     if len(paths) == 1 and len(done) > 1 and all(isinstance(row[paths[0]], int | float) for row in done):
         costs = scenario.clinic.costs if scenario.clinic else None
         asked = scenario.estimand
         figure = clinic_figures.plans(
             rows, paths[0], name=path_name(scenario, paths[0]), own=_own(scenario, paths[0]),
-            currency=costs.currency if costs else "", provenance=provenance,
+            currency=costs.currency if costs else "", provenance=results.provenance,
             title=f"{asked.contrast}, {asked.endpoint.replace('_', ' ')}, day {asked.day:g}",
         )  # fmt: skip
         save(folder, "plans", figure)
@@ -87,13 +82,12 @@ def _own(scenario: Scenario, path: str) -> float | None:
 
 
 def _figures(
-    s: Scenario, summary: pd.DataFrame, curve: pd.DataFrame, lags: pd.DataFrame, week: pd.DataFrame,
-    provenance: dict[str, Any],
-) -> dict[str, Figure]:  # fmt: skip
-    clinic = s.clinic
+    s: Scenario, results: Results[Quantity], curve: pd.DataFrame, lags: pd.DataFrame, week: pd.DataFrame
+) -> dict[str, Figure]:
+    clinic, provenance = s.clinic, results.provenance
     assert clinic is not None
-    value = _by_key(summary)
-    last = {name: value["milestones", "trial", name]["value"] for name in ("last patient in", "last patient out")}
+    value = {(q.table, q.of, q.metric): q for q in results.rows}
+    last = {name: value["milestones", "trial", name].value for name in ("last patient in", "last patient out")}
     drawn = {
         "accrual": clinic_figures.accrual(
             curve, n=s.n_total, provenance=provenance,
@@ -102,7 +96,7 @@ def _figures(
         ),
         "utilisation": clinic_figures.busy(_busy(s, value), title="How busy everybody is", provenance=provenance),
         "flow": clinic_figures.consort(
-            {name: value["flow", "all", name]["value"] for name in FLOW}, _arms(s, value), provenance=provenance,
+            {name: value["flow", "all", name].value for name in FLOW}, _arms(s, value), provenance=provenance,
             title="From referral to completion: numbers to be expected",
         ),
     }  # fmt: skip
@@ -113,18 +107,13 @@ def _figures(
         )  # fmt: skip
     rules = clinic.sessions
     if lags["share"].sum() > 0 and (rules.to_hours is None or lags[lags["promised"]]["share"].sum() > 0):
-        kept = [r["value"] for key, r in value.items() if key[0] == "kept" and key[2] == "promised sessions in window"]
+        kept = [q.value for key, q in value.items() if key[0] == "kept" and key[2] == "promised sessions in window"]
         drawn["lags"] = clinic_figures.lags(
             lags, window=None if rules.to_hours is None else (rules.from_hours, rules.to_hours),
             open_share=_window(s), kept=sum(kept) / len(kept) if kept else None, provenance=provenance,
             title="From the infusion to the sessions that were promised in its window",
         )  # fmt: skip
     return drawn
-
-
-def _by_key(summary: pd.DataFrame) -> Values:
-    rows: list[dict[str, Any]] = summary.to_dict("records")  # type: ignore[assignment]
-    return {(row["table"], row["of"], row["metric"]): row for row in rows}
 
 
 def _window(s: Scenario) -> list[tuple[float, float]]:
@@ -147,8 +136,8 @@ def _busy(s: Scenario, value: Values) -> list[dict[str, Any]]:
             waited = value.get(("utilisation", kind, "days waited"))
             rows.append(
                 {
-                    "label": kind if one else key[1], "value": value[key]["value"], "lower": value[key]["lower"],
-                    "upper": value[key]["upper"], "waited": waited["value"] if waited and one else None,
+                    "label": kind if one else key[1], "value": value[key].value, "lower": value[key].lower,
+                    "upper": value[key].upper, "waited": waited.value if waited and one else None,
                 }
             )  # fmt: skip
     return rows
@@ -157,9 +146,9 @@ def _busy(s: Scenario, value: Values) -> list[dict[str, Any]]:
 def _arms(s: Scenario, value: Values) -> list[dict[str, Any]]:
     arms = []
     for arm in s.arms:
-        mine = {key[2]: row["value"] for key, row in value.items() if key[0] == "flow" and key[1] == arm.id}
+        mine = {key[2]: q.value for key, q in value.items() if key[0] == "flow" and key[1] == arm.id}
         lines = [
-            f"{label}: {100 * value['kept', arm.id, f'{what} in window']['value']:.0f} %"
+            f"{label}: {100 * value['kept', arm.id, f'{what} in window'].value:.0f} %"
             for what, label in KEPT.items()
             if ("kept", arm.id, f"{what} in window") in value
         ]

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from kaptrial.report.words import by_mcse, console, error
+from kaptrial.results import Results
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from kaptrial.clinic.tables import Quantity
 
 TITLES = {
     "milestones": "How long it takes",
@@ -29,33 +30,22 @@ COLUMNS = {
 }  # fmt: skip
 
 
-def show_clinic(table: pd.DataFrame, bottleneck: str, provenance: Mapping[str, Any]) -> None:
+def show_clinic(results: Results[Quantity]) -> None:
     """Every number of the summary with its Monte Carlo error and its range between trials."""
-    out = console()
-    out.print(
-        f"{provenance['title']}: {provenance['replicates']} trials through their clinic, seed {provenance['seed']}",
-        markup=False,
-    )
+    out, made = console(), results.provenance
+    out.print(f"{made['title']}: {made['replicates']} trials through their clinic, seed {made['seed']}", markup=False)
     for name, title in TITLES.items():
-        mine = table[table["table"] == name]
-        if not len(mine):
+        quantities = [quantity for quantity in results.rows if quantity.table == name]
+        if not quantities:
             continue
         shown = Table("", "", "mean", "MCSE", "5 % to 95 % of trials", "unit", title=f"\n{title}", box=None)
-        for row in mine.to_dict("records"):
-            spread = f"{by_mcse(row['lower'], row['mcse'])} to {by_mcse(row['upper'], row['mcse'])}"
-            shown.add_row(
-                row["of"], row["metric"], by_mcse(row["value"], row["mcse"]), error(row["mcse"]),
-                "" if name == "bottleneck" else spread, row["unit"],
-            )  # fmt: skip
+        for q in quantities:
+            mean, low, high = (by_mcse(x, q.mcse) for x in (q.value, q.lower, q.upper))
+            spread = "" if name == "bottleneck" else f"{low} to {high}"
+            shown.add_row(q.of, q.metric, mean, error(q.mcse), spread, q.unit)
         out.print(shown)
-    out.print(f"\n{sentence(bottleneck)}", markup=False)
-
-
-def sentence(bottleneck: str) -> str:
-    """What holds the trial up."""
-    if bottleneck == "recruitment":
-        return "Bottleneck: recruitment. In most trials no resource is waited for half a day on average."
-    return f"Bottleneck: {bottleneck}. In most trials they are waited for longest, half a day or more on average."
+    for note in results.notes:
+        out.print(f"\n{note.text}", markup=False)
 
 
 def show_plans(rows: Sequence[Mapping[str, Any]], paths: Sequence[str], provenance: Mapping[str, Any]) -> None:

@@ -2,52 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kaptrial.report.decision_figures import verdicts
-from kaptrial.report.decision_words import ABOUT, FIXED_COLUMNS, grouped, rule_in_words, true_world
+from kaptrial.report.decision_words import PRIORS, rules_in_words, true_world, varied
 from kaptrial.report.figures import PATH_NAMES
-from kaptrial.report.files import write_json, write_text
-from kaptrial.report.pack import save
-from kaptrial.spec.files import dump
+from kaptrial.report.pack import save, write_results
+from kaptrial.results import Question, Results, Row, grouped
 
 if TYPE_CHECKING:
-    from kaptrial.design.decisions import Plan
-    from kaptrial.spec.scenario import Scenario
+    from kaptrial.design.characteristics import Cell
 
 
-def write_decisions(
-    folder: Path, scenario: Scenario, rows: list[dict[str, Any]], plan: Plan, provenance: dict[str, Any]
-) -> None:
+def write_decisions(folder: Path, cells: Sequence[Cell], results: Results[Row]) -> None:
     """scenario.yaml, results.json, results.csv and the figure."""
-    import pandas as pd
-
-    write_text(folder / "scenario.yaml", dump(scenario))
-    write_json(folder / "results.json", provenance, rows)
-    write_text(folder / "results.csv", pd.DataFrame(rows).to_csv(index=False))
-    groups = grouped(rows)
+    scenario = cells[0].scenario
+    write_results(folder, results, scenario)
+    groups = grouped(results.rows)
     panels = []
-    for analysis in plan.analysis_priors:
-        bars = []
-        for design in plan.design_priors:
-            for group in groups:
-                row = next(iter(group.values()))
-                if (row["design_prior"], row["analysis_prior"]) == (design, analysis):
-                    shares = {metric: found["value"] for metric, found in group.items()}
-                    bars.append((true_world(design), _size(row), shares))
+    for analysis in scenario.decision.priors:
+        bars = [
+            (true_world(design), _size(asked), {metric: row.value for metric, row in found.items()})
+            for design in scenario.decision.design_priors
+            for asked, found in groups.items()
+            if tuple(asked.column(name) for name in PRIORS) == (design, analysis)
+        ]
         panels.append((analysis, bars))
     asked = scenario.estimand
     title = f"{asked.contrast}, {asked.endpoint.replace('_', ' ')}, day {asked.day:g}"
-    figure = verdicts(panels, title=title, rule=rule_in_words(plan.rule), provenance=provenance)
+    figure = verdicts(panels, title=title, rule=rules_in_words(cells), provenance=results.provenance)
     save(folder, "decisions", figure)
 
 
-def _size(row: dict[str, Any]) -> str:
+def _size(question: Question) -> str:
     """What tells this cell from the others."""
-    varied = [name for name in row if name not in (*ABOUT, *FIXED_COLUMNS)]
     short = {"design.n_per_arm": "{} an arm", "design.n_total": "{} in all", "estimand.day": "day {}"}
     return ", ".join(
-        short[name].format(row[name]) if name in short else f"{PATH_NAMES.get(name, name)} {row[name]}"
-        for name in varied
+        short[name].format(value) if name in short else f"{PATH_NAMES.get(name, name)} {value}"
+        for name, value in varied(question).items()
     )

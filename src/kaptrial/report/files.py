@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import errno
-import json
-import math
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 
 def write_bytes(path: Path, write: Callable[[Path], object]) -> None:
@@ -40,15 +37,3 @@ def check_writable(path: Path) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write text in UTF-8."""
     write_bytes(path, lambda temporary: temporary.write_text(text, encoding="utf-8", newline="\n"))
-
-
-def write_json(path: Path, provenance: dict[str, Any], rows: Sequence[Mapping[Any, Any]]) -> None:
-    """One object, `provenance` and `results`; what is not a finite number is null."""
-    clean = [{str(key): _finite(value) for key, value in row.items()} for row in rows]
-    write_text(path, json.dumps({"provenance": provenance, "results": clean}, indent=1, ensure_ascii=False) + "\n")
-
-
-def _finite(value: Any) -> Any:
-    if hasattr(value, "item"):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from kaptrial.bayes.interaction.checks import Check
 from kaptrial.bayes.interaction.estimands import MEASURES, Limits
@@ -15,23 +14,24 @@ from kaptrial.bayes.interaction.tree import save as save_tree
 from kaptrial.bayes.interaction.tree import tree
 from kaptrial.bayes.interaction.verdict import Verdict
 from kaptrial.report import fit_figures
-from kaptrial.report.files import write_bytes, write_json, write_text
-from kaptrial.report.pack import save
+from kaptrial.report.files import write_bytes, write_text
+from kaptrial.report.pack import save, write_results
+from kaptrial.results import Line, Results
 
 UNITS = {"normal": "points", "binary": "share of patients", "abstinent_days": "percent"}
 
 
 def write_fit(
-    folder: Path, posteriors: Sequence[Posterior], verdicts: Sequence[Verdict], rows: Sequence[Mapping[str, Any]],
-    checks: Sequence[tuple[Check, Check]], limits: Limits, provenance: Mapping[str, Any],
+    folder: Path, posteriors: Sequence[Posterior], verdicts: Sequence[Verdict], checks: Sequence[tuple[Check, Check]],
+    limits: Limits, results: Results[Line],
 ) -> None:  # fmt: skip
     """results.csv and .json, checks.csv, verdict.txt, posterior_PRIOR.nc, and the figures; of the first prior where one
     posterior is drawn.
     """
     import pandas as pd
 
-    write_text(folder / "results.csv", pd.DataFrame(rows).to_csv(index=False))
-    write_json(folder / "results.json", dict(provenance), rows)
+    provenance = results.provenance
+    write_results(folder, results)
     write_text(folder / "verdict.txt", "".join(f"{verdict.text}\n" for verdict in verdicts))
     table = [
         {"prior": posterior.prior.name, "predictive": kind, **row}
@@ -44,13 +44,14 @@ def write_fit(
     for posterior, (before, after) in zip(posteriors, checks, strict=True):
         own = tree(posterior, before, after, seed=provenance["seed"], provenance=kept | {"prior": posterior.prior.name})
         write_bytes(folder / f"posterior_{posterior.prior.name}.nc", partial(save_tree, own))
-    _figures(folder, posteriors, verdicts, rows, checks, limits, provenance)
+    _figures(folder, posteriors, verdicts, checks, limits, results)
 
 
 def _figures(
-    folder: Path, posteriors: Sequence[Posterior], verdicts: Sequence[Verdict], rows: Sequence[Mapping[str, Any]],
-    checks: Sequence[tuple[Check, Check]], limits: Limits, provenance: Mapping[str, Any],
+    folder: Path, posteriors: Sequence[Posterior], verdicts: Sequence[Verdict], checks: Sequence[tuple[Check, Check]],
+    limits: Limits, results: Results[Line],
 ) -> None:  # fmt: skip
+    provenance, rows = results.provenance, results.flat()
     first = posteriors[0]
     data, likelihood, name = first.model.data, first.model.likelihood, first.prior.name
     made = f"kaptrial {provenance['version']}, seed {provenance['seed']}, {provenance['data']}"

@@ -8,28 +8,26 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kaptrial.report.files import write_bytes, write_json, write_text
+from kaptrial.report.files import write_bytes, write_text
 from kaptrial.report.mechanism_figures import contraction, courses
 from kaptrial.report.mechanism_words import NAMES
-from kaptrial.report.pack import save
-from kaptrial.spec.files import dump
+from kaptrial.report.pack import save, write_results
+from kaptrial.results import Line, Results
 
 if TYPE_CHECKING:
     from kaptrial.bayes.mechanism.fit import MechanismFit
     from kaptrial.spec.scenario import Scenario
 
 
-def write_mechanism(folder: Path, scenario: Scenario, found: MechanismFit, provenance: dict[str, Any]) -> None:
+def write_mechanism(folder: Path, scenario: Scenario, found: MechanismFit, results: Results[Line]) -> None:
     """scenario.yaml, results.json and .csv, ranking.csv, the figures `contraction` and `courses`, draws_*.nc."""
     import pandas as pd
 
-    write_text(folder / "scenario.yaml", dump(scenario))
-    write_json(folder / "results.json", provenance | {"ranking": found.ranking, "why_not": found.why_not}, found.rows)
-    write_text(folder / "results.csv", pd.DataFrame(found.rows).to_csv(index=False))
+    write_results(folder, results, scenario)
     if found.ranking is not None:
         write_text(folder / "ranking.csv", pd.DataFrame(found.ranking).to_csv(index=False))
-    save(folder, "contraction", contraction(found.rows, NAMES, provenance=provenance))
-    save(folder, "courses", courses(*_panels(scenario, found), unit=_unit(scenario), provenance=provenance))
+    save(folder, "contraction", contraction(results.flat(), NAMES, provenance=results.provenance))
+    save(folder, "courses", courses(*_panels(scenario, found), unit=_unit(scenario), provenance=results.provenance))
     for fit in found.variants:
         name = f"draws_{fit.name.replace(' ', '_')}.nc"
         write_bytes(folder / name, partial(fit.tree.to_netcdf, engine="h5netcdf"))

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from kaptrial.report.dose_words import all_doses, dose_word
 from kaptrial.results import Question, Results, Row, grouped
+from kaptrial.spec.decision import DecisionRule
 from kaptrial.spec.prior import Prior
 from kaptrial.spec.scenario import Scenario
 from kaptrial.spec.sourced import walk
@@ -89,6 +90,8 @@ def show_check(scenario: Scenario, path: Path) -> None:
     if scenario.prior is not None:
         for line in prior_lines(scenario.prior):
             out.print(line, markup=False)
+    for line in decision_lines(scenario):
+        out.print(line, markup=False)
 
 
 def prior_lines(prior: Prior) -> list[str]:
@@ -102,13 +105,33 @@ def prior_lines(prior: Prior) -> list[str]:
     return lines
 
 
+def decision_lines(scenario: Scenario) -> list[str]:
+    """The rule and the looks that a scenario declares, in a line each."""
+    rule = scenario.decision
+    priors = f"analysis priors {', '.join(rule.priors)}; design priors {', '.join(rule.design_priors)}"
+    said = [f"decision: {rule_in_words(rule)}; {priors}"] if rule != DecisionRule() else []
+    return said + [
+        f"look after {100 * look.share:g} % of the patients: stop if P(go at the end) < {look.futility:g}"
+        for look in scenario.design.looks
+    ]
+
+
+def rule_in_words(rule: DecisionRule) -> str:
+    """The decision rule in one sentence."""
+    beyond = "better than 0" if rule.margin == 0 else f"better than {rule.margin:g} points"
+    text = f"go if P({beyond}) ≥ {rule.go:g}; no go if ≤ {rule.no_go:g}"
+    if rule.rope is None:
+        return text
+    return text + f"; no difference if P(within ± {rule.rope:g} points) ≥ {rule.rope_probability:g}"
+
+
 def show_description(scenario: Scenario, found: list[Truth], seed: int) -> None:
     """The arms' timeline, the parameters with their sources and the truths."""
     out = console()
     out.print(f"{scenario.title}\n{scenario.question}\n", markup=False)
     if scenario.notes:
         out.print(scenario.notes.strip() + "\n", markup=False)
-    for line in timeline(scenario):
+    for line in [*timeline(scenario), *decision_lines(scenario)]:
         out.print(line, markup=False)
     table = Table("parameter", "value", "spread", "unit", "source", title="\nWhat is assumed of the world", box=None)
     for where, value in walk(scenario):

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from kaptrial.arrays import Floats, Ints
 from kaptrial.model.realised import Realised
-from kaptrial.model.streams import BLOCK, Floats
+from kaptrial.model.streams import BLOCK
 from kaptrial.randomisation import allocate
 from kaptrial.simulate.course import improvement_of
 from kaptrial.simulate.eligibility import eligible_patients
@@ -16,7 +17,7 @@ from kaptrial.simulate.reading import reading_of
 from kaptrial.simulate.received import adherence, assign, beliefs
 from kaptrial.spec.nulls import with_null
 from kaptrial.spec.scenario import Scenario
-from kaptrial.trials import Covariate, Indices, Trials
+from kaptrial.trials import Covariate, Trials
 
 
 def simulate(
@@ -92,7 +93,7 @@ def simulate_block(
     )
 
 
-def _covariates(s: Scenario, strata: Indices, full: Floats) -> dict[str, Covariate]:
+def _covariates(s: Scenario, strata: Ints, full: Floats) -> dict[str, Covariate]:
     found = {
         factor.name: Covariate(values=strata[..., f].astype(float), levels=tuple(factor.levels))
         for f, factor in enumerate(s.design.allocation.strata)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from kaptrial.arrays import Floats, Ints
 from kaptrial.model import expectancy
 from kaptrial.model.response import DrugParameters, TherapyParameters, course, timetable
-from kaptrial.model.streams import Floats
 from kaptrial.simulate.patients import Patients
 from kaptrial.simulate.reading import Reading
 from kaptrial.simulate.received import first_session, schedules_of
 from kaptrial.spec.scenario import Scenario
 from kaptrial.spec.sourced import Sourced
 from kaptrial.spec.treatment import zero_if_absent
-from kaptrial.trials import Indices
 
 LN2 = float(np.log(2.0))
 
@@ -22,7 +21,7 @@ def improvement_of(
     s: Scenario,
     reading: Reading,
     patients: Patients,
-    arm: Indices,
+    arm: Ints,
     taken: np.ndarray | None,
     therapist_effect: Floats | None,
     belief: np.ndarray | None,
@@ -99,7 +98,7 @@ def therapy_parameters(s: Scenario) -> TherapyParameters:
     )
 
 
-def _max_therapy_effect(s: Scenario, arm: Indices, z: Floats) -> Floats:
+def _max_therapy_effect(s: Scenario, arm: Ints, z: Floats) -> Floats:
     sizes: list[Sourced | None] = [s.therapies[a.therapy.name].max_effect if a.therapy else None for a in s.arms]
     median = np.array([zero_if_absent(x) for x in sizes])[arm]
     log_sd = np.array([0.0 if x is None else x.spread for x in sizes])

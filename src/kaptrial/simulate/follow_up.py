@@ -6,15 +6,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from kaptrial.arrays import Floats, Ints
 from kaptrial.model import conduct, measurement
-from kaptrial.model.streams import Floats, Stream, generator, uniforms
+from kaptrial.model.streams import Stream, generator, uniforms
 from kaptrial.simulate.course import improvement_of
 from kaptrial.simulate.patients import Patients
 from kaptrial.simulate.reading import Reading
 from kaptrial.simulate.received import per_arm, received_before
 from kaptrial.spec.conduct import Rescue
 from kaptrial.spec.scenario import Scenario
-from kaptrial.trials import Indices
 
 
 def linear_predictor(s: Scenario, trait: Floats, improvement: Floats) -> Floats:
@@ -96,7 +96,7 @@ def follow_up(
     block: int,
     reading: Reading,
     patients: Patients,
-    arm: Indices,
+    arm: Ints,
     improvement: Floats,
 ) -> FollowUp:
     """Visit by visit: the score is recorded, rescue is taken or not, the patient stays or leaves."""
@@ -157,7 +157,7 @@ def after_dropout(
     s: Scenario,
     reading: Reading,
     patients: Patients,
-    arm: Indices,
+    arm: Ints,
     taken: np.ndarray | None,
     therapist_effect: Floats | None,
     belief: np.ndarray | None,

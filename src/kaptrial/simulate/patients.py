@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kaptrial.arrays import Floats, Ints
 from kaptrial.model import measurement, population
-from kaptrial.model.streams import Floats, Stream, generator, normals, uniforms
+from kaptrial.model.streams import Stream, generator, normals, uniforms
 from kaptrial.randomisation import draw_strata
 from kaptrial.simulate.reading import Reading
 from kaptrial.spec.scenario import Scenario
 from kaptrial.spec.treatment import zero_if_absent
-from kaptrial.trials import Indices
 
 LN2 = float(np.log(2.0))
 
@@ -29,7 +29,7 @@ class Patients:
     responder: np.ndarray
     deviation: Floats
     rater_error: Floats
-    strata: Indices
+    strata: Ints
 
 
 def draw_patients(s: Scenario, seed: int, block: int, reading: Reading, attempt: int = 0) -> Patients:
@@ -77,7 +77,7 @@ def draw_patients(s: Scenario, seed: int, block: int, reading: Reading, attempt:
     )
 
 
-def _strata(s: Scenario, seed: int, block: int, attempt: int) -> tuple[Indices, Floats]:
+def _strata(s: Scenario, seed: int, block: int, attempt: int) -> tuple[Ints, Floats]:
     """Levels of the stratification factors, (replicate, patient, factor), and the shift of the trait they bring."""
     levels = draw_strata(s, seed, block, attempt)
     shift = np.zeros(levels.shape[:2])

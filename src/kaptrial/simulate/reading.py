@@ -6,9 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kaptrial.model.streams import Floats
+from kaptrial.arrays import Floats, Ints
 from kaptrial.spec.scenario import Scenario
-from kaptrial.trials import Indices
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,8 +21,8 @@ class Reading:
 
     visits: Floats
     days: Floats
-    first: Indices
-    length: Indices
+    first: Ints
+    length: Ints
 
     def slice(self, visit: int) -> slice:
         """The reading days of one visit."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from kaptrial.arrays import Floats, Ints
 from kaptrial.model import allocation, conduct
 from kaptrial.model.realised import Realised
 from kaptrial.model.response import ArmSchedule
-from kaptrial.model.streams import BLOCK, Floats, Stream, generator, normals, uniforms
+from kaptrial.model.streams import BLOCK, Stream, generator, normals, uniforms
 from kaptrial.spec.scenario import Scenario, quantities
 from kaptrial.spec.sourced import Sourced, for_arm
-from kaptrial.trials import Indices
 
 
 def schedules_of(s: Scenario) -> list[ArmSchedule]:
@@ -43,7 +43,7 @@ def per_arm(s: Scenario, value: object) -> Floats:
 
 
 def adherence(
-    s: Scenario, seed: int, block: int, arm: Indices, realised: Realised | None = None
+    s: Scenario, seed: int, block: int, arm: Ints, realised: Realised | None = None
 ) -> tuple[np.ndarray | None, dict[str, Floats]]:
     """Which doses and sessions each patient receives (None: all), and the days of the intercurrent events among them.
 
@@ -82,7 +82,7 @@ def adherence(
     return taken, events
 
 
-def treatment_days(schedules: list[ArmSchedule]) -> tuple[Floats, Indices]:
+def treatment_days(schedules: list[ArmSchedule]) -> tuple[Floats, Ints]:
     """Days of each arm's doses and then sessions, (arm, treatment event), infinite past the last; number of doses."""
     longest = max(len(x.doses) + len(x.session_days) for x in schedules)
     day = np.full((len(schedules), longest), np.inf)
@@ -92,15 +92,13 @@ def treatment_days(schedules: list[ArmSchedule]) -> tuple[Floats, Indices]:
     return day, np.array([len(x.doses) for x in schedules])
 
 
-def received_before(s: Scenario, arm: Indices, day: Floats, own_day: Floats | None) -> np.ndarray:
+def received_before(s: Scenario, arm: Ints, day: Floats, own_day: Floats | None) -> np.ndarray:
     """Which treatment events fall before a day, (replicate, patient, treatment event)."""
     days = treatment_days(schedules_of(s))[0][arm] if own_day is None else own_day
     return days < day[..., None]
 
 
-def first_session(
-    schedules: list[ArmSchedule], arm: Indices, taken: np.ndarray | None, own_day: Floats | None
-) -> Floats:
+def first_session(schedules: list[ArmSchedule], arm: Ints, taken: np.ndarray | None, own_day: Floats | None) -> Floats:
     """Day of each patient's first attended session; infinity if there is none."""
     if taken is None:
         return np.array([min(x.session_days, default=np.inf) for x in schedules])[arm]
@@ -112,8 +110,8 @@ def first_session(
 
 
 def assign(
-    s: Scenario, seed: int, block: int, arm: Indices, realised: Realised | None = None
-) -> tuple[Indices | None, Floats | None]:
+    s: Scenario, seed: int, block: int, arm: Ints, realised: Realised | None = None
+) -> tuple[Ints | None, Floats | None]:
     """Each patient's therapist (−1: none) and that therapist's effect on improvement; a clinic names them itself."""
     names = list(s.therapies)
     staff = [s.therapies[name].therapists for name in names]
@@ -140,13 +138,13 @@ def assign(
     )
 
 
-def _first_number(staff: list, n: int) -> Indices:
+def _first_number(staff: list, n: int) -> Ints:
     """Therapists are numbered on from one therapy to the next."""
     sizes = [0 if x is None else x.count or -(-n // x.caseload) for x in staff]
     return np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
 
 
-def beliefs(s: Scenario, seed: int, block: int, arm: Indices) -> np.ndarray | None:
+def beliefs(s: Scenario, seed: int, block: int, arm: Ints) -> np.ndarray | None:
     """Who believes that they received the drug, (replicate, patient); None without drug expectancy."""
     if s.expectancy.drug is None:
         return None

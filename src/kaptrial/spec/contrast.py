@@ -23,12 +23,12 @@ class Contrast:
 
     @property
     def left(self) -> tuple[int, ...]:
-        """Indices of the arms with positive weight."""
+        """Ints of the arms with positive weight."""
         return tuple(i for i, w in enumerate(self.weights) if w > 0)
 
     @property
     def right(self) -> tuple[int, ...]:
-        """Indices of the arms with negative weight."""
+        """Ints of the arms with negative weight."""
         return tuple(i for i, w in enumerate(self.weights) if w < 0)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
+from kaptrial.arrays import Floats
 from kaptrial.errors import ABSENT, FieldError
 from kaptrial.spec.noun import Flag, Number, Text, noun
 from kaptrial.spec.sourced import (
@@ -80,7 +80,7 @@ class Population:
                 "correlations", values, "must make a positive definite matrix; these contradict each other"
             )
 
-    def correlation_matrix(self) -> NDArray[np.float64]:
+    def correlation_matrix(self) -> Floats:
         """Correlations of the patient parameters in the order of `VARYING`."""
         matrix = np.eye(len(VARYING))
         for pair in self.correlations:

@@ -11,6 +11,7 @@ from kaptrial.spec.clinic import Clinic
 from kaptrial.spec.clinic_checks import check_clinic
 from kaptrial.spec.conduct import Conduct
 from kaptrial.spec.contrast import Contrast, factor_names, parse_contrast, references_of
+from kaptrial.spec.decision import DecisionRule
 from kaptrial.spec.noun import Identifier, Text, noun
 from kaptrial.spec.patients import Drug, Expectancy, Measurement, NaturalCourse, Population
 from kaptrial.spec.prior import PriorField
@@ -51,8 +52,9 @@ class Scenario:
 
     `variants`: named sets of settings (path: value) that a power run sets beside the scenario itself. `null`: the
     hypothesis under which to simulate (docs/model.md); None is the scenario as it stands. `prior`: what is believed
-    about the world, for assurance (docs/design_prior.md); nothing else reads it. `clinic`: how the trial is run
-    (docs/clinic.md); read where that is asked for, by the clinic and by the power of a trial run in it.
+    about the world, for assurance and decisions (docs/design_prior.md). `decision`: how a Bayesian trial concludes
+    (docs/decisions.md); only `decide` reads it. `clinic`: how the trial is run (docs/clinic.md); read where that is
+    asked for, by the clinic and by the power of a trial run in it.
     """
 
     title: Text
@@ -75,6 +77,7 @@ class Scenario:
     analysis: Analysis = Analysis()
     null: Null | None = None
     prior: PriorField | None = None
+    decision: DecisionRule = DecisionRule()
     clinic: Clinic | None = None
     base_label: Text = "as declared"
     variants: dict[Text, dict[Text, Any]] | None = None

@@ -101,13 +101,32 @@ class Relapse:
 
 
 @noun
+class Look:
+    """A look at the data when `share` of the patients have been followed up, in the order of their randomisation.
+
+    `decide` stops the trial there for futility where the predictive probability of `go` is below `futility`.
+    """
+
+    share: Number
+    futility: Number = 0.05
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share < 1:
+            raise FieldError("share", self.share, "must be a share of the patients between 0 and 1")
+        if not 0 <= self.futility < 1:
+            raise FieldError("futility", self.futility, "must be a probability from 0 to below 1")
+
+
+@noun
 class Design:
-    """Size and visits. `n_per_arm` for equal arms, `n_total` for any ratio. Visits begin with day 0, the baseline."""
+    """Size, visits and looks. `n_per_arm` for equal arms, `n_total` for any ratio. Visits begin with day 0, the
+    baseline. Only `decide` reads the looks."""
 
     visits: Schedule
     n_per_arm: Whole | None = None
     n_total: Whole | None = None
     allocation: Allocation = Allocation()
+    looks: tuple[Look, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.visits or self.visits[0] != 0:
@@ -128,6 +147,10 @@ class Design:
                 raise FieldError(name, size, "must be between 2 and 100000")
         if self.n_per_arm is not None and self.allocation.ratio is not None:
             raise FieldError("n_per_arm", self.n_per_arm, "a ratio goes with n_total, not with n_per_arm")
+        for i in range(1, len(self.looks)):
+            share, before = self.looks[i].share, self.looks[i - 1].share
+            if share <= before:
+                raise FieldError(f"looks[{i}].share", share, f"must be later than the look before it, {before:g}")
 
 
 Strategy = Literal["treatment_policy", "hypothetical", "composite", "while_on_treatment"]

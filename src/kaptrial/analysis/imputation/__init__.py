@@ -27,14 +27,15 @@ from enum import IntEnum
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
-from kaptrial.analysis.fit import Failure, Fit, Floats
+from kaptrial.analysis.fit import Failure, Fit
 from kaptrial.analysis.imputation import completed, sequential
 from kaptrial.analysis.imputation.patients import CIR, CR, JR, LMCF, MAR, Patients, Plan, gather
 from kaptrial.analysis.mmrm import MAX_VISITS
 from kaptrial.analysis.mmrm.structures import STRUCTURES
+from kaptrial.arrays import Floats, Ints
 
 Strategy = Literal["MAR", "JR", "CR", "CIR", "LMCF"]
 Inference = Literal["jackknife", "rubin", "none"]
@@ -55,12 +56,12 @@ class TippingPoint:
     """Delta in points at which significance is lost, (replicate,), NaN unless `outcome`, (replicate,), is FOUND."""
 
     delta: Floats
-    outcome: NDArray[np.int64]
+    outcome: Ints
 
 
 def reference_based(
     y: Floats,
-    arm: NDArray[np.int64],
+    arm: Ints,
     crossed: Floats,
     main: Floats,
     arm_weights: ArrayLike,
@@ -118,7 +119,7 @@ def reference_based(
 
 def tipping_point(
     y: Floats,
-    arm: NDArray[np.int64],
+    arm: Ints,
     crossed: Floats,
     main: Floats,
     arm_weights: ArrayLike,
@@ -160,7 +161,7 @@ class _Line:
 
     estimate: Floats
     covariance: Floats
-    failure: NDArray[np.int64]
+    failure: Ints
     inference: bool
 
     def at(self, delta: float) -> Fit:
@@ -180,7 +181,7 @@ class _Line:
             failure=failure,
         )
 
-    def tipping_size(self, sign: float, alpha: float, limit: float) -> tuple[Floats, NDArray[np.int64]]:
+    def tipping_size(self, sign: float, alpha: float, limit: float) -> tuple[Floats, Ints]:
         """Smallest t ≤ limit such that p ≥ alpha at delta = sign · t, and the outcome."""
         start = self.at(0.0)
         z2 = float(ndtri(alpha / 2.0)) ** 2
@@ -212,7 +213,7 @@ def _line(n_replicates: int, trials: Iterator[tuple[int, Patients, Plan]], jackk
 
 
 def _trials(
-    y: Floats, arm: NDArray[np.int64], crossed: Floats, main: Floats, arm_weights: ArrayLike, visit: int,
+    y: Floats, arm: Ints, crossed: Floats, main: Floats, arm_weights: ArrayLike, visit: int,
     strategy: Strategy, reference: int | Sequence[int], structures: Sequence[str],
 ) -> Iterator[tuple[int, Patients, Plan]]:  # fmt: skip
     """Number, patients and plan of each replicate in which the visit was seen; raises ValueError before the first."""
@@ -246,7 +247,7 @@ def _trials(
     return each()
 
 
-def _columns(n_visits: int, crossed: int, main: int) -> NDArray[np.int64]:
+def _columns(n_visits: int, crossed: int, main: int) -> Ints:
     """The number of each covariate's coefficient at each visit, (visit, crossed + main): the last have one slope."""
     each = np.arange(n_visits * crossed).reshape(n_visits, crossed)
     return np.column_stack([each, np.tile(n_visits * crossed + np.arange(main), (n_visits, 1))])

@@ -10,16 +10,15 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from kaptrial.analysis import dense
-from kaptrial.analysis.fit import Floats
 from kaptrial.analysis.imputation.patients import CIR, CR, JR, LMCF, MAR, Patients, Plan, last_seen
 from kaptrial.analysis.mmrm import reml
+from kaptrial.arrays import Floats, Ints
 
 
 @njit(cache=True, nogil=True)
-def impute(rows: NDArray[np.int64], patients: Patients, plan: Plan, z: Floats, sd: Floats) -> int:
+def impute(rows: Ints, patients: Patients, plan: Plan, z: Floats, sd: Floats) -> int:
     """Complete the visit by a model fitted to the patients `rows`: failure code.
 
     Fills z (patient,), the scores or their conditional means, and sd (patient,), 0 where seen.
@@ -119,7 +118,7 @@ def _add(row: Floats, w: Floats, arm: int, j: int, plan: Plan, sign: float) -> N
 
 
 @njit(cache=True, nogil=True)
-def _conditional(v: Floats, y: Floats, means: Floats, seen: NDArray[np.int64], visit: int) -> tuple[float, float]:
+def _conditional(v: Floats, y: Floats, means: Floats, seen: Ints, visit: int) -> tuple[float, float]:
     """Mean and SD of the score at `visit` given those seen; NaN if V is singular there."""
     n = len(seen)
     factor, weights = np.empty((n, n)), np.empty(n)

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from kaptrial.analysis import dense
-from kaptrial.analysis.fit import Failure, Floats
+from kaptrial.analysis.fit import Failure
 from kaptrial.analysis.imputation import by_reml, sequential
 from kaptrial.analysis.imputation.patients import Patients, Plan, without
 from kaptrial.analysis.mmrm import reml
+from kaptrial.arrays import Floats, Ints
 
 
 @njit(cache=True, nogil=True)
@@ -130,7 +130,7 @@ def impute_often(
     return Failure.NONE, (estimates.mean(), np.sqrt(total), pooled)
 
 
-def _complete(rows: NDArray[np.int64], patients: Patients, plan: Plan) -> tuple[int, Floats, Floats]:
+def _complete(rows: Ints, patients: Patients, plan: Plan) -> tuple[int, Floats, Floats]:
     """Complete the visit by a model fitted to the patients `rows`: failure code, z, sd.
 
     z (patient, 2): the completed scores, and 1 for those imputed after dropout in arms that have a reference. sd

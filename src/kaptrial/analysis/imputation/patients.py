@@ -6,9 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
-from kaptrial.analysis.fit import Floats
+from kaptrial.arrays import Floats, Ints
 
 MAR, JR, CR, CIR, LMCF = range(5)
 
@@ -21,8 +20,8 @@ class Patients(NamedTuple):
 
     y: Floats
     w: Floats
-    arm: NDArray[np.int64]
-    n_seen: NDArray[np.int64]
+    arm: Ints
+    n_seen: Ints
 
 
 class Plan(NamedTuple):
@@ -34,16 +33,14 @@ class Plan(NamedTuple):
 
     arm_weights: Floats
     strategy: int
-    references: NDArray[np.int64]
+    references: Ints
     visit: int
-    column: NDArray[np.int64]
-    structures: NDArray[np.int64]
+    column: Ints
+    structures: Ints
     closed_form: bool
 
 
-def gather(
-    y: Floats, arm: NDArray[np.int64], crossed: Floats, main: Floats, n_arms: int
-) -> tuple[Patients, NDArray[np.int64]]:
+def gather(y: Floats, arm: Ints, crossed: Floats, main: Floats, n_arms: int) -> tuple[Patients, Ints]:
     """The patients with all covariates, n_seen left empty, and the visits to which any of them came.
 
     Scores are centred by one number, covariates each by its own and scaled: no contrast feels it.

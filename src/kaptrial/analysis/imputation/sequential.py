@@ -20,11 +20,10 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from kaptrial.analysis import dense
-from kaptrial.analysis.fit import Floats
 from kaptrial.analysis.imputation.patients import CIR, CR, JR, LMCF, MAR, Patients, Plan
+from kaptrial.arrays import Floats, Ints
 
 _COLLINEAR = 1e-10
 # 1 − h below this: the others say nothing about a coefficient that this patient's prediction needs.
@@ -32,7 +31,7 @@ _ALONE = 1e-8
 
 
 @njit(cache=True, nogil=True)
-def scores_before_dropout(y: Floats, visit: int, n_seen: NDArray[np.int64]) -> bool:
+def scores_before_dropout(y: Floats, visit: int, n_seen: Ints) -> bool:
     """Number of scores up to `visit` of each patient, (patient,); False if one was seen again after a missed visit."""
     n, n_visits = y.shape
     for i in range(n):
@@ -47,7 +46,7 @@ def scores_before_dropout(y: Floats, visit: int, n_seen: NDArray[np.int64]) -> b
 
 
 @njit(cache=True, nogil=True)
-def products(patients: Patients, rows: NDArray[np.int64], plan: Plan) -> Floats:
+def products(patients: Patients, rows: Ints, plan: Plan) -> Floats:
     """Sums of u u' by arm (its own reference, other) and scores seen, (2, visit + 2, m + visit + 1, m + visit + 1)."""
     m = patients.w.shape[1]
     size = m + plan.visit + 1
@@ -145,7 +144,7 @@ def completion(coefficients: Floats, d: Floats, plan: Plan, means: Floats, b: Fl
 
 
 @njit(cache=True, nogil=True)
-def impute(rows: NDArray[np.int64], patients: Patients, plan: Plan, z: Floats, sd: Floats) -> bool:
+def impute(rows: Ints, patients: Patients, plan: Plan, z: Floats, sd: Floats) -> bool:
     """Complete the visit by a model fitted to the patients `rows`; False where the closed form does not hold.
 
     Fills z (patient,), the scores or their conditional means, and sd (patient,), 0 where seen.
@@ -241,7 +240,7 @@ def leave_one_out(patients: Patients, plan: Plan, out: Floats) -> bool:
 
 
 @njit(cache=True, nogil=True)
-def _still_seen(n_seen: NDArray[np.int64], visit: int) -> Floats:
+def _still_seen(n_seen: Ints, visit: int) -> Floats:
     """How many were seen at each visit, (visit + 1,)."""
     n = np.zeros(visit + 1)
     for s in n_seen:

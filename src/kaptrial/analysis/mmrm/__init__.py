@@ -13,11 +13,12 @@ from typing import Literal
 
 import numpy as np
 from numba import njit
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from kaptrial.analysis.fit import Failure, Fit, Floats
+from kaptrial.analysis.fit import Failure, Fit
 from kaptrial.analysis.mmrm import monotone, reml
 from kaptrial.analysis.mmrm.structures import STRUCTURES
+from kaptrial.arrays import Floats, Ints
 
 Df = Literal["satterthwaite", "kenward-roger"]
 MAX_VISITS = 20
@@ -39,8 +40,8 @@ class MmrmFit:
     estimate: Floats
     se: Floats
     df: Floats
-    failure: NDArray[np.int64]
-    structure: NDArray[np.int64]
+    failure: Ints
+    structure: Ints
     covariance: Floats
     fitted: Floats
     arm_means: Floats
@@ -56,7 +57,7 @@ class MmrmFit:
 
 def mmrm(
     y: Floats,
-    arm: NDArray[np.int64],
+    arm: Ints,
     crossed: Floats,
     main: Floats,
     arm_weights: ArrayLike,
@@ -115,9 +116,7 @@ def mmrm(
     return out
 
 
-def design_columns(
-    n_visits: int, n_arms: int, n_crossed: int, n_main: int, constrained_baseline: bool
-) -> NDArray[np.int64]:
+def design_columns(n_visits: int, n_arms: int, n_crossed: int, n_main: int, constrained_baseline: bool) -> Ints:
     """The number of the coefficient of each covariate at each visit, (visit, arms + crossed + main)."""
     column = np.empty((n_visits, n_arms + n_crossed + n_main), dtype=np.int64)
     number = 0
@@ -133,9 +132,9 @@ def design_columns(
 
 @njit(cache=True, nogil=True)
 def _fit_all(
-    y: Floats, arm: NDArray[np.int64], crossed: Floats, main: Floats, arm_weights: Floats, visit_weights: Floats,
-    column: NDArray[np.int64], structures: NDArray[np.int64], kenward_roger: bool, closed_form: bool,
-    estimate: Floats, se: Floats, df: Floats, failure: NDArray[np.int64], structure: NDArray[np.int64],
+    y: Floats, arm: Ints, crossed: Floats, main: Floats, arm_weights: Floats, visit_weights: Floats,
+    column: Ints, structures: Ints, kenward_roger: bool, closed_form: bool,
+    estimate: Floats, se: Floats, df: Floats, failure: Ints, structure: Ints,
     covariance: Floats, fitted: Floats, arm_means: Floats, loglik: Floats,
 ) -> None:  # fmt: skip
     n_visits, n_arms, p = y.shape[2], arm_weights.shape[1], crossed.shape[2]
@@ -157,7 +156,7 @@ def _fit_all(
 
 
 @njit(cache=True, nogil=True)
-def design_matrix(arm: NDArray[np.int64], crossed: Floats, main: Floats, n_arms: int) -> tuple[Floats, Floats]:
+def design_matrix(arm: Ints, crossed: Floats, main: Floats, n_arms: int) -> tuple[Floats, Floats]:
     """Arm indicators and covariates, (patient, m), and the scale each was divided by.
 
     Covariates are centred and scaled, for the arithmetic's sake; no contrast of arms feels it.
@@ -194,8 +193,8 @@ def design_matrix(arm: NDArray[np.int64], crossed: Floats, main: Floats, n_arms:
 
 @njit(cache=True, nogil=True)
 def _fit_one(
-    y: Floats, arm: NDArray[np.int64], crossed: Floats, main: Floats, arm_weights: Floats, visit_weights: Floats,
-    column: NDArray[np.int64], structures: NDArray[np.int64], kenward_roger: bool,
+    y: Floats, arm: Ints, crossed: Floats, main: Floats, arm_weights: Floats, visit_weights: Floats,
+    column: Ints, structures: Ints, kenward_roger: bool,
     estimate: Floats, se: Floats, df: Floats, covariance: Floats, fitted: Floats, arm_means: Floats,
 ) -> tuple[int, float, int]:  # fmt: skip
     n_arms, n_contrasts = arm_weights.shape[1], len(arm_weights)

@@ -24,10 +24,9 @@ from math import sqrt
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from kaptrial.analysis import dense
-from kaptrial.analysis.fit import Floats
+from kaptrial.arrays import Floats, Ints
 
 _COLLINEAR = 1e-10
 APPLIES, NOT_MONOTONE = 0, 1
@@ -35,7 +34,7 @@ APPLIES, NOT_MONOTONE = 0, 1
 
 @njit(cache=True, nogil=True)
 def gather(
-    y: Floats, arm: NDArray[np.int64], x: Floats, n_arms: int, counts: Floats, sums: Floats, products: Floats,
+    y: Floats, arm: Ints, x: Floats, n_arms: int, counts: Floats, sums: Floats, products: Floats,
     origin: Floats,
 ) -> bool:  # fmt: skip
     """Sums by number of visits seen; False if a patient was seen again after a missed visit.

@@ -20,11 +20,10 @@ from math import log, pi, sqrt
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from kaptrial.analysis import dense
-from kaptrial.analysis.fit import Floats
 from kaptrial.analysis.mmrm import structures
+from kaptrial.arrays import Floats, Ints
 
 MAX_STEPS = 60
 # Newton decrement g'H⁻¹g, in units of −2ℓ, at which scoring hands over to Newton, and below which a Newton step is the
@@ -37,7 +36,7 @@ NONE, TOO_FEW, NOT_CONVERGED, SINGULAR, CONFOUNDED, NO_VARIANCE, NOT_OBSERVED = 
 
 
 @njit(cache=True, nogil=True)
-def moments(y: Floats, w: Floats, masks: NDArray[np.int64], counts: Floats, out: Floats) -> int:
+def moments(y: Floats, w: Floats, masks: Ints, counts: Floats, out: Floats) -> int:
     """Sums of products of (w, y) by missingness pattern: number of patterns, or −1 if `out` is too small.
 
     y (patient, visit), w (patient, m); `masks`: which visits were seen, a bit each; `counts`: patients; `out` (pattern,
@@ -88,9 +87,7 @@ def moments(y: Floats, w: Floats, masks: NDArray[np.int64], counts: Floats, out:
 
 
 @njit(cache=True, nogil=True)
-def keep_columns(
-    n_patterns: int, masks: NDArray[np.int64], t: Floats, column: NDArray[np.int64], contrasts: Floats
-) -> tuple[int, bool]:
+def keep_columns(n_patterns: int, masks: Ints, t: Floats, column: Ints, contrasts: Floats) -> tuple[int, bool]:
     """Drop coefficients that add nothing to those before them: how many are left, and can the contrasts be estimated.
 
     `column` (visit, m), the number of each coefficient or −1, is renumbered in place; `contrasts` (k, coefficient) lose
@@ -152,7 +149,7 @@ def keep_columns(
 
 
 @njit(cache=True, nogil=True)
-def pattern_weights(v: Floats, masks: NDArray[np.int64], counts: Floats, n_patterns: int, w: Floats) -> float:
+def pattern_weights(v: Floats, masks: Ints, counts: Floats, n_patterns: int, w: Floats) -> float:
     """W of each pattern into `w`, and Σ n log|V|; NaN if V is not positive definite over a pattern's visits."""
     n_visits = v.shape[0]
     total = 0.0
@@ -179,13 +176,9 @@ def pattern_weights(v: Floats, masks: NDArray[np.int64], counts: Floats, n_patte
 
 
 @njit(cache=True, nogil=True)
-def _mean(
-    n_patterns: int, t: Floats, w: Floats, column: NDArray[np.int64], n_coefficients: int, beta: Floats, phi: Floats
-) -> float:
-    """β̂ and Φ at given W, and log|Φ⁻¹| + Σ tr(W R); NaN if Φ⁻¹ is singular."""
+def normal_equations(n_patterns: int, t: Floats, w: Floats, column: Ints, a: Floats, b: Floats) -> float:
+    """Add X'V⁻¹X to `a` and X'V⁻¹y to `b`: y'V⁻¹y."""
     n_visits, m = column.shape
-    n = n_coefficients
-    a, b = np.zeros((n, n)), np.zeros(n)
     y_w_y = 0.0
     for p in range(n_patterns):
         for j in range(n_visits):
@@ -203,6 +196,13 @@ def _mean(
                         cz = column[k, z]
                         if cz >= 0:
                             a[cx, cz] += wjk * t[p, x, z]
+    return y_w_y
+
+
+@njit(cache=True, nogil=True)
+def solve_mean(a: Floats, b: Floats, y_w_y: float, beta: Floats, phi: Floats) -> float:
+    """β̂ and Φ from the normal equations, and log|Φ⁻¹| + Σ tr(W R); NaN if Φ⁻¹ is singular."""
+    n = len(b)
     for c in range(n):
         beta[c] = b[c]
     if not dense.cholesky(a, n, _SINGULAR):
@@ -216,7 +216,15 @@ def _mean(
 
 
 @njit(cache=True, nogil=True)
-def _spread(t: Floats, column: NDArray[np.int64], beta: Floats, phi: Floats, h: Floats, r: Floats) -> None:
+def _mean(n_patterns: int, t: Floats, w: Floats, column: Ints, n_coefficients: int, beta: Floats, phi: Floats) -> float:
+    """β̂ and Φ at given W, and log|Φ⁻¹| + Σ tr(W R); NaN if Φ⁻¹ is singular."""
+    a, b = np.zeros((n_coefficients, n_coefficients)), np.zeros(n_coefficients)
+    y_w_y = normal_equations(n_patterns, t, w, column, a, b)
+    return solve_mean(a, b, y_w_y, beta, phi)
+
+
+@njit(cache=True, nogil=True)
+def _spread(t: Floats, column: Ints, beta: Floats, phi: Floats, h: Floats, r: Floats) -> None:
     """H and R of one pattern from its moments."""
     n_visits, m = column.shape
     fitted = np.zeros((m, n_visits))
@@ -259,7 +267,7 @@ def _add_sandwich(w: Floats, inner: Floats, scale: float, out: Floats) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _add_products(w: Floats, s: Floats, out: Floats) -> None:
+def add_products(w: Floats, s: Floats, out: Floats) -> None:
     """out[k, l] += tr(V̇_k W V̇_l S), symmetrised, for elements k = (a, b) and l = (c, d) of V."""
     n = len(w)
     k = 0
@@ -281,14 +289,14 @@ def _add_products(w: Floats, s: Floats, out: Floats) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _mirror(a: Floats) -> None:
+def mirror(a: Floats) -> None:
     for i in range(len(a)):
         for j in range(i):
             a[j, i] = a[i, j]
 
 
 @njit(cache=True, nogil=True)
-def _elements(s: Floats, out: Floats) -> None:
+def elements(s: Floats, out: Floats) -> None:
     """tr(V̇_k S) for each element k of V: S off the diagonal counts twice."""
     k = 0
     for a in range(len(s)):
@@ -299,21 +307,36 @@ def _elements(s: Floats, out: Floats) -> None:
 
 @njit(cache=True, nogil=True)
 def _derivatives(
-    v: Floats, n_patterns: int, counts: Floats, t: Floats, w: Floats, column: NDArray[np.int64],
+    v: Floats, n_patterns: int, counts: Floats, t: Floats, w: Floats, column: Ints,
     beta: Floats, phi: Floats, exact: bool, g: Floats, hessian: Floats, slopes: Floats,
 ) -> None:  # fmt: skip
     """Gradient and information (or exact Hessian) of −2ℓ in the elements of V.
 
     Exact fills `slopes` with A (element, coefficient, coefficient) of every element, too.
     """
+    vectors = np.empty((len(g) if exact else 0, len(beta)))
+    add_patterns(v, n_patterns, counts, t, w, column, beta, phi, exact, g, hessian, slopes, vectors)
+    if exact:
+        add_mean(phi, slopes, vectors, hessian)
+    mirror(hessian)
+
+
+@njit(cache=True, nogil=True)
+def add_patterns(
+    v: Floats, n_patterns: int, counts: Floats, t: Floats, w: Floats, column: Ints,
+    beta: Floats, phi: Floats, exact: bool, g: Floats, hessian: Floats, slopes: Floats, vectors: Floats,
+) -> None:  # fmt: skip
+    """Gradient and information (or exact Hessian) as if β and Φ stayed; exact fills `slopes` with A, `vectors` with a.
+
+    Of arrays for more parameters than the elements of V the rest is set to 0. Lower triangles only.
+    """
     n_visits, m = column.shape
-    n, n_v = len(beta), len(g)
     h, r, inner, s = np.empty((4, n_visits, n_visits))
     total = np.zeros((n_visits, n_visits))
     hessian[:, :] = 0.0
-    a_vectors = np.zeros((n_v if exact else 0, n))
     if exact:
         slopes[:, :, :] = 0.0
+        vectors[:, :] = 0.0
     residual = np.empty((m, n_visits))
     for p in range(n_patterns):
         _spread(t[p], column, beta, phi, h, r)
@@ -326,7 +349,7 @@ def _derivatives(
             for k in range(n_visits):
                 total[j, k] += s[j, k]
         if not exact:
-            _add_products(w[p], s, hessian)
+            add_products(w[p], s, hessian)
         s[:, :] = 0.0
         _add_sandwich(w[p], r, 1.0, s)
         for j in range(n_visits):
@@ -338,7 +361,7 @@ def _derivatives(
                     inner[j, k] = 2.0 * (h[j, k] + r[j, k]) - counts[p] * v[j, k]
             s[:, :] = 0.0
             _add_sandwich(w[p], inner, 1.0, s)
-            _add_products(w[p], s, hessian)
+            add_products(w[p], s, hessian)
             for k in range(n_visits):  # Σ w r' of the pattern
                 for x in range(m):
                     value = t[p, x, m + k]
@@ -346,31 +369,33 @@ def _derivatives(
                         if column[k, z] >= 0:
                             value -= t[p, x, z] * beta[column[k, z]]
                     residual[x, k] = value
-            _add_slopes(w[p], t[p], column, residual, slopes, a_vectors)
-    _elements(total, g)
-    if exact:
-        phi_a, transposed = np.empty((2, n_v, n * n))
-        phi_vectors = np.zeros((n_v, n))
-        row = np.empty(n)
-        for k in range(n_v):
-            for c in range(n):
-                for d in range(c):
-                    slopes[k, d, c] = slopes[k, c, d]
-        for k in range(n_v):
-            for c in range(n):
-                row[:] = 0.0
-                for e in range(n):
-                    f = phi[c, e]
-                    phi_vectors[k, c] += f * a_vectors[k, e]
-                    for d in range(n):
-                        row[d] += f * slopes[k, e, d]
+            _add_slopes(w[p], t[p], column, residual, slopes, vectors)
+    elements(total, g)
+
+
+@njit(cache=True, nogil=True)
+def add_mean(phi: Floats, slopes: Floats, vectors: Floats, hessian: Floats) -> None:
+    """Add to the Hessian what β and Φ do: − tr(Φ A Φ A′) − 2 a'Φ a′. Makes `slopes` symmetric."""
+    n_parameters, n = vectors.shape
+    phi_a, transposed = np.empty((2, n_parameters, n * n))
+    phi_vectors = np.zeros((n_parameters, n))
+    row = np.empty(n)
+    for k in range(n_parameters):
+        mirror(slopes[k])
+    for k in range(n_parameters):
+        for c in range(n):
+            row[:] = 0.0
+            for e in range(n):
+                f = phi[c, e]
+                phi_vectors[k, c] += f * vectors[k, e]
                 for d in range(n):
-                    phi_a[k, c * n + d] = row[d]
-                    transposed[k, d * n + c] = row[d]
-        for k in range(n_v):
-            for el in range(k + 1):
-                hessian[k, el] -= _dot_rows(phi_a, k, transposed, el) + 2.0 * _dot_rows(a_vectors, k, phi_vectors, el)
-    _mirror(hessian)
+                    row[d] += f * slopes[k, e, d]
+            for d in range(n):
+                phi_a[k, c * n + d] = row[d]
+                transposed[k, d * n + c] = row[d]
+    for k in range(n_parameters):
+        for el in range(k + 1):
+            hessian[k, el] -= _dot_rows(phi_a, k, transposed, el) + 2.0 * _dot_rows(vectors, k, phi_vectors, el)
 
 
 # The order of a sum may change, which lets it run in parallel lanes; rows by number, as a view costs more than the sum.
@@ -383,9 +408,7 @@ def _dot_rows(a: Floats, i: int, b: Floats, j: int) -> float:
 
 
 @njit(cache=True, nogil=True)
-def _add_slopes(
-    w: Floats, t: Floats, column: NDArray[np.int64], residual: Floats, slopes: Floats, vectors: Floats
-) -> None:
+def _add_slopes(w: Floats, t: Floats, column: Ints, residual: Floats, slopes: Floats, vectors: Floats) -> None:
     """A and a of every element of V: += X'W V̇ W X, its lower triangle, and X'W V̇ W r of one pattern."""
     n_visits, m = column.shape
     weighted = np.zeros((n_visits, m))  # W r'
@@ -418,9 +441,7 @@ def _add_slopes(
 
 
 @njit(cache=True, nogil=True)
-def _start(
-    n_patterns: int, masks: NDArray[np.int64], counts: Floats, t: Floats, column: NDArray[np.int64], n_coefficients: int
-) -> Floats:
+def _start(n_patterns: int, masks: Ints, counts: Floats, t: Floats, column: Ints, n_coefficients: int) -> Floats:
     """A positive definite V near the data: least-squares residuals' pairwise moments, correlations shrunk as needed."""
     n_visits = column.shape[0]
     identity = np.zeros((n_patterns, n_visits, n_visits))
@@ -462,7 +483,7 @@ def _start(
 
 @njit(cache=True, nogil=True)
 def fit(
-    n_patterns: int, masks: NDArray[np.int64], counts: Floats, t: Floats, column: NDArray[np.int64],
+    n_patterns: int, masks: Ints, counts: Floats, t: Floats, column: Ints,
     n_coefficients: int, contrasts: Floats, structure: int, kenward_roger: bool,
     estimate: Floats, se: Floats, df: Floats, v: Floats, coefficients: Floats,
 ) -> tuple[int, float]:  # fmt: skip
@@ -552,7 +573,7 @@ def fit(
 
 @njit(cache=True, nogil=True)
 def _infer(
-    c: Floats, structure: int, theta: Floats, n_patterns: int, t: Floats, w: Floats, column: NDArray[np.int64],
+    c: Floats, structure: int, theta: Floats, n_patterns: int, t: Floats, w: Floats, column: Ints,
     beta: Floats, phi: Floats, covariance: Floats, slopes: Floats, kenward_roger: bool,
 ) -> tuple[float, float, float]:  # fmt: skip
     """Estimate, SE and degrees of freedom of one contrast."""
@@ -587,13 +608,13 @@ def _infer(
             for k in range(n_visits):
                 total[j, k] += s[j, k]
         if kenward_roger:
-            _add_products(w[p], s, products)
+            add_products(w[p], s, products)
     g_v = np.empty(n_v)
-    _elements(total, g_v)
+    elements(total, g_v)
     slope = structures.gradient(structure, theta, n_visits, g_v)
     df = variance * variance / dense.quadratic(covariance, slope, n_theta)
     if kenward_roger:
-        _mirror(products)
+        mirror(products)
         moved = np.zeros((n_v, n))
         for k in range(n_v):
             for i in range(n):

@@ -12,7 +12,7 @@ from math import exp, log, sqrt
 import numpy as np
 from numba import njit
 
-from kaptrial.analysis.fit import Floats
+from kaptrial.arrays import Floats
 
 US, TOEPH, TOEP, AR1H, AR1, CSH, CS = range(7)
 STRUCTURES = {"us": US, "toeph": TOEPH, "toep": TOEP, "ar1h": AR1H, "ar1": AR1, "csh": CSH, "cs": CS}

@@ -12,12 +12,13 @@ from typing import Literal
 
 import numpy as np
 from numba import njit
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from kaptrial.analysis.fit import Failure, Fit, Floats
+from kaptrial.analysis.fit import Failure, Fit
 from kaptrial.analysis.mmrm.reml import keep_columns
 from kaptrial.analysis.nested import common, general
-from kaptrial.analysis.nested.sums import Ints, arrange, gather
+from kaptrial.analysis.nested.sums import arrange, gather
+from kaptrial.arrays import Floats, Ints
 
 _TOO_FEW_PATIENTS = int(Failure.TOO_FEW_PATIENTS)
 _TOO_FEW_THERAPISTS = int(Failure.TOO_FEW_THERAPISTS)
@@ -41,8 +42,8 @@ class NestedFit:
 
 def nested(
     y: Floats,
-    arm: NDArray[np.int64],
-    therapist: NDArray[np.int64],
+    arm: Ints,
+    therapist: Ints,
     covariates: Floats,
     weights: ArrayLike,
     *,

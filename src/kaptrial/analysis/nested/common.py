@@ -24,7 +24,8 @@ from math import exp, log, pi, sqrt
 import numpy as np
 from numba import njit
 
-from kaptrial.analysis.fit import Failure, Floats
+from kaptrial.analysis.fit import Failure
+from kaptrial.arrays import Floats
 
 _NONE = int(Failure.NONE)
 _TOO_FEW_PATIENTS = int(Failure.TOO_FEW_PATIENTS)

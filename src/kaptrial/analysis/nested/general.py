@@ -18,8 +18,8 @@ import numpy as np
 from numba import njit
 
 from kaptrial.analysis import dense
-from kaptrial.analysis.fit import Failure, Floats
-from kaptrial.analysis.nested.sums import Ints
+from kaptrial.analysis.fit import Failure
+from kaptrial.arrays import Floats, Ints
 
 _NONE = int(Failure.NONE)
 _TOO_FEW_PATIENTS = int(Failure.TOO_FEW_PATIENTS)

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
-from kaptrial.analysis.fit import Floats
 from kaptrial.analysis.predictor import dot, total
-
-Ints = NDArray[np.int64]
+from kaptrial.arrays import Floats, Ints
 
 
 @njit(cache=True, nogil=True)

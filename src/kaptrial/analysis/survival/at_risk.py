@@ -8,8 +8,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from kaptrial.analysis.fit import Floats
-from kaptrial.analysis.survival.order import Bools, Ints, Labels, Order
+from kaptrial.analysis.survival.order import Labels, Order
+from kaptrial.arrays import Bools, Floats, Ints
 
 
 class AtRisk(NamedTuple):

@@ -16,9 +16,10 @@ from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from kaptrial.analysis.dense import cholesky, invert, quadratic, solve
-from kaptrial.analysis.fit import Failure, Fit, Floats
+from kaptrial.analysis.fit import Failure, Fit
 from kaptrial.analysis.survival.at_risk import AtRisk, count, label_patients, ties
-from kaptrial.analysis.survival.order import Bools, Ints, Labels, Order, arrange, checked
+from kaptrial.analysis.survival.order import Labels, Order, arrange, checked
+from kaptrial.arrays import Bools, Floats, Ints
 
 # A column whose information falls below this share is a combination of those before it: rounding leaves about 1e-15.
 _COLLINEAR = 1e-11

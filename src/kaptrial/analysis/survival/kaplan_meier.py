@@ -11,10 +11,10 @@ from math import sqrt
 
 import numpy as np
 from numba import njit
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from kaptrial.analysis.fit import Floats
-from kaptrial.analysis.survival.order import Bools, Ints, Labels, Order, arrange, checked
+from kaptrial.analysis.survival.order import Labels, Order, arrange, checked
+from kaptrial.arrays import Bools, Floats, Ints
 
 # S is a product of ratios and equals 1/2 only up to rounding: the tolerance of R's `quantile.survfit`.
 _HALF = 1.5e-8
@@ -31,7 +31,7 @@ class KaplanMeier:
 
     survival: Floats
     se: Floats
-    at_risk: NDArray[np.int64]
+    at_risk: Ints
     median: Floats
 
 

@@ -14,9 +14,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike
 
-from kaptrial.analysis.fit import Failure, Fit, Floats
+from kaptrial.analysis.fit import Failure, Fit
 from kaptrial.analysis.survival.at_risk import AtRisk, count, label_patients, ties
-from kaptrial.analysis.survival.order import Bools, Ints, Labels, Order, arrange, checked
+from kaptrial.analysis.survival.order import Labels, Order, arrange, checked
+from kaptrial.arrays import Bools, Floats, Ints
 
 
 def logrank(time: Floats, event: Bools, arm: Ints, weights: ArrayLike, *, stratum: Ints | None = None) -> Fit:

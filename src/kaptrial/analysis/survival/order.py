@@ -8,10 +8,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from kaptrial.analysis.fit import Floats
+from kaptrial.arrays import Bools, Floats, Ints
 
-Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 Labels = NDArray[np.int32]
 
 # Times are rounded to this many bits, twice, and sorted by their lower and then their upper bits (radix sort); 200

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numba import njit
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from kaptrial.analysis.fit import Failure, Fit, Floats
+from kaptrial.analysis.fit import Failure, Fit
 from kaptrial.analysis.survival.kaplan_meier import fall, label_events
-from kaptrial.analysis.survival.order import Bools, Ints, Labels, Order, arrange, checked
+from kaptrial.analysis.survival.order import Labels, Order, arrange, checked
+from kaptrial.arrays import Bools, Floats, Ints
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +28,8 @@ class Rmst:
 
     mean: Floats
     se: Floats
-    events: NDArray[np.int64]
-    failure: NDArray[np.int64]
+    events: Ints
+    failure: Ints
 
     def difference(self, weights: ArrayLike) -> Fit:
         """Σ w_a μ_a; with weights 1 and −1 the difference of two arms."""

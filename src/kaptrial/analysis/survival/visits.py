@@ -6,8 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike
 
-from kaptrial.analysis.fit import Floats
-from kaptrial.analysis.survival.order import Bools
+from kaptrial.arrays import Bools, Floats
 
 
 def observed_at_visits(failed: Floats, days: ArrayLike, origin_day: float = 0.0) -> tuple[Floats, Bools]:

@@ -16,9 +16,9 @@ import numpy as np
 from numba import njit
 
 from kaptrial.analysis import dense
-from kaptrial.analysis.fit import Floats
+from kaptrial.arrays import Floats, Ints
 from kaptrial.bayes.fast.marginal import half_normal, log_density
-from kaptrial.bayes.fast.sums import Ints, cross_products
+from kaptrial.bayes.fast.sums import cross_products
 
 MAX_STEPS = 30
 # Step of the differences in log SDs: the Hessian only places the nodes, six digits are ample.

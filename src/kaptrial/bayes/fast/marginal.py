@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from kaptrial.analysis.fit import Floats
+from kaptrial.arrays import Floats
 
 # What the functions here and in `kernel` hand on, in tuples:
 #   data   = (sums, shared, n, prior, log_prior, scales), of one replicate and one component of the prior

@@ -7,9 +7,8 @@ from enum import IntEnum
 
 import numpy as np
 
-from kaptrial.analysis.fit import Floats
+from kaptrial.arrays import Floats, Ints
 from kaptrial.bayes.fast import kernel
-from kaptrial.bayes.fast.sums import Ints
 
 # Nodes in each log SD. 7 leave an error near 1e-8 in tail probabilities of trials of 200 patients (docs/decisions.md).
 ORDER = 7

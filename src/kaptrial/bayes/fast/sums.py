@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
-from kaptrial.analysis.fit import Floats
-
-Ints = NDArray[np.int64]
+from kaptrial.arrays import Floats, Ints
 
 
 @njit(cache=True, nogil=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kaptrial.arrays import Floats
 from kaptrial.bayes.effects import EffectPrior, Role
 from kaptrial.bayes.fast.posterior import CoefficientPrior, Posterior, Scales, Terms, posterior
 from kaptrial.errors import ScenarioError
@@ -13,7 +14,7 @@ from kaptrial.methods.prepared import covariate_columns, patient_endpoint
 from kaptrial.spec.contrast import factor_names
 from kaptrial.spec.scenario import Scenario
 from kaptrial.spec.trial import Estimand
-from kaptrial.trials import Floats, Trials
+from kaptrial.trials import Trials
 
 # Endpoints for which a normal likelihood is an analysis that trials declare.
 GAUSSIAN = ("score", "change", "auc", "mean_score", "percent_abstinent_days")

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from kaptrial.arrays import Floats
 from kaptrial.bayes.effects import EffectPrior
-from kaptrial.bayes.interaction.data import Floats, InteractionData
+from kaptrial.bayes.interaction.data import InteractionData
 from kaptrial.bayes.interaction.fit import Posterior
 from kaptrial.bayes.interaction.forward import draw_prior, replicate_scores
 from kaptrial.bayes.interaction.model import InteractionModel

@@ -13,7 +13,8 @@ from collections.abc import Mapping
 import numpy as np
 from scipy.special import expit, logit
 
-from kaptrial.bayes.interaction.data import Floats, InteractionData
+from kaptrial.arrays import Floats
+from kaptrial.bayes.interaction.data import InteractionData
 from kaptrial.bayes.interaction.layout import layout, linear_draws
 from kaptrial.bayes.interaction.model import Given, InteractionModel, chosen, scaled_widths
 

@@ -6,14 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kaptrial.arrays import Bools, Floats, Ints
 from kaptrial.bayes.effects import Better, Role
 from kaptrial.errors import DataError
 from kaptrial.results import Note
-
-Floats = NDArray[np.float64]
-Indices = NDArray[np.int64]
 
 # Fewer say nothing of how patients of one arm differ.
 LEAST_PER_ARM = 3
@@ -41,8 +38,8 @@ class InteractionData:
     covariates: Floats
     covariate_names: tuple[str, ...]
     arms: tuple[str, ...]
-    arm: Indices
-    therapist: Indices
+    arm: Ints
+    therapist: Ints
     unit_sd: float
     target_day: float
     better: Better
@@ -72,7 +69,7 @@ class InteractionData:
         return -1.0 if self.better == "lower" else 1.0
 
     @property
-    def seen(self) -> NDArray[np.bool_]:
+    def seen(self) -> Bools:
         """(patient, visit): observed."""
         return np.isfinite(self.y)
 
@@ -87,7 +84,7 @@ def standardised(values: Floats) -> Floats:
     return (values - values.mean(axis=0)) / values.std(axis=0)
 
 
-def pooled_sd(values: Floats, arm: Indices, n_arms: int) -> float:
+def pooled_sd(values: Floats, arm: Ints, n_arms: int) -> float:
     """SD within arms, pooled; NaN left out."""
     squares, df = 0.0, 0
     for a in range(n_arms):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kaptrial.bayes.interaction.data import Floats
+from kaptrial.arrays import Floats
 
 # Vehtari, Gelman, Simpson, Carpenter & Bürkner 2021 (Bayesian Analysis 16:667): R-hat below 1.01, 100 effective draws a
 # chain; Vehtari, Simpson, Gelman, Yao & Gabry 2024 (JMLR 25:72) for k-hat.

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from scipy.stats import gaussian_kde
 
-from kaptrial.bayes.interaction.data import Floats, InteractionData
+from kaptrial.arrays import Floats
+from kaptrial.bayes.interaction.data import InteractionData
 from kaptrial.bayes.interaction.fit import Posterior
 from kaptrial.bayes.interaction.model import InteractionModel
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from kaptrial.arrays import Floats
 from kaptrial.bayes.effects import EffectPrior
-from kaptrial.bayes.interaction.data import Floats
 from kaptrial.bayes.interaction.diagnostics import Diagnostics, diagnose
 from kaptrial.bayes.interaction.model import InteractionModel
 from kaptrial.bayes.interaction.models import PARAMETERS

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from kaptrial.arrays import Floats
 from kaptrial.bayes.effects import EffectPrior
-from kaptrial.bayes.interaction.data import Floats
 from kaptrial.bayes.interaction.model import InteractionModel
 from kaptrial.bayes.interaction.scales import share, widths
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from kaptrial.bayes.interaction.data import Floats, Indices, InteractionData, pooled_sd
+from kaptrial.arrays import Bools, Floats, Ints
+from kaptrial.bayes.interaction.data import InteractionData, pooled_sd
 from kaptrial.bayes.interaction.layout import layout, linear_draws
 from kaptrial.bayes.interaction.model import Given, InteractionModel, chosen, scaled_widths
 from kaptrial.errors import FieldError
@@ -40,12 +40,12 @@ class Patterns:
     `group`, (pattern,), the class.
     """
 
-    of: Indices
+    of: Ints
     mask: Floats
-    group: Indices
+    group: Ints
 
 
-def patterns(seen: NDArray[np.bool_], group: Indices) -> Patterns:
+def patterns(seen: Bools, group: Ints) -> Patterns:
     """The distinct patterns of observation within classes of covariance."""
     rows = np.concatenate([group[:, None], seen.astype(np.int64)], axis=1)
     distinct, of = np.unique(rows, axis=0, return_inverse=True)

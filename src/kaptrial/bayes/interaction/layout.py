@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kaptrial.bayes.interaction.data import Floats, Indices, InteractionData, standardised
+from kaptrial.arrays import Floats, Ints
+from kaptrial.bayes.interaction.data import InteractionData, standardised
 
 # In the order of the vector. What `spread` holds is the likelihood's own.
 BLOCKS = ("effects", "means", "slopes", "coefficients", "therapist_sd", "therapist_raw", "spread", "residual", "ratios")
@@ -16,11 +17,11 @@ BLOCKS = ("effects", "means", "slopes", "coefficients", "therapist_sd", "therapi
 class Layout:
     """`at`: where each of `BLOCKS` begins, then the end. `x`, `z`, `w`: what effects, slopes, coefficients act on."""
 
-    at: Indices
+    at: Ints
     x: Floats
     z: Floats
     w: Floats
-    therapist: Indices
+    therapist: Ints
     n_effects: int
     n_visits: int
 

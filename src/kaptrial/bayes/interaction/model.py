@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from kaptrial.bayes.interaction.data import Floats, InteractionData
+from kaptrial.arrays import Floats
+from kaptrial.bayes.interaction.data import InteractionData
 from kaptrial.bayes.interaction.layout import Layout
 from kaptrial.bayes.interaction.scales import share
 

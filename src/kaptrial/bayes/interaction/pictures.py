@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from scipy.stats import gaussian_kde
 
+from kaptrial.arrays import Floats
 from kaptrial.bayes.interaction.checks import Check
-from kaptrial.bayes.interaction.data import Floats
 from kaptrial.bayes.interaction.estimands import STANDARDISED_DRAWS, benefit, contrast_weights, standardised_means
 from kaptrial.bayes.interaction.fit import Posterior
 from kaptrial.bayes.interaction.forward import draw_prior

@@ -9,9 +9,10 @@ from typing import get_args
 
 import numpy as np
 
+from kaptrial.arrays import Floats, Ints
 from kaptrial.bayes.effects import Role
 from kaptrial.bayes.interaction.binary import LOGISTIC_SD
-from kaptrial.bayes.interaction.data import Floats, Indices, InteractionData, check, pooled_sd
+from kaptrial.bayes.interaction.data import InteractionData, check, pooled_sd
 from kaptrial.bayes.interaction.model import Likelihood
 from kaptrial.data_file import DataFile, read_file
 from kaptrial.errors import DataError, FieldError
@@ -204,7 +205,7 @@ def _column_names(trials: Trials) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _renumbered(therapist: Indices) -> Indices:
+def _renumbered(therapist: Ints) -> Ints:
     """Codes without gaps: some treated only patients who were never seen."""
     known = np.unique(therapist[therapist >= 0])
     return np.where(therapist >= 0, np.searchsorted(known, therapist), -1).astype(np.int64)

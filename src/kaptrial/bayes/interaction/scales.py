@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kaptrial.arrays import Floats
 from kaptrial.bayes.effects import EffectPrior
-
-Floats = NDArray[np.float64]
 
 # SDs of the priors besides those of the effects, in SDs of the outcome (docs/bayes.md): means by visit, slopes in SDs
 # of the covariate, the log of SDs about that of the data, SD of therapists, and the log ratio of residual SDs of arms.

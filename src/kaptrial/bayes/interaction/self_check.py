@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from kaptrial.arrays import Floats
 from kaptrial.bayes import sbc
 from kaptrial.bayes.effects import named
-from kaptrial.bayes.interaction.data import Floats, InteractionData
+from kaptrial.bayes.interaction.data import InteractionData
 from kaptrial.bayes.interaction.forward import draw_prior, replicate_scores
 from kaptrial.bayes.interaction.model import InteractionModel
 from kaptrial.bayes.interaction.models import ModelOptions, model_of

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kaptrial.arrays import Floats, Ints
 from kaptrial.bayes.quadrature import normal_nodes
 from kaptrial.errors import ScenarioError
 from kaptrial.model.response import ArmSchedule
@@ -22,7 +22,6 @@ from kaptrial.simulate.course import drug_parameters
 from kaptrial.simulate.received import schedules_of
 from kaptrial.spec.scenario import Scenario
 
-Floats = NDArray[np.float64]
 LN2 = float(np.log(2.0))
 HALF_LIFE_NODES = 11
 # What the course depends on; of the last three a model has those whose mechanism it holds.
@@ -42,7 +41,7 @@ class Course:
     arms: tuple[str, ...]
     days: tuple[float, ...]
     therapy: str
-    pair_row: NDArray[np.int64]
+    pair_row: Ints
     pair_size: Floats
     pair_overlap: Floats
     pair_learnt: Floats

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from kaptrial.arrays import Floats
 from kaptrial.bayes.mechanism.course import PARAMETERS, Course, course_of, therapy_in_question
-from kaptrial.bayes.mechanism.model import ALWAYS, MECHANISMS, VARIANTS, Floats, Scores, build, compiled, prior_draws
+from kaptrial.bayes.mechanism.model import ALWAYS, MECHANISMS, VARIANTS, Scores, build, compiled, prior_draws
 from kaptrial.errors import DataError
 from kaptrial.spec.scenario import Scenario
 from kaptrial.trials import Trials

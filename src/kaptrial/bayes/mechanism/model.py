@@ -11,15 +11,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kaptrial.arrays import Floats, Ints
 from kaptrial.bayes.interaction.gaussian import Patterns, patterns
 from kaptrial.bayes.mechanism.course import PARAMETERS, Course, improvement
 
 if TYPE_CHECKING:
     import pymc as pm
 
-Floats = NDArray[np.float64]
 
 # assumption: how well the scenario's own numbers are taken to be known before the trial; log SDs of sizes and
 # half-lives, SDs of effects in units of the SD between patients, and half-normal scales of γ and κ (γ = 1 doubles what
@@ -42,7 +41,7 @@ class Scores:
 
     y: Floats
     baseline: Floats
-    arm: NDArray[np.int64]
+    arm: Ints
     unit: float
     sign: float
 

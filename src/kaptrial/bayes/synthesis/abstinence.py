@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit
 
+from kaptrial.arrays import Floats
 from kaptrial.bayes.quadrature import normal_nodes
 from kaptrial.bayes.synthesis.arms import doses
 from kaptrial.bayes.synthesis.layout import Target, targets
@@ -23,7 +23,6 @@ from kaptrial.catalogue import Trial, trial, trial_keys
 if TYPE_CHECKING:
     import pymc as pm
 
-Floats = NDArray[np.float64]
 PARAMETERS = {
     "control": "logit of abstinence without ketamine, mean over trials",
     "control_between": "its SD between trials",

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kaptrial.arrays import Floats
 from kaptrial.bayes.synthesis.arms import POPULATION
 from kaptrial.bayes.synthesis.layout import Layout, Target, layout, targets
 from kaptrial.bayes.synthesis.model import PARAMETERS, VECTORS, build, chosen_targets, sd_targets
@@ -19,7 +19,6 @@ from kaptrial.catalogue.trials import QUALITIES
 if TYPE_CHECKING:
     import pymc as pm
 
-Floats = NDArray[np.float64]
 
 # What the default fit believes: everything that somebody published. A claim of a document alone is not evidence.
 PUBLISHED = tuple(quality for quality in QUALITIES if quality != "document_only")

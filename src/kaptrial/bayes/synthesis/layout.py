@@ -7,14 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kaptrial.arrays import Bools, Floats, Ints
 from kaptrial.bayes.synthesis import measures
 from kaptrial.bayes.synthesis.arms import BACKGROUND, BELIEF, POPULATION, ROUTE, Course, courses, doses
 from kaptrial.catalogue import Figure, Trial, scale, scale_names
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 # Statistics that the fit uses. The others are conditional on what happened before, and are only predicted.
 LEVELS = (
@@ -151,7 +148,7 @@ class Layout:
     trial_scale: Floats
     row_trial: Ints
     row_day: Floats
-    row_drugged: NDArray[np.bool_]
+    row_drugged: Bools
     row_belief: Ints
     row_population: Ints
     row_route: Ints

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from kaptrial.arrays import Ints
 from kaptrial.bayes.synthesis.arms import BACKGROUND, POPULATION, ROUTE
 from kaptrial.bayes.synthesis.layout import LEVELS, PATHS, SHARES, Layout, Target
 
@@ -139,7 +139,7 @@ def _weighted(name: str, targets: Sequence[Target], terms: Any) -> None:
     pm.Potential(f"{name}_likelihood", (weight * terms).sum())
 
 
-def sd_targets(lay: Layout) -> NDArray[np.int64]:
+def sd_targets(lay: Layout) -> Ints:
     """Numbers of the levels that came with an SD of the change."""
     return np.array([i for i, t in enumerate(lay.levels) if _has_sd_of_change(t)], dtype=np.int64)
 

@@ -10,10 +10,10 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import NDArray
 
+from kaptrial.arrays import Floats
 from kaptrial.bayes.synthesis.model import PARAMETERS, VECTORS
 from kaptrial.catalogue.priors import columns
 
-Floats = NDArray[np.float64]
 FOLDS = "leave_one_out.npz"
 ABSTINENCE_FOLDS = "leave_one_out_abstinence.npz"
 

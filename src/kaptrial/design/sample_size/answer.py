@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from kaptrial.results import Line, Note, Results
 
 SIZES = ("design.n_per_arm", "design.n_total")
 
@@ -55,23 +58,14 @@ class Answer:
     message: str
     tried: tuple[Tried, ...]
 
-    def rows(self) -> list[dict[str, Any]]:
-        """One flat row for JSON."""
-        same = (
-            "analysis", "contrast", "endpoint", "day", "metric", "path", "value", "lower", "upper", "lower_999",
-            "upper_999", "closed_form", "closed_form_kind", "ceiling", "ceiling_mcse", "reached", "message",
-        )  # fmt: skip
-        found = {name: getattr(self, name) for name in same}
+    def results(self, provenance: Mapping[str, Any]) -> Results[Line]:
+        """One line of numbers; what is to be said of them is a note."""
+        achieved = ("achieved", "achieved_mcse", "achieved_replicates", "achieved_seed")
+        numbers = {key: value for key, value in vars(self).items() if key not in ("tried", "target", *achieved)}
         if self.path in SIZES:
             sizes = ("value", "lower", "upper", "lower_999", "upper_999", "closed_form")
-            found |= {name: None if found[name] is None else int(found[name]) for name in sizes}
-        return [
-            found
-            | {
-                "target_power": self.target,
-                "achieved_power": self.achieved,
-                "achieved_mcse": self.achieved_mcse,
-                "achieved_replicates": self.achieved_replicates,
-                "achieved_seed": self.achieved_seed,
-            }
-        ]
+            numbers |= {name: None if numbers[name] is None else int(numbers[name]) for name in sizes}
+        numbers |= {"target_power": self.target, "achieved_power": self.achieved}
+        numbers |= {name: getattr(self, name) for name in achieved[1:]}
+        notes = [Note(code="size", severity="information", text=self.message)] if self.message else []
+        return Results(kind="size", rows=[Line(numbers=numbers)], provenance=provenance, notes=notes)

@@ -7,10 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
-from kaptrial.analysis.fit import Floats
+from kaptrial.arrays import Bools, Floats
 from kaptrial.design.sample_size.search import Point, Search
 
 # Points within this many probits of the target enter the fit.
@@ -48,7 +47,7 @@ class _Line:
         return lower, upper
 
 
-def _fit_line(us: Floats, rejects: NDArray[np.bool_]) -> _Line | None:
+def _fit_line(us: Floats, rejects: Bools) -> _Line | None:
     """Probit regression on points (point, replicate), replicates as clusters; None if it does not converge."""
     centre = float(us.mean())
     x = np.stack([np.ones_like(us), us - centre], axis=1)

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import optimize, special
 
-from kaptrial.analysis.fit import Fit, Floats
+from kaptrial.analysis.fit import Fit
+from kaptrial.arrays import Bools, Floats
 from kaptrial.design.characteristics import t_power
 from kaptrial.design.execution import Job, run
 from kaptrial.design.sample_size.answer import SIZES, Answer, Tried
@@ -34,7 +34,7 @@ class Point:
     """What one value gave. `rejects`, `estimates`: (replicate,), NaN estimates where the fit failed."""
 
     value: float
-    rejects: NDArray[np.bool_]
+    rejects: Bools
     estimates: Floats
     mean: float
     sd: float

@@ -6,7 +6,7 @@ import math
 
 from numba import njit
 
-from kaptrial.bayes.interaction.density.linear import Floats
+from kaptrial.arrays import Floats
 
 
 @njit(cache=True, nogil=True)

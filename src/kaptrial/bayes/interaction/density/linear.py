@@ -10,10 +10,8 @@ import math
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Indices = NDArray[np.int64]
+from kaptrial.arrays import Floats, Ints
 
 
 @njit(cache=True, nogil=True)
@@ -66,7 +64,7 @@ def half_normal_log(theta: Floats, grad: Floats, j: int, sd: float) -> float:
 
 @njit(cache=True, nogil=True)
 def prior(
-    theta: Floats, grad: Floats, at: Indices, weight: Floats, mean: Floats, root: Floats,
+    theta: Floats, grad: Floats, at: Ints, weight: Floats, mean: Floats, root: Floats,
     centre: float, width_means: float, width_slopes: float, width_therapists: float,
 ) -> float:  # fmt: skip
     """Log prior of effects, means, slopes, coefficients and therapists; adds its gradient to `grad`."""
@@ -80,7 +78,7 @@ def prior(
 
 
 @njit(cache=True, nogil=True)
-def predictor(theta: Floats, at: Indices, x: Floats, z: Floats, w: Floats, therapist: Indices, out: Floats) -> None:
+def predictor(theta: Floats, at: Ints, x: Floats, z: Floats, w: Floats, therapist: Ints, out: Floats) -> None:
     """Each patient's mean at each visit, (patient, visit)."""
     n, n_visits = out.shape
     tau = math.exp(theta[at[4]]) if at[5] > at[4] else 0.0
@@ -102,7 +100,7 @@ def predictor(theta: Floats, at: Indices, x: Floats, z: Floats, w: Floats, thera
 
 @njit(cache=True, nogil=True)
 def back(
-    theta: Floats, grad: Floats, at: Indices, x: Floats, z: Floats, w: Floats, therapist: Indices, slope: Floats
+    theta: Floats, grad: Floats, at: Ints, x: Floats, z: Floats, w: Floats, therapist: Ints, slope: Floats
 ) -> None:
     """Add to `grad` what `slope`, the derivative by each patient's mean, says of the linear parameters."""
     n, n_visits = slope.shape

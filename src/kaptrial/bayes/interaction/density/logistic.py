@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numba import njit
 
-from kaptrial.bayes.interaction.density.linear import Floats
+from kaptrial.arrays import Floats
 
 # Below the logarithm of the largest double, 709.
 LOG_LARGE = 700.0

@@ -7,7 +7,8 @@ import math
 import numpy as np
 from numba import njit
 
-from kaptrial.bayes.interaction.density.linear import Floats, Indices, normal_block
+from kaptrial.arrays import Floats, Ints
+from kaptrial.bayes.interaction.density.linear import normal_block
 
 
 @njit(cache=True, nogil=True)
@@ -52,7 +53,7 @@ def root_prior(theta: Floats, grad: Floats, start: int, root: Floats, centre: Fl
 
 @njit(cache=True, nogil=True)
 def covariances(
-    theta: Floats, at: Indices, design: Floats, has_residual: bool, n_groups: int, root: Floats, out: Floats
+    theta: Floats, at: Ints, design: Floats, has_residual: bool, n_groups: int, root: Floats, out: Floats
 ) -> None:
     """Σ of each group. Without a residual variance, ρ_g² ZLL'Z'; with one, ZLL'Z' + ρ_g² s² 1."""
     n_visits, q = design.shape
@@ -119,7 +120,7 @@ def factor(sigma: Floats, mask: Floats, root: Floats, inverse: Floats) -> float:
 
 @njit(cache=True, nogil=True)
 def likelihood(
-    residuals: Floats, sigma: Floats, of: Indices, mask: Floats, group: Indices, loglik: Floats, slope: Floats,
+    residuals: Floats, sigma: Floats, of: Ints, mask: Floats, group: Ints, loglik: Floats, slope: Floats,
     by_sigma: Floats,
 ) -> bool:  # fmt: skip
     """Each patient's log density, its derivative by the mean, (patient, visit), and the sum's by Σ, by group.
@@ -159,7 +160,7 @@ def likelihood(
 
 @njit(cache=True, nogil=True)
 def covariance_back(
-    theta: Floats, grad: Floats, at: Indices, design: Floats, has_residual: bool, root: Floats, by_sigma: Floats
+    theta: Floats, grad: Floats, at: Ints, design: Floats, has_residual: bool, root: Floats, by_sigma: Floats
 ) -> None:
     """Add to `grad` what the derivative by each group's Σ says of the packed root, the residual SD and the ratios."""
     n_groups, n_visits = len(by_sigma), len(design)
@@ -194,7 +195,7 @@ def covariance_back(
 
 @njit(cache=True, nogil=True)
 def variance_prior(
-    theta: Floats, grad: Floats, at: Indices, root: Floats, centre: Floats, spread: float, width_ratios: float
+    theta: Floats, grad: Floats, at: Ints, root: Floats, centre: Floats, spread: float, width_ratios: float
 ) -> float:
     """Log prior of the packed root, the log residual SD (centred at the last of `centre`) and the log ratios."""
     total = root_prior(theta, grad, at[6], root, centre, spread)

@@ -7,8 +7,8 @@ import math
 import numpy as np
 from numba import njit
 
+from kaptrial.arrays import Floats, Ints
 from kaptrial.bayes.interaction.density import beta_binomial, linear, logistic, normal
-from kaptrial.bayes.interaction.density.linear import Floats, Indices
 
 # LOGIT_LIMIT: beyond it a correlation is 0 or 1 to a double.
 LOGIT_LIMIT = 30.0
@@ -16,8 +16,8 @@ LOGIT_LIMIT = 30.0
 
 @njit(cache=True, nogil=True)
 def scores_density(
-    theta: Floats, grad: Floats, at: Indices, y: Floats, x: Floats, z: Floats, w: Floats, therapist: Indices,
-    of: Indices, mask: Floats, group: Indices, design: Floats, has_residual: bool, n_groups: int,
+    theta: Floats, grad: Floats, at: Ints, y: Floats, x: Floats, z: Floats, w: Floats, therapist: Ints,
+    of: Ints, mask: Floats, group: Ints, design: Floats, has_residual: bool, n_groups: int,
     weight: Floats, mean: Floats, root: Floats, centre: float, centres: Floats, widths: Floats,
 ) -> float:  # fmt: skip
     """Log density and gradient of the model of scores. `widths`: means, slopes, log SDs, therapists, log ratios."""
@@ -41,8 +41,8 @@ def scores_density(
 
 @njit(cache=True, nogil=True)
 def scores_parts(
-    thetas: Floats, at: Indices, y: Floats, x: Floats, z: Floats, w: Floats, therapist: Indices, of: Indices,
-    mask: Floats, group: Indices, design: Floats, has_residual: bool, n_groups: int, out: Floats,
+    thetas: Floats, at: Ints, y: Floats, x: Floats, z: Floats, w: Floats, therapist: Ints, of: Ints,
+    mask: Floats, group: Ints, design: Floats, has_residual: bool, n_groups: int, out: Floats,
 ) -> None:  # fmt: skip
     """Log density of each patient's scores, (draw, patient)."""
     n, n_visits = y.shape
@@ -58,7 +58,7 @@ def scores_parts(
 
 @njit(cache=True, nogil=True)
 def binary_density(
-    theta: Floats, grad: Floats, at: Indices, y: Floats, x: Floats, z: Floats, w: Floats, therapist: Indices,
+    theta: Floats, grad: Floats, at: Ints, y: Floats, x: Floats, z: Floats, w: Floats, therapist: Ints,
     nodes: Floats, log_weights: Floats, weight: Floats, mean: Floats, root: Floats, widths: Floats, width_sd: float,
 ) -> float:  # fmt: skip
     """Log density and gradient of the model of binary outcomes.
@@ -86,7 +86,7 @@ def binary_density(
 
 @njit(cache=True, nogil=True)
 def binary_parts(
-    thetas: Floats, at: Indices, y: Floats, x: Floats, z: Floats, w: Floats, therapist: Indices, nodes: Floats,
+    thetas: Floats, at: Ints, y: Floats, x: Floats, z: Floats, w: Floats, therapist: Ints, nodes: Floats,
     log_weights: Floats, out: Floats,
 ) -> None:  # fmt: skip
     """Log probability of each patient's outcomes, (draw, patient)."""
@@ -99,8 +99,8 @@ def binary_parts(
 
 @njit(cache=True, nogil=True)
 def counts_density(
-    theta: Floats, grad: Floats, at: Indices, k: Floats, n: Floats, x: Floats, z: Floats, w: Floats,
-    therapist: Indices, weight: Floats, mean: Floats, root: Floats, widths: Floats,
+    theta: Floats, grad: Floats, at: Ints, k: Floats, n: Floats, x: Floats, z: Floats, w: Floats,
+    therapist: Ints, weight: Floats, mean: Floats, root: Floats, widths: Floats,
 ) -> float:  # fmt: skip
     """Log density and gradient of the model of successes; their correlation ρ is uniform, θ its logit."""
     grad[:] = 0.0
@@ -122,7 +122,7 @@ def counts_density(
 
 @njit(cache=True, nogil=True)
 def counts_parts(
-    thetas: Floats, at: Indices, k: Floats, n: Floats, x: Floats, z: Floats, w: Floats, therapist: Indices, out: Floats
+    thetas: Floats, at: Ints, k: Floats, n: Floats, x: Floats, z: Floats, w: Floats, therapist: Ints, out: Floats
 ) -> None:
     """Log probability of each patient's successes, (draw, patient)."""
     eta, slope = np.empty((len(k), 1)), np.empty((len(k), 1))
@@ -132,7 +132,7 @@ def counts_parts(
 
 
 @njit(cache=True, nogil=True)
-def predictors(thetas: Floats, at: Indices, x: Floats, z: Floats, w: Floats, therapist: Indices, out: Floats) -> None:
+def predictors(thetas: Floats, at: Ints, x: Floats, z: Floats, w: Floats, therapist: Ints, out: Floats) -> None:
     """Each patient's mean (or logit), (draw, patient, visit)."""
     for s in range(len(thetas)):
         linear.predictor(thetas[s], at, x, z, w, therapist, out[s])
