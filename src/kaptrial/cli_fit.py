@@ -101,7 +101,7 @@ def fit(
         "margin": margin, "rope": rope,
         "options": {key: value for key, value in vars(options).items() if value != getattr(Options(), key)},
     }  # fmt: skip
-    results = of_lines("fit", table, provenance, *_notes(verdicts, before, after))
+    results = of_lines("fit", table, provenance, *trial.notes, *_notes(verdicts, before, after))
     if len(posteriors) == 1:
         fit_words.show_fit(posteriors[0], verdicts[0], table, before[0], after[0])
     else:
@@ -174,7 +174,7 @@ def _provenance(
         "priors": [one.prior.name for one in posteriors], "unit_sd": trial.unit_sd, "better": trial.better,
         "target_day": None if trial.target_day != trial.target_day else trial.target_day,
         "roles": dict(zip(trial.effects, trial.roles, strict=True)), "patients": len(trial.y),
-        "patients_without_scores": trial.left_out, "notes": [note.text for note in trial.notes],
+        "patients_without_scores": trial.left_out,
         "verdicts": {one.prior.name: said.text for one, said in zip(posteriors, verdicts, strict=True)},
         "diagnostics": {one.prior.name: _diagnostics(one) for one in posteriors},
     }  # fmt: skip

@@ -43,12 +43,12 @@ def mechanism(
     loaded = load(scenario, settings)
     check_outputs(output, json_file)
     if data is None:
-        trials = simulate(loaded, seed=seed, replicates=1)
+        trials, of_file = simulate(loaded, seed=seed, replicates=1), []
     else:
         file = read_file(data)
         columns = Columns(patient=patient, arm=arm, day=day, score=score, baseline=baseline, factors=loaded.factors)
-        trials = trials_of(file, columns)
-        say_notes(file.notes)
+        trials, of_file = trials_of(file, columns), file.notes
+        say_notes(of_file)
     found = fit(loaded, trials, seed=seed, draws=draws, say=lambda text: typer.echo(text, err=True))
     provenance = made_by() | {
         "scenario": scenario.name, "scenario_sha256": scenario_hash(loaded),
@@ -57,7 +57,7 @@ def mechanism(
     }  # fmt: skip
     provenance |= {"ranking": found.ranking, "why_not": found.why_not}
     notes = [Note(code="unusable", severity="error", text=line) for line in warnings(found)]
-    results = of_lines("mechanism", found.rows, provenance, *notes)
+    results = of_lines("mechanism", found.rows, provenance, *of_file, *notes)
     show_mechanism(found, provenance)
     if json_file is not None:
         files.write_text(json_file, results.to_json())

@@ -48,9 +48,8 @@ def on_scale_of(measure: str, margin: float, better: Literal["lower", "higher"])
     """
     if not measure.startswith("log_"):
         return margin
-    ratio = measure.removeprefix("log_").replace("_", " ")
     if better == "lower" and not margin > 1.0:
-        raise FieldError("margin", margin, f"is a {ratio}, of which lower ones are better: must be > 1")
+        raise FieldError("margin", margin, "must be > 1: of a ratio of which lower ones are better")
     if better == "higher" and not 0.0 < margin < 1.0:
-        raise FieldError("margin", margin, f"is a {ratio}, of which higher ones are better: must be between 0 and 1")
+        raise FieldError("margin", margin, "must be between 0 and 1: of a ratio of which higher ones are better")
     return abs(log(margin))
