@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kaptrial.cli_reading import Folder, JsonFile, Seed, check_outputs, choice, hand_over
+from kaptrial.cli_reading import Folder, JsonFile, Seed, check_outputs, choice, hand_over, numbers_in, say_notes
 from kaptrial.errors import UserError
 from kaptrial.results import Note, Severity, of_lines
 from kaptrial.results import provenance as made_by
@@ -38,6 +38,8 @@ def fit(
     therapist: Annotated[str | None, typer.Option(help="Column of the therapist; empty without one.")] = None,
     of: Annotated[str | None, typer.Option("--of", "--days", help="Column of the days counted.")] = None,
     target_day: Annotated[float | None, typer.Option(help="Day of the verdict; else the last.")] = None,
+    visits: Annotated[str | None, typer.Option(help="Days that rows are taken to, with commas.")] = None,
+    window: Annotated[float | None, typer.Option(min=0.0, help="Farthest that a row may be from its visit.")] = None,
     better: Annotated[str | None, typer.Option(help="Which way is better: lower or higher.")] = None,
     best: Annotated[float, typer.Option(help="The best score, for response.")] = 0.0,
     response_fraction: Annotated[float, typer.Option(min=0.01, max=1.0, help="Of the way to the best.")] = 0.5,
@@ -76,13 +78,15 @@ def fit(
     options = Options(
         patient=patient, arm=arm, day=day, score=score, baseline=baseline, factors=tuple(factor or ()),
         covariates=tuple(covariate or ()), categories=tuple(category or ()), therapist=therapist, of=of,
-        reference=reference, target_day=target_day, best=best, response_fraction=response_fraction,
+        reference=reference, target_day=target_day, best=best,
+        visits=numbers_in("--visits", visits), window=window, response_fraction=response_fraction,
         better=None if better is None else choice("--better", better, ("lower", "higher")),
     )  # fmt: skip
     check_outputs(output, json_file)
     roles = tuple(part.strip() for part in role.split(",")) if role else ()
     asked = Asked(likelihood=chosen.likelihood, roles=roles, unit_sd=unit_sd)
     trial = _trial(data, options, asked, seed)
+    say_notes(trial.notes)
     model, limits = model_of(trial, chosen), Limits(margin=margin, rope=rope)
     believed = [_named(name, trial) for name in names]
     before = [prior_check(model, one, seed=seed) for one in believed]
@@ -97,7 +101,7 @@ def fit(
         "margin": margin, "rope": rope,
         "options": {key: value for key, value in vars(options).items() if value != getattr(Options(), key)},
     }  # fmt: skip
-    results = of_lines("fit", table, provenance, *_notes(verdicts, before, after))
+    results = of_lines("fit", table, provenance, *trial.notes, *_notes(verdicts, before, after))
 
     def show() -> None:
         if len(posteriors) == 1:

@@ -29,11 +29,11 @@ class Truth:
 
     `value`, `mcse`: the contrast of the endpoint's means and its Monte Carlo standard error. `measures`: the same on
     other measures that analyses estimate: log_odds_ratio, of the arms' shares; log_hazard_ratio, the one that Cox
-    regression without covariates finds in many patients. `arm_means`, `arm_sds`: the endpoint's mean and SD
-    between patients in each arm. `arm_covariance`: of the Monte Carlo errors of the means; the same patients are in
-    every arm, so that a contrast is known better than a sum. `past_best`: largest share, over arms, of patients whose latent score at the
-    estimand's day is better than the scale's best. `icc`: share of a score's variance that lies between therapists, by
-    arm; 0 for other endpoints.
+    regression without covariates finds in many patients. `arm_means`, `arm_sds`: the endpoint's mean and SD between
+    patients in each arm. `arm_covariance`: of the Monte Carlo errors of the means; the same patients are in every arm,
+    so that a contrast is known better than a sum. `past_best`: largest share, over arms, of patients whose latent score
+    at the estimand's day is better than the scale's best. `icc`: share of a score's variance that lies between
+    therapists, by arm; 0 for other endpoints.
     """
 
     value: float

@@ -12,7 +12,7 @@ from scipy import optimize, special
 
 from kaptrial.analysis import multiplicity
 from kaptrial.analysis.fit import Fit
-from kaptrial.analysis.margin import non_inferior
+from kaptrial.analysis.margin import non_inferior, on_scale_of
 from kaptrial.design.execution import AT_BEST, Fits, Job, best_endpoint, run, scenario_arm_with_both
 from kaptrial.method_table import BINARY, MARGIN_MEASURES, TIME, Side, method_of
 from kaptrial.model.realised import Realised
@@ -265,7 +265,8 @@ def _power_rows(s: Scenario, estimand: Estimand, fit: Fit, about: Question) -> l
         rows.append(_rejection(about, "power_better", fit, alpha, better=side))
     test_only = method_of(about.analysis).test_only
     if estimand.margin is not None and not test_only and about.measure in MARGIN_MEASURES:
-        shown, _ = non_inferior(fit, estimand.margin, better=side, alpha_one_sided=alpha / 2)
+        margin = on_scale_of(about.measure, estimand.margin, side)
+        shown, _ = non_inferior(fit, margin, better=side, alpha_one_sided=alpha / 2)
         rows.append(_row(about, "power_non_inferiority", fit, *share(shown)))
     return rows
 

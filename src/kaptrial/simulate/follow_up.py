@@ -176,7 +176,7 @@ def after_dropout(
     if afterwards == "as_treated":
         return visits.full
     if afterwards == "as_reference":
-        reference = np.full_like(arm, s.reference_arm)
+        reference = np.array(s.references(s.estimand))[arm]
         improvement = improvement_of(s, reading, patients, reference, None, None, belief)
     else:
         kept = received_before(s, arm, visits.dropout_day, own_day)

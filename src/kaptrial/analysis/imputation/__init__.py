@@ -11,11 +11,12 @@ visit j and with d − 1 the last visit seen (Carpenter, Roger & Kenward 2013, J
     CIR   own arm's before d, own at d − 1 plus the reference arm's increment since from d on (copy increments);
     LMCF  own arm's before d, own at d − 1 from d on (last mean carried forward).
 
-Patients of the reference arm are imputed at random. A patient never seen has no last mean: CIR and LMCF jump to the
-reference. The completed visit, the missing score replaced by its conditional mean given the scores seen, plus `delta`
-after dropout in the other arms, goes into an ANCOVA on arm and covariates; the SE is the jackknife's over patients,
-each refitting the imputation model (Wolbers et al. 2022, Pharm Stat 21:1246-1257). It estimates the spread over
-repeated trials; Rubin's rules exceed it under JR, CR and CIR, which borrow from the reference arm (docs/analyses.md).
+Each arm has a reference, which may be itself: its patients are imputed at random. A patient never seen has no last
+mean: CIR and LMCF jump to the reference. The completed visit, the missing score replaced by its conditional mean given
+the scores seen, plus `delta` after dropout in arms that have a reference, goes into an ANCOVA on arm and covariates;
+the SE is the jackknife's over patients, each refitting the imputation model (Wolbers et al. 2022, Pharm Stat
+21:1246-1257). It estimates the spread over repeated trials; Rubin's rules exceed it under JR, CR and CIR, which borrow
+from the reference arm (docs/analyses.md).
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def reference_based(
     visit: int,
     *,
     strategy: Strategy,
-    reference: int,
+    reference: int | Sequence[int],
     delta: float = 0.0,
     structures: Sequence[str] = ("us",),
     inference: Inference = "jackknife",
@@ -88,8 +89,10 @@ def reference_based(
     arm_weights : (arm,)
         The contrast; weights sum to 0.
     visit : index of the visit analysed
-    strategy, reference : how scores after dropout are imputed, and the index of the reference arm
-    delta : points added to scores imputed after dropout in other arms than the reference
+    strategy : how scores after dropout are imputed
+    reference : index of the reference arm, or that of each arm, (arm,); patients of an arm that is its own are imputed
+        at random
+    delta : points added to scores imputed after dropout in arms that have a reference
     structures : names of covariance structures, tried in order until one can be fitted
     inference : "jackknife": normal, df infinite. "rubin": `n_imputations` imputations, each of the model of a bootstrap
         sample of patients within arms (Little & Rubin 2002, §10.2.3) with normal residuals, by Rubin's rules. "none":
@@ -123,7 +126,7 @@ def tipping_point(
     visit: int,
     *,
     strategy: Strategy,
-    reference: int,
+    reference: int | Sequence[int],
     better: Literal["lower", "higher"],
     limit: float,
     alpha: float = 0.05,
@@ -211,7 +214,7 @@ def _line(n_replicates: int, trials: Iterator[tuple[int, Patients, Plan]], jackk
 
 def _trials(
     y: Floats, arm: Ints, crossed: Floats, main: Floats, arm_weights: ArrayLike, visit: int,
-    strategy: Strategy, reference: int, structures: Sequence[str],
+    strategy: Strategy, reference: int | Sequence[int], structures: Sequence[str],
 ) -> Iterator[tuple[int, Patients, Plan]]:  # fmt: skip
     """Number, patients and plan of each replicate in which the visit was seen; raises ValueError before the first."""
     w = np.asarray(arm_weights, dtype=float)
@@ -219,8 +222,11 @@ def _trials(
         raise ValueError(f"unknown strategy {strategy!r}: {', '.join(STRATEGIES)}")
     if not structures or (unknown := [name for name in structures if name not in STRUCTURES]):
         raise ValueError(f"unknown covariance structure {unknown[0]!r}" if structures else "no covariance structure")
-    if not 0 <= visit < y.shape[2] <= MAX_VISITS or not 0 <= reference < len(w):
-        raise ValueError(f"visit {visit} of {y.shape[2]} (at most {MAX_VISITS}), reference {reference} of {len(w)}")
+    if not 0 <= visit < y.shape[2] <= MAX_VISITS:
+        raise ValueError(f"visit {visit} of {y.shape[2]} (at most {MAX_VISITS})")
+    own = np.broadcast_to(reference, w.shape).astype(np.int64)
+    if (own < 0).any() or (own >= len(w)).any():
+        raise ValueError(f"reference {reference}: must be the index of one of {len(w)} arms")
     if not w.any() or abs(w.sum()) > 1e-9 * np.abs(w).sum():
         raise ValueError(f"a contrast's weights sum to 0 and are not all 0: {w}")
     codes = np.array([STRUCTURES[name] for name in structures])
@@ -236,7 +242,7 @@ def _trials(
             monotone = sequential.scores_before_dropout(patients.y, found, patients.n_seen)
             column = _columns(len(visits), len(w) + x.shape[2], z.shape[2])
             closed_form = monotone and z.shape[2] == 0 and codes[0] == STRUCTURES["us"]
-            yield r, patients, Plan(w, STRATEGIES[strategy], reference, found, column, codes, bool(closed_form))
+            yield r, patients, Plan(w, STRATEGIES[strategy], own, found, column, codes, bool(closed_form))
 
     return each()
 
