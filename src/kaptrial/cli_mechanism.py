@@ -46,7 +46,7 @@ def mechanism(
     else:
         trials = read_csv(
             data, patient=patient, arm=arm, day=day, score=score, baseline=baseline, factors=loaded.factors
-        )  # fmt: skip
+        )
     found = fit(loaded, trials, seed=seed, draws=draws, say=lambda text: typer.echo(text, err=True))
     provenance = made_by() | {
         "scenario": scenario.name, "scenario_sha256": scenario_hash(loaded),

@@ -13,7 +13,7 @@ from kaptrial.bayes.synthesis.constants import (
     NATURAL_TIME_CONSTANT_DAYS,
     ONSET_DAYS,
     RATER_SD,
-)  # fmt: skip
+)
 from kaptrial.catalogue.priors import columns
 from kaptrial.errors import ScenarioError
 from kaptrial.spec.files import as_raw, build, sourced_path, with_settings

@@ -39,7 +39,7 @@ BESIDE = {
     "response after six infusions": Published(text="59 %; 71 %*", source="phillips2019, murrough2013b"),
     "median days to loss of response": Published(text="18*; 20*", source="murrough2013b, albott2018"),
     "responders still well 90 days after the last": Published(text="about 25 %*", source="murrough2013b"),
-}  # fmt: skip
+}
 
 
 def card(draws: Mapping[str, Floats], *, seed: int, patients: int = 400) -> pd.DataFrame:

@@ -28,7 +28,7 @@ from kaptrial.bayes.synthesis.constants import (
     NATURAL_TIME_CONSTANT_DAYS,
     ONSET_DAYS,
     RATER_SD,
-)  # fmt: skip
+)
 from kaptrial.catalogue import scale, scale_names
 from kaptrial.model.expectancy import rise_and_fade
 from kaptrial.model.measurement import ornstein_uhlenbeck, record

@@ -148,9 +148,7 @@ def single_arm_rows(path: Path, options: Options) -> list[Line]:
         v = visit_of(trials.days, day)
         change = trials.score[..., v] - trials.baseline
         n = int(np.isfinite(change).sum())
-        about = Question(
-            analysis="single_arm", contrast=trials.arms[0], measure="change", endpoint="change", day=day
-        )  # fmt: skip
+        about = Question(analysis="single_arm", contrast=trials.arms[0], measure="change", endpoint="change", day=day)
         rows.append(fit_row(options, single_arm.mean_change(change), about, n))
         share = single_arm.response(responses(trials, options, v))
         lower, upper = share.interval(options.alpha)

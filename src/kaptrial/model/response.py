@@ -311,7 +311,7 @@ def _follow_patient(  # type: ignore[no-untyped-def]
 @njit(cache=True, error_model="numpy")
 def _follow_learning(  # type: ignore[no-untyped-def]
     kind, size, index, count, taken, g, gamma, kappa, learning_kept, window_kept, shape, slowing
-):  # fmt: skip
+):
     """Learning through one arm's events: `shape` at visits, (1 − exp(−L))·(1 + γ·L_w/L), and `slowing` from each on."""
     learnt = learnt_in_window = window = 0.0
     slow = 1.0
