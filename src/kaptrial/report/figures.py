@@ -308,18 +308,24 @@ def heat_map(rows: Rows, paths: tuple[str, str], *, title: str, provenance: Mapp
 
 
 def interaction_room(
-    means: Sequence[tuple[str, float, float]], *, additive: float, best: float, detectable: float, n: float, unit: str,
-    what: str, power_at_best: float, provenance: Mapping[str, Any],
-) -> Figure:  # fmt: skip
+    means: Sequence[tuple[str, float]],
+    *,
+    additive: float,
+    best: float,
+    detectable: float,
+    unit: str,
+    title: str,
+    provenance: Mapping[str, Any],
+) -> Figure:
     """A 2×2 on its own scale: the cells, the additive sum, the room above it and the detectable interaction.
 
-    `means`: (label, mean, SD) of the four cells, the combined one last.
+    `means`: (label, mean) of the four cells, the combined one last.
     """
     figure, grid = new_figure(6.0, 3.3)
     axes = grid[0, 0]
     direction = 1.0 if best > additive else -1.0
     target = additive + direction * detectable
-    for i, (label, mean, _) in enumerate(means):
+    for i, (label, mean) in enumerate(means):
         axes.plot(i, mean, "o", color=COLOURS[0] if i < len(means) - 1 else COLOURS[1], markersize=6)
         axes.annotate(f"{mean:.0f}", (i, mean), xytext=(-8, 0), textcoords="offset points", ha="right", va="center")
         axes.annotate(label.replace(" + ", "\n+ "), (i, 0), xycoords=("data", "axes fraction"), xytext=(0, -6),
@@ -340,10 +346,9 @@ def interaction_room(
     ):
         axes.annotate("", (x, end), (x, additive), arrowprops={"arrowstyle": "<->", "color": colour, "linewidth": 1.5})
         axes.annotate(text, (x, at), xytext=(4, 0), textcoords="offset points", va="center", color=colour, fontsize=7)
-    span = (
-        abs(target - min(mean for _, mean, _ in means)) if direction > 0 else abs(max(m for _, m, _ in means) - target)
-    )
-    ends = [mean for _, mean, _ in means] + [target, best]
+    cells = [mean for _, mean in means]
+    span = abs(target - (min(cells) if direction > 0 else max(cells)))
+    ends = [*cells, target, best]
     axes.set_ylim(min(ends) - 0.12 * span, max(ends) + 0.1 * span)
     axes.set_xlim(-0.5, last + 1.7)
     axes.set_xticks([])
@@ -351,12 +356,7 @@ def interaction_room(
         [tick for tick in axes.get_yticks() if (best - tick) * direction >= 0 and min(ends) <= tick <= max(ends)]
     )
     axes.set_ylabel(unit)
-    verdict = "cannot find" if power_at_best < 0.8 else "could find"
-    axes.set_title(
-        f"{n:g} a cell {verdict} a synergy here: it takes {detectable:.0f} {what}\nbeyond the sum of both effects, "
-        f"and the scale leaves {abs(best - additive):.0f}\n(power"
-        f" {power_at_best:.2f} if everybody in the combined cell did best)"
-    )
+    axes.set_title(title)
     footer(figure, provenance)
     return figure
 

@@ -172,15 +172,16 @@ def _room(result: CellResult, provenance: Mapping[str, Any]) -> Figure | None:
     order = [a for a in range(len(weights)) if a != both] + [both]
     additive = -sum(w * m for a, (w, m) in enumerate(zip(weights, truth.arm_means, strict=True)) if a != both)
     best = 1.0 if result.primary["truth"].question.measure == "risk_difference" else scenario.scale.best
-    percent = scenario.scale.unit == "percent"
+    detectable, power = found["detectable_difference"], found["power_at_best"]
+    unit = "percentage points" if scenario.scale.unit == "percent" else scenario.scale.unit
     return figures.interaction_room(
-        [(scenario.arms[a].label, truth.arm_means[a], truth.arm_sds[a]) for a in order],
+        [(scenario.arms[a].label, truth.arm_means[a]) for a in order],
         additive=additive,
         best=best,
-        detectable=found["detectable_difference"],
-        n=scenario.n_total / len(scenario.arms),
+        detectable=detectable,
         unit=_unit(scenario),
-        what="percentage points" if percent else scenario.scale.unit,
-        power_at_best=found["power_at_best"],
+        title=f"{scenario.n_total / len(scenario.arms):g} a cell {'cannot' if power < 0.8 else 'could'} find a synergy"
+        f" here: it takes {detectable:.0f} {unit}\nbeyond the sum of both effects, and the scale leaves"
+        f" {abs(best - additive):.0f}\n(power {power:.2f} if everybody in the combined cell did best)",
         provenance=provenance,
     )
