@@ -70,8 +70,9 @@ def fit(
 
     chosen = ModelOptions(
         likelihood=choice("--likelihood", likelihood, LIKELIHOODS),
-        covariance=choice("--covariance", covariance, COVARIANCES), residual=choice("--residual", residual, RESIDUALS),
-    )  # fmt: skip
+        covariance=choice("--covariance", covariance, COVARIANCES),
+        residual=choice("--residual", residual, RESIDUALS),
+    )
     names = _priors(prior)
     options = Options(
         patient=patient, arm=arm, day=day, score=score, baseline=baseline, factors=tuple(factor or ()),

@@ -28,10 +28,11 @@ from kaptrial.truth import Truth, truths, truths_if_additive, truths_without_exp
 # Power at which the detectable difference is stated.
 TARGET_POWER = 0.8
 RUN_IN_CLINIC = Note(
-    code="run_in_clinic", severity="information",
+    code="run_in_clinic",
+    severity="information",
     text="run in the clinic of the plan; truth, bias and coverage are of the protocol as written, and the bias is what"
     " the clinic takes away",
-)  # fmt: skip
+)
 # A truth nearer to 0 than this many of its standard errors has no sign to be wrong about.
 _SIGN_KNOWN = 4.0
 

@@ -113,9 +113,7 @@ def show_sweep(posteriors: Sequence[Posterior], verdicts: Sequence[Verdict], row
         table.add_row(posterior.prior.name, *cells[3:6], probability(verdict.p), *more, verdict.short)
     out.print(table)
     shown = {verdict.short for verdict in verdicts}
-    out.print(
-        "The conclusion is the same under every prior." if len(shown) == 1 else
-        "The conclusion depends on the prior: the data alone do not settle it.", markup=False,
-    )  # fmt: skip
+    depends = "The conclusion depends on the prior: the data alone do not settle it."
+    out.print("The conclusion is the same under every prior." if len(shown) == 1 else depends, markup=False)
     for posterior in posteriors:
         out.print(f"{posterior.prior.name}: {diagnostics_line(posterior)}", markup=False)
