@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,6 +24,9 @@ from kaptrial.errors import UserError
 
 if TYPE_CHECKING:
     from kaptrial.design.characteristics import Cell
+    from kaptrial.results import Results
+
+    Written = tuple[Results[Any], Callable[[Path], None]]
 
 # More plans than this are a slip of the pen, or a night's work.
 MOST_PLANS = 200
@@ -52,26 +56,30 @@ def clinic(
     if len(cells) > MOST_PLANS:
         raise UserError(f"--vary = {len(cells)} plans: must be at most {MOST_PLANS}")
     from kaptrial.design.operations import check_has_clinic
+    from kaptrial.report import files
 
     for cell in cells:
         check_has_clinic(cell.scenario)
     check_outputs(output, json_file)
     provenance = provenance_of(scenario, cells, seed, replicates, settings, vary)
     if vary is None:
-        _one(cells[0], seed, replicates, workers, output, json_file, provenance)
+        results, write = _one(cells[0], seed, replicates, workers, provenance)
     else:
         provenance |= {"power": power, "months": months}
         base = cells_of(scenario, settings, None, variants=False)[0]
-        _several(base, cells, seed, replicates, workers, (power, months), output, json_file, provenance)
+        results, write = _several(base, cells, seed, replicates, workers, provenance)
+    if json_file is not None:
+        files.write_text(json_file, results.to_json())
+    if output is not None:
+        write(output)
+        typer.echo(f"wrote tables and figures to {output}")
 
 
-def _one(
-    cell: Cell, seed: int, replicates: int, workers: int, output: Path | None, json_file: Path | None,
-    provenance: dict[str, Any],
-) -> None:  # fmt: skip
+def _one(cell: Cell, seed: int, replicates: int, workers: int, provenance: dict[str, Any]) -> Written:
     from kaptrial.clinic import tables
     from kaptrial.design.operations import operations
-    from kaptrial.report import clinic_words, files, words
+    from kaptrial.report import clinic_words, words
+    from kaptrial.report.clinic_pack import write_clinic
     from kaptrial.results import Results
 
     s = cell.scenario
@@ -82,33 +90,22 @@ def _one(
     note = tables.bottleneck_note(found.digests)
     results = Results(kind="clinic", rows=quantities, provenance=provenance, notes=[note])
     clinic_words.show_clinic(results)
-    if json_file is not None:
-        files.write_text(json_file, results.to_json())
-    if output is not None:
-        from kaptrial.report.clinic_pack import write_clinic
-
-        write_clinic(output, s, found, results)
-        typer.echo(f"wrote tables and figures to {output}")
+    return results, lambda folder: write_clinic(folder, s, found, results)
 
 
 def _several(
-    base: Cell, cells: list[Cell], seed: int, replicates: int, workers: int, targets: tuple[float | None, float | None],
-    output: Path | None, json_file: Path | None, provenance: dict[str, Any],
-) -> None:  # fmt: skip
+    base: Cell, cells: list[Cell], seed: int, replicates: int, workers: int, provenance: dict[str, Any]
+) -> Written:
     from kaptrial.design.what_if import Target, compare
-    from kaptrial.report import clinic_words, files, words
+    from kaptrial.report import clinic_words, words
+    from kaptrial.report.clinic_pack import write_plans
     from kaptrial.results import of_lines
 
-    target = None if targets == (None, None) else Target(power=targets[0], months=targets[1])
+    power, months = provenance["power"], provenance["months"]
+    target = None if power is None and months is None else Target(power=power, months=months)
     with words.progress(len(cells) * replicates) as advance:
         rows = compare(cells, seed=seed, replicates=replicates, workers=workers, target=target, progress=advance)
     paths = list(cells[0].columns)
     results = of_lines("plans", rows, provenance)
     clinic_words.show_plans(rows, paths, provenance)
-    if json_file is not None:
-        files.write_text(json_file, results.to_json())
-    if output is not None:
-        from kaptrial.report.clinic_pack import write_plans
-
-        write_plans(output, base.scenario, results, paths)
-        typer.echo(f"wrote tables to {output}")
+    return results, lambda folder: write_plans(folder, base.scenario, results, paths)

@@ -80,14 +80,15 @@ def fisher_rows(path: Path, options: Options) -> list[Line]:
     trials = read(path, options)
     return [
         _fisher_row(
-            responses(trials, options, visit_of(trials.days, day)), trials,
+            responses(trials, options, visit_of(trials.days, day)),
+            trials,
             Question(analysis="fisher", contrast=contrast, measure="risk_difference", endpoint="response", day=day),
             weights,
         )
         for day in days_asked(trials.days, options)
         for contrast, weights in contrasts_of(trials, options)
         if sum(weight != 0 for weight in weights) == 2
-    ]  # fmt: skip
+    ]
 
 
 def _fisher_row(y: Floats, trials: Trials, about: Question, weights: list[float]) -> Line:

@@ -73,11 +73,9 @@ def _estimates(results: list[CellResult]) -> pd.DataFrame:
         for (i, analysis), fit in result.fits.items():
             about = question(result.cell.scenario, result.cell.scenario.estimands[i], analysis).flat()
             about.pop("measure")
-            columns = {
-                **result.cell.columns, **about, "replicate": range(1, len(fit.se) + 1),
-                "estimate": fit.estimate, "se": fit.se, "df": fit.df, "p": fit.p, "failure": fit.failure,
-            }  # fmt: skip
-            frames.append(pd.DataFrame(columns))
+            numbers = {name: getattr(fit, name) for name in ("estimate", "se", "df", "p", "failure")}
+            replicate = range(1, len(fit.se) + 1)
+            frames.append(pd.DataFrame({**result.cell.columns, **about, "replicate": replicate, **numbers}))
     return pd.concat(frames, ignore_index=True)
 
 
