@@ -59,11 +59,9 @@ def mechanism(
         trials, of_file = trials_of(file, columns), file.notes
         say_notes(of_file)
     found = fit(loaded, trials, seed=seed, draws=draws, say=lambda text: typer.echo(text, err=True))
-    provenance = made_by() | {
-        "scenario": scenario.name, "scenario_sha256": scenario_hash(loaded),
-        "title": loaded.title, "data": data.name if data else f"one trial simulated under seed {seed}", "seed": seed,
-        "draws": 4 * draws,
-    }  # fmt: skip
+    source = data.name if data else f"one trial simulated under seed {seed}"
+    provenance = made_by() | {"scenario": scenario.name, "scenario_sha256": scenario_hash(loaded)}
+    provenance |= {"title": loaded.title, "data": source, "seed": seed, "draws": 4 * draws}
     provenance |= {"ranking": found.ranking, "why_not": found.why_not}
     notes = [Note(code="unusable", severity="error", text=line) for line in warnings(found)]
     results = of_lines("mechanism", found.rows, provenance, *of_file, *notes)

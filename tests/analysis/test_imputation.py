@@ -11,7 +11,7 @@ import pytest
 from kaptrial.analysis.ancova import ancova
 from kaptrial.analysis.fit import Failure
 from kaptrial.analysis.imputation import STRATEGIES, Tipping, reference_based, tipping_point
-from kaptrial.analysis.mmrm import mmrm
+from kaptrial.analysis.mmrm import MmrmPlan, mmrm
 from kaptrial.trials import read_csv
 
 DATA = Path(__file__).parents[1] / "data"
@@ -45,8 +45,8 @@ def trials(rng, *, replicates=1, n=40, visits=4, arms=2, p=1, q=0, dropout=0.12,
 def by_hand(y, arm, crossed, main, weights, visit, *, strategy, reference=0, delta=0.0, structures=("us",)):
     """Readable reference for one trial: constructed means, conditional normal algebra, ANCOVA."""
     model = mmrm(
-        y[None], arm[None], crossed[None], main[None], weights, np.eye(y.shape[1])[visit], structures=structures,
-        components=True,
+        y[None], arm[None], crossed[None], main[None], weights, np.eye(y.shape[1])[visit],
+        MmrmPlan(structures=structures, components=True),
     )  # fmt: skip
     v, own, arm_means = model.covariance[0], model.fitted[0], model.arm_means[0]
     z = y[:, visit].copy()

@@ -128,10 +128,8 @@ def _course(
     dose_hours = Calendar(dose_days, clinic.hours.opens, clinic.hours.closes)
     entrants = recruit(s, clinic, seed, replicate, hours)
     env = simpy.Environment()
-    staff = staff_of(
-        env, clinic, seed, replicate, hours=hours, dose_hours=dose_hours, opened=entrants.opened.tolist(),
-        until=entrants.closed + s.design.visits[-1] + FOLLOW_UP_SLACK,
-    )  # fmt: skip
+    opened, until = entrants.opened.tolist(), entrants.closed + s.design.visits[-1] + FOLLOW_UP_SLACK
+    staff = staff_of(env, clinic, seed, replicate, hours=hours, dose_hours=dose_hours, opened=opened, until=until)
     rules = Rules(
         clinic=clinic, hours=hours, dose_hours=dose_hours, visits=s.design.visits,
         chair_days=clinic.infusions.chair_minutes / MINUTES, rating_days=clinic.ratings.minutes / MINUTES,

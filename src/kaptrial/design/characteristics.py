@@ -28,10 +28,11 @@ from kaptrial.truth import Truth, truths, truths_if_additive, truths_without_exp
 # Power at which the detectable difference is stated.
 TARGET_POWER = 0.8
 RUN_IN_CLINIC = Note(
-    code="run_in_clinic", severity="information",
+    code="run_in_clinic",
+    severity="information",
     text="run in the clinic of the plan; truth, bias and coverage are of the protocol as written, and the bias is what"
     " the clinic takes away",
-)  # fmt: skip
+)
 # A truth nearer to 0 than this many of its standard errors has no sign to be wrong about.
 _SIGN_KNOWN = 4.0
 
@@ -39,11 +40,15 @@ _SIGN_KNOWN = 4.0
 def question(s: Scenario, estimand: Estimand, analysis: str, columns: Mapping[str, Any] | None = None) -> Question:
     """What the rows of one analysis of an estimand are about; `columns` tell its scenario from others."""
     return Question(
-        analysis=analysis, contrast=estimand.contrast, measure=method_of(analysis).measure_of(estimand.endpoint),
-        endpoint=estimand.endpoint, day=estimand.day,
+        analysis=analysis,
+        contrast=estimand.contrast,
+        measure=method_of(analysis).measure_of(estimand.endpoint),
+        endpoint=estimand.endpoint,
+        day=estimand.day,
         strategies=estimand.strategies.described(s.conduct.intercurrent_events),
-        benchmark=None if len(s.arms) > 1 else estimand.benchmark or 0.0, columns=tuple((columns or {}).items()),
-    )  # fmt: skip
+        benchmark=None if len(s.arms) > 1 else estimand.benchmark or 0.0,
+        columns=tuple((columns or {}).items()),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -422,10 +427,8 @@ def _multiplicity_rows(cell: Cell, own: Fits, nulls: list[tuple[_NullRun, Fits]]
         rows.append(Row(question=about, metric=metric, value=value, mcse=mcse, n_replicates=len(hits)))
 
     assert s.analysis.multiplicity is not None
-    together = Question(
-        analysis=s.analysis.multiplicity.procedure, contrast="all estimands", measure="rejection", strategies="",
-        columns=tuple(cell.columns.items()),
-    )  # fmt: skip
+    about: dict[str, Any] = {"analysis": s.analysis.multiplicity.procedure, "columns": tuple(cell.columns.items())}
+    together = Question(contrast="all estimands", measure="rejection", strategies="", **about)
     for i, estimand in enumerate(s.estimands):
         add(rejected[:, i], "power_multiplicity", question(s, estimand, first[i], cell.columns))
     add(rejected.any(axis=1), "power_any", together)

@@ -67,10 +67,8 @@ class Options:
     first_period_only: bool = False
 
     def __post_init__(self) -> None:
-        for name, kind in (
-            ("covariance", Structure), ("df", Df), ("residual", Residual), ("imputation", Imputation),
-            ("inference", Inference), ("better", Side),
-        ):  # fmt: skip
+        kinds = {"covariance": Structure, "df": Df, "residual": Residual, "imputation": Imputation}
+        for name, kind in (kinds | {"inference": Inference, "better": Side}).items():
             value = getattr(self, name)
             for each in value if isinstance(value, tuple) else () if value is None else (value,):
                 _check_one_of(name, each, get_args(kind))

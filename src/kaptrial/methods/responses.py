@@ -83,14 +83,15 @@ def fisher_rows(data: DataFile, options: Options) -> list[Line]:
     note_unseen(data, trials, np.ones(trials.arm.shape, dtype=bool), days)
     return [
         _fisher_row(
-            responses(trials, options, visit_of(trials.days, day)), trials,
+            responses(trials, options, visit_of(trials.days, day)),
+            trials,
             Question(analysis="fisher", contrast=contrast, measure="risk_difference", endpoint="response", day=day),
             weights,
         )
         for day in days
         for contrast, weights in contrasts_of(trials, options)
         if sum(weight != 0 for weight in weights) == 2
-    ]  # fmt: skip
+    ]
 
 
 def _fisher_row(y: Floats, trials: Trials, about: Question, weights: list[float]) -> Line:
@@ -154,9 +155,7 @@ def single_arm_rows(data: DataFile, options: Options) -> list[Line]:
         v = visit_of(trials.days, day)
         change = trials.score[..., v] - trials.baseline
         n = n_used(change, kept)
-        about = Question(
-            analysis="single_arm", contrast=trials.arms[0], measure="change", endpoint="change", day=day
-        )  # fmt: skip
+        about = Question(analysis="single_arm", contrast=trials.arms[0], measure="change", endpoint="change", day=day)
         rows.append(fit_row(options, single_arm.mean_change(change), about, n))
         share = single_arm.response(responses(trials, options, v))
         lower, upper = share.interval(options.alpha)

@@ -129,7 +129,7 @@ def _difference(q: AnyQuestion) -> Fit:
 
 def mmrm_rows(data: DataFile, options: Options) -> list[Line]:
     """MMRM: contrasts at each day, averaged over the days, and of the area under the curve; covariance, likelihood."""
-    from kaptrial.analysis.mmrm import mmrm
+    from kaptrial.analysis.mmrm import MmrmPlan, mmrm
 
     trials = read(data, options)
     kept = complete(data, trials, baseline=not options.constrained_baseline)
@@ -143,12 +143,15 @@ def mmrm_rows(data: DataFile, options: Options) -> list[Line]:
     lead = y.shape[-1] - len(days)
     weights = dict(contrasts_of(trials, options))
     asked = _mmrm_asked(days, list(weights), options)
-    fit = mmrm(
-        y, trials.arm, crossed, main_columns(trials),
-        [weights[str(q.contrast)] for q, _ in asked], [np.append(np.zeros(lead), over) for _, over in asked],
-        structures=options.covariance, df=options.df or "satterthwaite",
-        constrained_baseline=options.constrained_baseline, components=True,
-    )  # fmt: skip
+    by_arm = [weights[str(q.contrast)] for q, _ in asked]
+    by_visit = [np.append(np.zeros(lead), over) for _, over in asked]
+    plan = MmrmPlan(
+        structures=options.covariance,
+        df=options.df or "satterthwaite",
+        constrained_baseline=options.constrained_baseline,
+        components=True,
+    )
+    fit = mmrm(y, trials.arm, crossed, main_columns(trials), by_arm, by_visit, plan)
     used = options.covariance[int(fit.structure[0])]
     rows = []
     for k, (about, _) in enumerate(asked):
@@ -197,7 +200,7 @@ def _covariance_rows(loglik: float, covariance: Floats, labels: list[str]) -> li
     options=(*ADJUSTED, "covariance", "df", "constrained_baseline"),
 )  # fmt: skip
 def _mmrm(q: SimulatedQuestion) -> Fit:
-    from kaptrial.analysis.mmrm import mmrm
+    from kaptrial.analysis.mmrm import MmrmPlan, mmrm
 
     y, days = q.scores()
     plan, by_visit = q.scenario.analysis, q.split_covariates()
@@ -207,11 +210,8 @@ def _mmrm(q: SimulatedQuestion) -> Fit:
     weights = visit_weights(q.estimand.endpoint, days, q.estimand.day)
     if plan.constrained_baseline:
         weights = np.append(0.0, visit_weights(q.estimand.endpoint, days[1:], q.estimand.day))
-    fit = mmrm(
-        y, q.arm, *by_visit, [q.weights], [weights],
-        structures=plan.covariance, df=plan.df, constrained_baseline=plan.constrained_baseline,
-    )  # fmt: skip
-    return fit.contrast(0)
+    how = MmrmPlan(structures=plan.covariance, df=plan.df, constrained_baseline=plan.constrained_baseline)
+    return mmrm(y, q.arm, *by_visit, [q.weights], [weights], how).contrast(0)
 
 
 # --- therapists -------------------------------------------------------------------------------------------------------

@@ -100,6 +100,16 @@ class TherapyParameters:
     xi: ArrayLike
 
 
+@dataclass(frozen=True, kw_only=True)
+class PatientParameters:
+    """k, Emax (or the slope), Tmax, and whether the drug acts at all, each of shape (replicate, patient)."""
+
+    decay_rate_per_day: Floats
+    max_effect: Floats
+    max_therapy_effect: Floats
+    responder: Bools
+
+
 def course(
     table: Timetable,
     *,
@@ -107,10 +117,7 @@ def course(
     taken: Bools | None,
     drug: DrugParameters,
     therapy: TherapyParameters,
-    decay_rate_per_day: Floats,
-    max_effect: Floats,
-    max_therapy_effect: Floats,
-    responder: Bools,
+    patients: PatientParameters,
     own_day: Floats | None = None,
 ) -> tuple[Floats, Floats]:
     """Noise-free improvement through the drug, K, and through therapy, T − ξ·T·O.
@@ -121,8 +128,6 @@ def course(
         Index of each patient's arm.
     taken : (replicate, patient, treatment event) or None
         Which doses and sessions the patient received (numbered as in `Timetable`); None if all.
-    decay_rate_per_day, max_effect, max_therapy_effect, responder : (replicate, patient)
-        k, Emax (or the slope), Tmax, and whether the drug acts at all.
     own_day : (replicate, patient, treatment event) or None
         When each patient received them, where that is not the day of the timetable; goes with `taken`.
 
@@ -161,10 +166,9 @@ def course(
         ]
     )
     what = (table.day, table.kind, table.size, table.factor, table.index, table.count, arm, received)
-    whose = (
-        drug.linear, by_replicate, by_arm, decay_rate_per_day, max_effect, max_therapy_effect, responder, drug_effect,
-        therapy_effect,
-    )  # fmt: skip
+    p = patients
+    own = (p.decay_rate_per_day, p.max_effect, p.max_therapy_effect, p.responder)
+    whose = (drug.linear, by_replicate, by_arm, *own, drug_effect, therapy_effect)
     if own_day is None:
         _follow_all(*what, *whose)
     else:
@@ -311,7 +315,7 @@ def _follow_patient(  # type: ignore[no-untyped-def]
 @njit(cache=True, error_model="numpy")
 def _follow_learning(  # type: ignore[no-untyped-def]
     kind, size, index, count, taken, g, gamma, kappa, learning_kept, window_kept, shape, slowing
-):  # fmt: skip
+):
     """Learning through one arm's events: `shape` at visits, (1 − exp(−L))·(1 + γ·L_w/L), and `slowing` from each on."""
     learnt = learnt_in_window = window = 0.0
     slow = 1.0

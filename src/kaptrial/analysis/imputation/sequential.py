@@ -63,9 +63,7 @@ def products(patients: Patients, rows: Ints, plan: Plan) -> Floats:
 
 
 @njit(cache=True, nogil=True)
-def regress(
-    sums: Floats, n: Floats, m: int, coefficients: Floats, d: Floats, inverses: Floats, spare: int
-) -> bool:  # fmt: skip
+def regress(sums: Floats, n: Floats, m: int, coefficients: Floats, d: Floats, inverses: Floats, spare: int) -> bool:
     """Regress each visit on arms, covariates and earlier scores: False if one cannot be done or fits exactly.
 
     `sums` of `products`, `n` (visit,) patients seen. Fills coefficients (visit, m + visit), d (visit,) and

@@ -347,9 +347,7 @@ def _fit(data: Ordered, contrast: Floats, n_first: int, work: Work) -> tuple[flo
             contrast[j], data.failed[j] = contrast[kept[j]], data.failed[kept[j]]
             for k in range(data.design.shape[1]):
                 data.design[j, k] = data.design[kept[j], k]
-        data = Ordered(
-            data.design[:q], data.start, data.begin, data.first, data.rest, data.share, data.failed[:q]
-        )  # fmt: skip
+        data = Ordered(data.design[:q], data.start, data.begin, data.first, data.rest, data.share, data.failed[:q])
         contrast, beta, gradient, information = contrast[:q], np.zeros(q), np.empty(q), np.empty((q, q))
         likelihood = _evaluate(data, beta, gradient, information, work)
     trial, inverse, close = np.empty(q), np.empty((q, q)), False

@@ -91,10 +91,12 @@ def rmst(time: Floats, event: Bools, arm: Ints, n_arms: int, horizon: float) -> 
     time, event, arm, _, _ = checked(time, event, arm, n_arms, None)
     shape = (len(time), n_arms)
     out = Rmst(
-        mean=np.full(shape, np.nan), se=np.full(shape, np.nan),
-        events=np.zeros(shape, dtype=np.int64), failure=np.zeros(shape, dtype=np.int64),
+        mean=np.full(shape, np.nan),
+        se=np.full(shape, np.nan),
+        events=np.zeros(shape, dtype=np.int64),
+        failure=np.zeros(shape, dtype=np.int64),
         patients=np.stack([((arm == a) & np.isfinite(time)).sum(axis=1) for a in range(n_arms)], axis=1),
-    )  # fmt: skip
+    )
     for a in range(n_arms):
         order = arrange(time, label_events(time, event, arm, a), arm, 1)
         _every_replicate(order, float(horizon), out.mean[:, a], out.se[:, a], out.events[:, a], out.failure[:, a])

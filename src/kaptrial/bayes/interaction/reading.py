@@ -16,6 +16,7 @@ from kaptrial.bayes.interaction.data import InteractionData, check, pooled_sd
 from kaptrial.bayes.interaction.model import Likelihood
 from kaptrial.data_file import DataFile, read_file
 from kaptrial.errors import DataError, FieldError
+from kaptrial.method_table import Side
 from kaptrial.methods.days import read as read_shares
 from kaptrial.methods.options import Options
 from kaptrial.methods.prepared import covariate_columns, scores_under
@@ -62,17 +63,15 @@ def from_scenario(scenario: Scenario, asked: Asked, *, seed: int, source: str) -
         raise DataError(f"{source}: design.visits = {list(scenario.design.visits)}: none after randomisation")
     wanted = {name: trials.covariates[name] for name in scenario.analysis.covariates if name in trials.covariates}
     adjusted = "baseline" in scenario.analysis.covariates
-    cut = replace(
-        trials, days=trials.days[after], score=scores[..., after], covariates=wanted, latent=None, outcome=None,
-        baseline=trials.baseline if adjusted or asked.likelihood == "binary" else np.full_like(trials.baseline, np.nan),
-    )  # fmt: skip
+    adjusted = adjusted or asked.likelihood == "binary"
+    baseline = trials.baseline if adjusted else np.full_like(trials.baseline, np.nan)
+    cut = replace(trials, days=trials.days[after], score=scores[..., after], covariates=wanted, baseline=baseline)
     day = scenario.estimand.day if scenario.estimand.day in cut.days else float(cut.days[-1])
     reference = None if scenario.factors else scenario.arms[scenario.reference_arm].id
     scale = scenario.scale
-    options = Options(
-        target_day=day, reference=reference, better="higher" if scale.better == "higher" else "lower", best=scale.best,
-        response_fraction=scale.response_fraction or 0.5,
-    )  # fmt: skip
+    better: Side = "higher" if scale.better == "higher" else "lower"
+    options = Options(target_day=day, reference=reference, better=better, best=scale.best)
+    options = replace(options, response_fraction=scale.response_fraction or options.response_fraction)
     if not asked.roles:
         asked = replace(asked, roles=_roles_in(scenario, cut, reference))
     return from_trials(cut, options, asked, source)
