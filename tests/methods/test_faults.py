@@ -61,7 +61,7 @@ def made(n: int = 24) -> pd.DataFrame:
     ("abslong", "counts", {"score": "abstinent_days", "of": "days"}), ("cntdup", "counts", {}),
 ])  # fmt: skip
 def test_several_rows_a_patient_are_refused(name, method, options):
-    with pytest.raises(DataError, match="has two rows .*must be one"):
+    with pytest.raises(DataError, match=r"has two rows .*must be one"):
         first(name, method, **options)
 
 
