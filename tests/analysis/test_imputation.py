@@ -379,7 +379,7 @@ def test_nasty_small_trials_fail_by_name():
         ({"strategy": "LOCF"}, "unknown strategy"),
         ({"structures": ("arma",)}, "unknown covariance structure"),
         ({"structures": ()}, "no covariance structure"),
-        ({"reference": 2}, "reference 2 of 2"),
+        ({"reference": 2}, "reference 2: must be the index of one of 2 arms"),
         ({"visit": 4}, "visit 4 of 4"),
         ({"arm_weights": [1.0, 1.0]}, "sum to 0"),
         ({"inference": "bootstrap"}, "unknown inference"),

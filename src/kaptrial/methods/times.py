@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from kaptrial.analysis.fit import Fit
+from kaptrial.analysis.fit import Failure, Fit, too_few
 from kaptrial.arrays import Bools, Floats, Ints
 from kaptrial.data_file import DataFile, without_rounding
 from kaptrial.errors import DataError, FieldError
@@ -69,14 +70,12 @@ def _about(analysis: str, contrast: str, measure: str, day: float = NAN) -> Ques
 
 def logrank_rows(data: DataFile, options: Options) -> list[Line]:
     """Log-rank test; `statistic` is its chi-square on 1 df, `estimate` the one-step log hazard ratio (O − E)/V."""
-    from kaptrial.analysis import survival
-
     times = read(data, options)
     rows = []
     for contrast, weights in times.contrasts:
         if sum(weight != 0 for weight in weights) != 2:
             continue  # an interaction is a question for Cox
-        fit = survival.logrank(times.time, times.event, times.arm, weights, stratum=times.stratum)
+        fit = _logrank_test(times.time, times.event, times.arm, weights, times.stratum)
         row = times.row(options, fit, _about("logrank", contrast, "log_hazard_ratio"))
         chi_square = {"statistic": float(fit.statistic[0]) ** 2, "df": 1.0 if np.isfinite(fit.p[0]) else NAN}
         rows.append(Line(numbers={**row.numbers, **chi_square}))
@@ -141,9 +140,17 @@ def median_rows(times: Times, analysis: str) -> list[Line]:
     estimates_truth=False, rows=logrank_rows, options=(*TIMES, "stratum"),
 )  # fmt: skip
 def _logrank(q: SimulatedQuestion) -> Fit:
+    return _logrank_test(*q.times(), q.arm, q.weights)
+
+
+def _logrank_test(time: Floats, event: Bools, arm: Ints, weights: Sequence[float], stratum: Ints | None = None) -> Fit:
+    """The log-rank test where its arms are large enough for the normal distribution to mean anything."""
     from kaptrial.analysis import survival
 
-    return survival.logrank(*q.times(), q.arm, q.weights)
+    fit = survival.logrank(time, event, arm, weights, stratum=stratum)
+    few = (fit.failure == Failure.NONE) & too_few(np.isfinite(time), arm, weights)
+    numbers = {name: np.where(few, np.nan, getattr(fit, name)) for name in ("estimate", "se", "df")}
+    return Fit(**numbers, failure=np.where(few, Failure.TOO_FEW_PATIENTS, fit.failure))
 
 
 @method(

@@ -13,13 +13,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike
 
-from kaptrial.analysis.fit import Failure, Fit
+from kaptrial.analysis.fit import LEAST_PATIENTS, Failure, Fit
 from kaptrial.analysis.survival.kaplan_meier import fall, label_events
 from kaptrial.analysis.survival.order import Labels, Order, arrange, checked
 from kaptrial.arrays import Bools, Floats, Ints
-
-# With fewer in an arm no way to share six patients out is rarer than .1, and normal errors claim any p.
-LEAST_PATIENTS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
