@@ -182,7 +182,6 @@ def load(path: Path, settings: list[str] | None) -> Any:
 
 def cells_of(path: Path, settings: list[str] | None, vary: list[str] | None, *, variants: bool = True) -> list[Any]:
     """The scenario, its variants and every combination of the varied values, each checked before anything runs."""
-    from dataclasses import replace
     from itertools import product
 
     from kaptrial.design.characteristics import Cell
@@ -208,9 +207,9 @@ def cells_of(path: Path, settings: list[str] | None, vary: list[str] | None, *, 
         for point in product(*axes.values()):
             chosen = dict(zip(axes, point, strict=True))
             columns = ({} if label is None else {"variant": label}) | chosen
-            scenario = build(with_settings(raw, {**changes, **chosen}))
-            if any(key.startswith("estimand.") for key in axes):
-                scenario = replace(scenario, secondary=())  # what varies is asked of the primary estimand
+            # What varies of the estimand is asked of the primary one.
+            alone: dict[str, Any] = {"secondary": []} if any(key.startswith("estimand.") for key in axes) else {}
+            scenario = build(with_settings(raw, {**changes, **chosen, **alone}))
             cells.append(Cell(scenario=scenario, columns=columns))
     return cells
 

@@ -19,7 +19,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from kaptrial.errors import ABSENT, FieldError, ScenarioError, UserError, line, nearest, shown
-from kaptrial.spec.scenario import Scenario, check_effects
+from kaptrial.spec.scenario import Scenario, check_file
 from kaptrial.spec.sourced import ASSUMPTION, SPREADS, Sourced, walk
 from kaptrial.yaml_file import YamlError, parse, read_text
 
@@ -98,7 +98,7 @@ def sourced_path(path: str) -> str:
 def _validate(raw: Raw) -> Scenario:
     try:
         scenario = _adapter().validate_python(raw)
-        check_effects(scenario)
+        check_file(scenario)
     except ValidationError as error:
         raise ScenarioError(_line(error)) from None
     except FieldError as error:

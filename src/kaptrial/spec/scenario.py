@@ -90,7 +90,6 @@ class Scenario:
     variants: dict[Text, dict[Text, Any]] | None = None
 
     def __post_init__(self) -> None:
-        _check_extent(self)
         _check_arms(self)
         _check_units(self)
         _check_drug(self)
@@ -175,8 +174,19 @@ def quantities(doses: Doses) -> tuple[float, ...]:
     return tuple(mg * available * strength / REFERENCE_MG_PER_KG for mg in doses.mg_per_kg_by_day())
 
 
-def check_effects(s: Scenario) -> None:
-    """Raise FieldError for an effect, or its spread, that is longer than the scale."""
+def check_file(s: Scenario) -> None:
+    """Raise FieldError for what nobody who writes a scenario means, though it could be simulated.
+
+    Scenarios made from others for a figure or a null need not pass: they have other visits and other questions.
+    """
+    _check_extent(s)
+    _check_effects(s)
+    _check_ends(s)
+    _check_asked_once(s)
+
+
+def _check_effects(s: Scenario) -> None:
+    """No effect, and no spread of one, is longer than the scale."""
     most = s.scale.high - s.scale.low if s.scale.link == "identity" else MAX_LOGIT
     for path, value in walk(s):
         for at, number in (("value", value.value), ("sd", value.sd)):
@@ -201,6 +211,45 @@ def _check_extent(s: Scenario) -> None:
         raise FieldError("design.visits", f"{len(visits)} visits", allowed)
 
 
+def _check_ends(s: Scenario) -> None:
+    """Nothing begins after the last visit, which ends the trial, and no rescue waits for a score off the scale."""
+    last = s.design.visits[-1]
+    days: dict[str, float] = {}
+    for i, arm in enumerate(s.arms):
+        schedules = {f"arms[{i}].doses[{j}]": doses.days for j, doses in enumerate(arm.doses)}
+        schedules |= {f"arms[{i}].therapy": arm.therapy.days} if arm.therapy else {}
+        days |= {f"{at}.days[{k}]": day for at, schedule in schedules.items() for k, day in enumerate(schedule)}
+        days |= {f"arms[{i}].adjuncts[{j}].from_day": adjunct.from_day for j, adjunct in enumerate(arm.adjuncts)}
+    for name in ("rescue", "open_label_ketamine"):
+        rescue = getattr(s.conduct, name)
+        if rescue is None:
+            continue
+        days[f"conduct.{name}.from_day"] = rescue.from_day
+        for at in ("score_at_least", "score_at_most"):
+            trigger = getattr(rescue, at)
+            if trigger is not None and not s.scale.low <= trigger <= s.scale.high:
+                allowed = f"must lie on the scale {s.outcome.scale}, {s.scale.low:g} to {s.scale.high:g}"
+                raise FieldError(f"conduct.{name}.{at}", trigger, allowed)
+    for at, day in days.items():
+        if day > last:
+            raise FieldError(at, day, f"must not be after the last visit, day {last:g}, which ends the trial")
+
+
+def _check_asked_once(s: Scenario) -> None:
+    """Rows of results that answer the same question by the same analysis could not be told apart."""
+    asked: dict[tuple[Any, ...], str] = {}
+    places = ("estimand", *(f"secondary[{i}]" for i in range(len(s.secondary))))
+    for at, estimand in zip(places, s.estimands, strict=True):
+        contrast = estimand.contrast.strip()
+        handled = estimand.strategies.described(s.conduct.intercurrent_events)
+        for analysis in s.analyses(estimand):
+            key = (contrast, estimand.day, estimand.endpoint, handled, estimand.benchmark, analysis)
+            if key in asked:
+                allowed = f"must differ from {asked[key]} in contrast, day, endpoint, strategies or method, {analysis}"
+                raise FieldError(at, f"{contrast}, {estimand.endpoint}, day {estimand.day:g}", allowed)
+            asked[key] = at
+
+
 def _check_arms(s: Scenario) -> None:
     if not s.arms:
         raise FieldError("arms", len(s.arms), "must be one arm or more")
@@ -213,13 +262,13 @@ def _check_arms(s: Scenario) -> None:
     for i, arm in enumerate(s.arms):
         if arm.therapy is not None:
             _check_therapy(s, f"arms[{i}].therapy", arm.therapy.name)
-            _check_within(s, f"arms[{i}].therapy.days", arm.therapy.days)
+            _check_not_before(f"arms[{i}].therapy.days", arm.therapy.days, start)
         for j, adjunct in enumerate(arm.adjuncts):
             if adjunct.from_day < start:
                 allowed = f"must not be before randomisation on day {start:g}: until then the arms are alike"
                 raise FieldError(f"arms[{i}].adjuncts[{j}].from_day", adjunct.from_day, allowed)
         for j, doses in enumerate(arm.doses):
-            _check_within(s, f"arms[{i}].doses[{j}].days", doses.days)
+            _check_not_before(f"arms[{i}].doses[{j}].days", doses.days, start)
             _check_quantities(f"arms[{i}].doses[{j}]", doses)
     run_in = s.randomisation.run_in
     if run_in is not None:
@@ -236,11 +285,8 @@ def _check_therapy(s: Scenario, at: str, name: str) -> None:
         )
 
 
-def _check_within(s: Scenario, at: str, days: tuple[float, ...]) -> None:
-    start, last = s.randomisation.day, s.design.visits[-1]
+def _check_not_before(at: str, days: tuple[float, ...], start: float) -> None:
     for k, day in enumerate(days):
-        if day > last:
-            raise FieldError(f"{at}[{k}]", day, f"must not be after the last visit, day {last:g}, which ends the trial")
         if day < start:
             raise FieldError(
                 f"{at}[{k}]", day, f"must not be before the arm's first visit, randomisation on day {start:g}"
@@ -319,20 +365,7 @@ def _check_drug(s: Scenario) -> None:
                 )
 
 
-def _check_asked_once(s: Scenario, at: str, estimand: Estimand, asked: dict[tuple[Any, ...], str]) -> None:
-    """Two rows of results that answer the same question by the same analysis could not be told apart."""
-    contrast = estimand.contrast.strip()
-    handled = estimand.strategies.described(s.conduct.intercurrent_events)
-    for analysis in s.analyses(estimand):
-        key = (contrast, estimand.day, estimand.endpoint, handled, estimand.benchmark, analysis)
-        if key in asked:
-            allowed = f"must differ from {asked[key]} in contrast, day, endpoint, strategies or methods ({analysis})"
-            raise FieldError(at, f"{contrast}, {estimand.endpoint}, day {estimand.day:g}", allowed)
-        asked[key] = at
-
-
 def _check_estimands(s: Scenario) -> None:
-    asked: dict[tuple[Any, ...], str] = {}
     for at, estimand in [("estimand", s.estimand)] + [(f"secondary[{i}]", e) for i, e in enumerate(s.secondary)]:
         try:
             parse_contrast(estimand.contrast, s.arms)
@@ -347,7 +380,6 @@ def _check_estimands(s: Scenario) -> None:
             raise FieldError(f"{at}.endpoint", estimand.endpoint, f"with the scale {s.outcome.scale} must be {allowed}")
         _check_benchmark(s, at, estimand)
         _check_methods(s, at, estimand)
-        _check_asked_once(s, at, estimand, asked)
         _check_strategies(s, at, estimand)
         relapses = estimand.endpoint in ("sustained_response", "time_to_relapse")
         if (relapses or estimand.endpoint == "response") and s.scale.response_fraction is None:

@@ -1,0 +1,165 @@
+"""Commands as processes: files before words, streams that are full, closed or narrow, and signals."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from kaptrial import cli_reading
+from kaptrial.cli import main
+from kaptrial.report import words
+from tests.spec.malformed import STARTER
+
+# Draws and writes through the same functions as the long commands do, and takes a second.
+CHEAP = ("evidence", "show", "singh2016")
+COMMAND = [sys.executable, "-c", "from kaptrial.cli import main; main()"]
+
+
+def shell(line: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """A command in a shell that takes it as "$@" within `line`."""
+    argv = ["bash", "-c", line, "bash", *COMMAND, *map(str, arguments)]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=300, check=False)
+
+
+@pytest.mark.parametrize("line", ['"$@" | head -1', '"$@" >/dev/full', '"$@" >&- 2>&- <&-'])
+def test_the_file_is_written_whatever_becomes_of_the_words(line, tmp_path):
+    done = shell(line, *CHEAP, "--json", tmp_path / "k.json")
+    assert json.loads((tmp_path / "k.json").read_text(encoding="utf-8"))["results"]
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.splitlines()) == ("full" in line)
+    if "full" in line:
+        assert done.stderr == "kaptrial: standard output: No space left on device\n"
+        assert done.returncode == 2
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
+def test_what_a_console_cannot_encode_is_replaced(encoding, monkeypatch):
+    console = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    monkeypatch.setattr(sys, "stdout", console)
+    with pytest.raises(SystemExit) as stop:
+        main(["check", str(STARTER), "--set", "title=γ ± ▼ é"])
+    assert stop.value.code in (0, None)
+    shown = "γ ± ▼ é".encode(encoding, "replace")
+    assert b"valid. " + shown in console.buffer.getvalue()
+
+
+def test_what_was_found_is_printed_even_if_it_cannot_be_written(monkeypatch, tmp_path, capsys):
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device", "k.json")
+
+    monkeypatch.setattr("kaptrial.report.files.write_text", full)
+    with pytest.raises(SystemExit) as stop:
+        main([*CHEAP, "--json", str(tmp_path / "k.json")])
+    shown = capsys.readouterr()
+    assert stop.value.code == 2
+    assert shown.err == "kaptrial: k.json: No space left on device\n"
+    assert "Singh" in shown.out
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("power", STARTER, "--json"), ("size", STARTER, "--json"), ("simulate", STARTER, "-o"),
+        ("evidence", "list", "--json"), ("evidence", "replicate", "--json"), ("power", STARTER, "-o"),
+    ],
+)  # fmt: skip
+def test_a_target_is_tried_before_the_work(command, capsys):
+    start = time.process_time()
+    with pytest.raises(SystemExit) as stop:
+        main([*map(str, command), "/proc/no/such"])
+    assert time.process_time() - start < 5
+    assert stop.value.code == 2
+    shown = capsys.readouterr()
+    assert shown.err.startswith("kaptrial: /proc/no/such")
+    assert shown.out == ""
+
+
+def test_a_long_run_says_first_what_it_costs(monkeypatch, capsys):
+    def stop(_: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(words, "progress", stop)
+    with pytest.raises(SystemExit):
+        main(["power", str(STARTER), "--replicates", "10000000", "--no-nulls"])
+    said = capsys.readouterr().err
+    assert said.startswith("10,000,000 trials: about")
+    assert "GB of memory with --workers 1" in said
+
+
+def test_a_run_beyond_memory_is_refused(monkeypatch, capsys):
+    monkeypatch.setattr("kaptrial.design.execution.memory", lambda: 1e6)
+    with pytest.raises(SystemExit) as stop:
+        main(["power", str(STARTER), "--replicates", "10000000", "--no-nulls"])
+    assert stop.value.code == 2
+    assert "must be fewer" in capsys.readouterr().err
+
+
+def test_simulate_streams_and_refuses_what_will_not_fit(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr("kaptrial.cli.MANY_TRIALS", 1)
+    argv = ["simulate", str(STARTER), "--set", "design.n_per_arm=4", "-o", str(tmp_path / "t.csv")]
+    with pytest.raises(SystemExit):
+        main([*argv, "--replicates", "200"])
+    assert "200 trials: about" in capsys.readouterr().err
+    rows = (tmp_path / "t.csv").read_text().splitlines()
+    assert len(rows) == 1 + 200 * 8 * 4
+    assert rows[-1].startswith("200,")
+    with pytest.raises(SystemExit) as stop:
+        main([*argv, "--replicates", "2000000000000"])
+    assert stop.value.code == 2
+    assert "are free" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["t.csv"]
+
+
+def test_one_function_hands_over():
+    """Every command that prints results goes through it: none prints before it has written."""
+    sources = Path(cli_reading.__file__).parent.glob("cli*.py")
+    for path in sources:
+        text = path.read_text(encoding="utf-8")
+        if path.name != "cli_reading.py":
+            assert "to_json" not in text, path.name
+
+
+@pytest.mark.validation
+@pytest.mark.parametrize("who", ["the command", "a worker"])
+def test_workers_do_not_outlive_their_command(who, tmp_path):
+    argv = [*COMMAND, "power", str(STARTER), "--replicates", "2000000", "--workers", "2", "-o", str(tmp_path / "out")]
+    with subprocess.Popen(argv, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        workers: list[int] = []
+        until = time.time() + 120
+        while len(workers) < 2 and time.time() < until:
+            time.sleep(0.5)
+            workers = [pid for pid in children(process.pid) if "popen_loky_posix" in command_line(pid)]
+        assert len(workers) == 2
+        time.sleep(2)
+        os.kill(
+            process.pid if who == "the command" else workers[0], signal.SIGTERM if "command" in who else signal.SIGKILL
+        )
+        out, err = process.communicate(timeout=60)
+    time.sleep(1)
+    assert [pid for pid in workers if "popen_loky_posix" in command_line(pid)] == []
+    assert process.returncode == (143 if who == "the command" else 2)
+    lines = [line for line in err.splitlines() if "trials: about" not in line]
+    assert [line for line in lines if not line.startswith("kaptrial: workers = 2: one of the processes")] == []
+    assert len(lines) == (who == "a worker")
+    assert out == ""
+
+
+def children(pid: int) -> list[int]:
+    """The children of a process, from /proc."""
+    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def command_line(pid: int) -> str:
+    """How a process was called; nothing where there is none."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except FileNotFoundError:
+        return ""
