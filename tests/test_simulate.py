@@ -14,8 +14,9 @@ from kaptrial.spec.errors import ScenarioError
 from kaptrial.spec.files import build, load, read_raw, with_settings
 from kaptrial.spec.nulls import with_null
 from kaptrial.trials import read_csv
+from tests.clean import number
 from tests.model.reference import Patient, follow
-from tests.spec.malformed import edit, guess
+from tests.spec.malformed import edit
 
 SCENARIOS = Path(__file__).parents[1] / "scenarios"
 STARTER = SCENARIOS / "starter.yaml"
@@ -37,15 +38,15 @@ BUSY = {
         "allocation": {"block": 4, "strata": [{"name": "site", "levels": {"a": {"share": 0.7}, "b": {"share": 0.3}}}]},
     },
     "population.entry": {"at_least": 28},
-    "population.non_responders": guess(0.2, "share"),
-    "therapies.cbt.therapists": {"caseload": 7, "sd": guess(2, "points")},
+    "population.non_responders": number(0.2, "share"),
+    "therapies.cbt.therapists": {"caseload": 7, "sd": number(2, "points")},
     "conduct": {
-        "missed_sessions": guess(0.2, "share"), "stop_sessions": guess(0.01, "per_day"),
+        "missed_sessions": number(0.2, "share"), "stop_sessions": number(0.01, "per_day"),
         "rescue": {
-            "from_day": 7, "score_at_least": 30, "effect": guess(5, "points"), "onset": guess(7, "day"),
-            "share_taking": guess(0.5, "share"),
+            "from_day": 7, "score_at_least": 30, "effect": number(5, "points"), "onset": number(7, "day"),
+            "share_taking": number(0.5, "share"),
         },
-        "dropout": {"hazard": guess(0.01, "per_day"), "last_score": guess(0.05, "per_point")},
+        "dropout": {"hazard": number(0.01, "per_day"), "last_score": number(0.05, "per_point")},
     },
 }  # fmt: skip
 PLAIN = {"measurement.round": False, "measurement.clip": False}  # scores stay sums, so that differences can be read
@@ -63,7 +64,7 @@ def arrays(trials):
 
 
 def dropout(hazard=0.02, **more):
-    return {"conduct.dropout": {"hazard": guess(hazard, "per_day"), **more}}
+    return {"conduct.dropout": {"hazard": number(hazard, "per_day"), **more}}
 
 
 # --- common random numbers -------------------------------------------------------------------------------------------
@@ -100,7 +101,7 @@ def test_another_seed_gives_other_patients():
 def test_dropout_hides_scores_and_changes_nothing_else(afterwards):
     without = simulate(starter(), seed=4, replicates=50)
     with_ = simulate(
-        starter(dropout(last_score=guess(0.05, "per_point"), afterwards=afterwards)), seed=4, replicates=50
+        starter(dropout(last_score=number(0.05, "per_point"), afterwards=afterwards)), seed=4, replicates=50
     )
     np.testing.assert_array_equal(with_.latent, without.latent)
     np.testing.assert_array_equal(with_.baseline, without.baseline)
@@ -150,14 +151,14 @@ def test_a_rule_that_nobody_meets_is_an_error():
 
 
 def test_non_responders_have_their_share_and_no_drug_effect():
-    s = starter({"population.non_responders": guess(0.3, "share")})
+    s = starter({"population.non_responders": number(0.3, "share")})
     trials = simulate_block(s, seed=4, block=0, full=True, force_arm=0)
     still = (np.ptp(trials.latent, axis=-1) == 0).ravel()
     assert abs(still.mean() - 0.3) < 4 * np.sqrt(0.3 * 0.7 / still.size)  # 4 binomial SE
 
 
 def test_patients_of_one_therapist_share_his_effect_and_the_others_have_none():
-    with_ = starter(PLAIN, {"therapies.cbt.therapists": {"count": 5, "sd": guess(3, "points")}})
+    with_ = starter(PLAIN, {"therapies.cbt.therapists": {"count": 5, "sd": number(3, "points")}})
     trials = simulate(with_, seed=4, replicates=400)
     shift = (simulate(starter(PLAIN), seed=4, replicates=400).latent - trials.latent)[..., -1]
     assert ((trials.therapist == -1) == (trials.arm == 0)).all()
@@ -175,10 +176,10 @@ def test_patients_of_one_therapist_share_his_effect_and_the_others_have_none():
 # --- nulls -----------------------------------------------------------------------------------------------------------
 
 LINKED = {
-    "drug.window_half_life": guess(3, "day"),
-    "therapies.cbt.gamma": guess(1, "none"),
-    "therapies.cbt.kappa": guess(1, "none"),
-    "therapies.cbt.xi": guess(0.5, "share"),
+    "drug.window_half_life": number(3, "day"),
+    "therapies.cbt.gamma": number(1, "none"),
+    "therapies.cbt.kappa": number(1, "none"),
+    "therapies.cbt.xi": number(0.5, "share"),
 }
 
 
@@ -218,10 +219,14 @@ def test_a_null_declared_in_the_scenario_is_the_same_null():
 def test_the_null_of_therapy_makes_conduct_equal_and_keeps_the_therapists():
     settings = {
         "conduct.dropout": {
-            "hazard": {"by_arm": {"ketamine": guess(0.01, "per_day"), "ketamine_cbt": guess(0.2, "per_day")}}
+            "hazard": {"by_arm": {"ketamine": number(0.01, "per_day"), "ketamine_cbt": number(0.2, "per_day")}}
         },
-        "therapies.cbt.therapists": {"count": 5, "sd": guess(3, "points")},
-        "expectancy.therapy": {"effect": guess(3, "points"), "onset": guess(1, "day"), "half_life": guess(30, "day")},
+        "therapies.cbt.therapists": {"count": 5, "sd": number(3, "points")},
+        "expectancy.therapy": {
+            "effect": number(3, "points"),
+            "onset": number(1, "day"),
+            "half_life": number(30, "day"),
+        },
         "therapies.cbt.is_hoped_for": True,
     }
     null = with_null(starter(settings), "therapy", expectancy=False)
@@ -240,17 +245,17 @@ def test_the_null_of_therapy_makes_conduct_equal_and_keeps_the_therapists():
 
 
 def test_who_misses_everything_gets_nothing():
-    missed = starter({"conduct.missed_doses": guess(1, "share"), "conduct.missed_sessions": guess(1, "share")})
+    missed = starter({"conduct.missed_doses": number(1, "share"), "conduct.missed_sessions": number(1, "share")})
     assert (np.ptp(counterfactual(missed, 1).latent, axis=-1) == 0).all()
 
 
 def test_who_misses_nothing_is_treated_as_planned():
-    none_missed = starter({"conduct.missed_sessions": guess(0, "share"), "conduct.stop_doses": guess(0, "per_day")})
+    none_missed = starter({"conduct.missed_sessions": number(0, "share"), "conduct.stop_doses": number(0, "per_day")})
     np.testing.assert_array_equal(counterfactual(none_missed, 1).latent, counterfactual(starter(), 1).latent)
 
 
 def test_stopping_is_recorded_only_where_it_withholds_something():
-    trials = simulate(starter({"conduct.stop_sessions": guess(0.05, "per_day")}), seed=4, replicates=100)
+    trials = simulate(starter({"conduct.stop_sessions": number(0.05, "per_day")}), seed=4, replicates=100)
     with_sessions = trials.events["therapy_discontinuation"][trials.arm == 1]
     assert np.isinf(trials.events["therapy_discontinuation"][trials.arm == 0]).all()
     stopped = 1 - np.exp(-0.05 * 26)  # before the last session on day 26
@@ -262,8 +267,8 @@ def test_stopping_is_recorded_only_where_it_withholds_something():
 def rescue(share, trigger=0):
     return {
         "conduct.rescue": {
-            "from_day": 7, "score_at_least": trigger, "effect": guess(5, "points"), "onset": guess(7, "day"),
-            "share_taking": guess(share, "share"),
+            "from_day": 7, "score_at_least": trigger, "effect": number(5, "points"), "onset": number(7, "day"),
+            "share_taking": number(share, "share"),
         }
     }  # fmt: skip
 
@@ -301,7 +306,7 @@ def test_dropout_completely_at_random_has_its_share_at_every_visit():
 
 
 def test_dropout_may_differ_by_arm():
-    hazard = {"by_arm": {"ketamine": guess(0, "per_day"), "ketamine_cbt": guess(0.02, "per_day")}}
+    hazard = {"by_arm": {"ketamine": number(0, "per_day"), "ketamine_cbt": number(0.02, "per_day")}}
     trials = simulate(starter({"conduct.dropout": {"hazard": hazard}}), seed=4, replicates=50)
     assert not np.isnan(trials.score[trials.arm == 0]).any()
     assert np.isnan(trials.score[trials.arm == 1]).any()
@@ -309,7 +314,7 @@ def test_dropout_may_differ_by_arm():
 
 @pytest.mark.parametrize("slope", ["last_score", "current_latent"])
 def test_the_worse_leave_more_often(slope):
-    trials = simulate(starter(dropout(0.01, **{slope: guess(0.1, "per_point")})), seed=4, replicates=100)
+    trials = simulate(starter(dropout(0.01, **{slope: number(0.1, "per_point")})), seed=4, replicates=100)
     left = np.isnan(trials.score[..., 2]) & ~np.isnan(trials.score[..., 1])
     stayed = ~np.isnan(trials.score[..., 2])
     last = trials.score[..., 1] if slope == "last_score" else trials.latent[..., 2]
@@ -355,13 +360,13 @@ def test_outcome_off_treatment_is_that_with_the_sessions_until_then():
 
 COUNTED = {
     "outcome.scale": "percent_abstinent_days",
-    "population.baseline": guess(-0.5, "logit", sd=0),
+    "population.baseline": number(-0.5, "logit", sd=0),
     "drug.share": None,
-    "drug.max_effect": guess(1.5, "logit"),
-    "drug.half_life": guess(7, "day"),
-    "therapies.cbt.max_effect": guess(1, "logit"),
-    "measurement.deviation_sd": guess(0, "logit"),
-    "measurement.rater_sd": guess(0, "logit"),
+    "drug.max_effect": number(1.5, "logit"),
+    "drug.half_life": number(7, "day"),
+    "therapies.cbt.max_effect": number(1, "logit"),
+    "measurement.deviation_sd": number(0, "logit"),
+    "measurement.rater_sd": number(0, "logit"),
     "estimand.endpoint": "percent_abstinent_days",
 }
 

@@ -10,7 +10,8 @@ import yaml
 
 from kaptrial.spec.errors import ScenarioError
 from kaptrial.spec.files import as_raw, build, dump, load, read_raw, scenario_hash, split_path, with_settings
-from tests.spec.malformed import STARTER, TEXT, guess
+from tests.clean import number
+from tests.spec.malformed import STARTER, TEXT
 
 SHIPPED = sorted(STARTER.parent.glob("*.yaml"))
 
@@ -126,7 +127,7 @@ def test_a_number_that_was_not_there_gets_the_unit_of_its_place(raw):
 
 
 def test_one_arm_of_a_value_by_arm_may_be_set(raw):
-    by_arm = {"by_arm": {arm["id"]: guess(0.1, "share") for arm in raw["arms"]}}
+    by_arm = {"by_arm": {arm["id"]: number(0.1, "share") for arm in raw["arms"]}}
     changed = with_settings(
         with_settings(raw, {"conduct.missed_doses": by_arm}), {"conduct.missed_doses.by_arm.ketamine": 0.3}
     )
