@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from kaptrial.methods.rows import NAN, contrasts_of, days_asked, fit_row, named,
 from kaptrial.methods.simulated import AnyQuestion, SimulatedQuestion, visit_weights
 from kaptrial.results import Line, Question
 from kaptrial.trials import Trials, read_csv
+
+if TYPE_CHECKING:
+    from kaptrial.analysis.imputation import Scores
 
 ONE_DAY = (*SCORES, *BINARY, DAYS)
 UNADJUSTED = (*ALWAYS, *COMPARED, *ARMS, *VISITS)
@@ -265,7 +269,7 @@ def _nested_mmrm(q: SimulatedQuestion) -> Fit:
 
 def reference_based_rows(path: Path, options: Options) -> list[Line]:
     """Scores after dropout imputed by one strategy or several; a tipping point if asked."""
-    from kaptrial.analysis.imputation import reference_based
+    from kaptrial.analysis.imputation import Imputation, reference_based
 
     trials = read(path, options)
     day = float(trials.days[-1]) if options.target_day is None else days_asked(trials.days, options)[0]
@@ -276,11 +280,15 @@ def reference_based_rows(path: Path, options: Options) -> list[Line]:
         about = Question(analysis="reference_based", contrast=contrast, measure="difference", endpoint="score", day=day)
         for strategy in options.imputation:
             fit = reference_based(
-                trials.score, trials.arm, baseline_column(trials), main_columns(trials), weights, visit,
-                strategy=strategy, reference=reference, delta=options.delta,
-                structures=options.covariance, inference=options.inference,
-                n_imputations=options.imputations, rng=np.random.default_rng(options.seed),
-            )  # fmt: skip
+                _scores(trials),
+                weights,
+                visit,
+                Imputation(strategy=strategy, reference=reference, structures=options.covariance),
+                delta=options.delta,
+                inference=options.inference,
+                n_imputations=options.imputations,
+                rng=np.random.default_rng(options.seed),
+            )
             n = _n_observed(trials.score[..., visit])
             rows.append(fit_row(options, fit, about, n, imputation=strategy))
             if options.tipping_point:
@@ -289,18 +297,25 @@ def reference_based_rows(path: Path, options: Options) -> list[Line]:
     return rows
 
 
+def _scores(trials: Trials) -> Scores:
+    from kaptrial.analysis.imputation import Scores
+
+    crossed, main = baseline_column(trials), main_columns(trials)
+    return Scores(y=trials.score, arm=trials.arm, crossed=crossed, main=main)
+
+
 def _tipping_point(trials: Trials, options: Options, weights: list[float], visit: int, about: Question) -> Line:
     """The delta at which significance is lost under the one strategy of `options`."""
-    from kaptrial.analysis.imputation import Tipping, tipping_point
+    from kaptrial.analysis.imputation import Imputation, Tipping, tipping_point
 
     seen = trials.score[np.isfinite(trials.score)]
     # Scores that are all the same have no range to look in, and no significance to lose.
     limit = float(np.ptp(seen)) if len(seen) and np.ptp(seen) > 0 else 1.0
+    reference = next(a for a, weight in enumerate(weights) if weight < 0)
+    how = Imputation(strategy=options.imputation[0], reference=reference, structures=options.covariance)
     tip = tipping_point(
-        trials.score, trials.arm, baseline_column(trials), main_columns(trials), weights, visit,
-        strategy=options.imputation[0], reference=next(a for a, weight in enumerate(weights) if weight < 0),
-        better=options.better_score, limit=limit, alpha=options.alpha, structures=options.covariance,
-    )  # fmt: skip
+        _scores(trials), weights, visit, how, better=options.better_score, limit=limit, alpha=options.alpha
+    )
     outcome = Tipping(tip.outcome[0])
     failure = "" if outcome == Tipping.FOUND else outcome.name.lower()
     return value_row(tip.delta[0], about, failure=failure, imputation=options.imputation[0])
@@ -314,12 +329,11 @@ def _tipping_point(trials: Trials, options: Options, weights: list[float], visit
     ),
 )  # fmt: skip
 def _reference_based(q: SimulatedQuestion) -> Fit:
-    from kaptrial.analysis.imputation import reference_based
+    from kaptrial.analysis.imputation import Imputation, Scores, reference_based
 
     y, days = q.scores()
     visit = int(np.searchsorted(days, q.estimand.day))
     reference = q.scenario.contrast(q.estimand).right[-1]
-    return reference_based(
-        y, q.arm, *q.split_covariates(), q.weights, visit,
-        strategy=q.option, reference=reference, structures=q.scenario.analysis.covariance,  # type: ignore[arg-type]
-    )  # fmt: skip
+    structures, (crossed, main) = q.scenario.analysis.covariance, q.split_covariates()
+    how = Imputation(strategy=q.option, reference=reference, structures=structures)  # type: ignore[arg-type]
+    return reference_based(Scores(y=y, arm=q.arm, crossed=crossed, main=main), q.weights, visit, how)
