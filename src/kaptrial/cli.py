@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from kaptrial import __version__, cli_analyse, cli_clinic, cli_decide, cli_evidence, cli_fit, cli_mechanism
 from kaptrial.cli_reading import (
+    MANY_TRIALS,
     Folder,
     JsonFile,
     ScenarioFile,
@@ -20,12 +21,18 @@ from kaptrial.cli_reading import (
     as_option,
     cells_of,
     check_outputs,
+    hand_over,
     load,
     numbers_of,
     provenance_of,
     read_scenario,
+    say_cost,
 )
-from kaptrial.errors import FieldError, UserError
+from kaptrial.errors import FieldError, UserError, printable
+from kaptrial.process import drop_output, ended_by_sigterm, open_streams
+
+if TYPE_CHECKING:
+    from kaptrial.spec.scenario import Scenario
 
 app = typer.Typer(
     add_completion=False,
@@ -46,13 +53,18 @@ app.command("mechanism")(cli_mechanism.mechanism)
 def main(argv: list[str] | None = None) -> None:
     """Run the command line. Exits 2 after one line on stderr for anything the user can mend."""
 
+    open_streams()
     try:
-        app(args=argv, standalone_mode=True)
+        with ended_by_sigterm():
+            app(args=argv, standalone_mode=True)
     except UserError as error:
         print(f"kaptrial: {as_option(error) if isinstance(error, FieldError) else error}", file=sys.stderr)
         raise SystemExit(2) from None
     except OSError as error:
-        print(f"kaptrial: {error.filename}: {error.strerror}", file=sys.stderr)
+        if error.filename is None:
+            drop_output()
+        where = "standard output" if error.filename is None else printable(str(error.filename))
+        print(f"kaptrial: {where}: {error.strerror}", file=sys.stderr)
         raise SystemExit(2) from None
 
 
@@ -95,14 +107,30 @@ def simulate(
     replicates: Annotated[int, typer.Option(min=1, help="Trials to simulate.")] = 1,
 ) -> None:
     """Simulate trials into a long-format CSV that `analyse` reads."""
-    from kaptrial.report.files import write_text
-    from kaptrial.simulate import simulate as simulate_trials
+    from kaptrial.report.files import check_writable, write_bytes
+    from kaptrial.report.words import say
 
-    trials = simulate_trials(load(scenario, settings), seed=seed, replicates=replicates)
-    write_text(output, trials.to_frame().to_csv(index=False))
-    typer.echo(
-        f"wrote {output}: {replicates} trial{'s' * (replicates > 1)} of {trials.arm.shape[1]} patients, seed {seed}"
-    )
+    loaded = load(scenario, settings)
+    check_writable(output)
+    write_bytes(output, lambda path: _write_trials(path, output, loaded, seed, replicates))
+    say(f"wrote {output}: {replicates} trial{'s' * (replicates > 1)} of {loaded.n_total} patients, seed {seed}")
+
+
+def _write_trials(path: Path, target: Path, scenario: Scenario, seed: int, replicates: int) -> None:
+    """Block after block, so that memory does not grow with the number of trials."""
+    from kaptrial.model.streams import BLOCK
+    from kaptrial.report.files import check_room
+    from kaptrial.simulate import blocks
+
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        for b, trials in enumerate(blocks(scenario, seed=seed, replicates=replicates)):
+            table = trials.first(replicates - b * BLOCK).to_frame()
+            table["replicate"] += b * BLOCK
+            table.to_csv(file, header=b == 0, index=False)
+            if b == 0 and replicates >= MANY_TRIALS:
+                size = file.tell() * replicates / BLOCK
+                check_room(target, size)
+                print(f"{replicates:,} trials: about {size / 1e9:.2g} GB", file=sys.stderr, flush=True)
 
 
 @app.command()
@@ -123,7 +151,7 @@ def power(
 ) -> None:
     """Power and the other operating characteristics, each with its Monte Carlo standard error."""
     from kaptrial.design.characteristics import characteristics, count_replicates, results_of
-    from kaptrial.report import files, words
+    from kaptrial.report import words
 
     cells = cells_of(scenario, settings, vary, variants=variants)
     check_outputs(output, json_file)
@@ -135,20 +163,21 @@ def power(
         with words.progress(count_clinics(plans, replicates)) as advance:
             run = operations_of(plans, seed=seed, replicates=replicates, workers=workers, progress=advance)
         realised = [each.realised or () for each in run]
-    with words.progress(count_replicates(cells, replicates, nulls=nulls)) as advance:
+    total = count_replicates(cells, replicates, nulls=nulls)
+    say_cost(cells[0].scenario, total, workers)
+    with words.progress(total) as advance:
         found = characteristics(
             cells, seed=seed, replicates=replicates, workers=workers, nulls=nulls, realised=realised, progress=advance
         )
     provenance = provenance_of(scenario, cells, seed, replicates, settings, vary) | ({"clinic": True} if clinic else {})
     results = results_of(found, provenance)
-    words.show_power(results)
-    if json_file is not None:
-        files.write_text(json_file, results.to_json())
-    if output is not None:
+
+    def write_folder(folder: Path) -> None:
         from kaptrial.report.pack import write_power
 
-        write_power(output, found, results)
-        typer.echo(f"wrote tables and figures to {output}")
+        write_power(folder, found, results)
+
+    hand_over(results, lambda: words.show_power(results), json_file, output, write_folder)
 
 
 @app.command()
@@ -165,11 +194,13 @@ def size(
 ) -> None:
     """The smallest size (or other number, or effect) that reaches a power, with its interval."""
     from kaptrial.design.sample_size import solve
-    from kaptrial.report import files
     from kaptrial.report.size_words import show_size
+    from kaptrial.spec.files import build
 
     raw = read_scenario(scenario, settings)
+    check_outputs(None, json_file)
     bounds = numbers_of("--between", between) if between else None
+    say_cost(build(raw), replicates, workers)
     answer = solve(
         raw,
         target=target,
@@ -182,9 +213,7 @@ def size(
     provenance = provenance_of(
         scenario, cells_of(scenario, settings, None, variants=False), seed, replicates, settings, None
     )
-    show_size(answer, provenance)
-    if json_file is not None:
-        files.write_text(json_file, answer.results(provenance).to_json())
+    hand_over(answer.results(provenance), lambda: show_size(answer, provenance), json_file)
 
 
 @app.command()
@@ -203,7 +232,7 @@ def assurance(
     from kaptrial.design.assurance import assurance as average
     from kaptrial.design.assurance import count_replicates
     from kaptrial.design.characteristics import Cell
-    from kaptrial.report import files, words
+    from kaptrial.report import words
     from kaptrial.report.assurance_words import show_assurance
     from kaptrial.results import Results
     from kaptrial.spec.files import build, with_prior
@@ -211,21 +240,22 @@ def assurance(
     raw = read_scenario(scenario, settings)
     loaded = build(raw if prior is None else with_prior(raw, prior))
     check_outputs(output, json_file)
-    with words.progress(count_replicates(draws, replicates)) as advance:
+    total = count_replicates(draws, replicates)
+    say_cost(loaded, total, workers)
+    with words.progress(total) as advance:
         found = average(
             loaded, seed=seed, draws_of_prior=draws, replicates=replicates, workers=workers, progress=advance
         )
     cells = [Cell(scenario=loaded, columns={})]
     provenance = provenance_of(scenario, cells, seed, replicates, settings, None) | {"draws": draws, "prior": prior}
     results = Results(kind="assurance", rows=found.rows, provenance=provenance, notes=found.notes)
-    show_assurance(results)
-    if json_file is not None:
-        files.write_text(json_file, results.to_json())
-    if output is not None:
+
+    def write_folder(folder: Path) -> None:
         from kaptrial.report.assurance_pack import write_assurance
 
-        write_assurance(output, loaded, found, results)
-        typer.echo(f"wrote tables and a figure to {output}")
+        write_assurance(folder, loaded, found, results)
+
+    hand_over(results, lambda: show_assurance(results), json_file, output, write_folder)
 
 
 @app.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +19,7 @@ from kaptrial.cli_reading import (
     Workers,
     cells_of,
     check_outputs,
+    hand_over,
     provenance_of,
 )
 from kaptrial.errors import UserError
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from kaptrial.design.characteristics import Cell
     from kaptrial.results import Results
 
-    Written = tuple[Results[Any], Callable[[Path], None]]
+    Written = tuple[Results[Any], Callable[[], None], Callable[[Path], None]]
 
 # More plans than this are a slip of the pen, or a night's work.
 MOST_PLANS = 200
@@ -56,30 +58,24 @@ def clinic(
     if len(cells) > MOST_PLANS:
         raise UserError(f"--vary = {len(cells)} plans: must be at most {MOST_PLANS}")
     from kaptrial.design.operations import check_has_clinic
-    from kaptrial.report import files
 
     for cell in cells:
         check_has_clinic(cell.scenario)
     check_outputs(output, json_file)
     provenance = provenance_of(scenario, cells, seed, replicates, settings, vary)
     if vary is None:
-        results, write = _one(cells[0], seed, replicates, workers, provenance)
+        results, show, write = _one(cells[0], seed, replicates, workers, provenance)
     else:
         provenance |= {"power": power, "months": months}
         base = cells_of(scenario, settings, None, variants=False)[0]
-        results, write = _several(base, cells, seed, replicates, workers, provenance)
-    if json_file is not None:
-        files.write_text(json_file, results.to_json())
-    if output is not None:
-        write(output)
-        typer.echo(f"wrote tables and figures to {output}")
+        results, show, write = _several(base, cells, seed, replicates, workers, provenance)
+    hand_over(results, show, json_file, output, write)
 
 
 def _one(cell: Cell, seed: int, replicates: int, workers: int, provenance: dict[str, Any]) -> Written:
     from kaptrial.clinic import tables
     from kaptrial.design.operations import operations
     from kaptrial.report import clinic_words, words
-    from kaptrial.report.clinic_pack import write_clinic
     from kaptrial.results import Results
 
     s = cell.scenario
@@ -89,8 +85,13 @@ def _one(cell: Cell, seed: int, replicates: int, workers: int, provenance: dict[
     quantities = tables.summary(found.digests, costs.currency if costs else "")
     note = tables.bottleneck_note(found.digests)
     results = Results(kind="clinic", rows=quantities, provenance=provenance, notes=[note])
-    clinic_words.show_clinic(results)
-    return results, lambda folder: write_clinic(folder, s, found, results)
+
+    def write(folder: Path) -> None:
+        from kaptrial.report.clinic_pack import write_clinic
+
+        write_clinic(folder, s, found, results)
+
+    return results, partial(clinic_words.show_clinic, results), write
 
 
 def _several(
@@ -98,7 +99,6 @@ def _several(
 ) -> Written:
     from kaptrial.design.what_if import Target, compare
     from kaptrial.report import clinic_words, words
-    from kaptrial.report.clinic_pack import write_plans
     from kaptrial.results import of_lines
 
     power, months = provenance["power"], provenance["months"]
@@ -107,5 +107,11 @@ def _several(
         rows = compare(cells, seed=seed, replicates=replicates, workers=workers, target=target, progress=advance)
     paths = list(cells[0].columns)
     results = of_lines("plans", rows, provenance)
-    clinic_words.show_plans(rows, paths, provenance)
-    return results, lambda folder: write_plans(folder, base.scenario, results, paths)
+    show = partial(clinic_words.show_plans, rows, paths, provenance)
+
+    def write(folder: Path) -> None:
+        from kaptrial.report.clinic_pack import write_plans
+
+        write_plans(folder, base.scenario, results, paths)
+
+    return results, show, write

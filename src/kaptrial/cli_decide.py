@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,7 +18,9 @@ from kaptrial.cli_reading import (
     Workers,
     cells_of,
     check_outputs,
+    hand_over,
     provenance_of,
+    say_cost,
 )
 from kaptrial.errors import FieldError
 
@@ -59,7 +62,7 @@ def decide(
     """
     from kaptrial.catalogue.effect_priors import NAMES
     from kaptrial.design.decisions import count_replicates, decisions, notes
-    from kaptrial.report import files, words
+    from kaptrial.report import words
     from kaptrial.report.decision_words import show_decisions
     from kaptrial.results import Results
 
@@ -70,7 +73,9 @@ def decide(
     try:
         cells = [_overridden(cell, given) for cell in cells_of(scenario, settings, vary, variants=False)]
         check_outputs(output, json_file)
-        with words.progress(count_replicates(cells, replicates, draws)) as advance:
+        total = count_replicates(cells, replicates, draws)
+        say_cost(cells[0].scenario, total, workers)
+        with words.progress(total) as advance:
             rows = decisions(
                 cells, seed=seed, replicates=replicates, draws_of_prior=draws, workers=workers, progress=advance
             )
@@ -80,14 +85,13 @@ def decide(
     declared = {"rule": vars(asked.decision), "interim": [vars(look) for look in asked.design.looks], "draws": draws}
     provenance = provenance_of(scenario, cells, seed, replicates, settings, vary) | declared
     results = Results(kind="decide", rows=rows, provenance=provenance, notes=notes(rows))
-    show_decisions(results, cells)
-    if json_file is not None:
-        files.write_text(json_file, results.to_json())
-    if output is not None:
+
+    def write_folder(folder: Path) -> None:
         from kaptrial.report.decision_pack import write_decisions
 
-        write_decisions(output, cells, results)
-        typer.echo(f"wrote tables and a figure to {output}")
+        write_decisions(folder, cells, results)
+
+    hand_over(results, lambda: show_decisions(results, cells), json_file, output, write_folder)
 
 
 def _names(text: str | None) -> tuple[str, ...] | None:

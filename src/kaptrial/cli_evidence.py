@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kaptrial.cli_reading import check_outputs, hand_over
 from kaptrial.errors import FieldError, UserError
 from kaptrial.results import of_lines
 from kaptrial.results import provenance as made_by
@@ -32,7 +33,6 @@ def list_trials(
     """The catalogued trials."""
     from kaptrial.catalogue import trial, trial_keys
     from kaptrial.report import evidence_words
-    from kaptrial.report.files import write_text
 
     every = [trial(key) for key in trial_keys()]
     chosen = [
@@ -44,10 +44,9 @@ def list_trials(
     if not chosen:
         known = ", ".join(sorted({one.indication for one in every}))
         raise UserError(f"--indication = {indication!r}: no such trial; indications are {known}")
-    evidence_words.show_list(chosen)
-    if json_file is not None:
-        rows = [evidence_words.trial_row(one) for one in chosen]
-        write_text(json_file, of_lines("evidence", rows, made_by()).to_json())
+    check_outputs(None, json_file)
+    results = of_lines("evidence", [evidence_words.trial_row(one) for one in chosen], made_by())
+    hand_over(results, lambda: evidence_words.show_list(chosen), json_file)
 
 
 @app.command()
@@ -58,19 +57,19 @@ def show(
 ) -> None:
     """One trial: who, what, and every figure with where it was read."""
     from kaptrial.report import evidence_words
-    from kaptrial.report.files import write_text
 
     one = _trial(key)
     if cite is not None:
         if cite not in ("text", "bibtex"):
             raise UserError(f"--cite = {cite!r}: must be text or bibtex")
-        typer.echo(one.citation.bibtex(one.key) if cite == "bibtex" else evidence_words.cited(one.citation))
+        from kaptrial.report.words import say
+
+        say(one.citation.bibtex(one.key) if cite == "bibtex" else evidence_words.cited(one.citation))
         return
-    evidence_words.show_trial(one)
-    if json_file is not None:
-        rows = [evidence_words.figure_row(one, figure) for figure in one.figures]
-        about = made_by(**evidence_words.trial_row(one))
-        write_text(json_file, of_lines("evidence", rows, about).to_json())
+    check_outputs(None, json_file)
+    rows = [evidence_words.figure_row(one, figure) for figure in one.figures]
+    results = of_lines("evidence", rows, made_by(**evidence_words.trial_row(one)))
+    hand_over(results, lambda: evidence_words.show_trial(one), json_file)
 
 
 @app.command()
@@ -87,11 +86,10 @@ def replicate(
     from kaptrial.catalogue import trial
     from kaptrial.evidence.replication import calibration, replicable
     from kaptrial.evidence.replication import replicate as replicate_trials
-    from kaptrial.report import evidence_words, files
+    from kaptrial.report import evidence_words
 
     trials = [trial(key) for key in replicable()] if which == "all" else [_trial(which)]
-    if output is not None:
-        files.check_writable(output / "replication.csv")
+    check_outputs(output, json_file)
     try:
         table = replicate_trials(trials, seed=seed, replicates=replicates)
     except FieldError as error:
@@ -103,14 +101,15 @@ def replicate(
     summary = calibration(table)
     provenance = made_by(seed=seed, replicates=replicates, trials=len(trials))
     results = of_lines("replication", table.to_dict("records"), provenance)
-    evidence_words.show_replication(table, summary, provenance)
-    if json_file is not None:
-        files.write_text(json_file, results.to_json())
-    if output is not None:
+
+    def write_folder(folder: Path) -> None:
         from kaptrial.report.evidence_pack import write_replication
 
-        write_replication(output, table, summary, results)
-        typer.echo(f"wrote table and figure to {output}")
+        write_replication(folder, table, summary, results)
+
+    hand_over(
+        results, lambda: evidence_words.show_replication(table, summary, provenance), json_file, output, write_folder
+    )
 
 
 @app.command()
@@ -132,23 +131,25 @@ def card(
     name = prior or calibration.PRIOR
     if name not in prior_names():
         raise UserError(f"--prior = {name!r}: must be one of {', '.join(prior_names())}{nearest(name, prior_names())}")
+    check_outputs(output, None)
     table = summary.card(prior_draws(name), seed=seed)
-    about = made_by(seed=seed)
-    evidence_words.show_card(table, name, about)
-    if output is not None:
+    results = of_lines("card", table.to_dict("records"), made_by(seed=seed))
+
+    def write_folder(folder: Path) -> None:
         from kaptrial.report.evidence_pack import write_card
 
         names = [calibration.BEFORE, *calibration.VARIANTS.values()]
         draws = {each: prior_draws(each) for each in names}
         tables = {each: summary.card(draws[each], seed=seed) for each in names}
-        about |= {
+        about = made_by(seed=seed) | {
             "prior": calibration.PRIOR,
             "before": calibration.BEFORE,
             "trials": len(provenance(calibration.PRIOR)["trials"]),
             "parameters": list(PARAMETERS),
         }
-        write_card(output, tables, draws, about)
-        typer.echo(f"wrote cards and figures to {output}")
+        write_card(folder, tables, draws, about)
+
+    hand_over(results, lambda: evidence_words.show_card(table, name, made_by(seed=seed)), None, output, write_folder)
 
 
 @app.command()
@@ -179,14 +180,18 @@ def self_check(
     from kaptrial.bayes import sbc
     from kaptrial.bayes.synthesis import self_check as check
     from kaptrial.report.evidence_pack import write_self_check
-    from kaptrial.report.files import check_writable
 
-    check_writable(output / "ranks.csv")
+    check_outputs(output, None)
     ranks = check.ranks(fits, seed=seed, say=typer.echo)
-    outside = sbc.outside(ranks)
-    write_self_check(output, ranks, made_by(seed=seed, fits=fits))
-    words = "none" if not outside else ", ".join(outside)
-    typer.echo(f"{fits} fits; parameters outside their simultaneous band (level 1 − .05/m): {words}; wrote {output}")
+    outside = ", ".join(sbc.outside(ranks)) or "none"
+    results = of_lines("self-check", ranks.to_dict("records"), made_by(seed=seed, fits=fits))
+    hand_over(
+        results,
+        lambda: typer.echo(f"{fits} fits; parameters outside their simultaneous band (level 1 − .05/m): {outside}"),
+        None,
+        output,
+        lambda folder: write_self_check(folder, ranks, results.provenance),
+    )
 
 
 def _trial(key: str) -> Trial:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kaptrial.cli_reading import Folder, JsonFile, Seed, check_outputs, choice
+from kaptrial.cli_reading import Folder, JsonFile, Seed, check_outputs, choice, hand_over, numbers_in, say_notes
 from kaptrial.errors import UserError
 from kaptrial.results import Note, Severity, of_lines
 from kaptrial.results import provenance as made_by
@@ -38,6 +38,8 @@ def fit(
     therapist: Annotated[str | None, typer.Option(help="Column of the therapist; empty without one.")] = None,
     of: Annotated[str | None, typer.Option("--of", "--days", help="Column of the days counted.")] = None,
     target_day: Annotated[float | None, typer.Option(help="Day of the verdict; else the last.")] = None,
+    visits: Annotated[str | None, typer.Option(help="Days that rows are taken to, with commas.")] = None,
+    window: Annotated[float | None, typer.Option(min=0.0, help="Farthest that a row may be from its visit.")] = None,
     better: Annotated[str | None, typer.Option(help="Which way is better: lower or higher.")] = None,
     best: Annotated[float, typer.Option(help="The best score, for response.")] = 0.0,
     response_fraction: Annotated[float, typer.Option(min=0.01, max=1.0, help="Of the way to the best.")] = 0.5,
@@ -66,7 +68,7 @@ def fit(
     from kaptrial.bayes.interaction.reading import Asked
     from kaptrial.bayes.interaction.verdict import verdict
     from kaptrial.methods.options import Options
-    from kaptrial.report import files, fit_words
+    from kaptrial.report import fit_words, words
 
     chosen = ModelOptions(
         likelihood=choice("--likelihood", likelihood, LIKELIHOODS),
@@ -77,17 +79,19 @@ def fit(
     options = Options(
         patient=patient, arm=arm, day=day, score=score, baseline=baseline, factors=tuple(factor or ()),
         covariates=tuple(covariate or ()), categories=tuple(category or ()), therapist=therapist, of=of,
-        reference=reference, target_day=target_day, best=best, response_fraction=response_fraction,
+        reference=reference, target_day=target_day, best=best,
+        visits=numbers_in("--visits", visits), window=window, response_fraction=response_fraction,
         better=None if better is None else choice("--better", better, ("lower", "higher")),
     )  # fmt: skip
     check_outputs(output, json_file)
     roles = tuple(part.strip() for part in role.split(",")) if role else ()
     asked = Asked(likelihood=chosen.likelihood, roles=roles, unit_sd=unit_sd)
     trial = _trial(data, options, asked, seed)
+    say_notes(trial.notes)
     model, limits = model_of(trial, chosen), Limits(margin=margin, rope=rope)
     believed = [_named(name, trial) for name in names]
     before = [prior_check(model, one, seed=seed) for one in believed]
-    if sys.stderr.isatty():
+    if sys.stderr is not None and sys.stderr.isatty():
         typer.echo(f"sampling under {', '.join(names)} …", err=True)
     posteriors = fit_model(model, believed, seed=seed, draws=draws)
     after = [posterior_check(one, seed=seed) for one in posteriors]
@@ -96,22 +100,24 @@ def fit(
     provenance = made_by() | {"data": data.name, "seed": seed, "draws": draws}
     provenance |= _provenance(trial, posteriors, verdicts) | vars(chosen)
     provenance |= {"margin": margin, "rope": rope, "options": _said(options)}
-    results = of_lines("fit", table, provenance, *_notes(verdicts, before, after))
-    if len(posteriors) == 1:
-        fit_words.show_fit(posteriors[0], verdicts[0], table, before[0], after[0])
-    else:
+    results = of_lines("fit", table, provenance, *trial.notes, *_notes(verdicts, before, after))
+
+    def show() -> None:
+        if len(posteriors) == 1:
+            fit_words.show_fit(posteriors[0], verdicts[0], table, before[0], after[0])
+            return
         for one, first, last in zip(verdicts, before, after, strict=True):
-            typer.echo(one.text)
+            words.say(one.text)
             for line in (*first.warnings, *last.warnings):
-                typer.echo(f"warning: {line}")
+                words.say(f"warning: {line}")
         fit_words.show_sweep(posteriors, verdicts, table)
-    if json_file is not None:
-        files.write_text(json_file, results.to_json())
-    if output is not None:
+
+    def write_folder(folder: Path) -> None:
         from kaptrial.report.fit_pack import write_fit
 
-        write_fit(output, posteriors, verdicts, list(zip(before, after, strict=True)), limits, results)
-        typer.echo(f"wrote tables, draws and figures to {output}")
+        write_fit(folder, posteriors, verdicts, list(zip(before, after, strict=True)), limits, results)
+
+    hand_over(results, show, json_file, output, write_folder)
 
 
 def _notes(verdicts: Sequence[Verdict], before: Sequence[Check], after: Sequence[Check]) -> list[Note]:

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable
+from math import prod
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from kaptrial.errors import FieldError, UserError, line
+from kaptrial.results import Note
+
+if TYPE_CHECKING:
+    from kaptrial.results import Results
+    from kaptrial.spec.scenario import Scenario
+
+# More scenarios in one run than this are a slip of the pen.
+MOST_CELLS = 1000
+# A run of more trials says first what it will cost.
+MANY_TRIALS = 200_000
 
 ScenarioFile = Annotated[Path, typer.Argument(metavar="SCENARIO", help="Scenario file in YAML.")]
 Settings = Annotated[
@@ -28,12 +40,54 @@ JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="W
 
 def check_outputs(output: Path | None, json_file: Path | None) -> None:
     """Raise OSError before any work is done where what is asked for cannot be written."""
-    from kaptrial.report.files import check_writable
+    from kaptrial.report.files import check_folder, check_writable
 
     if json_file is not None:
         check_writable(json_file)
     if output is not None:
-        check_writable(output / "results.json")
+        check_folder(output)
+
+
+def hand_over(
+    results: Results[Any],
+    show: Callable[[], object],
+    json_file: Path | None = None,
+    output: Path | None = None,
+    write_folder: Callable[[Path], object] | None = None,
+) -> None:
+    """Write the files that were asked for, and only then print: a pipe that ends early costs no result.
+
+    Where writing fails what was found is printed all the same.
+    """
+    from kaptrial.report import files, words
+
+    said = None
+    try:
+        if json_file is not None:
+            files.write_text(json_file, results.to_json())
+        if output is not None and write_folder is not None:
+            with files.output_folder(output) as folder:
+                write_folder(output)
+            said = f"wrote {output}: {folder.said()}"
+    finally:
+        show()
+    if said is not None:
+        words.say(said)
+
+
+def say_cost(scenario: Scenario, trials: int, workers: int) -> None:
+    """Of a long run say first, from a block of trials that is timed, what it will cost; refuse one beyond memory."""
+    if trials < MANY_TRIALS:
+        return
+    from kaptrial.design.execution import cost_of, memory
+
+    cost = cost_of(scenario, trials, workers)
+    hours = cost.seconds / 3600
+    time = f"{hours:.2g} h" if hours >= 1 else f"{max(1, 60 * hours):.0f} min"
+    said = f"{trials:,} trials: about {time} and {cost.bytes / 1e9:.2g} GB of memory with --workers {workers}"
+    if cost.bytes > memory():
+        raise UserError(f"--replicates: {said}, and there are {memory() / 1e9:.2g} GB; must be fewer")
+    print(said, file=sys.stderr, flush=True)
 
 
 # Options that are not called as the argument they become.
@@ -71,6 +125,20 @@ def choices(option: str, values: str, allowed: Iterable[str]) -> tuple[Any, ...]
     return tuple(choice(option, value.strip(), allowed) for value in values.split(","))
 
 
+def numbers_in(option: str, text: str | None) -> tuple[float, ...]:
+    """Numbers with commas between them."""
+    try:
+        return tuple(float(part) for part in text.split(",")) if text else ()
+    except ValueError:
+        raise UserError(f"{option} = {text!r}: must be numbers with commas, such as 7,14,28") from None
+
+
+def say_notes(notes: Iterable[Note]) -> None:
+    """Notes on stderr, a line each."""
+    for note in notes:
+        typer.echo(f"{'note' if note.severity == 'information' else note.severity}: {note.text}", err=True)
+
+
 def _assignment(option: str, text: str) -> tuple[str, str]:
 
     path, sign, value = text.partition("=")
@@ -80,12 +148,12 @@ def _assignment(option: str, text: str) -> tuple[str, str]:
 
 
 def _scalar(text: str) -> Any:
-    import yaml
+    from kaptrial.yaml_file import YamlError, parse
 
     try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise UserError(f"{text!r}: must be a value as YAML would read it") from None
+        return parse(text)
+    except YamlError as error:
+        raise UserError(f"{text!r} = {error}: must be a value as YAML would read it") from None
 
 
 def numbers_of(option: str, text: str) -> tuple[float, float]:
@@ -132,6 +200,9 @@ def cells_of(path: Path, settings: list[str] | None, vary: list[str] | None, *, 
     if variants and base.variants:
         named = {base.base_label: {}}
         named.update(base.variants)
+    n_cells = len(named) * prod(map(len, axes.values()))
+    if n_cells > MOST_CELLS:
+        raise UserError(f"--vary = {n_cells} scenarios, the variants among them: must be at most {MOST_CELLS}")
     cells = []
     for label, changes in named.items():
         for point in product(*axes.values()):

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 ABSENT = object()
+# Control characters but for tab and line feed, marks of direction, and halves of surrogate pairs.
+_CONTROL = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]")
 
 
 class UserError(ValueError):
     """One line: where, what stands there, what may stand there."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(" ".join(message.split()))
+        super().__init__(printable(" ".join(message.split())))
 
 
 class FieldError(UserError):
@@ -49,6 +52,11 @@ class Unfillable(ScenarioError):
 
 class DataError(UserError):
     """A data file that cannot be used; the line names file, column and row."""
+
+
+def printable(text: str) -> str:
+    """Text of a file as a terminal may show it: what would move the cursor, colour or reverse it stands as its code."""
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def line(where: str, value: object, allowed: str) -> str:

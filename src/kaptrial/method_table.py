@@ -61,7 +61,7 @@ class Method:
     estimate : callable or None
         A question to a `Fit` in every replicate.
     rows : callable or None
-        A file and its options to rows of a table; None: `estimate` at each day, for each contrast.
+        A data file (`DataFile`) and options to rows of a table; None: `estimate` at each day, for each contrast.
     """
 
     name: str

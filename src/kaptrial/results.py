@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import html
+import io
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -157,8 +160,7 @@ class Results[R: Flat]:
 
     def to_csv(self) -> str:
         """The rows as CSV with a header line."""
-        text: str = self.to_frame().to_csv(index=False)
-        return text
+        return without_formulas(self.to_frame().to_csv(index=False))
 
     def to_json(self) -> str:
         """One object: `provenance`, `results` (flat rows) and `notes`; what is not a finite number is null."""
@@ -180,6 +182,23 @@ class Results[R: Flat]:
     def _repr_html_(self) -> str:
         notes = "".join(f"<p><b>{note.severity}</b>: {html.escape(note.text)}</p>" for note in self.notes)
         return f"{notes}{self.to_frame().to_html(index=False)}"
+
+
+# A cell that a spreadsheet would take for a formula: it begins as one and is no number.
+_FORMULA = re.compile(r"[=+@\t\r]|-(?!(?:\d+\.?\d*(?:e[-+]?\d+)?|inf)$)")
+_MAY_HOLD_FORMULAS = re.compile(r'(?:^|[,\n])"?[=+@\t\r]|(?:^|[,\n])"?-(?!(?:\d+\.?\d*(?:e[-+]?\d+)?|inf)(?:[,\n]|$))')
+
+
+def without_formulas(text: str) -> str:
+    """CSV whose cells a spreadsheet shows as they are: an apostrophe stands before what it would compute."""
+    if not _MAY_HOLD_FORMULAS.search(text):
+        return text
+    out = io.StringIO()
+    rows = csv.reader(io.StringIO(text, newline=""))
+    csv.writer(out, lineterminator="\n").writerows(
+        [f"'{cell}" if _FORMULA.match(cell) else cell for cell in row] for row in rows
+    )
+    return out.getvalue()
 
 
 def of_lines(kind: str, rows: Iterable[Mapping[Any, Any]], made: Mapping[str, Any], *notes: Note) -> Results[Line]:

@@ -120,7 +120,7 @@ def _disperse(n: int, rank: int, above: Floats, at: Glm) -> tuple[int, float]:
 
     log_a = _moment(n, at)
     for _ in range(_MOST_STEPS):
-        failure = maximise(COUNT, at.events[:n], at.trials[:n], at.start, z, exp(log_a), False, True, at)
+        failure = maximise(COUNT, at.events[:n], at.trials[:n], at.start, z, exp(log_a), False, True, np.empty(0), at)
         if failure != _NONE:
             return failure, np.nan
         step = _dispersion_step(n, above[:most], log_a, at)

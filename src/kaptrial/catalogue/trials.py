@@ -12,11 +12,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, get_args
 
-import yaml
-
 from kaptrial.catalogue.citation import Citation
 from kaptrial.catalogue.trial_file import Quality, Uncertainty, misshape
 from kaptrial.errors import DataError
+from kaptrial.yaml_file import YamlError, parse, read_text
 
 QUALITIES: tuple[str, ...] = get_args(Quality)
 
@@ -102,17 +101,17 @@ def trial(key: str) -> Trial:
 def read_trial(path: Path) -> Trial:
     """A trial from a file of the catalogue's form; its key is the file's name. Raises DataError."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read: {error}") from None
+        text = read_text(path)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
     return _trial(path.stem, text, str(path))
 
 
 def _trial(key: str, text: str, where: str) -> Trial:
     try:
-        raw = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise DataError(f"{where}: is not YAML: {str(error).splitlines()[0]}") from None
+        raw = parse(text)
+    except YamlError as error:
+        raise DataError(f"{where}: is not YAML:{error.at} {error}") from None
     if not isinstance(raw, dict):
         raise DataError(f"{where}: must be a mapping of citation, indication, arms, figures …")
     wrong = misshape(raw) or _inconsistent(raw)

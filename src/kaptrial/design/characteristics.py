@@ -12,7 +12,7 @@ from scipy import optimize, special
 
 from kaptrial.analysis import multiplicity
 from kaptrial.analysis.fit import Fit
-from kaptrial.analysis.margin import non_inferior
+from kaptrial.analysis.margin import non_inferior, on_scale_of
 from kaptrial.design.execution import AT_BEST, Fits, Job, best_endpoint, run, scenario_arm_with_both
 from kaptrial.method_table import BINARY, MARGIN_MEASURES, TIME, Side, method_of
 from kaptrial.model.realised import Realised
@@ -235,7 +235,7 @@ def _rows(s: Scenario, estimand: Estimand, fits: Fits, i: int, about: Question, 
     if method.estimates_truth:
         add("mean_estimate", mean, mean_mcse)
         add("bias", mean - truth.value, float(np.hypot(mean_mcse, truth.mcse)))
-        add("empirical_se", sd, sd / np.sqrt(2 * (n - 1)))
+        add("empirical_se", sd, sd_error(est))
     if not method.test_only:
         model = float(np.sqrt(np.mean(se**2)))
         add("model_se", model, float(np.std(se**2, ddof=1) / (2 * model * np.sqrt(n))) if model > 0 else 0.0)
@@ -247,11 +247,11 @@ def _rows(s: Scenario, estimand: Estimand, fits: Fits, i: int, about: Question, 
         add("type_m", *_type_m(fit, alpha, from_null))
     if not method.test_only and estimand.endpoint not in method.exact:
         detectable = detectable_difference(sd, float(np.median(fit.df[ok])), alpha, TARGET_POWER)
-        add("detectable_difference", detectable, detectable / np.sqrt(2 * (n - 1)))
+        add("detectable_difference", detectable, detectable * sd_error(est) / sd if sd > 0 else 0.0)
     if s.contrast(estimand).kind == "interaction":
         room = room_for_synergy(s, estimand, known.if_additive)
         if room is not None:
-            add("room_for_synergy", room, known.if_additive.mcse)
+            add("room_for_synergy", *room)
         rows.append(_rejection(about, "power_at_best", fits[i, about.analysis + AT_BEST], alpha, least=True))
     return rows
 
@@ -270,7 +270,8 @@ def _power_rows(s: Scenario, estimand: Estimand, fit: Fit, about: Question) -> l
         rows.append(_rejection(about, "power_better", fit, alpha, better=side))
     test_only = method_of(about.analysis).test_only
     if estimand.margin is not None and not test_only and about.measure in MARGIN_MEASURES:
-        shown, _ = non_inferior(fit, estimand.margin, better=side, alpha_one_sided=alpha / 2)
+        margin = on_scale_of(about.measure, estimand.margin, side)
+        shown, _ = non_inferior(fit, margin, better=side, alpha_one_sided=alpha / 2)
         rows.append(_row(about, "power_non_inferiority", fit, *share(shown)))
     return rows
 
@@ -350,6 +351,14 @@ def share(hits: np.ndarray) -> tuple[float, float]:
     return float(np.mean(hits)), float(np.sqrt(adjusted * (1 - adjusted) / (n + 4)))
 
 
+def sd_error(x: np.ndarray) -> float:
+    """Standard error of a sample's SD, by the delta method from its fourth moment; normal samples give sd/√(2n)."""
+    n, variance = len(x), float(x.var(ddof=1))
+    fourth = float(np.mean((x - x.mean()) ** 4))
+    of_variance = max(0.0, fourth - variance**2 * (n - 3) / (n - 1)) / n
+    return float(np.sqrt(of_variance / (4 * variance))) if variance > 0 else 0.0
+
+
 def _type_s(fit: Fit, alpha: float, truth: Truth) -> tuple[float, float]:
     """Share of the rejections whose sign is wrong (Gelman & Carlin 2014); NaN if the truth has no sign.
 
@@ -367,7 +376,8 @@ def _type_m(fit: Fit, alpha: float, truth: Truth) -> tuple[float, float]:
     if abs(truth.value) <= _SIGN_KNOWN * truth.mcse or rejected.sum() < 2:
         return np.nan, np.nan
     sizes = np.abs(fit.departure[rejected]) / abs(truth.value)
-    return float(sizes.mean()), float(sizes.std(ddof=1) / np.sqrt(len(sizes)))
+    mean, error = float(sizes.mean()), float(sizes.std(ddof=1) / np.sqrt(len(sizes)))
+    return mean, float(np.hypot(error, mean * truth.mcse / truth.value))
 
 
 def t_power(effect: float, se: float, df: float, alpha: float) -> float:
@@ -385,15 +395,17 @@ def detectable_difference(se: float, df: float, alpha: float, power: float) -> f
     return float(optimize.brentq(lambda d: t_power(d, se, df, alpha) - power, 1e-9 * se, high))
 
 
-def room_for_synergy(s: Scenario, estimand: Estimand, additive: Truth) -> float | None:
-    """How far the combined arm could go beyond the sum of the two effects before the scale ends."""
+def room_for_synergy(s: Scenario, estimand: Estimand, additive: Truth) -> tuple[float, float] | None:
+    """How far the combined arm could go beyond the sum of the two effects before the scale ends, and its error.
+
+    The room is a sum over the other three arms, which the pairing of patients does not make more precise.
+    """
     if estimand.endpoint in ("change", "auc"):
         return None
     weights = np.array(s.contrast(estimand).weights)
     means = np.array(additive.arm_means)
-    both = scenario_arm_with_both(s)
-    expected = -float(weights @ means - weights[both] * means[both])
-    return abs(best_endpoint(s, estimand) - expected)
+    weights[scenario_arm_with_both(s)] = 0.0
+    return abs(best_endpoint(s, estimand) + float(weights @ means)), additive.error_of(weights)
 
 
 def _favours(s: Scenario, endpoint: str, truth: Truth) -> str | None:

@@ -96,7 +96,8 @@ def decisions(
         joined = _join(outcomes, n)
         room = None
         if design in NAMES and scenario.contrast(estimand).kind == "interaction":
-            room = room_for_synergy(scenario, estimand, true(_null(scenario)))
+            found_room = room_for_synergy(scenario, estimand, true(_null(scenario)))
+            room = None if found_room is None else found_room[0]
         known_truth = true(_alone(scenario)) if design == FIXED else None
         rows += _rows(about, joined, scenario, within, room, known_truth)
     return rows

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
+from math import inf
+from time import perf_counter
 from typing import Any
 
 import numpy as np
 
 from kaptrial.analysis.fit import Fit
-from kaptrial.errors import Unfillable
+from kaptrial.errors import Unfillable, UserError
 from kaptrial.methods.simulated import estimate
 from kaptrial.model.realised import Realised
 from kaptrial.model.streams import BLOCK
@@ -84,7 +88,40 @@ def in_order[T](function: Callable[..., T], tasks: Sequence[tuple[Any, ...]], wo
         return
     from joblib import Parallel, delayed
 
-    yield from Parallel(n_jobs=workers, return_as="generator")(delayed(function)(*task) for task in tasks)
+    try:
+        yield from Parallel(n_jobs=workers, return_as="generator")(delayed(function)(*task) for task in tasks)
+    except BrokenProcessPool:
+        allowed = "one of the processes was killed, as a system does that runs out of memory; fewer need less"
+        raise UserError(f"workers = {workers}: {allowed}") from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What a run costs: seconds, and bytes of memory for what is kept of each trial."""
+
+    seconds: float
+    bytes: float
+
+
+def cost_of(scenario: Scenario, trials: int, workers: int) -> Cost:
+    """The cost of so many trials, from a block that is run for it after one that compiles."""
+    fits = _attempt_block(scenario, 0, 0)
+    start = perf_counter()
+    _attempt_block(scenario, 0, 0)
+    seconds = perf_counter() - start
+    kept = 0
+    if not isinstance(fits, Unfillable):
+        kept = sum(x.nbytes for fit in fits.values() for x in vars(fit).values() if x is not None)
+    blocks = trials / BLOCK
+    return Cost(seconds=blocks * seconds / min(workers, os.cpu_count() or 1), bytes=blocks * kept)
+
+
+def memory() -> float:
+    """Bytes of memory of this machine; infinite where it does not say."""
+    try:
+        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, OSError, ValueError):
+        return inf
 
 
 def _attempt_block(scenario: Scenario, seed: int, block: int, realised: Realised | None = None) -> Fits | Unfillable:

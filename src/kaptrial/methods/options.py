@@ -19,7 +19,7 @@ ALWAYS = ("alpha", "reference", "score")
 COMPARED = ("margin", "better")
 ARMS = ("arm", "factors")
 COVARIATES = ("baseline", "covariates", "categories")
-VISITS = ("patient", "day", "target_day")
+VISITS = ("patient", "day", "target_day", "visits", "window")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +44,10 @@ class Options:
     of: str | None = None
 
     reference: str | None = None
+    reference_for: tuple[tuple[str, str], ...] = ()
     target_day: float | None = None
+    visits: tuple[float, ...] = ()
+    window: float | None = None
     alpha: float = 0.05
     covariance: tuple[Structure, ...] = ("us", "toeph", "ar1h", "cs")
     df: Df | None = None

@@ -34,7 +34,6 @@ def show_assurance(results: Results[Row]) -> None:
     out.print(
         f"{about['title']}\nseed {about['seed']}, {about['draws']} draws of the prior, {about['replicates']} replicates"
         f" each, kaptrial {about['version']}; value ± Monte Carlo standard error\n",
-        markup=False,
     )
     table = Table("contrast", "endpoint", "day", "analysis", "", box=None, padding=(0, 2, 0, 0))
     for heading, _ in SHOWN:
@@ -47,9 +46,9 @@ def show_assurance(results: Results[Row]) -> None:
                 table.add_row(asked.contrast, asked.endpoint, day, asked.analysis, called, *_values(found, kind))
     out.print(table)
     for note in results.notes:
-        out.print(note.text, markup=False)
+        out.print(note.text)
     for line in truth_lines(groups.items()):
-        out.print(line, markup=False)
+        out.print(line)
 
 
 def truth_lines(groups: Iterable[tuple[Question, dict[str, Row]]]) -> list[str]:

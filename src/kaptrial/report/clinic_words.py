@@ -33,7 +33,7 @@ COLUMNS = {
 def show_clinic(results: Results[Quantity]) -> None:
     """Every number of the summary with its Monte Carlo error and its range between trials."""
     out, made = console(), results.provenance
-    out.print(f"{made['title']}: {made['replicates']} trials through their clinic, seed {made['seed']}", markup=False)
+    out.print(f"{made['title']}: {made['replicates']} trials through their clinic, seed {made['seed']}")
     for name, title in TITLES.items():
         quantities = [quantity for quantity in results.rows if quantity.table == name]
         if not quantities:
@@ -45,7 +45,7 @@ def show_clinic(results: Results[Quantity]) -> None:
             shown.add_row(q.of, q.metric, mean, error(q.mcse), spread, q.unit)
         out.print(shown)
     for note in results.notes:
-        out.print(f"\n{note.text}", markup=False)
+        out.print(f"\n{note.text}")
 
 
 def show_plans(rows: Sequence[Mapping[str, Any]], paths: Sequence[str], provenance: Mapping[str, Any]) -> None:
@@ -53,7 +53,6 @@ def show_plans(rows: Sequence[Mapping[str, Any]], paths: Sequence[str], provenan
     out = console()
     out.print(
         f"{provenance['title']}: {len(rows)} plans, {provenance['replicates']} trials each, seed {provenance['seed']}",
-        markup=False,
     )
     known = [name for name in COLUMNS if any(row.get(name) not in (None, False) for row in rows)]
     table = Table(*paths, *(COLUMNS[name] for name in known), box=None)
@@ -63,9 +62,9 @@ def show_plans(rows: Sequence[Mapping[str, Any]], paths: Sequence[str], provenan
     chosen = next((row for row in rows if row.get("chosen")), None)
     if chosen is not None:
         what = ", ".join(f"{path} = {chosen[path]}" for path in paths)
-        out.print(f"cheapest plan that is enough: {what}", markup=False)
+        out.print(f"cheapest plan that is enough: {what}")
     elif any("chosen" in row for row in rows):
-        out.print("no plan on the grid is enough", markup=False)
+        out.print("no plan on the grid is enough")
 
 
 def _cell(row: Mapping[str, Any], name: str) -> str:

@@ -47,7 +47,6 @@ def show_decisions(results: Results[Row], cells: Sequence[Cell]) -> None:
         f"{made['title']}\n{about.contrast}, {about.endpoint}, day {about.day:g}; {rules_in_words(cells)}\nseed"
         f" {made['seed']}, {made['replicates']} replicates, kaptrial {made['version']}; value ± Monte Carlo standard"
         " error\n",
-        markup=False,
     )
     shown = [metric for metric in HEADINGS if any(metric in found for found in groups.values())]
     table = Table(*varied(about), "what is true", "analysis prior", box=None, padding=(0, 2, 0, 0))
@@ -61,6 +60,6 @@ def show_decisions(results: Results[Row], cells: Sequence[Cell]) -> None:
     rule = cells[0].scenario.decision  # the priors are the same in all
     for name in dict.fromkeys((*rule.design_priors, *rule.priors)):
         if name in DESCRIPTIONS:
-            out.print(f"{name}: {DESCRIPTIONS[name]}", markup=False)
+            out.print(f"{name}: {DESCRIPTIONS[name]}")
     for note in results.notes:
-        out.print(note.text, markup=False)
+        out.print(note.text)

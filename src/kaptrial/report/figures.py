@@ -37,7 +37,7 @@ def new_figure(width: float, height: float, rows: int = 1, columns: int = 1, **g
         {
             "font.size": 8, "axes.titlesize": 8.5, "axes.labelsize": 8, "xtick.labelsize": 7.5, "ytick.labelsize": 7.5,
             "axes.spines.top": False, "axes.spines.right": False, "axes.titlelocation": "left", "pdf.fonttype": 42,
-            "svg.hashsalt": "kaptrial", "lines.linewidth": 1.5,
+            "svg.hashsalt": "kaptrial", "lines.linewidth": 1.5, "text.parse_math": False,
         }
     )  # fmt: skip
     figure = Figure(figsize=(width, height), layout="constrained")

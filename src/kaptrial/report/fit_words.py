@@ -26,9 +26,9 @@ NAMES = {
 def show_fit(posterior: Posterior, verdict: Verdict, rows: Rows, before: Check, after: Check) -> None:
     """One posterior: verdict, warnings, table, diagnostics."""
     out = console()
-    out.print(verdict.text, markup=False)
+    out.print(verdict.text)
     for line in (*before.warnings, *after.warnings):
-        out.print(f"warning: {line}", markup=False)
+        out.print(f"warning: {line}")
     table = Table("contrast", "measure", "day", "mean", "SD", "95 % interval", "P(left better)", box=None)
     extra = [name for name in ("p_beyond_margin", "p_in_rope", "bf_null") if any(name in row for row in rows)]
     titles = {"p_beyond_margin": "P(> margin)", "p_in_rope": "P(in ROPE)", "bf_null": "BF for none"}
@@ -39,7 +39,7 @@ def show_fit(posterior: Posterior, verdict: Verdict, rows: Rows, before: Check, 
             continue
         table.add_row(*_cells(row), *(_extra(row, name) for name in extra))
     out.print(table)
-    out.print(diagnostics_line(posterior), markup=False)
+    out.print(diagnostics_line(posterior))
 
 
 def _shown(row: Mapping[str, Any], posterior: Posterior) -> bool:
@@ -111,6 +111,6 @@ def show_sweep(posteriors: Sequence[Posterior], verdicts: Sequence[Verdict], row
     out.print(table)
     shown = {verdict.short for verdict in verdicts}
     depends = "The conclusion depends on the prior: the data alone do not settle it."
-    out.print("The conclusion is the same under every prior." if len(shown) == 1 else depends, markup=False)
+    out.print("The conclusion is the same under every prior." if len(shown) == 1 else depends)
     for posterior in posteriors:
-        out.print(f"{posterior.prior.name}: {diagnostics_line(posterior)}", markup=False)
+        out.print(f"{posterior.prior.name}: {diagnostics_line(posterior)}")

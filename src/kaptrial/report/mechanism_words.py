@@ -24,11 +24,10 @@ def show_mechanism(found: MechanismFit, provenance: dict[str, Any]) -> None:
     """Warnings first; prior and posterior of every parameter; then which mechanism fits, or why that cannot be told."""
     out = console()
     for line in warnings(found):
-        out.print(line, style="bold", markup=False)
+        out.print(line, style="bold")
     out.print(
         f"{provenance['title']}\ndata: {provenance['data']}; {provenance['draws']} draws, seed {provenance['seed']}, "
         f"kaptrial {provenance['version']}\n",
-        markup=False,
     )
     table = Table("model", "parameter", box=None, padding=(0, 2, 0, 0))
     for heading in ("prior median (95 %)", "posterior median (95 %)", "contraction", "told by"):
@@ -44,7 +43,7 @@ def show_mechanism(found: MechanismFit, provenance: dict[str, Any]) -> None:
     out.print(table)
     out.print("contraction: share of the prior variance that the data took away, in logs of what is positive\n")
     for line in ranking_lines(found):
-        out.print(line, markup=False)
+        out.print(line)
 
 
 def warnings(found: MechanismFit) -> list[str]:

@@ -16,11 +16,9 @@ def show_size(answer: Answer, provenance: dict[str, Any]) -> None:
     out.print(
         f"{provenance['title']}\nseed {provenance['seed']}, {provenance['replicates']} replicates a point,"
         f" kaptrial {provenance['version']}\n",
-        markup=False,
     )
     out.print(
         f"analysis: {answer.analysis}; contrast: {answer.contrast}; endpoint: {answer.endpoint}; day: {answer.day:g}\n",
-        markup=False,
     )
     table = Table(answer.path, "power", "replicates", box=None, padding=(0, 2, 0, 0))
     for point in answer.tried:
@@ -31,7 +29,7 @@ def show_size(answer: Answer, provenance: dict[str, Any]) -> None:
         )
     out.print(table)
     for line in size_lines(answer):
-        out.print(line, markup=False)
+        out.print(line)
 
 
 def size_lines(answer: Answer) -> list[str]:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from kaptrial.errors import printable
 from kaptrial.report.dose_words import all_doses, dose_word
 from kaptrial.results import Question, Results, Row, grouped
 from kaptrial.spec.decision import DecisionRule
@@ -25,8 +27,23 @@ if TYPE_CHECKING:
     from kaptrial.truth import Truth
 
 
+class _Terminal(Console):
+    """A console to which text is text: no markup, no emoji, no terminal codes, in a table as elsewhere."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """The text, whatever characters it holds."""
+        return super().render_str(printable(text), **options | {"markup": False, "emoji": False})
+
+
 def console() -> Console:
-    return Console(width=None if sys.stdout.isatty() else 230, highlight=False, soft_wrap=False)
+    """Where everything is printed that may hold text of a file."""
+    width = None if sys.stdout is not None and sys.stdout.isatty() else 230
+    return _Terminal(width=width, highlight=False, soft_wrap=False, markup=False, emoji=False)
+
+
+def say(text: str) -> None:
+    """Print a line as it is, not wrapped."""
+    print(printable(text), flush=True)
 
 
 # The metrics a table on the terminal shows; the files hold all of them.
@@ -40,7 +57,7 @@ SHOWN = (
 @contextmanager
 def progress(total: int) -> Iterator[Callable[[int], None]]:
     """A progress bar over replicates on a terminal, nothing in a pipe."""
-    if not sys.stderr.isatty():
+    if sys.stderr is None or not sys.stderr.isatty():
         yield lambda _: None
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -77,8 +94,8 @@ def show_check(scenario: Scenario, path: Path) -> None:
     out = console()
     numbers = walk(scenario)
     assumed = [(where, value) for where, value in numbers if value.is_assumption]
-    out.print(f"{path}: valid. {scenario.title}", markup=False)
-    out.print(f"{len(numbers)} numbers about the world, {len(assumed)} of them assumptions:", markup=False)
+    out.print(f"{path}: valid. {scenario.title}")
+    out.print(f"{len(numbers)} numbers about the world, {len(assumed)} of them assumptions:")
     if assumed:
         table = Table("path", "value", "unit", "why it is assumed", box=None)
         for where, value in assumed:
@@ -87,9 +104,9 @@ def show_check(scenario: Scenario, path: Path) -> None:
         out.print(table)
     if scenario.prior is not None:
         for line in prior_lines(scenario.prior):
-            out.print(line, markup=False)
+            out.print(line)
     for line in decision_lines(scenario):
-        out.print(line, markup=False)
+        out.print(line)
 
 
 def prior_lines(prior: Prior) -> list[str]:
@@ -126,11 +143,11 @@ def rule_in_words(rule: DecisionRule) -> str:
 def show_description(scenario: Scenario, found: list[Truth], seed: int) -> None:
     """The arms' timeline, the parameters with their sources and the truths."""
     out = console()
-    out.print(f"{scenario.title}\n{scenario.question}\n", markup=False)
+    out.print(f"{scenario.title}\n{scenario.question}\n")
     if scenario.notes:
-        out.print(scenario.notes.strip() + "\n", markup=False)
+        out.print(scenario.notes.strip() + "\n")
     for line in [*timeline(scenario), *decision_lines(scenario)]:
-        out.print(line, markup=False)
+        out.print(line)
     table = Table("parameter", "value", "spread", "unit", "source", title="\nWhat is assumed of the world", box=None)
     for where, value in walk(scenario):
         spread = next(
@@ -159,10 +176,10 @@ def show_description(scenario: Scenario, found: list[Truth], seed: int) -> None:
     for kind, name in (("mcid", "meaningful difference"), ("reliable_change", "reliable change of one patient")):
         for threshold in scenario.scale.thresholds[kind]:
             text = f"{scenario.scale.id} {name}: {threshold.get('value', threshold.get('fraction'))}"
-            out.print(f"{text} ({threshold.get('kind', name)}; {threshold['source']})", markup=False)
+            out.print(f"{text} ({threshold.get('kind', name)}; {threshold['source']})")
     for arm, icc in zip(scenario.arms, found[0].icc, strict=True):
         if icc > 0:
-            out.print(f"therapist ICC in {arm.id} at day {scenario.estimand.day:g}: {icc:.3f}", markup=False)
+            out.print(f"therapist ICC in {arm.id} at day {scenario.estimand.day:g}: {icc:.3f}")
 
 
 def timeline(scenario: Scenario, width: int = 100) -> list[str]:
@@ -197,7 +214,6 @@ def show_power(results: Results[Row]) -> None:
     out.print(
         f"{about['title']}\nseed {about['seed']}, {about['replicates']} replicates, kaptrial {about['version']};"
         " value ± Monte Carlo standard error\n",
-        markup=False,
     )
     groups = grouped(results.rows)
     heads = [_head(question) for question in groups]
@@ -206,7 +222,7 @@ def show_power(results: Results[Row]) -> None:
         if f"estimand.{key}" in varying:
             varying.remove(key)
     same = [f"{key}: {_plain(value)}" for key, value in heads[0].items() if len({str(h.get(key)) for h in heads}) == 1]
-    out.print("; ".join(same) + "\n", markup=False)
+    out.print("; ".join(same) + "\n")
     shown = _metrics_shown(list(groups.values()))
     table = Table(box=None, padding=(0, 2, 0, 0))
     for key in varying:
@@ -218,13 +234,13 @@ def show_power(results: Results[Row]) -> None:
     out.print(table)
     worst = max(row.n_failed for row in results.rows)
     if worst:
-        out.print(f"up to {worst} replicates had no estimate and count as not rejecting", markup=False)
+        out.print(f"up to {worst} replicates had no estimate and count as not rejecting")
     fallbacks = [row.value for row in results.rows if row.metric == "fallback_rate"]
     if fallbacks:
         share = f"up to {100 * max(fallbacks):.2g} % of replicates"
-        out.print(f"{share} could not be fitted with the first covariance structure and took the next", markup=False)
+        out.print(f"{share} could not be fitted with the first covariance structure and took the next")
     for note in sorted(results.notes, key=lambda note: note.severity == "information"):
-        out.print(("\n" if note.code == "interaction_room" else "") + note.text, markup=False)
+        out.print(("\n" if note.code == "interaction_room" else "") + note.text)
 
 
 def with_error(row: Row | None) -> str:
@@ -259,7 +275,7 @@ def _plain(value: Any) -> str:
 def show_table(table: pd.DataFrame, title: str) -> None:
     """A result table as it is."""
     out = console()
-    out.print(title, markup=False)
+    out.print(title)
     shown = Table(*map(str, table.columns), box=None)
     for row in table.itertuples(index=False):
         shown.add_row(*map(_cell, row))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -33,11 +33,21 @@ def simulate(
     `full`: with the latent course and the outcome after dropout, which an analysis does not see. `realised`: for each
     block, what its clinics made of the protocol under the same seed (design/operations.py).
     """
-    blocks = [
-        simulate_block(scenario, seed=seed, block=b, full=full, realised=realised[b] if realised else None)
-        for b in range(-(-replicates // BLOCK))
-    ]
-    return _concatenate(blocks).first(replicates)
+    found = blocks(scenario, seed=seed, replicates=replicates, full=full, realised=realised)
+    return _concatenate(list(found)).first(replicates)
+
+
+def blocks(
+    scenario: Scenario,
+    *,
+    seed: int,
+    replicates: int,
+    full: bool = True,
+    realised: Sequence[Realised] | None = None,
+) -> Iterator[Trials]:
+    """The trials of `simulate` block by block, each of `BLOCK` trials: the last holds more than are asked for."""
+    for b in range(-(-replicates // BLOCK)):
+        yield simulate_block(scenario, seed=seed, block=b, full=full, realised=realised[b] if realised else None)
 
 
 def simulate_block(

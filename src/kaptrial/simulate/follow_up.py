@@ -171,7 +171,8 @@ def after_dropout(
     if afterwards == "as_treated":
         return visits.full
     if afterwards == "as_reference":
-        received = Received(arm=np.full_like(received.arm, s.reference_arm), belief=received.belief)
+        reference = np.array(s.references(s.estimand))[received.arm]
+        received = Received(arm=reference, belief=received.belief)
     else:
         received = received_before(s, received, visits.dropout_day)
     predictor = linear_predictor(s, patients.trait, improvement_of(s, reading, patients, received))

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from kaptrial.errors import ABSENT, FieldError
-from kaptrial.spec.noun import Day, Flag, Identifier, Positive, Text, Whole, noun
+from kaptrial.spec.noun import Day, Flag, Identifier, Positive, PositiveDay, Text, Whole, noun
 from kaptrial.spec.sourced import Days, Money, PerYear, Rate, Share, Sourced, VaryingDays, VaryingPerMonth
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -151,7 +151,7 @@ class Infusions:
     monitoring_minutes: Day = 120.0
     clearing_minutes: Day = 0.0
     patients_per_nurse: Whole = 2
-    late_days: Positive = 3.0
+    late_days: PositiveDay = 3.0
     weekdays: tuple[Weekday, ...] | None = None
     wait_for_therapist: Flag = False
     booking: Booking = Booking()
@@ -182,8 +182,8 @@ class SessionRules:
     from_hours: Day = 0.0
     to_hours: Positive | None = None
     after_window: Literal["give", "skip"] = "give"
-    window_days: Positive = 3.0
-    late_days: Positive = 14.0
+    window_days: PositiveDay = 3.0
+    late_days: PositiveDay = 14.0
     group_wait_days: Day = 3.0
     booking: Booking = Booking()
 
@@ -229,8 +229,8 @@ class Ratings:
     """Visits are made by blinded raters. One later than `window_days` is out of its window, than `late_days` missed."""
 
     minutes: Positive = 60.0
-    window_days: Positive = 3.0
-    late_days: Positive = 7.0
+    window_days: PositiveDay = 3.0
+    late_days: PositiveDay = 7.0
     booking: Booking = Booking()
 
     def __post_init__(self) -> None:

@@ -1,10 +1,11 @@
-"""The only door to YAML: scenario files in and out, and settings of single paths."""
+"""Scenario files in and out, and settings of single paths."""
 
 from __future__ import annotations
 
 import copy
 import hashlib
 import json
+import math
 import re
 import types
 import typing
@@ -17,68 +18,28 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from kaptrial.errors import ABSENT, FieldError, ScenarioError, line, nearest, shown
-from kaptrial.spec.scenario import Scenario
+from kaptrial.errors import ABSENT, FieldError, ScenarioError, UserError, line, nearest, shown
+from kaptrial.spec.scenario import Scenario, check_effects
 from kaptrial.spec.sourced import ASSUMPTION, SPREADS, Sourced, walk
+from kaptrial.yaml_file import YamlError, parse, read_text
 
-MAX_BYTES = 1_000_000
 Raw = dict[str, Any]
 
 
 def read_raw(path: Path) -> Raw:
     """The file's mapping, unchecked. Raises ScenarioError if it cannot be read as one."""
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ScenarioError(
-                f"{path} = {path.stat().st_size} bytes: a scenario file must be under {MAX_BYTES} bytes"
-            )
-        text = path.read_text(encoding="utf-8")
+        raw = parse(read_text(path))
     except OSError as error:
         raise ScenarioError(f"{path}: cannot be read ({error.strerror}); must be a scenario file in YAML") from None
-    except UnicodeDecodeError:
-        raise ScenarioError(f"{path} = binary data: must be a scenario file in YAML, encoded in UTF-8") from None
-    try:
-        raw = yaml.load(text, Loader=_Loader)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        where = getattr(error, "problem_mark", None)
-        at = f" line {where.line + 1}" if where is not None else ""
-        problem = getattr(error, "problem", None) or "not YAML"
-        raise ScenarioError(f"{path}{at} = {problem}: must be valid YAML") from None
+    except YamlError as error:
+        raise ScenarioError(f"{path}{error.at} = {error}: must be valid YAML") from None
+    except UserError as error:
+        raise ScenarioError(str(error)) from None
     if not isinstance(raw, dict):
         found = "nothing" if raw is None else type(raw).__name__
         raise ScenarioError(f"{path} = {found}: must be a mapping with title, question, outcome, arms ...")
     return raw
-
-
-class _Loader(yaml.SafeLoader):
-    """Safe YAML without its traps: a key that stands twice, of which the second would silently win, and odd numbers."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key_node, _ in node.value:
-            if key_node.tag == "tag:yaml.org,2002:merge":
-                continue
-            key = self.construct_object(key_node, deep=True)
-            if isinstance(key, list | dict):
-                raise yaml.constructor.ConstructorError(
-                    None, None, "a key that is a list or mapping", key_node.start_mark
-                )
-            if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"key `{key}` stands twice", key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-    def construct_number(self, node: yaml.ScalarNode) -> int | float:
-        """YAML 1.1 reads 060 as 48 and 1:00 as 60; nobody who writes a trial means that."""
-        text = str(node.value)
-        if ":" in text or re.match(r"[-+]?0[0-9_box]", text):
-            raise yaml.constructor.ConstructorError(None, None, f"the number {text}", node.start_mark)
-        is_whole = node.tag == "tag:yaml.org,2002:int"
-        return self.construct_yaml_int(node) if is_whole else self.construct_yaml_float(node)
-
-
-_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_number)
-_Loader.add_constructor("tag:yaml.org,2002:float", _Loader.construct_number)
 
 
 @cache
@@ -136,9 +97,13 @@ def sourced_path(path: str) -> str:
 
 def _validate(raw: Raw) -> Scenario:
     try:
-        return _adapter().validate_python(raw)
+        scenario = _adapter().validate_python(raw)
+        check_effects(scenario)
     except ValidationError as error:
         raise ScenarioError(_line(error)) from None
+    except FieldError as error:
+        raise ScenarioError(str(error)) from None
+    return scenario
 
 
 def _check_text(node: Any, steps: list[str | int]) -> None:
@@ -369,13 +334,26 @@ def _allowed(error: Any, steps: list[Any]) -> str:
         "int_from_float": "must be a whole number",
     }
     if kind in plain:
-        return plain[kind]
+        return plain[kind] + _as_number(error["input"], kind)
     for key, sign in (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<")):
         if key in context:
             return f"must be {sign} {context[key]:g}"
     if "expected" in context:
         return f"must be {context['expected']}"
     return error["msg"][0].lower() + error["msg"][1:]
+
+
+def _as_number(value: Any, kind: str) -> str:
+    """Of text that was meant as a number, why it is none."""
+    if not isinstance(value, str) or kind not in ("float_type", "int_type"):
+        return ""
+    try:
+        number = float(value)
+    except ValueError:
+        return ""
+    if "e" not in value.lower() or not math.isfinite(number):
+        return ", without quotes"
+    return f"; YAML reads {value[:20]} as text: write {number:.15g}" if 1e-4 <= abs(number) < 1e15 else ""
 
 
 def _hints_at(steps: list[Any]) -> list[str]:

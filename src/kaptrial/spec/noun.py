@@ -15,11 +15,14 @@ def noun[T: type](cls: T) -> T:
     return dataclass(frozen=True, kw_only=True)(cls)  # type: ignore[return-value]
 
 
+# No number of a trial comes near these; beyond them arithmetic overflows.
+GREATEST, LATEST_DAY = 1e12, 36_500
 # Strict, so that a quoted number or a yes/no never turns into a dose.
-Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-Whole = Annotated[int, Field(strict=True)]
-Positive = Annotated[float, Field(strict=True, allow_inf_nan=False, gt=0)]
-Day = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0)]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-GREATEST, le=GREATEST)]
+Whole = Annotated[int, Field(strict=True, ge=-GREATEST, le=GREATEST)]
+Positive = Annotated[float, Field(strict=True, allow_inf_nan=False, gt=0, le=GREATEST)]
+Day = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=LATEST_DAY)]
+PositiveDay = Annotated[Day, Field(gt=0)]
 Flag = Annotated[bool, Field(strict=True)]
 Text = Annotated[str, Field(strict=True, min_length=1)]
 # An arm, therapy, factor or stratum: it is used in contrasts, so it must read as one word.

@@ -192,4 +192,4 @@ class Measurement:
     rater_sd: EffectSize
     round: Flag = True
     clip: Flag = True
-    baseline_period_days: Annotated[int, Field(strict=True, ge=1)] = 28
+    baseline_period_days: Annotated[int, Field(strict=True, ge=1, le=3650)] = 28

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 
 from kaptrial.catalogue.priors import REFERENCE_POPULATION, populations, prior_names
 from kaptrial.errors import ABSENT, FieldError, nearest
 from kaptrial.spec.noun import Number, Positive, Text, noun
-from kaptrial.spec.sourced import check_source
+from kaptrial.spec.sourced import GREATEST_SPREAD, check_source
 
 
 @noun
@@ -26,7 +26,7 @@ class Lognormal:
     """Log-normal, by median and standard deviation of the logarithm."""
 
     median: Positive
-    log_sd: Positive
+    log_sd: Annotated[Positive, Field(le=GREATEST_SPREAD["log_sd"])]
 
 
 @noun

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any, Literal
 
 from kaptrial.catalogue import Scale, potency, route, scale, scale_names
 from kaptrial.errors import ABSENT, FieldError, nearest
-from kaptrial.method_table import BINARY, SCORES, methods
+from kaptrial.method_table import BINARY, SCORES, TIME, methods
 from kaptrial.spec.clinic import Clinic
 from kaptrial.spec.clinic_checks import check_clinic
 from kaptrial.spec.conduct import Conduct
-from kaptrial.spec.contrast import Contrast, factor_names, parse_contrast
+from kaptrial.spec.contrast import Contrast, factor_names, parse_contrast, references_of
 from kaptrial.spec.decision import DecisionRule
 from kaptrial.spec.noun import Identifier, Text, noun
 from kaptrial.spec.patients import Drug, Expectancy, Measurement, NaturalCourse, Population
@@ -21,6 +22,12 @@ from kaptrial.spec.trial import Analysis, Design, Estimand, Randomisation, Relap
 
 # A block this long balances nothing.
 MAX_BLOCK = 1000
+# More arms, estimands or variants than this are a slip of the pen, and so are more strata.
+MAX_PARTS, MAX_STRATA = 100, 10_000
+# Patients × days on which they are read: a block of trials must fit into memory.
+MAX_READ = 1_000_000
+# The largest effect on the logit of a day's abstinence; on a score it is the length of the scale.
+MAX_LOGIT = 20.0
 # Columns of a trial's file, which a stratum may not be called.
 RESERVED = (
     "replicate", "patient", "arm", "therapist", "day", "baseline", "score", "latent", "outcome", "randomisation_score",
@@ -83,6 +90,7 @@ class Scenario:
     variants: dict[Text, dict[Text, Any]] | None = None
 
     def __post_init__(self) -> None:
+        _check_extent(self)
         _check_arms(self)
         _check_units(self)
         _check_drug(self)
@@ -90,6 +98,7 @@ class Scenario:
             _check_one_arm(self)
         _check_estimands(self)
         _check_design(self)
+        _check_references(self)
         _check_by_arm(self)
         _check_prior(self)
         check_clinic(self)
@@ -121,9 +130,14 @@ class Scenario:
             found += [f"{name} {each}" for each in getattr(self.analysis, variants)] if variants else [name]
         return tuple(found)
 
+    def references(self, estimand: Estimand, *, needed: bool = True) -> tuple[int, ...]:
+        """Each arm's reference for imputation and `as_reference`, (arm,); an arm may be its own."""
+        contrast, ids = self.contrast(estimand), [arm.id for arm in self.arms]
+        return references_of(ids, contrast.weights, self.analysis.reference_for or {}, contrast.text, needed=needed)
+
     @property
     def reference_arm(self) -> int:
-        """Index of the arm on the right of the primary contrast: the reference for conduct and `as_reference`.
+        """Index of the arm on the right of the primary contrast, whose conduct all arms have under a null.
 
         A single arm is its own.
         """
@@ -161,6 +175,32 @@ def quantities(doses: Doses) -> tuple[float, ...]:
     return tuple(mg * available * strength / REFERENCE_MG_PER_KG for mg in doses.mg_per_kg_by_day())
 
 
+def check_effects(s: Scenario) -> None:
+    """Raise FieldError for an effect, or its spread, that is longer than the scale."""
+    most = s.scale.high - s.scale.low if s.scale.link == "identity" else MAX_LOGIT
+    for path, value in walk(s):
+        for at, number in (("value", value.value), ("sd", value.sd)):
+            if value.unit in EFFECT_UNITS and number is not None and abs(number) > most:
+                allowed = f"must be at most {most:g} {value.unit} on the scale {s.outcome.scale}"
+                raise FieldError(f"{path}.{at}", number, allowed)
+
+
+def _check_extent(s: Scenario) -> None:
+    """Nothing is so many that it could not be simulated."""
+    for name, parts in (("arms", s.arms), ("secondary", s.secondary), ("variants", s.variants or {})):
+        if len(parts) > MAX_PARTS:
+            raise FieldError(name, f"{len(parts)} of them", f"must be at most {MAX_PARTS}")
+    strata = prod(len(stratum.levels) for stratum in s.design.allocation.strata)
+    if strata > MAX_STRATA:
+        raise FieldError("design.allocation.strata", f"{strata} strata", f"must be at most {MAX_STRATA}")
+    visits = s.design.visits
+    days = len(visits) if s.scale.link == "identity" else visits[-1] + 1
+    if s.n_total * days > MAX_READ:
+        each = "visits" if s.scale.link == "identity" else "days to the last visit"
+        allowed = f"{s.n_total} patients × {days:g} {each} must be at most {MAX_READ}"
+        raise FieldError("design.visits", f"{len(visits)} visits", allowed)
+
+
 def _check_arms(s: Scenario) -> None:
     if not s.arms:
         raise FieldError("arms", len(s.arms), "must be one arm or more")
@@ -173,13 +213,13 @@ def _check_arms(s: Scenario) -> None:
     for i, arm in enumerate(s.arms):
         if arm.therapy is not None:
             _check_therapy(s, f"arms[{i}].therapy", arm.therapy.name)
-            _check_not_before(f"arms[{i}].therapy.days", arm.therapy.days, start)
+            _check_within(s, f"arms[{i}].therapy.days", arm.therapy.days)
         for j, adjunct in enumerate(arm.adjuncts):
             if adjunct.from_day < start:
                 allowed = f"must not be before randomisation on day {start:g}: until then the arms are alike"
                 raise FieldError(f"arms[{i}].adjuncts[{j}].from_day", adjunct.from_day, allowed)
         for j, doses in enumerate(arm.doses):
-            _check_not_before(f"arms[{i}].doses[{j}].days", doses.days, start)
+            _check_within(s, f"arms[{i}].doses[{j}].days", doses.days)
             _check_quantities(f"arms[{i}].doses[{j}]", doses)
     run_in = s.randomisation.run_in
     if run_in is not None:
@@ -196,8 +236,11 @@ def _check_therapy(s: Scenario, at: str, name: str) -> None:
         )
 
 
-def _check_not_before(at: str, days: tuple[float, ...], start: float) -> None:
+def _check_within(s: Scenario, at: str, days: tuple[float, ...]) -> None:
+    start, last = s.randomisation.day, s.design.visits[-1]
     for k, day in enumerate(days):
+        if day > last:
+            raise FieldError(f"{at}[{k}]", day, f"must not be after the last visit, day {last:g}, which ends the trial")
         if day < start:
             raise FieldError(
                 f"{at}[{k}]", day, f"must not be before the arm's first visit, randomisation on day {start:g}"
@@ -276,7 +319,20 @@ def _check_drug(s: Scenario) -> None:
                 )
 
 
+def _check_asked_once(s: Scenario, at: str, estimand: Estimand, asked: dict[tuple[Any, ...], str]) -> None:
+    """Two rows of results that answer the same question by the same analysis could not be told apart."""
+    contrast = estimand.contrast.strip()
+    handled = estimand.strategies.described(s.conduct.intercurrent_events)
+    for analysis in s.analyses(estimand):
+        key = (contrast, estimand.day, estimand.endpoint, handled, estimand.benchmark, analysis)
+        if key in asked:
+            allowed = f"must differ from {asked[key]} in contrast, day, endpoint, strategies or methods ({analysis})"
+            raise FieldError(at, f"{contrast}, {estimand.endpoint}, day {estimand.day:g}", allowed)
+        asked[key] = at
+
+
 def _check_estimands(s: Scenario) -> None:
+    asked: dict[tuple[Any, ...], str] = {}
     for at, estimand in [("estimand", s.estimand)] + [(f"secondary[{i}]", e) for i, e in enumerate(s.secondary)]:
         try:
             parse_contrast(estimand.contrast, s.arms)
@@ -291,6 +347,7 @@ def _check_estimands(s: Scenario) -> None:
             raise FieldError(f"{at}.endpoint", estimand.endpoint, f"with the scale {s.outcome.scale} must be {allowed}")
         _check_benchmark(s, at, estimand)
         _check_methods(s, at, estimand)
+        _check_asked_once(s, at, estimand, asked)
         _check_strategies(s, at, estimand)
         relapses = estimand.endpoint in ("sustained_response", "time_to_relapse")
         if (relapses or estimand.endpoint == "response") and s.scale.response_fraction is None:
@@ -311,6 +368,8 @@ def _check_benchmark(s: Scenario, at: str, estimand: Estimand) -> None:
     if len(s.arms) > 1:
         if benchmark is not None:
             raise FieldError(f"{at}.benchmark", benchmark, "goes with a trial of one arm")
+        if estimand.margin is not None and estimand.endpoint == TIME and estimand.margin <= 1:
+            raise FieldError(f"{at}.margin", estimand.margin, "of a time is a hazard ratio: must be > 1")
         return
     endpoints = tuple(dict.fromkeys(e for m in methods().values() if m.arms == "one" for e in m.endpoints))
     if estimand.endpoint not in endpoints:
@@ -367,6 +426,20 @@ def _check_one_arm(s: Scenario) -> None:
         raise FieldError(
             "conduct.dropout.afterwards", dropout.afterwards, "needs a reference arm, and there is one arm"
         )
+
+
+def _check_references(s: Scenario) -> None:
+    """Every arm whose patients take the course of another has one named, or implied by a contrast of two arms."""
+    try:
+        if len(s.arms) > 1:
+            for estimand in s.estimands:
+                asked = [name.partition(" ") for name in s.analyses(estimand)]
+                needed = any(name == "reference_based" and strategy != "MAR" for name, _, strategy in asked)
+                s.references(estimand, needed=needed)
+            dropout = s.conduct.dropout
+            s.references(s.estimand, needed=dropout is not None and dropout.afterwards == "as_reference")
+    except FieldError as error:
+        raise error.below("analysis") from None
 
 
 def _check_design(s: Scenario) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Annotated, Any
@@ -14,6 +15,8 @@ from kaptrial.spec.noun import Number, Text, noun
 
 ASSUMPTION = "assumption"
 SPREADS = ("sd", "log_sd", "logit_sd")
+# The largest spreads on the log and the logit scale, where 5 is a factor of 150 from one patient to the next.
+GREATEST_SPREAD = {"log_sd": 5.0, "logit_sd": 10.0}
 # The unit of an effect is the unit of the latent scale: points of a score, or logits of a day's abstinence.
 EFFECT_UNITS = ("points", "logit")
 
@@ -43,8 +46,9 @@ class Sourced:
         if len(given) > 1:
             raise FieldError(given[1], getattr(self, given[1]), f"only one spread may be given, and {given[0]} is")
         for name in given:
-            if getattr(self, name) < 0:
-                raise FieldError(name, getattr(self, name), "must be ≥ 0")
+            if not 0 <= getattr(self, name) <= GREATEST_SPREAD.get(name, math.inf):
+                most = f", ≤ {GREATEST_SPREAD[name]:g}" if name in GREATEST_SPREAD else ""
+                raise FieldError(name, getattr(self, name), f"must be ≥ 0{most}")
         if self.spread_source is not None and not given:
             raise FieldError("spread_source", self.spread_source, f"needs a spread: one of {', '.join(SPREADS)}")
         for key, note in (("source", "note"), ("spread_source", "spread_note")):
@@ -113,16 +117,17 @@ VaryingMaxEffect = _of(unit="effect", spread="sd")
 ScalableEffect = _of(unit="effect", spread="log_sd")
 Share = _of(unit="share", low=0, high=1)
 VaryingShare = _of(unit="share", low=0, high=1, open_low=True, spread="logit_sd")
-Days = _of(unit="day", low=0, open_low=True)
-VaryingDays = _of(unit="day", low=0, open_low=True, spread="log_sd")
-Rate = _of(unit="per_day", low=0)
-Multiple = _of(unit="none", low=0)
-PositiveMultiple = _of(unit="none", low=0, open_low=True)
-Slope = _of(unit="per_point")
+# A half-life of 1e9 days is said of what never fades.
+Days = _of(unit="day", low=0, high=1e10, open_low=True)
+VaryingDays = _of(unit="day", low=0, high=1e10, open_low=True, spread="log_sd")
+Rate = _of(unit="per_day", low=0, high=10)
+Multiple = _of(unit="none", low=0, high=1000)
+PositiveMultiple = _of(unit="none", low=0, high=1000, open_low=True)
+Slope = _of(unit="per_point", low=-10, high=10)
 Correlation = _of(unit="none", low=-1, high=1, open_low=True)
-Concentration = _of(unit="dose", low=0, open_low=True)
-VaryingPerMonth = _of(unit="per_month", low=0, spread="log_sd")
-PerYear = _of(unit="per_year", low=0)
+Concentration = _of(unit="dose", low=0, high=1000, open_low=True)
+VaryingPerMonth = _of(unit="per_month", low=0, high=10_000, spread="log_sd")
+PerYear = _of(unit="per_year", low=0, high=100)
 Money = _of(unit="money", low=0)
 
 

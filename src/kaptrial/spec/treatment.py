@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Discriminator, Tag
+from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from kaptrial.catalogue import route_names
 from kaptrial.errors import ABSENT, FieldError
@@ -24,10 +24,14 @@ from kaptrial.spec.sourced import (
 REFERENCE_MG_PER_KG = 0.5
 # More days than this in one schedule is a slip of the pen.
 MAX_DAYS = 1000
+# More therapists, patients of one, or members of a group than a trial can have.
+MAX_GROUP = 100_000
 
 
 def _expand_days(raw: Any) -> Any:
     """`{first: 14, every: 7, count: 12}` is a shorthand for the list of days."""
+    if isinstance(raw, list) and len(raw) > MAX_DAYS:
+        raise FieldError("", f"a list of {len(raw)}", f"must be at most {MAX_DAYS} days")
     if not isinstance(raw, dict):
         return raw
     unknown = sorted(set(raw) - {"first", "every", "count"})
@@ -59,9 +63,10 @@ def _one_or_each(raw: Any) -> str:
     return "#each" if isinstance(raw, list | tuple) else "#one"
 
 
+Dose = Annotated[Positive, Field(le=100)]
 # One number, or one for each day.
 PerDay = Annotated[
-    Annotated[Positive, Tag("#one")] | Annotated[tuple[Positive, ...], Tag("#each")], Discriminator(_one_or_each)
+    Annotated[Dose, Tag("#one")] | Annotated[tuple[Dose, ...], Tag("#each")], Discriminator(_one_or_each)
 ]
 
 
@@ -160,8 +165,8 @@ class Therapists:
             raise FieldError(at, value, "exactly one of count and caseload must be given")
         for name in ("count", "caseload"):
             number = getattr(self, name)
-            if number is not None and number < 1:
-                raise FieldError(name, number, "must be ≥ 1")
+            if number is not None and not 1 <= number <= MAX_GROUP:
+                raise FieldError(name, number, f"must be a whole number, 1 to {MAX_GROUP}")
 
 
 @noun
@@ -186,8 +191,8 @@ class Therapy:
     is_hoped_for: Flag = False
 
     def __post_init__(self) -> None:
-        if self.group_size < 1:
-            raise FieldError("group_size", self.group_size, "must be ≥ 1")
+        if not 1 <= self.group_size <= MAX_GROUP:
+            raise FieldError("group_size", self.group_size, f"must be a whole number, 1 to {MAX_GROUP}")
 
 
 @noun

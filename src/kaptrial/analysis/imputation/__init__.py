@@ -11,11 +11,12 @@ visit j and with d − 1 the last visit seen (Carpenter, Roger & Kenward 2013, J
     CIR   own arm's before d, own at d − 1 plus the reference arm's increment since from d on (copy increments);
     LMCF  own arm's before d, own at d − 1 from d on (last mean carried forward).
 
-Patients of the reference arm are imputed at random. A patient never seen has no last mean: CIR and LMCF jump to the
-reference. The completed visit, the missing score replaced by its conditional mean given the scores seen, plus `delta`
-after dropout in the other arms, goes into an ANCOVA on arm and covariates; the SE is the jackknife's over patients,
-each refitting the imputation model (Wolbers et al. 2022, Pharm Stat 21:1246-1257). It estimates the spread over
-repeated trials; Rubin's rules exceed it under JR, CR and CIR, which borrow from the reference arm (docs/analyses.md).
+Each arm has a reference, which may be itself: its patients are imputed at random. A patient never seen has no last
+mean: CIR and LMCF jump to the reference. The completed visit, the missing score replaced by its conditional mean given
+the scores seen, plus `delta` after dropout in arms that have a reference, goes into an ANCOVA on arm and covariates;
+the SE is the jackknife's over patients, each refitting the imputation model (Wolbers et al. 2022, Pharm Stat
+21:1246-1257). It estimates the spread over repeated trials; Rubin's rules exceed it under JR, CR and CIR, which borrow
+from the reference arm (docs/analyses.md).
 """
 
 from __future__ import annotations
@@ -73,11 +74,14 @@ class Scores:
 
 @dataclass(frozen=True, kw_only=True)
 class Imputation:
-    """How scores after dropout are imputed, the index of the reference arm, and the names of covariance structures,
-    tried in order until one can be fitted."""
+    """How scores after dropout are imputed.
+
+    `reference`: index of the reference arm, or that of each arm, (arm,); patients of an arm that is its own are imputed
+    at random. `structures`: names of covariance structures, tried in order until one can be fitted.
+    """
 
     strategy: Strategy
-    reference: int
+    reference: int | Sequence[int]
     structures: Sequence[str] = ("us",)
 
 
@@ -107,7 +111,7 @@ def reference_based(
     arm_weights : (arm,)
         The contrast; weights sum to 0.
     visit : index of the visit analysed
-    delta : points added to scores imputed after dropout in other arms than the reference
+    delta : points added to scores imputed after dropout in arms that have a reference
     inference : "jackknife": normal, df infinite. "rubin": `n_imputations` imputations, each of the model of a bootstrap
         sample of patients within arms (Little & Rubin 2002, §10.2.3) with normal residuals, by Rubin's rules. "none":
         the estimate without SE; se and df are NaN.
@@ -231,8 +235,11 @@ def _trials(
         raise ValueError(f"unknown strategy {strategy!r}: {', '.join(STRATEGIES)}")
     if not structures or (unknown := [name for name in structures if name not in STRUCTURES]):
         raise ValueError(f"unknown covariance structure {unknown[0]!r}" if structures else "no covariance structure")
-    if not 0 <= visit < n_visits <= MAX_VISITS or not 0 <= reference < len(w):
-        raise ValueError(f"visit {visit} of {n_visits} (at most {MAX_VISITS}), reference {reference} of {len(w)}")
+    if not 0 <= visit < n_visits <= MAX_VISITS:
+        raise ValueError(f"visit {visit} of {n_visits} (at most {MAX_VISITS})")
+    own = np.broadcast_to(reference, w.shape).astype(np.int64)
+    if (own < 0).any() or (own >= len(w)).any():
+        raise ValueError(f"reference {reference}: must be the index of one of {len(w)} arms")
     if not w.any() or abs(w.sum()) > 1e-9 * np.abs(w).sum():
         raise ValueError(f"a contrast's weights sum to 0 and are not all 0: {w}")
     codes = np.array([STRUCTURES[name] for name in structures])
@@ -248,7 +255,7 @@ def _trials(
             monotone = sequential.scores_before_dropout(patients.y, found, patients.n_seen)
             column = _columns(len(visits), len(w) + x.shape[2], z.shape[2])
             closed_form = monotone and z.shape[2] == 0 and codes[0] == STRUCTURES["us"]
-            yield r, patients, Plan(w, STRATEGIES[strategy], reference, found, column, codes, bool(closed_form))
+            yield r, patients, Plan(w, STRATEGIES[strategy], own, found, column, codes, bool(closed_form))
 
     return each()
 

@@ -1,0 +1,48 @@
+"""The process of a command: its standard streams, and how it ends when it is told to."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
+
+
+def open_streams() -> None:
+    """Streams that were closed lead nowhere, and what a console cannot encode is replaced."""
+    for name, mode in STREAMS:
+        if getattr(sys, name) is None:  # in this order each takes its own number, which no file must get
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+
+
+def drop_output() -> None:
+    """What is left to be printed goes nowhere: standard output could not be written to."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
+
+
+@contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """SIGTERM ends the block as an exception does: temporary files are removed and workers stopped on the way."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, _exit)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _exit(number: int, _: Any) -> None:
+    signal.signal(number, signal.SIG_IGN)  # once is enough: the way out is not to be interrupted
+    raise SystemExit(128 + number)
