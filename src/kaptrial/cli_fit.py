@@ -143,8 +143,8 @@ def _trial(path: Path, options: Any, asked: Any, seed: int) -> InteractionData:
         return from_file(path, options, asked)
     from kaptrial.spec.files import load
 
-    for name in _said(options):
-        raise UserError(f"{path}: a scenario says its own columns, days and directions: {name} goes with a file")
+    if said := list(_said(options)):
+        raise UserError(f"{path}: a scenario says its own columns, days and directions: {said[0]} goes with a file")
     return from_scenario(load(path), asked, seed=seed, source=str(path))
 
 

@@ -28,7 +28,7 @@ from numba import njit
 
 from kaptrial.analysis.dense import cholesky, invert, solve
 from kaptrial.analysis.fit import Failure
-from kaptrial.analysis.predictor import dot, orthogonalise, sort_by_arm, spread, total, weighted
+from kaptrial.analysis.predictor import dot, dot_of_three, orthogonalise, sort_by_arm, spread, total, weighted
 from kaptrial.arrays import Floats, Ints
 
 BINOMIAL, COUNT = 0, 1
@@ -320,15 +320,6 @@ def gather(start: Ints, z: Floats, residual: Floats, curvature: Floats, score: F
         score[n_arms + k] = dot(residual[:n], z[k])
         for j in range(k + 1):
             information[n_arms + k, n_arms + j] = dot_of_three(curvature[:n], z[j], z[k])
-
-
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
-def dot_of_three(a: Floats, b: Floats, c: Floats) -> float:
-    """Σ a_i b_i c_i."""
-    result = 0.0
-    for i in range(len(a)):
-        result += a[i] * b[i] * c[i]
-    return result
 
 
 @njit(cache=True, nogil=True)

@@ -52,10 +52,8 @@ def read(data: DataFile, options: Options, score: str, of: str, *, bounded: bool
     names = [*([options.baseline] if options.baseline else []), *options.covariates]
     covariates = data.covariates(names, options.categories, rows)
     data.left_out_by_reason(patients, {score: k, of_column: n} | data.numeric(names, options.categories))
-    return Shares(
-        k=k[None, :], n=n[None, :], arm=arm[None, :], levels=levels, covariates=covariates[None],
-        contrasts=contrasts(arms, options.factors, options.reference),
-    )  # fmt: skip
+    asked = contrasts(arms, options.factors, options.reference)
+    return Shares(k=k[None], n=n[None], arm=arm[None], levels=levels, covariates=covariates[None], contrasts=asked)
 
 
 def _about(analysis: str, contrast: str | None, measure: str, endpoint: str = DAYS) -> Question:

@@ -54,10 +54,8 @@ def _logistic_rows(data: DataFile, options: Options, *, firth: bool = False) -> 
                 (found.risk_difference, "risk_difference"),
                 (found.risk_difference_random, "risk_difference_random_covariates"),
             ):
-                about = Question(
-                    analysis="firth" if firth else "response", contrast=contrast, measure=measure, endpoint="response",
-                    day=day,
-                )  # fmt: skip
+                name = "firth" if firth else "response"
+                about = Question(analysis=name, contrast=contrast, measure=measure, endpoint="response", day=day)
                 rows.append(fit_row(options, fit, about, n))
             if sum(weight != 0 for weight in weights) == 2:
                 rows.append(

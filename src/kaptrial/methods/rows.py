@@ -39,10 +39,8 @@ def fit_row(
         better = side.favourable(options.better)
         margin = on_scale_of(about.measure, options.margin, better)
         rejects, p = non_inferior(fit, margin, better=better, alpha_one_sided=options.alpha / 2)
-        numbers |= {
-            "margin": options.margin, "margin_of": margin_kind(about.measure), "p_non_inferior": float(p[0]),
-            "non_inferior": bool(rejects[0]),
-        }  # fmt: skip
+        numbers |= {"margin": options.margin, "margin_of": margin_kind(about.measure)}
+        numbers |= {"p_non_inferior": float(p[0]), "non_inferior": bool(rejects[0])}
     return Line(numbers=numbers)
 
 

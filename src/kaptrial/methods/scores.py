@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from kaptrial.methods.simulated import AnyQuestion, SimulatedQuestion, visit_wei
 from kaptrial.results import Line, Question
 from kaptrial.spec.contrast import references_of
 from kaptrial.trials import Columns, Trials, trials_of
+
+if TYPE_CHECKING:
+    from kaptrial.analysis.imputation import Imputation, Scores
 
 ONE_DAY = (*SCORES, *BINARY, DAYS)
 UNADJUSTED = (*ALWAYS, *COMPARED, *ARMS, *VISITS)
@@ -332,7 +336,7 @@ def _nested_mmrm(q: SimulatedQuestion) -> Fit:
 
 def reference_based_rows(data: DataFile, options: Options) -> list[Line]:
     """Scores after dropout imputed by one strategy or several; a tipping point if asked."""
-    from kaptrial.analysis.imputation import reference_based
+    from kaptrial.analysis.imputation import Imputation, Scores, reference_based
 
     trials = read(data, options)
     kept = complete(data, trials)
@@ -343,44 +347,45 @@ def reference_based_rows(data: DataFile, options: Options) -> list[Line]:
     imputed = int(kept.sum()) - n
     if imputed:
         data.note("imputed", f"{count(imputed, 'patient')} without a score on day {day:g}: imputed")
+    crossed, main = baseline_column(trials), main_columns(trials)
+    scores = Scores(y=trials.score, arm=trials.arm, crossed=crossed, main=main)
     rows = []
     for contrast, weights in contrasts_of(trials, options):
         about = Question(analysis="reference_based", contrast=contrast, measure="difference", endpoint="score", day=day)
         for strategy in options.imputation:
             needed = strategy != "MAR" or options.delta != 0.0 or options.tipping_point
-            one = replace(options, imputation=(strategy,))
             references = references_of(trials.arms, weights, dict(options.reference_for), contrast, needed=needed)
+            how = Imputation(strategy=strategy, reference=references, structures=options.covariance)
             fit = reference_based(
-                trials.score, trials.arm, baseline_column(trials), main_columns(trials), weights, visit,
-                strategy=strategy, reference=references, delta=options.delta,
-                structures=options.covariance, inference=options.inference,
-                n_imputations=options.imputations, rng=np.random.default_rng(options.seed),
-            )  # fmt: skip
+                scores,
+                weights,
+                visit,
+                how,
+                delta=options.delta,
+                inference=options.inference,
+                n_imputations=options.imputations,
+                rng=np.random.default_rng(options.seed),
+            )
             rows.append(fit_row(options, fit, about, n, imputation=strategy))
             if options.tipping_point:
                 tipped = replace(about, measure="tipping_point")
-                rows.append(_tipping_point(trials, one, weights, references, tipped))
+                rows.append(_tipping_point(scores, weights, visit, how, options, tipped))
     return rows
 
 
 def _tipping_point(
-    trials: Trials, options: Options, weights: list[float], references: tuple[int, ...], about: Question
+    scores: Scores, weights: list[float], visit: int, how: Imputation, options: Options, about: Question
 ) -> Line:
-    """The delta at which significance is lost under the one strategy of `options`."""
+    """The delta at which significance is lost."""
     from kaptrial.analysis.imputation import Tipping, tipping_point
 
-    seen = trials.score[np.isfinite(trials.score)]
+    seen = scores.y[np.isfinite(scores.y)]
     # Scores that are all the same have no range to look in, and no significance to lose.
     limit = float(np.ptp(seen)) if len(seen) and np.ptp(seen) > 0 else 1.0
-    tip = tipping_point(
-        trials.score, trials.arm, baseline_column(trials), main_columns(trials), weights,
-        visit_of(trials.days, NAN if about.day is None else about.day),
-        strategy=options.imputation[0], reference=references,
-        better=options.better_score, limit=limit, alpha=options.alpha, structures=options.covariance,
-    )  # fmt: skip
+    tip = tipping_point(scores, weights, visit, how, better=options.better_score, limit=limit, alpha=options.alpha)
     outcome = Tipping(tip.outcome[0])
     failure = "" if outcome == Tipping.FOUND else outcome.name.lower()
-    return value_row(tip.delta[0], about, failure=failure, imputation=options.imputation[0])
+    return value_row(tip.delta[0], about, failure=failure, imputation=how.strategy)
 
 
 @method(
@@ -392,12 +397,11 @@ def _tipping_point(
     ),
 )  # fmt: skip
 def _reference_based(q: SimulatedQuestion) -> Fit:
-    from kaptrial.analysis.imputation import reference_based
+    from kaptrial.analysis.imputation import Imputation, Scores, reference_based
 
     y, days = q.scores()
     visit = int(np.searchsorted(days, q.estimand.day))
     references = q.scenario.references(q.estimand, needed=q.option != "MAR")
-    return reference_based(
-        y, q.arm, *q.split_covariates(), q.weights, visit,
-        strategy=q.option, reference=references, structures=q.scenario.analysis.covariance,  # type: ignore[arg-type]
-    )  # fmt: skip
+    structures, (crossed, main) = q.scenario.analysis.covariance, q.split_covariates()
+    how = Imputation(strategy=q.option, reference=references, structures=structures)  # type: ignore[arg-type]
+    return reference_based(Scores(y=y, arm=q.arm, crossed=crossed, main=main), q.weights, visit, how)

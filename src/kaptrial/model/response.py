@@ -141,30 +141,11 @@ def course(
     shape = (n_replicates, n_patients, table.n_visits)
     drug_effect, therapy_effect = np.empty(shape), np.empty(shape)
     received = np.empty((n_replicates, n_patients, 0), dtype=np.bool_) if taken is None else taken
-    by_replicate = np.stack(
-        [
-            np.broadcast_to(np.asarray(x, dtype=float), (n_replicates,))
-            for x in (
-                drug.ec50,
-                drug.hill,
-                drug.consolidated_share,
-                drug.consolidated_rate_per_day,
-                drug.window_rate_per_day,
-            )
-        ]
-    )
-    by_arm = np.stack(
-        [
-            np.broadcast_to(np.asarray(x, dtype=float), (n_replicates, n_arms))
-            for x in (
-                therapy.learning_per_session,
-                therapy.forgetting_rate_per_day,
-                therapy.gamma,
-                therapy.kappa,
-                therapy.xi,
-            )
-        ]
-    )
+    d, t = drug, therapy
+    of_drug = (d.ec50, d.hill, d.consolidated_share, d.consolidated_rate_per_day, d.window_rate_per_day)
+    of_therapy = (t.learning_per_session, t.forgetting_rate_per_day, t.gamma, t.kappa, t.xi)
+    by_replicate = np.stack([np.broadcast_to(np.asarray(x, float), n_replicates) for x in of_drug])
+    by_arm = np.stack([np.broadcast_to(np.asarray(x, float), (n_replicates, n_arms)) for x in of_therapy])
     what = (table.day, table.kind, table.size, table.factor, table.index, table.count, arm, received)
     p = patients
     own = (p.decay_rate_per_day, p.max_effect, p.max_therapy_effect, p.responder)

@@ -134,10 +134,10 @@ def show_replication(table: pd.DataFrame, summary: pd.DataFrame, provenance: Map
         shown.add_column(name, overflow="fold")
     for row in table.to_dict("records"):
         kind = row["statistic"]
-        of = (row["trial"], f"{kind.replace('_', ' ')} {row['endpoint']}", row["arm"], f"{row['day']:g}")
+        figure = (row["trial"], f"{kind.replace('_', ' ')} {row['endpoint']}", row["arm"], f"{row['day']:g}")
         reported, median, low, high = (as_reported(kind, row[name]) for name in ("reported", "median", "q05", "q95"))
         missed = "" if row["inside_90"] else "MISS"
-        shown.add_row(*of, row["quality"], reported, median, f"{low} to {high}", f"{row['tail']:.2f}", missed)
+        shown.add_row(*figure, row["quality"], reported, median, f"{low} to {high}", f"{row['tail']:.2f}", missed)
     out.print(shown)
     calibration = Table(box=None, pad_edge=False)
     for name in ("figures", "quality", "number", "in 50 %", "in 90 %", "median width", "CRPS", "pooled", "pooled mean"):

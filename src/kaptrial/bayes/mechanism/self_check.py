@@ -51,8 +51,8 @@ def ranks(scenario: Scenario, n_fits: int, *, seed: int, say: Callable[[str], No
         root[np.tril_indices(len(DAYS))] = drawn["covariance"]
         y = drawn["course"][scores.arm] + centred[:, None] * drawn["slope"][None, :]
         y = y + rng.standard_normal(y.shape) @ root.T
-        drawn_scores = ready.with_data(scores=np.where(gaps, 0.0, y))
-        result = nutpie.sample(drawn_scores, seed=seed + i, progress_bar=False, **sampler)
+        given = ready.with_data(scores=np.where(gaps, 0.0, y))
+        result = nutpie.sample(given, seed=seed + i, progress_bar=False, **sampler)
         row: dict[str, Any] = {"fit": i, "divergences": int(np.asarray(result.sample_stats["diverging"]).sum())}
         for name in RANKED:
             draws = np.asarray(result.posterior[name]).reshape(-1)
