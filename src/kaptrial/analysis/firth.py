@@ -39,11 +39,15 @@ _MOST_TRIES = 100
 class Penalised(Fit):
     """A contrast of log odds, its inference by the profile of the penalised likelihood; `se` is Wald's, for planning.
 
-    `root`: the signed root of the likelihood ratio χ² of no effect, (replicate,). `data`: y, arm, covariates, weights.
+    `root`: the signed root of the likelihood ratio χ² of no effect, (replicate,). The profile is that of `y`, `arm`,
+    `covariates` and `weights`, (replicate, arm), as `logistic` has them.
     """
 
     root: Floats
-    data: tuple[Floats, Ints, Floats, Floats]
+    y: Floats
+    arm: Ints
+    covariates: Floats
+    weights: Floats
 
     @property
     def statistic(self) -> Floats:
@@ -58,7 +62,7 @@ class Penalised(Fit):
     def interval(self, alpha: float) -> tuple[Floats, Floats]:
         """Ends of the two-sided 1 − alpha profile interval; infinite where the likelihood does not fall that far."""
         ends = np.full((2, len(self.root)), np.nan)
-        _limits(*self.data, self.failure, -float(ndtri(alpha / 2.0)), ends)
+        _limits(self.y, self.arm, self.covariates, self.weights, self.failure, -float(ndtri(alpha / 2.0)), ends)
         return ends[0], ends[1]
 
 
@@ -70,7 +74,8 @@ def penalised(fit: Fit, y: Floats, arm: Ints, covariates: Floats, weights: Float
     fine = failure == Failure.NONE
     return Penalised(
         estimate=np.where(fine, fit.estimate, np.nan), se=np.where(fine, fit.se, np.nan),
-        df=np.where(fine, fit.df, np.nan), failure=failure, root=root, data=(y, arm, covariates, weights),
+        df=np.where(fine, fit.df, np.nan), failure=failure, root=root, y=y, arm=arm,
+        covariates=covariates, weights=np.tile(weights, (len(y), 1)),
     )  # fmt: skip
 
 
@@ -88,12 +93,12 @@ def _roots(y: Floats, arm: Ints, covariates: Floats, weights: Floats, failure: I
 
 @njit(cache=True, nogil=True)
 def _limits(y: Floats, arm: Ints, covariates: Floats, weights: Floats, failure: Ints, z: float, ends: Floats) -> None:
-    at = room(y.shape[1], covariates.shape[2], len(weights))
+    at = room(y.shape[1], covariates.shape[2], weights.shape[1])
     for r in range(len(y)):
         if failure[r] != _NONE:
             continue
         for side in range(2):
-            n, rank, estimate, se, top, held = _fit(y[r], arm[r], covariates[r], weights, at)
+            n, rank, estimate, se, top, held = _fit(y[r], arm[r], covariates[r], weights[r], at)
             ends[side, r] = _limit(2.0 * side - 1.0, z, estimate, se, top, n, rank, held, at)
 
 

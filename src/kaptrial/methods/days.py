@@ -41,13 +41,14 @@ class Shares:
 def read(data: DataFile, options: Options, score: str, of: str, *, bounded: bool) -> Shares:
     """The file's counts. `bounded`: k of n whole days; else n is an exposure, 1 where there is no such column."""
     score, of_column = options.score or score, options.of or of
+    patients = data.one_row_each(options.patient)
     k = data.whole(score, MOST_EVENTS)
     n = np.ones(len(data))
     if bounded or options.of is not None or data.has(of_column):
         n = data.positive(of_column)
     if bounded and (k > n).any():
         data.refuse(score, int((k > n).argmax()), f"must be ≤ `{of_column}`")
-    patients, rows = data.one_row_each(options.patient), np.arange(len(k))
+    rows = np.arange(len(k))
     arms, arm, levels = data.arms(rows, options.arm, options.factors)
     names = [*([options.baseline] if options.baseline else []), *options.covariates]
     covariates = data.covariates(names, options.categories, rows)
