@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from kaptrial.bayes.fast import CoefficientPrior, Flag, Scales, Terms, posterior
+from kaptrial.bayes.fast import CoefficientPrior, Flag, Scales, Terms, TrialData, posterior
 
 SHAPE = np.array([0, 0.25, 0.5, 0.75, 1.0])
 N_CELL, N_FAST, N_NUTS, ROUNDS = 50, 2000, 3, 5
@@ -39,8 +39,8 @@ def fast(y: np.ndarray, z: np.ndarray) -> Any:
         covariances=np.diag([400.0] * 5 + [100.0] * 3)[None],
     )  # fmt: skip
     return posterior(
-        y, np.broadcast_to(z, (len(y), *z.shape)), terms, prior, Scales(residual=10, intercept=10, therapist=10),
-        np.eye(8)[[7]], np.zeros((1, 1)), intercepts=True,
+        TrialData(y=y, z=np.broadcast_to(z, (len(y), *z.shape))), terms, prior,
+        Scales(residual=10, intercept=10, therapist=10), np.eye(8)[[7]], np.zeros((1, 1)), intercepts=True,
     )  # fmt: skip
 
 

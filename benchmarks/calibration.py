@@ -50,7 +50,7 @@ def main() -> None:
         differences = {column: sbc.ecdf_difference(table[column].to_numpy(), draws) for column in columns}
         band = sbc.band(len(table), draws, sbc.level(table))
         footer = f"kaptrial {__version__}, {name}, {len(table)} fits, seed {asked.seed}"
-        save(asked.output, stem, self_check(differences, band, footer=footer))
+        save(asked.output, stem, self_check(differences, band), footer)
 
 
 if __name__ == "__main__":

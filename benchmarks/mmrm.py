@@ -19,7 +19,7 @@ from numba import njit
 from scipy.special import stdtr
 from tests.analysis.mmrm_numpy import closed_form
 
-from kaptrial.analysis.mmrm import mmrm, monotone
+from kaptrial.analysis.mmrm import MmrmPlan, mmrm, monotone
 
 N, ARMS, VISITS = 200, 2, 4
 SD = np.array([6.0, 9.0, 9.0, 9.0, 9.0])
@@ -160,7 +160,7 @@ def main() -> None:
         trials(generator(2), m, gaps, y, x)
 
         def fit(structure: str = structure) -> object:
-            return mmrm(y, arm, x, no_main, [[-1, 1]], [[0, 0, 0, 1]], structures=[structure])
+            return mmrm(y, arm, x, no_main, [[-1, 1]], [[0, 0, 0, 1]], MmrmPlan(structures=[structure]))
 
         fit()
         took = seconds(fit)

@@ -2,7 +2,7 @@
 
 from kaptrial import compile_cache
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 # Which compiled sources a result comes from; it stands in the provenance of every result.
 __code__ = compile_cache.source_hash()
 

@@ -35,9 +35,12 @@ if TYPE_CHECKING:
     from kaptrial.spec.scenario import Scenario
 
 app = typer.Typer(
-    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     help="Simulation and design of ketamine versus ketamine-plus-psychotherapy trials.",
-)  # fmt: skip
+)
 
 app.add_typer(cli_evidence.app, name="evidence")
 app.command("analyse", cls=cli_analyse.AnalyseCommand)(cli_analyse.analyse)

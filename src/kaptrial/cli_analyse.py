@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from kaptrial.cli_reading import JsonFile, check_outputs, hand_over
+from kaptrial.cli_reading import JsonFile, check_outputs, hand_over, numbers_in, say_notes
 from kaptrial.errors import FieldError
 
 # Options of the command itself, which every method has.
@@ -69,6 +69,10 @@ def analyse(
     patient: Annotated[str, typer.Option(help="Column of the patient.")] = "patient",
     arm: Annotated[str, typer.Option(help="Column of the arm.")] = "arm",
     reference: Annotated[str | None, typer.Option(help="Arm (or treatment) on the right of each contrast.")] = None,
+    reference_for: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ARM=REFERENCE", help="Whose course patients of an arm take (reference_based)."),
+    ] = None,
     day: Annotated[str, typer.Option(help="Column of the day.")] = "day",
     score: Annotated[str | None, typer.Option(help="Column of the outcome; else the method's usual name.")] = None,
     baseline: Annotated[str | None, typer.Option(help="Column of the baseline score; '' for none.")] = None,
@@ -89,6 +93,11 @@ def analyse(
     sequence: Annotated[str, typer.Option(help="Column of the sequence.")] = "sequence",
     target_day: Annotated[
         float | None, typer.Option("--target-day", "--horizon", help="Only this day; for rmst, up to it.")
+    ] = None,
+    visits: Annotated[str | None, typer.Option(help="Days that rows are taken to, the nearest, with commas.")] = None,
+    window: Annotated[
+        float | None,
+        typer.Option(min=0.0, help="Farthest that a row may be from its visit; else half the shortest gap of visits."),
     ] = None,
     alpha: Annotated[float, typer.Option(min=0.0001, max=0.5, help="Two-sided level.")] = 0.05,
     covariance: Annotated[
@@ -124,7 +133,7 @@ def analyse(
         ),
     ] = 0.5,
     margin: Annotated[
-        float | None, typer.Option(min=0.0, help="Non-inferiority margin, in the measure's unit.")
+        float | None, typer.Option(min=0.0, help="Non-inferiority margin; of a ratio, such as a hazard ratio, a ratio.")
     ] = None,
     first_period_only: Annotated[bool, typer.Option("--first-period-only", help="Compare the first periods.")] = False,
     json_file: JsonFile = None,
@@ -143,11 +152,26 @@ def analyse(
         said[name] = tuple(said[name] or ())
     for name in ("covariance", "imputation"):
         said[name] = _parts(said[name])
+    said["visits"] = numbers_in("--visits", said["visits"])
+    said["reference_for"] = tuple(_pair(text) for text in said["reference_for"] or ())
     check_outputs(None, json_file)
     found = analyse_file(data, row.name, Options(**said), given)
-    hand_over(found, lambda: words.show_table(found.to_frame(), title=f"{row.name} of {data.name}"), json_file)
+
+    def show() -> None:
+        words.show_table(found.to_frame(), title=f"{row.name} of {data.name}")
+        say_notes(found.notes)
+
+    hand_over(found, show, json_file)
 
 
 def _parts(text: str) -> Iterable[str]:
     """Words with commas between them."""
     return tuple(part.strip() for part in text.split(","))
+
+
+def _pair(text: str) -> tuple[str, str]:
+    """An arm and its reference."""
+    arm, _, reference = text.partition("=")
+    if not (arm.strip() and reference.strip()):
+        raise FieldError("reference_for", text, "must be ARM=REFERENCE")
+    return arm.strip(), reference.strip()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,6 +26,9 @@ from kaptrial.errors import UserError
 
 if TYPE_CHECKING:
     from kaptrial.design.characteristics import Cell
+    from kaptrial.results import Results
+
+    Written = tuple[Results[Any], Callable[[], None], Callable[[Path], None]]
 
 # More plans than this are a slip of the pen, or a night's work.
 MOST_PLANS = 200
@@ -59,17 +64,15 @@ def clinic(
     check_outputs(output, json_file)
     provenance = provenance_of(scenario, cells, seed, replicates, settings, vary)
     if vary is None:
-        _one(cells[0], seed, replicates, workers, output, json_file, provenance)
+        results, show, write = _one(cells[0], seed, replicates, workers, provenance)
     else:
         provenance |= {"power": power, "months": months}
         base = cells_of(scenario, settings, None, variants=False)[0]
-        _several(base, cells, seed, replicates, workers, (power, months), output, json_file, provenance)
+        results, show, write = _several(base, cells, seed, replicates, workers, provenance)
+    hand_over(results, show, json_file, output, write)
 
 
-def _one(
-    cell: Cell, seed: int, replicates: int, workers: int, output: Path | None, json_file: Path | None,
-    provenance: dict[str, Any],
-) -> None:  # fmt: skip
+def _one(cell: Cell, seed: int, replicates: int, workers: int, provenance: dict[str, Any]) -> Written:
     from kaptrial.clinic import tables
     from kaptrial.design.operations import operations
     from kaptrial.report import clinic_words, words
@@ -83,31 +86,32 @@ def _one(
     note = tables.bottleneck_note(found.digests)
     results = Results(kind="clinic", rows=quantities, provenance=provenance, notes=[note])
 
-    def write_folder(folder: Path) -> None:
+    def write(folder: Path) -> None:
         from kaptrial.report.clinic_pack import write_clinic
 
         write_clinic(folder, s, found, results)
 
-    hand_over(results, lambda: clinic_words.show_clinic(results), json_file, output, write_folder)
+    return results, partial(clinic_words.show_clinic, results), write
 
 
 def _several(
-    base: Cell, cells: list[Cell], seed: int, replicates: int, workers: int, targets: tuple[float | None, float | None],
-    output: Path | None, json_file: Path | None, provenance: dict[str, Any],
-) -> None:  # fmt: skip
+    base: Cell, cells: list[Cell], seed: int, replicates: int, workers: int, provenance: dict[str, Any]
+) -> Written:
     from kaptrial.design.what_if import Target, compare
     from kaptrial.report import clinic_words, words
     from kaptrial.results import of_lines
 
-    target = None if targets == (None, None) else Target(power=targets[0], months=targets[1])
+    power, months = provenance["power"], provenance["months"]
+    target = None if power is None and months is None else Target(power=power, months=months)
     with words.progress(len(cells) * replicates) as advance:
         rows = compare(cells, seed=seed, replicates=replicates, workers=workers, target=target, progress=advance)
     paths = list(cells[0].columns)
     results = of_lines("plans", rows, provenance)
+    show = partial(clinic_words.show_plans, rows, paths, provenance)
 
-    def write_folder(folder: Path) -> None:
+    def write(folder: Path) -> None:
         from kaptrial.report.clinic_pack import write_plans
 
         write_plans(folder, base.scenario, results, paths)
 
-    hand_over(results, lambda: clinic_words.show_plans(rows, paths, provenance), json_file, output, write_folder)
+    return results, show, write

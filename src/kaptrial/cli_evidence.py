@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from kaptrial.catalogue import Trial
 
 app = typer.Typer(
-    no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     help="Published trials: list, show, cite; simulate them under the calibrated model.",
-)  # fmt: skip
+)
 JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write one JSON object.")]
 
 

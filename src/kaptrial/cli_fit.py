@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kaptrial.cli_reading import Folder, JsonFile, Seed, check_outputs, choice, hand_over
+from kaptrial.cli_reading import Folder, JsonFile, Seed, check_outputs, choice, hand_over, numbers_in, say_notes
 from kaptrial.errors import UserError
 from kaptrial.results import Note, Severity, of_lines
 from kaptrial.results import provenance as made_by
@@ -38,6 +38,8 @@ def fit(
     therapist: Annotated[str | None, typer.Option(help="Column of the therapist; empty without one.")] = None,
     of: Annotated[str | None, typer.Option("--of", "--days", help="Column of the days counted.")] = None,
     target_day: Annotated[float | None, typer.Option(help="Day of the verdict; else the last.")] = None,
+    visits: Annotated[str | None, typer.Option(help="Days that rows are taken to, with commas.")] = None,
+    window: Annotated[float | None, typer.Option(min=0.0, help="Farthest that a row may be from its visit.")] = None,
     better: Annotated[str | None, typer.Option(help="Which way is better: lower or higher.")] = None,
     best: Annotated[float, typer.Option(help="The best score, for response.")] = 0.0,
     response_fraction: Annotated[float, typer.Option(min=0.01, max=1.0, help="Of the way to the best.")] = 0.5,
@@ -70,19 +72,22 @@ def fit(
 
     chosen = ModelOptions(
         likelihood=choice("--likelihood", likelihood, LIKELIHOODS),
-        covariance=choice("--covariance", covariance, COVARIANCES), residual=choice("--residual", residual, RESIDUALS),
-    )  # fmt: skip
+        covariance=choice("--covariance", covariance, COVARIANCES),
+        residual=choice("--residual", residual, RESIDUALS),
+    )
     names = _priors(prior)
     options = Options(
         patient=patient, arm=arm, day=day, score=score, baseline=baseline, factors=tuple(factor or ()),
         covariates=tuple(covariate or ()), categories=tuple(category or ()), therapist=therapist, of=of,
-        reference=reference, target_day=target_day, best=best, response_fraction=response_fraction,
+        reference=reference, target_day=target_day, best=best,
+        visits=numbers_in("--visits", visits), window=window, response_fraction=response_fraction,
         better=None if better is None else choice("--better", better, ("lower", "higher")),
     )  # fmt: skip
     check_outputs(output, json_file)
     roles = tuple(part.strip() for part in role.split(",")) if role else ()
     asked = Asked(likelihood=chosen.likelihood, roles=roles, unit_sd=unit_sd)
     trial = _trial(data, options, asked, seed)
+    say_notes(trial.notes)
     model, limits = model_of(trial, chosen), Limits(margin=margin, rope=rope)
     believed = [_named(name, trial) for name in names]
     before = [prior_check(model, one, seed=seed) for one in believed]
@@ -92,12 +97,10 @@ def fit(
     after = [posterior_check(one, seed=seed) for one in posteriors]
     verdicts = [verdict(one, limits) for one in posteriors]
     table = [row for one in posteriors for row in rows(one, limits)]
-    provenance = _provenance(data, trial, posteriors, verdicts, seed, draws) | {
-        "likelihood": chosen.likelihood, "covariance": chosen.covariance, "residual": chosen.residual,
-        "margin": margin, "rope": rope,
-        "options": {key: value for key, value in vars(options).items() if value != getattr(Options(), key)},
-    }  # fmt: skip
-    results = of_lines("fit", table, provenance, *_notes(verdicts, before, after))
+    provenance = made_by() | {"data": data.name, "seed": seed, "draws": draws}
+    provenance |= _provenance(trial, posteriors, verdicts) | vars(chosen)
+    provenance |= {"margin": margin, "rope": rope, "options": _said(options)}
+    results = of_lines("fit", table, provenance, *trial.notes, *_notes(verdicts, before, after))
 
     def show() -> None:
         if len(posteriors) == 1:
@@ -128,16 +131,19 @@ def _notes(verdicts: Sequence[Verdict], before: Sequence[Check], after: Sequence
     return notes
 
 
+def _said(options: Any) -> dict[str, Any]:
+    """The options that differ from their defaults."""
+    return {name: value for name, value in vars(options).items() if value != getattr(type(options)(), name)}
+
+
 def _trial(path: Path, options: Any, asked: Any, seed: int) -> InteractionData:
     from kaptrial.bayes.interaction.reading import from_file, from_scenario
-    from kaptrial.methods.options import Options
 
     if path.suffix not in (".yaml", ".yml"):
         return from_file(path, options, asked)
     from kaptrial.spec.files import load
 
-    said = [name for name, value in vars(options).items() if value != getattr(Options(), name)]
-    if said:
+    if said := list(_said(options)):
         raise UserError(f"{path}: a scenario says its own columns, days and directions: {said[0]} goes with a file")
     return from_scenario(load(path), asked, seed=seed, source=str(path))
 
@@ -163,25 +169,22 @@ def _named(name: str, trial: InteractionData) -> Any:
     return named(name, roles=trial.roles, days=trial.days, unit=trial.unit_sd, better=trial.better)
 
 
-def _provenance(
-    path: Path, trial: InteractionData, posteriors: Sequence[Posterior], verdicts: Sequence[Verdict], seed: int,
-    draws: int,
-) -> dict[str, Any]:  # fmt: skip
-    return made_by() | {
-        "data": path.name, "seed": seed, "draws": draws,
-        "priors": [one.prior.name for one in posteriors], "unit_sd": trial.unit_sd, "better": trial.better,
+def _provenance(trial: InteractionData, posteriors: Sequence[Posterior], verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    return {
+        "priors": [one.prior.name for one in posteriors],
+        "unit_sd": trial.unit_sd,
+        "better": trial.better,
         "target_day": None if trial.target_day != trial.target_day else trial.target_day,
-        "roles": dict(zip(trial.effects, trial.roles, strict=True)), "patients": len(trial.y),
+        "roles": dict(zip(trial.effects, trial.roles, strict=True)),
+        "patients": len(trial.y),
         "patients_without_scores": trial.left_out,
         "verdicts": {one.prior.name: said.text for one, said in zip(posteriors, verdicts, strict=True)},
         "diagnostics": {one.prior.name: _diagnostics(one) for one in posteriors},
-    }  # fmt: skip
+    }
 
 
 def _diagnostics(posterior: Posterior) -> dict[str, Any]:
     found = posterior.diagnostics
-    return {
-        "r_hat": found.r_hat, "ess_bulk": found.ess_bulk, "ess_tail": found.ess_tail,
-        "divergences": found.divergences, "largest_k_hat": float(found.k_hat.max()), "elpd_loo": found.elpd,
-        "elpd_loo_se": found.elpd_se, "reruns": posterior.reruns, "failures": list(found.failures),
-    }  # fmt: skip
+    chains = {name: getattr(found, name) for name in ("r_hat", "ess_bulk", "ess_tail", "divergences")}
+    loo = {"largest_k_hat": float(found.k_hat.max()), "elpd_loo": found.elpd, "elpd_loo_se": found.elpd_se}
+    return chains | loo | {"reruns": posterior.reruns, "failures": list(found.failures)}

@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from kaptrial.cli_reading import Folder, JsonFile, ScenarioFile, Seed, Settings, check_outputs, hand_over, load
+from kaptrial.cli_reading import (
+    Folder,
+    JsonFile,
+    ScenarioFile,
+    Seed,
+    Settings,
+    check_outputs,
+    hand_over,
+    load,
+    say_notes,
+)
 from kaptrial.results import provenance as made_by
 
 
@@ -32,29 +42,29 @@ def mechanism(
     SCENARIO gives the arms' doses and sessions and what is held fixed. A 2×2 reads its factors' columns from DATA.csv.
     """
     from kaptrial.bayes.mechanism.fit import fit
+    from kaptrial.data_file import read_file
     from kaptrial.report.mechanism_words import show_mechanism, warnings
     from kaptrial.results import Note, of_lines
     from kaptrial.simulate import simulate
     from kaptrial.spec.files import scenario_hash
-    from kaptrial.trials import read_csv
+    from kaptrial.trials import Columns, trials_of
 
     loaded = load(scenario, settings)
     check_outputs(output, json_file)
     if data is None:
-        trials = simulate(loaded, seed=seed, replicates=1)
+        trials, of_file = simulate(loaded, seed=seed, replicates=1), []
     else:
-        trials = read_csv(
-            data, patient=patient, arm=arm, day=day, score=score, baseline=baseline, factors=loaded.factors
-        )  # fmt: skip
+        file = read_file(data)
+        columns = Columns(patient=patient, arm=arm, day=day, score=score, baseline=baseline, factors=loaded.factors)
+        trials, of_file = trials_of(file, columns), file.notes
+        say_notes(of_file)
     found = fit(loaded, trials, seed=seed, draws=draws, say=lambda text: typer.echo(text, err=True))
-    provenance = made_by() | {
-        "scenario": scenario.name, "scenario_sha256": scenario_hash(loaded),
-        "title": loaded.title, "data": data.name if data else f"one trial simulated under seed {seed}", "seed": seed,
-        "draws": 4 * draws,
-    }  # fmt: skip
+    source = data.name if data else f"one trial simulated under seed {seed}"
+    provenance = made_by() | {"scenario": scenario.name, "scenario_sha256": scenario_hash(loaded)}
+    provenance |= {"title": loaded.title, "data": source, "seed": seed, "draws": 4 * draws}
     provenance |= {"ranking": found.ranking, "why_not": found.why_not}
     notes = [Note(code="unusable", severity="error", text=line) for line in warnings(found)]
-    results = of_lines("mechanism", found.rows, provenance, *notes)
+    results = of_lines("mechanism", found.rows, provenance, *of_file, *notes)
 
     def write_folder(folder: Path) -> None:
         from kaptrial.report.mechanism_pack import write_mechanism

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kaptrial.errors import FieldError, UserError, line
+from kaptrial.results import Note
 
 if TYPE_CHECKING:
     from kaptrial.results import Results
@@ -122,6 +123,20 @@ def choice(option: str, value: str, allowed: Iterable[str]) -> Any:
 def choices(option: str, values: str, allowed: Iterable[str]) -> tuple[Any, ...]:
     """Several values with commas, each one of those allowed."""
     return tuple(choice(option, value.strip(), allowed) for value in values.split(","))
+
+
+def numbers_in(option: str, text: str | None) -> tuple[float, ...]:
+    """Numbers with commas between them."""
+    try:
+        return tuple(float(part) for part in text.split(",")) if text else ()
+    except ValueError:
+        raise UserError(f"{option} = {text!r}: must be numbers with commas, such as 7,14,28") from None
+
+
+def say_notes(notes: Iterable[Note]) -> None:
+    """Notes on stderr, a line each."""
+    for note in notes:
+        typer.echo(f"{'note' if note.severity == 'information' else note.severity}: {note.text}", err=True)
 
 
 def _assignment(option: str, text: str) -> tuple[str, str]:

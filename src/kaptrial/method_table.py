@@ -22,9 +22,7 @@ TIME = "time_to_relapse"
 DAYS = "percent_abstinent_days"
 
 # Names of before, which are taken for ever.
-OLD_NAMES = {
-    "quasibinomial": "abstinent_days", "single_arm_change": "single_arm", "single_arm_response": "single_arm",
-}  # fmt: skip
+OLD_NAMES = {"quasibinomial": "abstinent_days", "single_arm_change": "single_arm", "single_arm_response": "single_arm"}
 # What a non-inferiority margin is of: no odds ratio, and no difference of mean times.
 MARGIN_MEASURES = ("difference", "risk_difference", "log_hazard_ratio")
 
@@ -63,7 +61,7 @@ class Method:
     estimate : callable or None
         A question to a `Fit` in every replicate.
     rows : callable or None
-        A file and its options to rows of a table; None: `estimate` at each day, for each contrast.
+        A data file (`DataFile`) and options to rows of a table; None: `estimate` at each day, for each contrast.
     """
 
     name: str

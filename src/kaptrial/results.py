@@ -60,10 +60,8 @@ class Question:
 
     def flat(self) -> dict[str, Value]:
         """As columns of a table."""
-        found: dict[str, Value] = {
-            "analysis": self.analysis, "contrast": self.contrast, "measure": self.measure, "endpoint": self.endpoint,
-            "day": self.day,
-        }  # fmt: skip
+        names = ("analysis", "contrast", "measure", "endpoint", "day")
+        found: dict[str, Value] = {name: getattr(self, name) for name in names}
         if self.strategies is not None:
             found["strategies"] = self.strategies
         if self.benchmark is not None:
@@ -93,10 +91,9 @@ class Row:
 
     def flat(self) -> dict[str, Value]:
         """As columns of a table."""
-        return {
-            **self.question.flat(), "metric": self.metric, "value": self.value, "mcse": self.mcse, **self.more,
-            "n_replicates": self.n_replicates, "n_failed": self.n_failed, "favours": self.favours,
-        }  # fmt: skip
+        figure: dict[str, Value] = {"metric": self.metric, "value": self.value, "mcse": self.mcse}
+        rest = {name: getattr(self, name) for name in ("n_replicates", "n_failed", "favours")}
+        return self.question.flat() | figure | dict(self.more) | rest
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,19 +29,25 @@ class Truth:
 
     `value`, `mcse`: the contrast of the endpoint's means and its Monte Carlo standard error. `measures`: the same on
     other measures that analyses estimate: log_odds_ratio, of the arms' shares; log_hazard_ratio, the one that Cox
-    regression without covariates finds in many patients. `arm_means`, `arm_sds`: the endpoint's mean and SD
-    between patients in each arm. `past_best`: largest share, over arms, of patients whose latent score at the
-    estimand's day is better than the scale's best. `icc`: share of a score's variance that lies between therapists, by
-    arm; 0 for other endpoints.
+    regression without covariates finds in many patients. `arm_means`, `arm_sds`: the endpoint's mean and SD between
+    patients in each arm. `arm_covariance`: of the Monte Carlo errors of the means; the same patients are in every arm,
+    so that a contrast is known better than a sum. `past_best`: largest share, over arms, of patients whose latent score
+    at the estimand's day is better than the scale's best. `icc`: share of a score's variance that lies between
+    therapists, by arm; 0 for other endpoints.
     """
 
     value: float
     mcse: float
     arm_means: tuple[float, ...]
+    arm_covariance: tuple[tuple[float, ...], ...]
     arm_sds: tuple[float, ...]
     past_best: float
     icc: tuple[float, ...]
     measures: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    def error_of(self, weights: Floats) -> float:
+        """The Monte Carlo standard error of Σ_a w_a · mean of arm a."""
+        return float(np.sqrt(max(0.0, weights @ np.array(self.arm_covariance) @ weights)))
 
     def on(self, measure: str) -> Truth:
         """The truth on the measure that an analysis estimates."""
@@ -126,7 +132,8 @@ def _truth(s: Scenario, estimand: Estimand, endpoints: Floats, seen: Bools, beyo
     weights = np.array(s.contrast(estimand).weights)
     # Among responders the patients of the arms are not the same; in all other endpoints nobody is missing.
     means, sds = np.nanmean(endpoints, axis=1), np.nanstd(endpoints, axis=1, ddof=1)
-    value, mcse = _mean_and_error(np.nan_to_num(endpoints - means[:, None]), weights, float(weights @ means))
+    centred = np.nan_to_num(endpoints - means[:, None])
+    value, mcse = _mean_and_error(centred, weights, float(weights @ means))
     measures = {}
     used = weights != 0
     if estimand.endpoint in (*BINARY, "percent_abstinent_days"):
@@ -136,7 +143,6 @@ def _truth(s: Scenario, estimand: Estimand, endpoints: Floats, seen: Bools, beyo
             slopes[used] = (weights * shares / (means * shares * (1 - shares)))[used]  # of the logit in the mean
             logits = np.zeros(len(means))
             logits[used] = np.log(shares[used] / (1 - shares[used]))
-            centred = np.nan_to_num(endpoints - means[:, None])
             measures["log_odds_ratio"] = _mean_and_error(centred, slopes, float(weights @ logits))
     if estimand.endpoint == "time_to_relapse":
         measures["log_hazard_ratio"] = _log_hazard_ratio(endpoints, seen, weights)
@@ -145,6 +151,7 @@ def _truth(s: Scenario, estimand: Estimand, endpoints: Floats, seen: Bools, beyo
         mcse=mcse,
         measures=measures,
         arm_means=tuple(map(float, means)),
+        arm_covariance=tuple(tuple(map(float, row)) for row in np.atleast_2d(np.cov(centred)) / endpoints.shape[1]),
         arm_sds=tuple(map(float, sds)),
         past_best=float(beyond[weights != 0].max()),
         icc=tuple(_icc(s, estimand, a, float(sd)) for a, sd in enumerate(sds)),

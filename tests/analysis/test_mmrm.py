@@ -10,7 +10,7 @@ import pytest
 
 from kaptrial.analysis.ancova import ancova
 from kaptrial.analysis.fit import Failure
-from kaptrial.analysis.mmrm import STRUCTURES, mmrm
+from kaptrial.analysis.mmrm import STRUCTURES, MmrmPlan, mmrm
 from kaptrial.trials import read_csv
 from tests.analysis.mmrm_numpy import closed_form
 from tests.analysis.mmrm_reference import reml, stack
@@ -55,7 +55,7 @@ def test_golden_two_arms(name, components):
     t, expected = TWO_ARMS, R["two_arm_mmrm"][name]
     fit = mmrm(
         t.score, t.arm, t.baseline[..., None], none(t.score), [[-1, 1]] * 4, np.eye(4),
-        structures=[structure], df=df.replace("_", "-"), components=components,
+        MmrmPlan(structures=[structure], df=df.replace("_", "-"), components=components),
     )  # fmt: skip
     for k, day in enumerate(expected["by_day"].values()):
         agrees(fit, k, day)
@@ -72,7 +72,7 @@ def test_golden_factorial_with_gaps(df):
     site = t.covariates["site"]
     main = np.stack([site.values == level for level in range(1, len(site.levels))], axis=-1).astype(float)
     terms = [[-1, 0, 1, 0], [-1, 1, 0, 0], [1, -1, -1, 1]]
-    fit = mmrm(t.score, t.arm, t.baseline[..., None], main, terms * 5, np.repeat(np.eye(5), 3, axis=0), df=df)
+    fit = mmrm(t.score, t.arm, t.baseline[..., None], main, terms * 5, np.repeat(np.eye(5), 3, axis=0), MmrmPlan(df=df))
     for k, term in enumerate(expected["terms"].values()):
         agrees(fit, k, term)
     assert fit.loglik[0] > expected["reml_loglik"] - 1e-6
@@ -92,8 +92,8 @@ def test_equals_the_dense_likelihood(structure, constrained):
         crossed, main = (none(y), x) if constrained else (x, rng.normal(size=(1, 24, 1)))
         arm_weights, visit_weights = [[-1, 1]] * 2, [np.eye(n_visits)[-1], np.full(n_visits, 1 / n_visits)]
         options = {"structures": [structure], "constrained_baseline": constrained}
-        fits = [mmrm(y, arm, crossed, main, arm_weights, visit_weights, df=df, components=True, **options)
-                for df in ("satterthwaite", "kenward-roger")]  # fmt: skip
+        plans = [MmrmPlan(df=df, components=True, **options) for df in ("satterthwaite", "kenward-roger")]
+        fits = [mmrm(y, arm, crossed, main, arm_weights, visit_weights, plan) for plan in plans]
         expected = reml(
             stack(y[0], arm[0], crossed[0], main[0], arm_weights, visit_weights, constrained), structure, 9.0
         )
@@ -118,8 +118,8 @@ def test_closed_form_equals_scoring_and_numpy_on_thousands(df):
         y, arm, x = trials(rng, 100, int(rng.integers(40, 90)), n_visits, n_arms=n_arms, p=p, dropout=0.08)
         w, omega = rng.normal(size=n_arms), rng.random(n_visits)
         w -= w.mean()
-        quick = mmrm(y, arm, x, none(y), [w], [omega], df=df)
-        general = mmrm(y, arm, x, none(y), [w], [omega], df=df, components=True)
+        quick = mmrm(y, arm, x, none(y), [w], [omega], MmrmPlan(df=df))
+        general = mmrm(y, arm, x, none(y), [w], [omega], MmrmPlan(df=df, components=True))
         fine = (quick.failure == 0) & (general.failure == 0)
         assert fine.mean() > 0.95
         plain = closed_form(y, arm, x, w, omega, kenward_roger=df == "kenward-roger")
@@ -142,7 +142,7 @@ def test_one_visit_is_ancova():
     y[rng.random(y.shape) < 0.2] = np.nan
     exact = ancova(y[..., 0], arm, x, [-1.0, 1.0])
     for components in (False, True):
-        fit = mmrm(y, arm, x, none(y), [[-1, 1]], [[1]], components=components)
+        fit = mmrm(y, arm, x, none(y), [[-1, 1]], [[1]], MmrmPlan(components=components))
         np.testing.assert_allclose(fit.estimate[:, 0], exact.estimate, rtol=1e-8, atol=1e-9)
         np.testing.assert_allclose(fit.se[:, 0], exact.se, rtol=1e-7)
         np.testing.assert_allclose(fit.df[:, 0], exact.df, rtol=1e-6)
@@ -172,7 +172,7 @@ def test_a_visit_nobody_came_to_is_ignored_and_a_redundant_covariate_dropped():
 def test_a_structure_that_cannot_be_fitted_gives_way_and_says_so():
     rng = np.random.default_rng(15)
     y, arm, x = trials(rng, 5, 8, 6, p=0, dropout=0, gaps=0.4)  # 21 covariances from eight patients
-    fit = mmrm(y, arm, x, none(y), [[-1, 1]], [np.eye(6)[-1]], structures=["us", "ar1h", "cs"])
+    fit = mmrm(y, arm, x, none(y), [[-1, 1]], [np.eye(6)[-1]], MmrmPlan(structures=["us", "ar1h", "cs"]))
     assert ((fit.structure > 0) | (fit.failure != 0)).all()
     assert (fit.failure == 0).any()
     assert (mmrm(y, arm, x, none(y), [[-1, 1]], [np.eye(6)[-1]]).failure != 0).all()
@@ -215,9 +215,8 @@ def test_a_thousand_nasty_data_sets_give_a_number_or_a_name():
                 y[:, 2:] = np.nan
         structures = list(rng.permutation(list(STRUCTURES))[:2])
         df = ("satterthwaite", "kenward-roger")[i % 2]
-        fit = mmrm(
-            y, arm, x, none(y), [[-1, 1] + [0] * (n_arms - 2)], [np.eye(n_visits)[-1]], structures=structures, df=df
-        )
+        plan = MmrmPlan(structures=structures, df=df)
+        fit = mmrm(y, arm, x, none(y), [[-1, 1] + [0] * (n_arms - 2)], [np.eye(n_visits)[-1]], plan)
         fine = fit.failure == 0
         assert (fit.se[fine] > 0).all()
         assert (fit.df[fine] > 0).all()
@@ -228,6 +227,6 @@ def test_a_thousand_nasty_data_sets_give_a_number_or_a_name():
 def test_what_does_not_fit_is_refused():
     y, arm, x = trials(np.random.default_rng(18), 1, 20, 3)
     with pytest.raises(ValueError, match="unknown covariance structure 'ar2'"):
-        mmrm(y, arm, x, none(y), [[-1, 1]], [[0, 0, 1]], structures=["ar2"])
+        mmrm(y, arm, x, none(y), [[-1, 1]], [[0, 0, 1]], MmrmPlan(structures=["ar2"]))
     with pytest.raises(ValueError, match="do not fit 3 visits"):
         mmrm(y, arm, x, none(y), [[-1, 1]], [[0, 1]])

@@ -13,7 +13,7 @@ from kaptrial.bayes.synthesis.model import PARAMETERS, VECTORS
 from kaptrial.bayes.synthesis.shipped import as_table, from_table
 from kaptrial.catalogue import priors, reader
 from kaptrial.errors import ScenarioError
-from kaptrial.evidence.trial_simulation import new_trial_effects, scores
+from kaptrial.evidence.trial_simulation import Baseline, new_trial_effects, scores
 from kaptrial.simulate import simulate
 from kaptrial.spec.files import build, read_raw, with_prior
 from kaptrial.spec.scenario import ketamine_routes
@@ -157,10 +157,8 @@ def test_scores_are_those_of_the_replicas_of_trials(shipped, tmp_path, agent):
     table = from_table(*priors.columns("tiny"))
     one = {name: x[:1] for name, x in table.items()}
     rng = np.random.default_rng(1)
-    theirs = scores(
-        course, one, new_trial_effects(one, rng), days=days, n=n, endpoint="not a scale", mean_baseline=BASELINE,
-        sd_baseline=5.0, rng=rng,
-    )[0]  # fmt: skip
+    baseline = Baseline(endpoint="not a scale", mean=BASELINE, sd=5.0)
+    theirs = scores(course, one, new_trial_effects(one, rng), baseline, days=days, n=n, rng=rng)[0]
     se = np.hypot(mine.std(axis=0) / np.sqrt(len(mine)), theirs.std(axis=0) / np.sqrt(n))
     assert (np.abs(mine.mean(axis=0) - theirs.mean(axis=0)) < 4 * se).all()
     assert mine.std(axis=0) == pytest.approx(theirs.std(axis=0), rel=4 * np.sqrt(0.5 / n + 0.5 / len(mine)) * 1.5)

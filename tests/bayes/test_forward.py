@@ -26,7 +26,7 @@ from kaptrial.bayes.synthesis.layout import LEVELS, layout, path_visits, targets
 from kaptrial.catalogue import trial
 from kaptrial.evidence import trial_simulation
 from kaptrial.evidence.prediction import predict
-from kaptrial.evidence.trial_simulation import TrialEffects
+from kaptrial.evidence.trial_simulation import Baseline, TrialEffects
 from kaptrial.model.measurement import record
 from kaptrial.model.response import consolidation_gain
 from tests.clean import number
@@ -371,8 +371,8 @@ def test_the_spread_of_change_on_a_scale_without_ends(fitted, monkeypatch, chang
             continue
         compared += 1
         y = trial_simulation.scores(
-            courses(trial(t.trial))[t.arms[0]], draws, none, days=t.days, n=PATIENTS, endpoint=t.endpoint,
-            mean_baseline=t.mean_baseline, sd_baseline=t.sd_baseline, rng=rng,
+            courses(trial(t.trial))[t.arms[0]], draws, none,
+            Baseline(endpoint=t.endpoint, mean=t.mean_baseline, sd=t.sd_baseline), days=t.days, n=PATIENTS, rng=rng,
         )  # fmt: skip
         change = (y[..., 1:] - y[..., :1]).std(axis=1, ddof=1).mean()
         assert sd == pytest.approx(change, rel=tolerance), t.label

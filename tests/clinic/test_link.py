@@ -9,7 +9,7 @@ import pytest
 
 from kaptrial.clinic.run import realised, run
 from kaptrial.model.realised import Realised
-from kaptrial.model.response import ArmSchedule, DrugParameters, TherapyParameters, course, timetable
+from kaptrial.model.response import ArmSchedule, DrugParameters, PatientParameters, TherapyParameters, course, timetable
 from kaptrial.model.streams import BLOCK
 from kaptrial.simulate import simulate, simulate_block
 from kaptrial.simulate.received import schedules_of, treatment_days
@@ -57,7 +57,9 @@ def test_own_days_agree_with_the_plain_reference():
     found = course(
         timetable(visits, [arm]), arm=np.zeros((1, 2), dtype=np.int64), taken=~np.isnan(own), own_day=own,
         drug=DrugParameters(linear=False, **drug), therapy=TherapyParameters(**{n: [x] for n, x in therapy.items()}),
-        decay_rate_per_day=k, max_effect=emax, max_therapy_effect=tmax, responder=np.ones((1, 2), dtype=bool),
+        patients=PatientParameters(
+            decay_rate_per_day=k, max_effect=emax, max_therapy_effect=tmax, responder=np.ones((1, 2), dtype=bool)
+        ),
     )  # fmt: skip
     for i in range(2):
         days = own[0, i]

@@ -53,7 +53,7 @@ DAYS = "patient,arm,abstinent_days,days\n1,a,5,10\n2,b,9,10\n"
         (LONG.replace("1,a,7,", ",a,7,"), [], ["column `patient` is empty at row 2"]),
         (LONG.replace("30,20", "30,inf"), [], ["column `score` = inf at row 2", "must be a number"]),
         (LONG.replace(",x", ",x,").replace(",y", ",y,"), [], ["more cells than the header line"]),
-        (LONG.replace(",", ";"), [], ["column `patient` is missing"]),
+        (LONG.replace(",", "|"), [], ["column `patient` is missing"]),
         (TIMES.replace("9,0", ",0"), ["--method", "rmst"], ["no patient of b has a time"]),
         (TIMES.replace("9,0", "soon,0"), ["--method", "cox"], ["column `time_days` = 'soon' at row 3"]),
         ("patient,arm\n", [], ["no rows"]),

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from kaptrial.model.response import ArmSchedule, DrugParameters, TherapyParameters, course, timetable
+from kaptrial.model.response import ArmSchedule, DrugParameters, PatientParameters, TherapyParameters, course, timetable
 from tests.model.reference import Patient, follow
 
 # Both sides do the same few dozen double-precision operations in another order: 1e-12 is some 5000 roundings.
@@ -33,10 +33,10 @@ def run(patient, visits, doses=(), sessions=(), adjuncts=(), taken=None):
         therapy=TherapyParameters(
             learning_per_session=[p.g], forgetting_rate_per_day=[p.k_l], gamma=[p.gamma], kappa=[p.kappa], xi=[p.xi]
         ),
-        decay_rate_per_day=p.k * one,
-        max_effect=p.max_effect * one,
-        max_therapy_effect=p.max_therapy_effect * one,
-        responder=np.full((1, 1), p.responder),
+        patients=PatientParameters(
+            decay_rate_per_day=p.k * one, max_effect=p.max_effect * one, max_therapy_effect=p.max_therapy_effect * one,
+            responder=np.full((1, 1), p.responder),
+        ),
     )  # fmt: skip
     return drug[0, 0], therapy[0, 0]
 
@@ -152,7 +152,9 @@ def test_each_patient_follows_his_own_arm_and_parameters():
         therapy=TherapyParameters(
             learning_per_session=g, forgetting_rate_per_day=[0.01] * 4, gamma=[0.0] * 4, kappa=kappa, xi=[0.5] * 4
         ),
-        decay_rate_per_day=k, max_effect=emax, max_therapy_effect=tmax, responder=responder,
+        patients=PatientParameters(
+            decay_rate_per_day=k, max_effect=emax, max_therapy_effect=tmax, responder=responder
+        ),
     )  # fmt: skip
     for r, i in np.ndindex(arm.shape):
         a = arm[r, i]

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 
-from kaptrial.bayes.fast import CoefficientPrior, Scales, Terms, posterior
+from kaptrial.bayes.fast import CoefficientPrior, Scales, Terms, TrialData, posterior
 
 pytestmark = pytest.mark.validation
 
@@ -54,8 +54,8 @@ def test_mean_sd_and_tail_agree_with_nuts_on_twenty_trials() -> None:
         covariances=np.diag([400.0] * 5 + [100.0] * 3)[None],
     )  # fmt: skip
     fast = posterior(
-        y, np.broadcast_to(z, (N_DATA, *z.shape)), terms, prior, Scales(residual=10, intercept=10, therapist=10),
-        np.eye(8)[[7]], np.zeros((1, 1)), intercepts=True,
+        TrialData(y=y, z=np.broadcast_to(z, (N_DATA, *z.shape))), terms, prior,
+        Scales(residual=10, intercept=10, therapist=10), np.eye(8)[[7]], np.zeros((1, 1)), intercepts=True,
     )  # fmt: skip
     for i in range(N_DATA):
         result = nutpie.sample(

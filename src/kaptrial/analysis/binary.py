@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike
 from scipy.special import betaincinv
 
 from kaptrial.analysis.dense import solve
+from kaptrial.analysis.firth import penalised
 from kaptrial.analysis.fit import Failure, Fit
 from kaptrial.analysis.glm import BINOMIAL, Glm, Size, contrast_of_coefficients, expit, fit_one, room
 from kaptrial.analysis.predictor import as_arrays, dot
@@ -60,7 +61,7 @@ def logistic(y: Floats, arm: Ints, covariates: Floats, weights: ArrayLike, *, fi
         The contrast; weights sum to 0: (−1, 1) for two arms, (1, −1, −1, 1) for the interaction of a 2×2.
     firth : bool
         Penalise the likelihood, which then always has a maximum. SEs are those of the unpenalised information at
-        the penalised estimates.
+        the penalised estimates; p and interval of the log odds ratio are those of the penalised likelihood's profile.
 
     Returns
     -------
@@ -79,10 +80,12 @@ def logistic(y: Floats, arm: Ints, covariates: Floats, weights: ArrayLike, *, fi
         raise ValueError("y holds something else than 0, 1 and NaN")
     odds, risks = np.empty((3, len(y))), np.empty((4, len(y)))
     odds_failure, risks_failure = np.empty(len(y), dtype=np.int64), np.empty(len(y), dtype=np.int64)
-    _all_logistic(*as_arrays(y, arm, covariates, weights), firth, odds, risks, odds_failure, risks_failure)
+    data = as_arrays(y, arm, covariates, weights)
+    _all_logistic(*data, firth, odds, risks, odds_failure, risks_failure)
     difference, fixed, random, df = risks
+    log_odds_ratio = Fit(estimate=odds[0], se=odds[1], df=odds[2], failure=odds_failure)
     return Logistic(
-        log_odds_ratio=Fit(estimate=odds[0], se=odds[1], df=odds[2], failure=odds_failure),
+        log_odds_ratio=penalised(log_odds_ratio, *data) if firth else log_odds_ratio,
         risk_difference=Fit(estimate=difference, se=fixed, df=df, failure=risks_failure),
         risk_difference_random=Fit(estimate=difference, se=random, df=df, failure=risks_failure),
     )

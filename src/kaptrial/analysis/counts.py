@@ -17,12 +17,12 @@ from numba import njit
 from numpy.typing import ArrayLike
 
 from kaptrial.analysis.dense import cholesky
-from kaptrial.analysis.fit import Failure, Fit
+from kaptrial.analysis.fit import Failure, Fit, too_few
 from kaptrial.analysis.glm import COUNT, Glm, contrast_of_coefficients, fit_one, gather, maximise, room
 from kaptrial.analysis.predictor import as_arrays
 from kaptrial.arrays import Floats, Ints
 
-_NONE = int(Failure.NONE)
+_NONE, _TOO_FEW_PATIENTS = int(Failure.NONE), int(Failure.TOO_FEW_PATIENTS)
 _NOT_CONVERGED = int(Failure.NOT_CONVERGED)
 _SINGULAR_COVARIANCE = int(Failure.SINGULAR_COVARIANCE)
 
@@ -74,6 +74,8 @@ def negative_binomial(
     failure = np.empty(len(k), dtype=np.int64)
     above = np.empty(int(counted.max(initial=0.0)) + 1)
     _all(k, np.require(exposure, float, ["C", "W"]), arms, x, w, above, out, failure)
+    few = (failure == _NONE) & too_few(np.isfinite(k) & np.isfinite(x).all(axis=-1), arms, w)
+    failure[few], out[:, few] = _TOO_FEW_PATIENTS, np.nan
     return NegativeBinomial(fit=Fit(estimate=out[0], se=out[1], df=out[2], failure=failure), theta=out[3])
 
 
@@ -120,7 +122,7 @@ def _disperse(n: int, rank: int, above: Floats, at: Glm) -> tuple[int, float]:
 
     log_a = _moment(n, at)
     for _ in range(_MOST_STEPS):
-        failure = maximise(COUNT, at.events[:n], at.trials[:n], at.start, z, exp(log_a), False, True, at)
+        failure = maximise(COUNT, at.events[:n], at.trials[:n], at.start, z, exp(log_a), False, True, np.empty(0), at)
         if failure != _NONE:
             return failure, np.nan
         step = _dispersion_step(n, above[:most], log_a, at)

@@ -6,9 +6,13 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.special import stdtr, stdtrit
 
 from kaptrial.arrays import Bools, Floats, Ints
+
+# With fewer in an arm no way to share six patients out is rarer than .1, while errors of large samples claim any p.
+LEAST_PATIENTS = 4
 
 
 class Failure(IntEnum):
@@ -61,3 +65,9 @@ class Fit:
         """Lower and upper end of the two-sided 1 − alpha confidence interval."""
         half = stdtrit(self.df, 1.0 - alpha / 2.0) * self.se
         return self.estimate - half, self.estimate + half
+
+
+def too_few(seen: Bools, arm: Ints, weights: ArrayLike) -> Bools:
+    """Whether an arm that is compared has fewer patients `seen` than an error of large samples needs, (replicate,)."""
+    used = np.flatnonzero(np.asarray(weights, dtype=float))
+    return np.stack([(seen & (arm == a)).sum(axis=1) < LEAST_PATIENTS for a in used]).any(axis=0)

@@ -28,7 +28,7 @@ from numba import njit
 
 from kaptrial.analysis.dense import cholesky, invert, solve
 from kaptrial.analysis.fit import Failure
-from kaptrial.analysis.predictor import dot, orthogonalise, sort_by_arm, spread, total, weighted
+from kaptrial.analysis.predictor import dot, dot_of_three, orthogonalise, sort_by_arm, spread, total, weighted
 from kaptrial.arrays import Floats, Ints
 
 BINOMIAL, COUNT = 0, 1
@@ -163,7 +163,9 @@ def fit_one(
                 return failure, size
             if set_aside:
                 continue
-        failure = maximise(family, at.events[:n], at.trials[:n], at.start, at.z[:rank, :n], 0.0, penalised, False, at)
+        failure = maximise(
+            family, at.events[:n], at.trials[:n], at.start, at.z[:rank, :n], 0.0, penalised, False, np.empty(0), at
+        )
         if failure != _SEPARATION or _concerned(weights, every_arm, rank, at):
             return failure, size
         longest = 0.0
@@ -208,14 +210,16 @@ def _concerned(weights: Floats, every_arm: bool, rank: int, at: Glm) -> bool:
 @njit(cache=True, nogil=True)
 def maximise(
     family: int, events: Floats, trials: Floats, start: Ints, z: Floats, dispersion: float,
-    penalised: bool, warm: bool, at: Glm,
+    penalised: bool, warm: bool, held: Floats, at: Glm,
 ) -> int:  # fmt: skip
     """Newton's method on patients sorted by arm; from the coefficients in `at` if `warm`. The failure.
 
-    An empty arm's coefficient stays 0.
+    An empty arm's coefficient stays 0. `held`: weights of the coefficients, (size,), whose sum stays as it is; empty
+    for none.
     """
     n_arms = len(start) - 1
     size = n_arms + len(z)
+    across = np.empty(len(held))
     small = _SMALL_PENALISED if penalised else _SMALL
     if not warm:
         for k in range(len(at.coefficients)):
@@ -243,6 +247,11 @@ def maximise(
             gather(start, z, at.residual, at.curvature, at.score, at.inverse)
             if not cholesky(at.inverse, size, 1e-13):
                 return _SINGULAR_COVARIANCE
+        if len(held) > 0:
+            # What pulls at the sum held is no reason to move, and would drown the rest in rounding.
+            by = dot(held, at.score[:size]) / dot(held, held)
+            for k in range(size):
+                at.score[k] -= by * held[k]
         if iteration > 0 and not last and not dot(at.score[:size], at.step[:size]) >= -0.5 * slope:
             # The maximum along the step lies well before its end: go half way back.
             scale(at.step, size, -0.5)
@@ -253,6 +262,12 @@ def maximise(
         for k in range(size):
             at.step[k] = at.score[k]
         solve(at.inverse if penalised else at.factor, size, at.step)
+        if len(held) > 0:
+            across[:] = held
+            solve(at.inverse if penalised else at.factor, size, across)
+            by = dot(held, at.step[:size]) / dot(held, across)
+            for k in range(size):
+                at.step[k] -= by * across[k]
         slope = dot(at.score[:size], at.step[:size])
         moved = move(start, z, at)
         if last:
@@ -305,15 +320,6 @@ def gather(start: Ints, z: Floats, residual: Floats, curvature: Floats, score: F
         score[n_arms + k] = dot(residual[:n], z[k])
         for j in range(k + 1):
             information[n_arms + k, n_arms + j] = dot_of_three(curvature[:n], z[j], z[k])
-
-
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
-def dot_of_three(a: Floats, b: Floats, c: Floats) -> float:
-    """Σ a_i b_i c_i."""
-    result = 0.0
-    for i in range(len(a)):
-        result += a[i] * b[i] * c[i]
-    return result
 
 
 @njit(cache=True, nogil=True)
@@ -387,9 +393,17 @@ def contrast_of_coefficients(weights: Floats, rank: int, at: Glm) -> tuple[float
     n_arms = len(weights)
     size, estimate = n_arms + rank, 0.0
     c, solved = at.score[:size], at.step[:size]
+    contrast_weights(weights, rank, at, c)
     for k in range(size):
-        c[k] = weights[k] if k < n_arms else -weighted(weights, at.mean, k - n_arms)
         solved[k] = c[k]
         estimate += c[k] * at.coefficients[k]
     solve(at.factor, size, solved)
     return estimate, sqrt(dot(c, solved))
+
+
+@njit(cache=True, nogil=True)
+def contrast_weights(weights: Floats, rank: int, at: Glm, c: Floats) -> None:
+    """Fill c, the weights of the coefficients in Σ w_a μ_a."""
+    n_arms = len(weights)
+    for k in range(n_arms + rank):
+        c[k] = weights[k] if k < n_arms else -weighted(weights, at.mean, k - n_arms)

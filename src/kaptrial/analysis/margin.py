@@ -7,12 +7,14 @@ interval lies below the margin.
 
 from __future__ import annotations
 
+from math import log
 from typing import Literal
 
 from scipy.special import stdtr
 
 from kaptrial.analysis.fit import Fit
 from kaptrial.arrays import Bools, Floats
+from kaptrial.errors import FieldError
 
 
 def non_inferior(
@@ -34,3 +36,20 @@ def non_inferior(
     worse = fit.estimate if better == "lower" else -fit.estimate
     p = stdtr(fit.df, (worse - margin) / fit.se)
     return p <= alpha_one_sided, p
+
+
+def on_scale_of(measure: str, margin: float, better: Literal["lower", "higher"]) -> float:
+    """A margin as `non_inferior` takes it: of a logarithm of a ratio, `margin` is the ratio.
+
+    Raises
+    ------
+    FieldError
+        For a ratio on the side that is better: non-inferiority allows for some harm.
+    """
+    if not measure.startswith("log_"):
+        return margin
+    if better == "lower" and not margin > 1.0:
+        raise FieldError("margin", margin, "must be > 1: of a ratio of which lower ones are better")
+    if better == "higher" and not 0.0 < margin < 1.0:
+        raise FieldError("margin", margin, "must be between 0 and 1: of a ratio of which higher ones are better")
+    return abs(log(margin))

@@ -111,7 +111,7 @@ def nested_longitudinal(
 @njit(cache=True, nogil=True)
 def _fit_all(  # type: ignore[no-untyped-def]
     y, arm, therapist, crossed, main, weights, visit, column, n_therapists, out, failure, variance, covariance
-):  # fmt: skip
+):
     for r in range(len(y)):
         failure[r] = _fit_one(
             y[r], arm[r], therapist[r], crossed[r], main[r], weights, visit, column, n_therapists, out[r],
@@ -396,7 +396,7 @@ def _scaling(column, scales, n):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def _fit_one(  # type: ignore[no-untyped-def]
     scores, arm, therapist, crossed, main, weights, visit, template, n_therapists, out, therapist_variance, covariance
-):  # fmt: skip
+):
     n_arms, n_visits = len(weights), scores.shape[1]
     y, unit = _standardise(scores)
     w, scales = design_matrix(arm, crossed, main, n_arms)

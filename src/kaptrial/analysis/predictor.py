@@ -82,6 +82,15 @@ def dot(a: Floats, b: Floats) -> float:
     return total
 
 
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+def dot_of_three(a: Floats, b: Floats, c: Floats) -> float:
+    """Σ a_i b_i c_i."""
+    result = 0.0
+    for i in range(len(a)):
+        result += a[i] * b[i] * c[i]
+    return result
+
+
 @njit(cache=True, nogil=True, fastmath={"reassoc"})
 def total(a: Floats) -> float:
     """Sum of a."""

@@ -20,7 +20,7 @@ from numba import njit
 from numpy.typing import ArrayLike
 
 from kaptrial.analysis.dense import cholesky, solve
-from kaptrial.analysis.fit import Failure, Fit
+from kaptrial.analysis.fit import Failure, Fit, too_few
 from kaptrial.analysis.glm import BINOMIAL, Glm, contrast_of_coefficients, expit, fit_one, gather, move, room
 from kaptrial.analysis.predictor import as_arrays, dot, total
 from kaptrial.arrays import Floats, Ints
@@ -96,6 +96,9 @@ def _fit(
     failure = np.empty(len(events), dtype=np.int64)
     k, arms, x, w = as_arrays(events, arm, covariates, weights)
     _all(k, np.require(trials, float, ["C", "W"]), arms, x, w, beta, out, failure)
+    if beta:
+        few = (failure == _NONE) & too_few(np.isfinite(k) & np.isfinite(x).all(axis=-1), arms, w)
+        failure[few], out[:, few] = _TOO_FEW_PATIENTS, np.nan
     return Fit(estimate=out[0], se=out[1], df=out[2], failure=failure), out[3]
 
 

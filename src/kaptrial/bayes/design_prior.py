@@ -13,7 +13,7 @@ from kaptrial.bayes.synthesis.constants import (
     NATURAL_TIME_CONSTANT_DAYS,
     ONSET_DAYS,
     RATER_SD,
-)  # fmt: skip
+)
 from kaptrial.catalogue.priors import columns
 from kaptrial.errors import ScenarioError
 from kaptrial.spec.files import as_raw, build, sourced_path, with_settings
@@ -84,8 +84,9 @@ def _with_parameters(s: Scenario, p: Mapping[str, float], name: str, population:
     b = s.population.baseline.value
     routes = ketamine_routes(s)
 
-    def number(value: float, unit: str, *, sd: float | None = None, log_sd: float | None = None,
-               logit_sd: float | None = None) -> Sourced:  # fmt: skip
+    def number(
+        value: float, unit: str, *, sd: float | None = None, log_sd: float | None = None, logit_sd: float | None = None
+    ) -> Sourced:
         return Sourced(value=value, unit=unit, source=name, sd=sd, log_sd=log_sd, logit_sd=logit_sd)
 
     # The reference population and route have no column: their effect is 0.

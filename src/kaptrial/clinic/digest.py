@@ -19,6 +19,14 @@ from kaptrial.spec.scenario import Scenario
 Key = tuple[str, str, str]
 # Waits shorter than this at every resource leave the pace to recruitment: nobody is put off to another day.
 SHORT_WAIT_DAYS = 0.5
+FATES = {
+    Fate.DECLINED: "did not consent",
+    Fate.INELIGIBLE: "outside the entry criterion",
+    Fate.FAILED: "failed screening otherwise",
+    Fate.CLOSED: "still screened when full",
+    Fate.RANDOMISED: "randomised",
+}
+ENDS = {End.LOST_WAITING: "lost waiting", End.DROPPED_OUT: "dropped out", End.COMPLETE: "complete"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,18 +76,12 @@ def digest(s: Scenario, c: Course) -> Digest:
 def _flow(s: Scenario, c: Course) -> dict[Key, float]:
     fates = c.entrants.fate
     found: dict[Key, float] = {("flow", "all", "referred"): float(len(fates))}
-    for fate, name in (
-        (Fate.DECLINED, "did not consent"), (Fate.INELIGIBLE, "outside the entry criterion"),
-        (Fate.FAILED, "failed screening otherwise"), (Fate.CLOSED, "still screened when full"),
-        (Fate.RANDOMISED, "randomised"),
-    ):  # fmt: skip
+    for fate, name in FATES.items():
         found["flow", "all", name] = float((fates == fate).sum())
     for a, arm in enumerate(s.arms):
         ends = c.end[c.arm == a]
         found["flow", arm.id, "randomised"] = float(len(ends))
-        for end, name in (
-            (End.LOST_WAITING, "lost waiting"), (End.DROPPED_OUT, "dropped out"), (End.COMPLETE, "complete")
-        ):  # fmt: skip
+        for end, name in ENDS.items():
             found["flow", arm.id, name] = float((ends == end).sum())
     return found
 

@@ -135,10 +135,8 @@ def _doses(env: simpy.Environment, p: Patient, rules: Rules, place: Any) -> Proc
             u = p.luck[j][attempt]
             start = NEVER
             if u >= rules.doses.either or u < rules.doses.no_show:
-                start = yield from serve(
-                    stations, rules.chair_days, latest=min(latest, p.leaves), patient=p.number,
-                    note=_note(j, u, rules.doses),
-                )  # fmt: skip
+                given, until = _note(j, u, rules.doses), min(latest, p.leaves)
+                start = yield from serve(stations, rules.chair_days, latest=until, patient=p.number, note=given)
                 if start != start:
                     break
             if u >= rules.doses.either:
@@ -208,10 +206,8 @@ def _sessions(env: simpy.Environment, p: Patient, rules: Rules, team: Team, plac
             u = p.luck[e][attempt]
             if u >= keep.either or u < keep.no_show:
                 by = who_gives(team, mine, env.now, shared=shared)
-                how: dict[str, Any] = {
-                    "priority": deadline, "latest": min(latest, p.leaves), "patient": p.number,
-                    "note": _note(e, u, keep),
-                }  # fmt: skip
+                how: dict[str, Any] = {"latest": min(latest, p.leaves), "patient": p.number, "note": _note(e, u, keep)}
+                how["priority"] = deadline
                 if arm.group > 1:
                     start = yield from join(by.station, arm.session, size=arm.group, wait=plan.group_wait_days, **how)
                 else:
@@ -247,10 +243,8 @@ def _visits(env: simpy.Environment, p: Patient, rules: Rules) -> Process:
                 break
             u = p.luck[n_events + v][attempt]
             if u >= keep.either or u < keep.no_show:
-                start = yield from serve(
-                    (p.site.raters,), rules.rating_days, priority=due + plan.window_days,
-                    latest=min(latest, p.leaves), patient=p.number, note=_note(v, u, keep),
-                )  # fmt: skip
+                how: dict[str, Any] = {"latest": min(latest, p.leaves), "patient": p.number, "note": _note(v, u, keep)}
+                start = yield from serve((p.site.raters,), rules.rating_days, priority=due + plan.window_days, **how)
                 if start != start:
                     break
                 if u >= keep.either:

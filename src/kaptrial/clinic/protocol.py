@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 
@@ -36,16 +37,13 @@ class ArmProtocol:
 def arm_protocols(s: Scenario, clinic: Clinic) -> list[ArmProtocol]:
     """What each arm asks for. Events stand in the order of the response model: doses by day, then sessions."""
     found = []
-    to_hours = clinic.sessions.to_hours
+    to_hours = -inf if clinic.sessions.to_hours is None else clinic.sessions.to_hours
     for arm in s.arms:
         doses = tuple(sorted(day for given in arm.doses for day in given.days))
         sessions = arm.therapy.days if arm.therapy else ()
         after = tuple(sum(dose <= day for dose in doses) - 1 for day in sessions)
-        promised = tuple(
-            to_hours is not None and a >= 0 and clinic.sessions.from_hours < 24 * (day - doses[a]) + 24
-            and 24 * (day - doses[a]) <= to_hours
-            for a, day in zip(after, sessions, strict=True)
-        )  # fmt: skip
+        lags = [24 * (day - doses[a]) if a >= 0 else inf for a, day in zip(after, sessions, strict=True)]
+        promised = tuple(clinic.sessions.from_hours < lag + 24 and lag <= to_hours for lag in lags)
         therapy = s.therapies[arm.therapy.name] if arm.therapy and sessions else None
         dropout = s.conduct.dropout
         found.append(

@@ -78,9 +78,14 @@ def recruit(s: Scenario, clinic: Clinic, seed: int, replicate: int, hours: Calen
     number = np.full(len(fate), -1)
     number[kept] = np.arange(len(kept))
     return Entrants(
-        referred=referred[kept], decided=decided[kept], site=site[kept], fate=fate[kept], randomised=number[order],
-        opened=opened, closed=closed,
-    )  # fmt: skip
+        referred=referred[kept],
+        decided=decided[kept],
+        site=site[kept],
+        fate=fate[kept],
+        randomised=number[order],
+        opened=opened,
+        closed=closed,
+    )
 
 
 def _site_referrals(

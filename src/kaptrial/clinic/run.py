@@ -128,10 +128,8 @@ def _course(
     dose_hours = Calendar(dose_days, clinic.hours.opens, clinic.hours.closes)
     entrants = recruit(s, clinic, seed, replicate, hours)
     env = simpy.Environment()
-    staff = staff_of(
-        env, clinic, seed, replicate, hours=hours, dose_hours=dose_hours, opened=entrants.opened.tolist(),
-        until=entrants.closed + s.design.visits[-1] + FOLLOW_UP_SLACK,
-    )  # fmt: skip
+    opened, until = entrants.opened.tolist(), entrants.closed + s.design.visits[-1] + FOLLOW_UP_SLACK
+    staff = staff_of(env, clinic, seed, replicate, hours=hours, dose_hours=dose_hours, opened=opened, until=until)
     rules = Rules(
         clinic=clinic, hours=hours, dose_hours=dose_hours, visits=s.design.visits,
         chair_days=clinic.infusions.chair_minutes / MINUTES, rating_days=clinic.ratings.minutes / MINUTES,
@@ -159,22 +157,15 @@ def _course(
         patients.append(patient)
         env.process(admit(env, patient, rules))
     env.run()
+    kept = ("begun", "zero", "place_wait", "ended", "given", "due", "settled", "seen", "visit_settled")
     return Course(
         entrants=entrants,
         arm=arm,
         site=site,
         randomised=randomised,
-        begun=np.array([p.begun for p in patients]),
-        zero=np.array([p.zero for p in patients]),
-        place_wait=np.array([p.place_wait for p in patients]),
-        ended=np.array([p.ended for p in patients]),
         end=np.array([_end(p) for p in patients]),
         therapist=np.array([_main_therapist(p) for p in patients]),
-        given=np.array([p.given for p in patients]),
-        due=np.array([p.due for p in patients]),
-        settled=np.array([p.settled for p in patients]),
-        seen=np.array([p.seen for p in patients]),
-        visit_settled=np.array([p.visit_settled for p in patients]),
+        **{name: np.array([getattr(p, name) for p in patients]) for name in kept},
         use=[use for i, one in enumerate(staff) for use in _uses(i, one)],
     )
 

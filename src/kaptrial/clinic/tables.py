@@ -57,10 +57,8 @@ def _quantity(key: tuple[str, str, str], unit: str, x: np.ndarray) -> Quantity:
     n = len(x)
     low, high = (float(q) for q in np.quantile(x, [0.05, 0.95]))
     mcse = float(x.std(ddof=1) / np.sqrt(n)) if n > 1 else float("nan")
-    return Quantity(
-        table=key[0], of=key[1], metric=key[2], unit=unit, value=float(x.mean()), mcse=mcse, lower=low, upper=high,
-        n_replicates=n,
-    )  # fmt: skip
+    numbers = {"value": float(x.mean()), "mcse": mcse, "lower": low, "upper": high}
+    return Quantity(table=key[0], of=key[1], metric=key[2], unit=unit, n_replicates=n, **numbers)
 
 
 def _unit(key: tuple[str, str, str], currency: str) -> str:
@@ -140,11 +138,7 @@ def week(c: Course, site: int, number: int | None = None) -> pd.DataFrame:
             unit = next(k for k, until in enumerate(free) if until <= start + 1e-9)
             free[unit] = end
             name = use.number if use.kind == "therapists" else unit
-            rows.append(
-                {
-                    "resource": use.kind, "therapy": use.therapy or "", "unit": name + 1, "day": int(start % 7),
-                    "from_hour": 24 * (start % 1), "to_hour": 24 * (start % 1 + end - start), "patient": patient + 1,
-                    "kept": note >= 0, "week": number + 1,
-                }
-            )  # fmt: skip
+            who = {"resource": use.kind, "therapy": use.therapy or "", "unit": name + 1}
+            when = {"day": int(start % 7), "from_hour": 24 * (start % 1), "to_hour": 24 * (start % 1 + end - start)}
+            rows.append({**who, **when, "patient": patient + 1, "kept": note >= 0, "week": number + 1})
     return pd.DataFrame(rows)

@@ -12,7 +12,7 @@ from scipy import optimize, special
 
 from kaptrial.analysis import multiplicity
 from kaptrial.analysis.fit import Fit
-from kaptrial.analysis.margin import non_inferior
+from kaptrial.analysis.margin import non_inferior, on_scale_of
 from kaptrial.design.execution import AT_BEST, Fits, Job, best_endpoint, run, scenario_arm_with_both
 from kaptrial.method_table import BINARY, MARGIN_MEASURES, TIME, Side, method_of
 from kaptrial.model.realised import Realised
@@ -28,10 +28,11 @@ from kaptrial.truth import Truth, truths, truths_if_additive, truths_without_exp
 # Power at which the detectable difference is stated.
 TARGET_POWER = 0.8
 RUN_IN_CLINIC = Note(
-    code="run_in_clinic", severity="information",
+    code="run_in_clinic",
+    severity="information",
     text="run in the clinic of the plan; truth, bias and coverage are of the protocol as written, and the bias is what"
     " the clinic takes away",
-)  # fmt: skip
+)
 # A truth nearer to 0 than this many of its standard errors has no sign to be wrong about.
 _SIGN_KNOWN = 4.0
 
@@ -39,11 +40,15 @@ _SIGN_KNOWN = 4.0
 def question(s: Scenario, estimand: Estimand, analysis: str, columns: Mapping[str, Any] | None = None) -> Question:
     """What the rows of one analysis of an estimand are about; `columns` tell its scenario from others."""
     return Question(
-        analysis=analysis, contrast=estimand.contrast, measure=method_of(analysis).measure_of(estimand.endpoint),
-        endpoint=estimand.endpoint, day=estimand.day,
+        analysis=analysis,
+        contrast=estimand.contrast,
+        measure=method_of(analysis).measure_of(estimand.endpoint),
+        endpoint=estimand.endpoint,
+        day=estimand.day,
         strategies=estimand.strategies.described(s.conduct.intercurrent_events),
-        benchmark=None if len(s.arms) > 1 else estimand.benchmark or 0.0, columns=tuple((columns or {}).items()),
-    )  # fmt: skip
+        benchmark=None if len(s.arms) > 1 else estimand.benchmark or 0.0,
+        columns=tuple((columns or {}).items()),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,7 +235,7 @@ def _rows(s: Scenario, estimand: Estimand, fits: Fits, i: int, about: Question, 
     if method.estimates_truth:
         add("mean_estimate", mean, mean_mcse)
         add("bias", mean - truth.value, float(np.hypot(mean_mcse, truth.mcse)))
-        add("empirical_se", sd, sd / np.sqrt(2 * (n - 1)))
+        add("empirical_se", sd, sd_error(est))
     if not method.test_only:
         model = float(np.sqrt(np.mean(se**2)))
         add("model_se", model, float(np.std(se**2, ddof=1) / (2 * model * np.sqrt(n))) if model > 0 else 0.0)
@@ -242,11 +247,11 @@ def _rows(s: Scenario, estimand: Estimand, fits: Fits, i: int, about: Question, 
         add("type_m", *_type_m(fit, alpha, from_null))
     if not method.test_only and estimand.endpoint not in method.exact:
         detectable = detectable_difference(sd, float(np.median(fit.df[ok])), alpha, TARGET_POWER)
-        add("detectable_difference", detectable, detectable / np.sqrt(2 * (n - 1)))
+        add("detectable_difference", detectable, detectable * sd_error(est) / sd if sd > 0 else 0.0)
     if s.contrast(estimand).kind == "interaction":
         room = room_for_synergy(s, estimand, known.if_additive)
         if room is not None:
-            add("room_for_synergy", room, known.if_additive.mcse)
+            add("room_for_synergy", *room)
         rows.append(_rejection(about, "power_at_best", fits[i, about.analysis + AT_BEST], alpha, least=True))
     return rows
 
@@ -265,7 +270,8 @@ def _power_rows(s: Scenario, estimand: Estimand, fit: Fit, about: Question) -> l
         rows.append(_rejection(about, "power_better", fit, alpha, better=side))
     test_only = method_of(about.analysis).test_only
     if estimand.margin is not None and not test_only and about.measure in MARGIN_MEASURES:
-        shown, _ = non_inferior(fit, estimand.margin, better=side, alpha_one_sided=alpha / 2)
+        margin = on_scale_of(about.measure, estimand.margin, side)
+        shown, _ = non_inferior(fit, margin, better=side, alpha_one_sided=alpha / 2)
         rows.append(_row(about, "power_non_inferiority", fit, *share(shown)))
     return rows
 
@@ -345,6 +351,14 @@ def share(hits: np.ndarray) -> tuple[float, float]:
     return float(np.mean(hits)), float(np.sqrt(adjusted * (1 - adjusted) / (n + 4)))
 
 
+def sd_error(x: np.ndarray) -> float:
+    """Standard error of a sample's SD, by the delta method from its fourth moment; normal samples give sd/√(2n)."""
+    n, variance = len(x), float(x.var(ddof=1))
+    fourth = float(np.mean((x - x.mean()) ** 4))
+    of_variance = max(0.0, fourth - variance**2 * (n - 3) / (n - 1)) / n
+    return float(np.sqrt(of_variance / (4 * variance))) if variance > 0 else 0.0
+
+
 def _type_s(fit: Fit, alpha: float, truth: Truth) -> tuple[float, float]:
     """Share of the rejections whose sign is wrong (Gelman & Carlin 2014); NaN if the truth has no sign.
 
@@ -362,7 +376,8 @@ def _type_m(fit: Fit, alpha: float, truth: Truth) -> tuple[float, float]:
     if abs(truth.value) <= _SIGN_KNOWN * truth.mcse or rejected.sum() < 2:
         return np.nan, np.nan
     sizes = np.abs(fit.departure[rejected]) / abs(truth.value)
-    return float(sizes.mean()), float(sizes.std(ddof=1) / np.sqrt(len(sizes)))
+    mean, error = float(sizes.mean()), float(sizes.std(ddof=1) / np.sqrt(len(sizes)))
+    return mean, float(np.hypot(error, mean * truth.mcse / truth.value))
 
 
 def t_power(effect: float, se: float, df: float, alpha: float) -> float:
@@ -380,15 +395,17 @@ def detectable_difference(se: float, df: float, alpha: float, power: float) -> f
     return float(optimize.brentq(lambda d: t_power(d, se, df, alpha) - power, 1e-9 * se, high))
 
 
-def room_for_synergy(s: Scenario, estimand: Estimand, additive: Truth) -> float | None:
-    """How far the combined arm could go beyond the sum of the two effects before the scale ends."""
+def room_for_synergy(s: Scenario, estimand: Estimand, additive: Truth) -> tuple[float, float] | None:
+    """How far the combined arm could go beyond the sum of the two effects before the scale ends, and its error.
+
+    The room is a sum over the other three arms, which the pairing of patients does not make more precise.
+    """
     if estimand.endpoint in ("change", "auc"):
         return None
     weights = np.array(s.contrast(estimand).weights)
     means = np.array(additive.arm_means)
-    both = scenario_arm_with_both(s)
-    expected = -float(weights @ means - weights[both] * means[both])
-    return abs(best_endpoint(s, estimand) - expected)
+    weights[scenario_arm_with_both(s)] = 0.0
+    return abs(best_endpoint(s, estimand) + float(weights @ means)), additive.error_of(weights)
 
 
 def _favours(s: Scenario, endpoint: str, truth: Truth) -> str | None:
@@ -410,10 +427,8 @@ def _multiplicity_rows(cell: Cell, own: Fits, nulls: list[tuple[_NullRun, Fits]]
         rows.append(Row(question=about, metric=metric, value=value, mcse=mcse, n_replicates=len(hits)))
 
     assert s.analysis.multiplicity is not None
-    together = Question(
-        analysis=s.analysis.multiplicity.procedure, contrast="all estimands", measure="rejection", strategies="",
-        columns=tuple(cell.columns.items()),
-    )  # fmt: skip
+    about: dict[str, Any] = {"analysis": s.analysis.multiplicity.procedure, "columns": tuple(cell.columns.items())}
+    together = Question(contrast="all estimands", measure="rejection", strategies="", **about)
     for i, estimand in enumerate(s.estimands):
         add(rejected[:, i], "power_multiplicity", question(s, estimand, first[i], cell.columns))
     add(rejected.any(axis=1), "power_any", together)

@@ -89,14 +89,13 @@ def decisions(
         scenario, estimand = cells[c].scenario, cells[c].scenario.estimand
         n, within = (len(outcomes) * BLOCK, BLOCK) if design == PRIOR else (replicates, 1)
         columns = {**cells[c].columns, "design_prior": design, "analysis_prior": analysis}
-        about = Question(
-            analysis="bayes", contrast=estimand.contrast, measure="difference", endpoint=estimand.endpoint,
-            day=estimand.day, columns=tuple(columns.items()),
-        )  # fmt: skip
+        asked: dict[str, Any] = {name: getattr(estimand, name) for name in ("contrast", "endpoint", "day")}
+        about = Question(analysis="bayes", measure="difference", columns=tuple(columns.items()), **asked)
         joined = _join(outcomes, n)
         room = None
         if design in NAMES and scenario.contrast(estimand).kind == "interaction":
-            room = room_for_synergy(scenario, estimand, true(_null(scenario)))
+            found_room = room_for_synergy(scenario, estimand, true(_null(scenario)))
+            room = None if found_room is None else found_room[0]
         known_truth = true(_alone(scenario)) if design == FIXED else None
         rows += _rows(about, joined, scenario, within, room, known_truth)
     return rows

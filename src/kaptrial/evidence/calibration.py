@@ -105,10 +105,8 @@ def _fit_fold(
     """Draws of the fit without one trial; again, with twice the warm-up, while chains disagree (at most twice)."""
     keys = fit.together(evidence.trials, [left_out])
     for attempt in range(3):
-        result = fit.sample(
-            evidence, keys=keys, seed=seed + 1000 * attempt, draws=FOLD_SAMPLES, tune=FOLD_TUNE * 2**attempt,
-            chains=FOLD_CHAINS,
-        )  # fmt: skip
+        sampler = {"draws": FOLD_SAMPLES, "tune": FOLD_TUNE * 2**attempt, "chains": FOLD_CHAINS}
+        result = fit.sample(evidence, keys=keys, seed=seed + 1000 * attempt, **sampler)
         found = fit.diagnostics(result)
         say(f"without {left_out}: {len(keys)} trials, {dict(found)}")
         if found["r_hat"] <= FOLD_R_HAT:

@@ -12,7 +12,7 @@ from kaptrial.bayes.synthesis.arms import courses
 from kaptrial.bayes.synthesis.layout import Target
 from kaptrial.catalogue import Trial
 from kaptrial.evidence.statistics import statistic
-from kaptrial.evidence.trial_simulation import TrialEffects, new_trial_effects, scores
+from kaptrial.evidence.trial_simulation import Baseline, TrialEffects, new_trial_effects, scores
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,13 +51,11 @@ def predict(
         }
         doses = {arm: arms[arm].dose_days for arm in visits}
         behind = {arm: size for t in group for arm, size in zip(t.arms, t.n, strict=True)}
+        baseline = Baseline(endpoint=endpoint, mean=group[0].mean_baseline, sd=group[0].sd_baseline)
         y = {
-            arm: scores(
-                arms[arm], draws, effects, days=days, n=(n or behind)[arm], endpoint=endpoint,
-                mean_baseline=group[0].mean_baseline, sd_baseline=group[0].sd_baseline, rng=rng,
-            )
+            arm: scores(arms[arm], draws, effects, baseline, days=days, n=(n or behind)[arm], rng=rng)
             for arm, days in visits.items()
-        }  # fmt: skip
+        }
         for t in group:
             values = statistic(t, y, visits, doses)
             out[t.number] = Prediction(target=t, simulated=values[~np.isnan(values)])

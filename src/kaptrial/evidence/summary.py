@@ -11,10 +11,10 @@ import pandas as pd
 from kaptrial.arrays import Floats
 from kaptrial.bayes.synthesis.arms import Course
 from kaptrial.evidence.statistics import responders
-from kaptrial.evidence.trial_simulation import new_trial_effects, scores
+from kaptrial.evidence.trial_simulation import Baseline, new_trial_effects, scores
 
 SIX = (0.0, 2.0, 4.0, 7.0, 9.0, 11.0)
-MEAN_MADRS, SD_MADRS = 32.0, 5.0
+MADRS = Baseline(endpoint="MADRS", mean=32.0, sd=5.0)
 KEPT = 0.4  # a responder has relapsed when less than 40 % of the baseline is gone; assumption, as in murrough2013b
 FOLLOW_UP = (14, 18, 22, 25, 29, 32, 39, 46, 53, 60, 67, 74, 81, 88, 95, 102)
 
@@ -39,7 +39,7 @@ BESIDE = {
     "response after six infusions": Published(text="59 %; 71 %*", source="phillips2019, murrough2013b"),
     "median days to loss of response": Published(text="18*; 20*", source="murrough2013b, albott2018"),
     "responders still well 90 days after the last": Published(text="about 25 %*", source="murrough2013b"),
-}  # fmt: skip
+}
 
 
 def card(draws: Mapping[str, Floats], *, seed: int, patients: int = 400) -> pd.DataFrame:
@@ -57,10 +57,7 @@ def card(draws: Mapping[str, Floats], *, seed: int, patients: int = 400) -> pd.D
     controls = {name: replace(one, dose_days=(), dose_sizes=(), belief=name) for name in ("midazolam", "saline")}
 
     def simulated(arm: Course, days: tuple[float, ...]) -> Floats:
-        return scores(
-            arm, draws, effects, days=days, n=patients, endpoint="MADRS", mean_baseline=MEAN_MADRS,
-            sd_baseline=SD_MADRS, rng=rng,
-        )  # fmt: skip
+        return scores(arm, draws, effects, MADRS, days=days, n=patients, rng=rng)
 
     single, series = simulated(one, (1.0, 7.0)), simulated(six, (12.0, *(float(d) for d in FOLLOW_UP)))
     lines = {

@@ -28,11 +28,11 @@ from kaptrial.bayes.synthesis.constants import (
     NATURAL_TIME_CONSTANT_DAYS,
     ONSET_DAYS,
     RATER_SD,
-)  # fmt: skip
+)
 from kaptrial.catalogue import scale, scale_names
 from kaptrial.model.expectancy import rise_and_fade
 from kaptrial.model.measurement import ornstein_uhlenbeck, record
-from kaptrial.model.response import ArmSchedule, DrugParameters, TherapyParameters, course, timetable
+from kaptrial.model.response import ArmSchedule, DrugParameters, PatientParameters, TherapyParameters, course, timetable
 
 LN2 = float(np.log(2.0))
 _VAGUE_WINDOW = 1.0  # the plasticity window has no effect while γ = 0
@@ -58,23 +58,30 @@ def new_trial_effects(draws: Mapping[str, Floats], rng: np.random.Generator, poo
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Baseline:
+    """The scale of an endpoint, and mean and SD on it before treatment."""
+
+    endpoint: str
+    mean: float
+    sd: float
+
+
 def scores(
     arm: Course,
     draws: Mapping[str, Floats],
     effects: TrialEffects,
+    baseline: Baseline,
     *,
     days: Sequence[float],
     n: int,
-    endpoint: str,
-    mean_baseline: float,
-    sd_baseline: float,
     rng: np.random.Generator,
 ) -> Floats:
     """Recorded scores (draw, patient, visit) on day 0 and then on `days`, rounded and clipped to the scale."""
     visits = np.array([0.0, *days])
     size = (len(draws["logit_share"]), n)
-    trait = mean_baseline + sd_baseline * rng.standard_normal(size)
-    drug, therapy = _noise_free(arm, draws, effects, visits, trait, mean_baseline, rng)
+    trait = baseline.mean + baseline.sd * rng.standard_normal(size)
+    drug, therapy = _noise_free(arm, draws, effects, visits, trait, baseline.mean, rng)
     column = {name: value[:, None] for name, value in draws.items() if value.ndim == 1}
     started = -np.expm1(-visits / ONSET_DAYS)
     gradual = -np.expm1(-visits / NATURAL_TIME_CONSTANT_DAYS)
@@ -96,10 +103,10 @@ def scores(
         ]
     )
     rater = RATER_SD * rng.standard_normal((*size, len(visits)))
-    score = trait[..., None] - drug - therapy + mean_baseline * (deviation + rater - share)
-    if endpoint not in scale_names():
+    score = trait[..., None] - drug - therapy + baseline.mean * (deviation + rater - share)
+    if baseline.endpoint not in scale_names():
         return score
-    on = scale(endpoint)
+    on = scale(baseline.endpoint)
     return record(score, low=on.low, high=on.high, step=on.step, round_=True, clip=True)
 
 
@@ -119,15 +126,8 @@ def _noise_free(
     rng: np.random.Generator,
 ) -> tuple[Floats, Floats]:
     size = trait.shape
-    table = timetable(
-        visits,
-        [
-            ArmSchedule(
-                doses=tuple(zip(arm.dose_days, arm.dose_sizes, strict=True)),
-                session_days=arm.session_days if arm.therapy else (),
-            )
-        ],
-    )
+    doses = tuple(zip(arm.dose_days, arm.dose_sizes, strict=True))
+    table = timetable(visits, [ArmSchedule(doses=doses, session_days=arm.session_days if arm.therapy else ())])
     centre = (
         draws["logit_share"]
         + effects.logit_share
@@ -158,8 +158,10 @@ def _noise_free(
             kappa=0.0,
             xi=0.0,
         ),
-        decay_rate_per_day=LN2 / half_life,
-        max_effect=np.maximum(trait, 0.0) * share,
-        max_therapy_effect=np.broadcast_to(mean_baseline * max_therapy[arm.therapy][:, None], size).copy(),
-        responder=rng.random(size) >= draws["non_responders"][:, None],
+        patients=PatientParameters(
+            decay_rate_per_day=LN2 / half_life,
+            max_effect=np.maximum(trait, 0.0) * share,
+            max_therapy_effect=np.broadcast_to(mean_baseline * max_therapy[arm.therapy][:, None], size).copy(),
+            responder=rng.random(size) >= draws["non_responders"][:, None],
+        ),
     )

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from kaptrial.analysis.fit import Fit
 from kaptrial.arrays import Floats, Ints
-from kaptrial.data_file import DataFile, read_file
+from kaptrial.data_file import DataFile
 from kaptrial.method_table import DAYS, method
 from kaptrial.methods.options import ALWAYS, ARMS, COMPARED, COVARIATES, Options
 from kaptrial.methods.rows import NAN, contrasts, fit_row, value_row
 from kaptrial.methods.simulated import SimulatedQuestion
 from kaptrial.results import Line, Question
 
+# More events of one patient than an estimator takes.
+MOST_EVENTS = 10_000_000
 OF_DAYS = (*ALWAYS, *COMPARED, *ARMS, *COVARIATES, "patient", "of")
 
 
@@ -30,83 +31,76 @@ class Shares:
     covariates: Floats
     contrasts: list[tuple[str, list[float]]]
 
+    @property
+    def n_used(self) -> int:
+        """Patients with a count, what it is out of, and all covariates."""
+        counted = np.isfinite(self.k) & np.isfinite(self.n)
+        return int((counted & np.isfinite(self.covariates).all(axis=-1)).sum())
 
-def read(path: Path, options: Options, score: str, of: str, *, bounded: bool) -> Shares:
+
+def read(data: DataFile, options: Options, score: str, of: str, *, bounded: bool) -> Shares:
     """The file's counts. `bounded`: k of n whole days; else n is an exposure, 1 where there is no such column."""
-    data = read_file(path)
-    score = options.score or score
-    k = data.numbers(score)
-    whole = (k < 0) | (k != np.round(k))
-    if (whole & np.isfinite(k)).any():
-        data.refuse(score, int((whole & np.isfinite(k)).argmax()), "must be a whole number ≥ 0")
-    n = _denominator(data, options.of or of, options.of is not None or bounded)
+    score, of_column = options.score or score, options.of or of
+    k = data.whole(score, MOST_EVENTS)
+    n = np.ones(len(data))
+    if bounded or options.of is not None or data.has(of_column):
+        n = data.positive(of_column)
     if bounded and (k > n).any():
-        data.refuse(score, int((k > n).argmax()), f"must be ≤ `{options.of or of}`")
-    rows = np.arange(len(k))
+        data.refuse(score, int((k > n).argmax()), f"must be ≤ `{of_column}`")
+    patients, rows = data.one_row_each(options.patient), np.arange(len(k))
     arms, arm, levels = data.arms(rows, options.arm, options.factors)
     names = [*([options.baseline] if options.baseline else []), *options.covariates]
-    return Shares(
-        k=k[None, :], n=n[None, :], arm=arm[None, :], levels=levels,
-        covariates=data.covariates(names, options.categories, rows)[None],
-        contrasts=contrasts(arms, options.factors, options.reference),
-    )  # fmt: skip
-
-
-def _denominator(data: DataFile, column: str, wanted: bool) -> Floats:
-    if not wanted and not data.has(column):
-        return np.ones(len(data.frame))
-    n = data.numbers(column)
-    if (n <= 0).any():
-        data.refuse(column, int((n <= 0).argmax()), "must be > 0")
-    return n
+    covariates = data.covariates(names, options.categories, rows)
+    data.left_out_by_reason(patients, {score: k, of_column: n} | data.numeric(names, options.categories))
+    asked = contrasts(arms, options.factors, options.reference)
+    return Shares(k=k[None], n=n[None], arm=arm[None], levels=levels, covariates=covariates[None], contrasts=asked)
 
 
 def _about(analysis: str, contrast: str | None, measure: str, endpoint: str = DAYS) -> Question:
     return Question(analysis=analysis, contrast=contrast, measure=measure, endpoint=endpoint, day=NAN)
 
 
-def abstinent_days_rows(path: Path, options: Options) -> list[Line]:
+def abstinent_days_rows(data: DataFile, options: Options) -> list[Line]:
     """Days of success out of days: quasi-binomial odds ratio, and linear on the percent, in a 2×2 without interaction
     too.
     """
     from kaptrial.analysis.ancova import ancova
     from kaptrial.analysis.proportion import quasi_binomial
 
-    data = read(path, options, "abstinent_days", "days", bounded=True)
-    percent = 100 * data.k / data.n
-    seen = int(np.isfinite(percent).sum())
+    counts = read(data, options, "abstinent_days", "days", bounded=True)
+    percent = 100 * counts.k / counts.n
     rows = []
 
     def add(fit: Fit, analysis: str, contrast: str, measure: str) -> None:
-        rows.append(fit_row(options, fit, _about(analysis, contrast, measure), seen, method="abstinent_days"))
+        rows.append(fit_row(options, fit, _about(analysis, contrast, measure), counts.n_used, method="abstinent_days"))
 
-    for contrast, weights in data.contrasts:
-        found = quasi_binomial(data.k, data.n, data.arm, data.covariates, weights)
+    for contrast, weights in counts.contrasts:
+        found = quasi_binomial(counts.k, counts.n, counts.arm, counts.covariates, weights)
         add(found.fit, "quasibinomial_logit", contrast, "log_odds_ratio")
     dispersion = _about("quasibinomial_logit", None, "dispersion")
     rows.append(value_row(found.dispersion[0], dispersion, failure=int(found.fit.failure[0])))
     factorial = len(options.factors) == 2
     linear = "percent_linear_interaction" if factorial else "percent_linear"
-    for contrast, weights in data.contrasts:
-        add(ancova(percent, data.arm, data.covariates, weights), linear, contrast, "difference")
+    for contrast, weights in counts.contrasts:
+        add(ancova(percent, counts.arm, counts.covariates, weights), linear, contrast, "difference")
     for f in (0, 1) if factorial else ():
         # Two factors without their interaction: each one the arms, the other a covariate.
-        level = np.array(data.levels)[data.arm[0]].T[None]
-        covariates = np.concatenate([level[:, 1 - f, :, None].astype(float), data.covariates], axis=-1)
+        level = np.array(counts.levels)[counts.arm[0]].T[None]
+        covariates = np.concatenate([level[:, 1 - f, :, None].astype(float), counts.covariates], axis=-1)
         fit = ancova(percent, level[:, f], covariates, [-1.0, 1.0])
         add(fit, "percent_linear_main_effects", f"main({options.factors[f]})", "difference")
     return rows
 
 
-def beta_binomial_rows(path: Path, options: Options) -> list[Line]:
+def beta_binomial_rows(data: DataFile, options: Options) -> list[Line]:
     """Days of success out of days: beta-binomial odds ratio."""
     from kaptrial.analysis.proportion import beta_binomial
 
-    data = read(path, options, "abstinent_days", "days", bounded=True)
+    counts = read(data, options, "abstinent_days", "days", bounded=True)
     rows = []
-    for contrast, weights in data.contrasts:
-        found = beta_binomial(data.k, data.n, data.arm, data.covariates, weights)
-        rows.append(fit_row(options, found.fit, _about("beta_binomial", contrast, "log_odds_ratio")))
+    for contrast, weights in counts.contrasts:
+        found = beta_binomial(counts.k, counts.n, counts.arm, counts.covariates, weights)
+        rows.append(fit_row(options, found.fit, _about("beta_binomial", contrast, "log_odds_ratio"), counts.n_used))
     about, failure = _about("beta_binomial", None, "overdispersion"), int(found.fit.failure[0])
     return [*rows, value_row(found.overdispersion[0], about, failure=failure)]
 
@@ -138,14 +132,14 @@ def _successes(q: SimulatedQuestion) -> tuple[Floats, Floats]:
 
 
 @method("counts", summary="counts, negative binomial regression", measure="log_rate_ratio", options=OF_DAYS)
-def count_rows(path: Path, options: Options) -> list[Line]:
+def count_rows(data: DataFile, options: Options) -> list[Line]:
     """Counts: negative binomial rate ratio, the logarithm of the exposure as offset."""
     from kaptrial.analysis.counts import negative_binomial
 
-    data = read(path, options, "count", "exposure", bounded=False)
+    counts = read(data, options, "count", "exposure", bounded=False)
     rows = []
-    for contrast, weights in data.contrasts:
-        found = negative_binomial(data.k, data.n, data.arm, data.covariates, weights)
-        rows.append(fit_row(options, found.fit, _about("counts", contrast, "log_rate_ratio", "count")))
+    for contrast, weights in counts.contrasts:
+        found = negative_binomial(counts.k, counts.n, counts.arm, counts.covariates, weights)
+        rows.append(fit_row(options, found.fit, _about("counts", contrast, "log_rate_ratio", "count"), counts.n_used))
     about, failure = _about("counts", None, "theta", "count"), int(found.fit.failure[0])
     return [*rows, value_row(found.theta[0], about, failure=failure)]

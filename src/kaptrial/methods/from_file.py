@@ -6,12 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from kaptrial.arrays import Floats, Ints
+from kaptrial.data_file import DataFile, read_file
 from kaptrial.method_table import Method, method_name, methods
 from kaptrial.methods.options import Options
-from kaptrial.methods.rows import contrasts_of, days_asked, fit_row, visit_of
+from kaptrial.methods.rows import contrasts_of, days_asked, fit_row, margin_kind, visit_of
 from kaptrial.results import Line, Question, Results, provenance
 
 
@@ -52,18 +51,26 @@ def analyse(
     options = options or Options()
     row = methods()[method_name(method)]
     row.refuse(options.changed() if given is None else given)
-    found = _rows(row, path, options) if row.rows is None else row.rows(path, options)
-    return Results(kind="analyse", rows=found, provenance=provenance(data=path.name, method=row.name))
+    data = read_file(path)
+    found = _rows(row, data, options) if row.rows is None else row.rows(data, options)
+    if any(line.numbers.get("margin") is not None for line in found):
+        kind = margin_kind(row.measure).replace("_", " ")
+        data.note("margin", f"the margin {options.margin:g} is a {kind}")
+    return Results(
+        kind="analyse", rows=found, provenance=provenance(data=path.name, method=row.name), notes=tuple(data.notes)
+    )
 
 
-def _rows(row: Method, path: Path, options: Options) -> list[Line]:
+def _rows(row: Method, data: DataFile, options: Options) -> list[Line]:
     """The method's estimate of every contrast at each day."""
-    from kaptrial.methods.scores import all_columns, read
+    from kaptrial.methods.scores import all_columns, complete, n_used, note_unseen, read
 
     assert row.estimate is not None  # a method without one has rows of its own
-    trials = read(path, options, baseline="baseline" in row.options)
+    trials = read(data, options, baseline="baseline" in row.options)
+    kept, days = complete(data, trials), days_asked(trials.days, options)
+    note_unseen(data, trials, kept, days)
     found = []
-    for day in days_asked(trials.days, options):
+    for day in days:
         y = trials.score[..., visit_of(trials.days, day)]
         for contrast, weights in contrasts_of(trials, options):
             asked = FileQuestion(
@@ -72,5 +79,5 @@ def _rows(row: Method, path: Path, options: Options) -> list[Line]:
             about = Question(
                 analysis=row.name, contrast=contrast, measure=row.measure, endpoint=row.endpoints[0], day=day
             )
-            found.append(fit_row(options, row.estimate(asked), about, int(np.isfinite(y).sum())))
+            found.append(fit_row(options, row.estimate(asked), about, n_used(y, kept)))
     return found

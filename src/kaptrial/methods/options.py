@@ -19,7 +19,7 @@ ALWAYS = ("alpha", "reference", "score")
 COMPARED = ("margin", "better")
 ARMS = ("arm", "factors")
 COVARIATES = ("baseline", "covariates", "categories")
-VISITS = ("patient", "day", "target_day")
+VISITS = ("patient", "day", "target_day", "visits", "window")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +44,10 @@ class Options:
     of: str | None = None
 
     reference: str | None = None
+    reference_for: tuple[tuple[str, str], ...] = ()
     target_day: float | None = None
+    visits: tuple[float, ...] = ()
+    window: float | None = None
     alpha: float = 0.05
     covariance: tuple[Structure, ...] = ("us", "toeph", "ar1h", "cs")
     df: Df | None = None
@@ -64,10 +67,8 @@ class Options:
     first_period_only: bool = False
 
     def __post_init__(self) -> None:
-        for name, kind in (
-            ("covariance", Structure), ("df", Df), ("residual", Residual), ("imputation", Imputation),
-            ("inference", Inference), ("better", Side),
-        ):  # fmt: skip
+        kinds = {"covariance": Structure, "df": Df, "residual": Residual, "imputation": Imputation}
+        for name, kind in (kinds | {"inference": Inference, "better": Side}).items():
             value = getattr(self, name)
             for each in value if isinstance(value, tuple) else () if value is None else (value,):
                 _check_one_of(name, each, get_args(kind))

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from scipy.special import ndtri
 
 from kaptrial.analysis.fit import Fit
 from kaptrial.arrays import Floats
+from kaptrial.data_file import DataFile
 from kaptrial.errors import ABSENT, FieldError
 from kaptrial.method_table import BINARY, method
 from kaptrial.methods.options import VISITS, Options
 from kaptrial.methods.rows import contrasts_of, days_asked, fit_row, named, value_row, visit_of
-from kaptrial.methods.scores import ADJUSTED, UNADJUSTED, all_columns, read
+from kaptrial.methods.scores import ADJUSTED, UNADJUSTED, all_columns, complete, n_used, note_unseen, read
 from kaptrial.methods.simulated import SimulatedQuestion
 from kaptrial.results import Line, Question, Value
-from kaptrial.trials import Trials, read_csv
+from kaptrial.trials import Columns, Trials, trials_of
 
 RULE = ("best", "response_fraction")
 
@@ -36,16 +36,17 @@ def responses(trials: Trials, options: Options, visit: int) -> Floats:
     )
 
 
-def _logistic_rows(path: Path, options: Options, *, firth: bool = False) -> list[Line]:
+def _logistic_rows(data: DataFile, options: Options, *, firth: bool = False) -> list[Line]:
     """Logistic regression: odds ratio and standardised risk difference; Fisher's exact test for two arms."""
     from kaptrial.analysis import binary
 
-    trials = read(path, options)
-    columns = all_columns(trials)
+    trials = read(data, options)
+    columns, kept, days = all_columns(trials), complete(data, trials), days_asked(trials.days, options)
+    note_unseen(data, trials, kept, days)
     rows = []
-    for day in days_asked(trials.days, options):
+    for day in days:
         y = responses(trials, options, visit_of(trials.days, day))
-        n = int(np.isfinite(y).sum())
+        n = n_used(y, kept)
         for contrast, weights in contrasts_of(trials, options):
             found = binary.logistic(y, trials.arm, columns, weights, firth=firth)
             for fit, measure in (
@@ -53,10 +54,8 @@ def _logistic_rows(path: Path, options: Options, *, firth: bool = False) -> list
                 (found.risk_difference, "risk_difference"),
                 (found.risk_difference_random, "risk_difference_random_covariates"),
             ):
-                about = Question(
-                    analysis="firth" if firth else "response", contrast=contrast, measure=measure, endpoint="response",
-                    day=day,
-                )  # fmt: skip
+                name = "firth" if firth else "response"
+                about = Question(analysis=name, contrast=contrast, measure=measure, endpoint="response", day=day)
                 rows.append(fit_row(options, fit, about, n))
             if sum(weight != 0 for weight in weights) == 2:
                 rows.append(
@@ -65,29 +64,32 @@ def _logistic_rows(path: Path, options: Options, *, firth: bool = False) -> list
     return rows
 
 
-def response_rows(path: Path, options: Options) -> list[Line]:
+def response_rows(data: DataFile, options: Options) -> list[Line]:
     """Logistic regression by maximum likelihood."""
-    return _logistic_rows(path, options)
+    return _logistic_rows(data, options)
 
 
-def firth_rows(path: Path, options: Options) -> list[Line]:
+def firth_rows(data: DataFile, options: Options) -> list[Line]:
     """As `response_rows`, by Firth's penalised likelihood."""
-    return _logistic_rows(path, options, firth=True)
+    return _logistic_rows(data, options, firth=True)
 
 
-def fisher_rows(path: Path, options: Options) -> list[Line]:
+def fisher_rows(data: DataFile, options: Options) -> list[Line]:
     """Fisher's exact test of every two arms."""
-    trials = read(path, options)
+    trials = read(data, options)
+    days = days_asked(trials.days, options)
+    note_unseen(data, trials, np.ones(trials.arm.shape, dtype=bool), days)
     return [
         _fisher_row(
-            responses(trials, options, visit_of(trials.days, day)), trials,
+            responses(trials, options, visit_of(trials.days, day)),
+            trials,
             Question(analysis="fisher", contrast=contrast, measure="risk_difference", endpoint="response", day=day),
             weights,
         )
-        for day in days_asked(trials.days, options)
+        for day in days
         for contrast, weights in contrasts_of(trials, options)
         if sum(weight != 0 for weight in weights) == 2
-    ]  # fmt: skip
+    ]
 
 
 def _fisher_row(y: Floats, trials: Trials, about: Question, weights: list[float]) -> Line:
@@ -135,22 +137,23 @@ def _fisher(q: SimulatedQuestion) -> Fit:
 # --- one arm ----------------------------------------------------------------------------------------------------------
 
 
-def single_arm_rows(path: Path, options: Options) -> list[Line]:
+def single_arm_rows(data: DataFile, options: Options) -> list[Line]:
     """One arm: mean change from baseline with its t interval, and the share responding with its exact interval."""
     from kaptrial.analysis import single_arm
 
-    trials = read_csv(
-        path, patient=options.patient, arm=options.arm, day=options.day, baseline=options.baseline or "baseline",
-        score=options.score or "score", one_arm=True,
+    columns = Columns(
+        patient=options.patient, arm=options.arm, day=options.day, baseline=options.baseline or "baseline",
+        score=options.score or "score", one_arm=True, visits=options.visits, window=options.window,
     )  # fmt: skip
+    trials = trials_of(data, columns)
+    kept, days = complete(data, trials), days_asked(trials.days, options)
+    note_unseen(data, trials, kept, days)
     rows = []
-    for day in days_asked(trials.days, options):
+    for day in days:
         v = visit_of(trials.days, day)
         change = trials.score[..., v] - trials.baseline
-        n = int(np.isfinite(change).sum())
-        about = Question(
-            analysis="single_arm", contrast=trials.arms[0], measure="change", endpoint="change", day=day
-        )  # fmt: skip
+        n = n_used(change, kept)
+        about = Question(analysis="single_arm", contrast=trials.arms[0], measure="change", endpoint="change", day=day)
         rows.append(fit_row(options, single_arm.mean_change(change), about, n))
         share = single_arm.response(responses(trials, options, v))
         lower, upper = share.interval(options.alpha)
@@ -161,7 +164,7 @@ def single_arm_rows(path: Path, options: Options) -> list[Line]:
             "upper": float(upper[0]),
             "failure": named(int(share.failure[0])),
         }
-        rows.append(Line(numbers={**row.numbers, **ends, "n_observed": n}))
+        rows.append(Line(numbers={**row.numbers, **ends, "n_observed": int(share.n[0])}))
     return rows
 
 

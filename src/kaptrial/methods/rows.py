@@ -19,7 +19,7 @@ NAN = float("nan")
 def fit_row(
     options: Options, fit: Fit, about: Question, n_observed: int | None = None, method: str | None = None, **more: Any
 ) -> Line:
-    """The first replicate of a fit as a line; with a margin, its non-inferiority too.
+    """The first replicate of a fit as a line; with a margin of its kind, its non-inferiority too.
 
     `method`: the one that the analysis belongs to, where it is not called the same.
     """
@@ -33,13 +33,20 @@ def fit_row(
         "failure": named(int(fit.failure[0])),
         "favours": _favours(estimate, side.favourable(options.better) == "higher") if known else None, **more,
     }  # fmt: skip
-    if options.margin is not None:
-        from kaptrial.analysis.margin import non_inferior
+    if options.margin is not None and margin_kind(about.measure) == margin_kind(side.measure):
+        from kaptrial.analysis.margin import non_inferior, on_scale_of
 
         better = side.favourable(options.better)
-        rejects, p = non_inferior(fit, options.margin, better=better, alpha_one_sided=options.alpha / 2)
-        numbers |= {"margin": options.margin, "p_non_inferior": float(p[0]), "non_inferior": bool(rejects[0])}
+        margin = on_scale_of(about.measure, options.margin, better)
+        rejects, p = non_inferior(fit, margin, better=better, alpha_one_sided=options.alpha / 2)
+        numbers |= {"margin": options.margin, "margin_of": margin_kind(about.measure)}
+        numbers |= {"p_non_inferior": float(p[0]), "non_inferior": bool(rejects[0])}
     return Line(numbers=numbers)
+
+
+def margin_kind(measure: str) -> str:
+    """What a margin of a measure is: that ratio of which it is the logarithm, or a difference."""
+    return measure.removeprefix("log_") if measure.startswith("log_") else "difference"
 
 
 def _favours(estimate: float, higher: bool) -> str | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kaptrial.analysis.fit import Fit
-from kaptrial.arrays import Floats
+from kaptrial.arrays import Bools, Floats
+from kaptrial.data_file import DataFile, count, listed
 from kaptrial.errors import DataError, FieldError
 from kaptrial.method_table import BINARY, DAYS, SCORES, method
 from kaptrial.methods.options import ALWAYS, ARMS, COMPARED, COVARIATES, VISITS, Options
@@ -16,21 +17,81 @@ from kaptrial.methods.prepared import covariate_columns
 from kaptrial.methods.rows import NAN, contrasts_of, days_asked, fit_row, named, value_row, visit_of
 from kaptrial.methods.simulated import AnyQuestion, SimulatedQuestion, visit_weights
 from kaptrial.results import Line, Question
-from kaptrial.trials import Trials, read_csv
+from kaptrial.spec.contrast import references_of
+from kaptrial.trials import Columns, Trials, trials_of
+
+if TYPE_CHECKING:
+    from kaptrial.analysis.imputation import Imputation, Scores
 
 ONE_DAY = (*SCORES, *BINARY, DAYS)
 UNADJUSTED = (*ALWAYS, *COMPARED, *ARMS, *VISITS)
 ADJUSTED = (*UNADJUSTED, *COVARIATES)
 
 
-def read(path: Path, options: Options, *, baseline: bool = True, score: str = "score") -> Trials:
+def read(data: DataFile, options: Options, *, baseline: bool = True) -> Trials:
     """The file as a data set; with the baseline column unless the user has said that there is none."""
     column = ("baseline" if options.baseline is None else options.baseline) if baseline else options.baseline
-    return read_csv(
-        path, patient=options.patient, arm=options.arm, day=options.day, baseline=column or None,
-        score=options.score or score, factors=options.factors, covariates=options.covariates,
-        categories=options.categories, therapist=options.therapist,
+    columns = Columns(
+        patient=options.patient, arm=options.arm, day=options.day, baseline=column or None,
+        score=options.score or "score", factors=options.factors, covariates=options.covariates,
+        categories=options.categories, therapist=options.therapist, visits=options.visits, window=options.window,
     )  # fmt: skip
+    trials = trials_of(data, columns)
+    if column and not np.isfinite(trials.baseline).any():
+        data.note("baseline", f"column `{column}` is empty: no baseline is in the model", "warning")
+    return trials
+
+
+def complete(data: DataFile, trials: Trials, *, baseline: bool = True) -> Bools:
+    """The patients with all covariates, (1, patient); says which are left out, and why."""
+    columns = {name: each.values[0] for name, each in trials.covariates.items()}
+    if baseline and np.isfinite(trials.baseline).any():
+        columns = {"baseline": trials.baseline[0], **columns}
+    data.left_out_by_reason(trials.patients, columns)
+    kept = np.ones(trials.arm.shape, dtype=bool)
+    for values in columns.values():
+        kept &= np.isfinite(values)
+    return kept
+
+
+def note_unseen(data: DataFile, trials: Trials, kept: Bools, days: list[float]) -> None:
+    """Say how many of the patients kept have no score on each of the days that are analysed one by one."""
+    lost = {}
+    for day in days:
+        unseen = int((kept & np.isnan(trials.score[..., visit_of(trials.days, day)])).sum())
+        if unseen:
+            lost[day] = unseen
+    if lost:
+        words = [count(n, "patient") + ("" if day != day else f" on day {day:g}") for day, n in lost.items()]
+        data.note("left_out", f"left out where the score is missing: {', '.join(words)}")
+
+
+def note_never_seen(data: DataFile, trials: Trials, kept: Bools) -> None:
+    """Say which of the patients kept have no score at all."""
+    data.left_out(trials.patients, (kept & ~np.isfinite(trials.score).any(axis=-1))[0], "no score on any day")
+
+
+def with_modelled_visits(data: DataFile, trials: Trials, kept: Bools, options: Options) -> Trials:
+    """The trial without the visits that are too sparse for a model of all visits, which are named.
+
+    At a visit each arm that is ever seen needs a mean, the baseline a slope, and something must be left over.
+    """
+    arms = [trials.arm[0] == a for a in range(len(trials.arms))]
+    seen = np.isfinite(trials.score[0]) & kept[0][:, None]
+    ever = [own for own in arms if seen[own].any()]
+    least = len(ever) + baseline_column(trials).shape[-1]
+    everywhere = np.all([seen[own].any(axis=0) for own in ever], axis=0)
+    sparse = (seen.sum(axis=0) <= least) | ~everywhere
+    if not sparse.any() or sparse.all():
+        return trials
+    days = [f"{day:g}" for day in trials.days[sparse]]
+    if options.target_day is not None and options.target_day in trials.days[sparse]:
+        n = int(seen[:, visit_of(trials.days, options.target_day)].sum())
+        raise FieldError("target_day", options.target_day, f"{count(n, 'patient')} seen: too few for a model")
+    n = int(seen[:, sparse].sum())
+    text = f"{count(n, 'score')} of {'day' if len(days) == 1 else 'days'} {listed(days)} left out: too few for a model"
+    data.note("sparse_visit", text, "warning")
+    return replace(trials, days=trials.days[~sparse], score=trials.score[..., ~sparse])
 
 
 def main_columns(trials: Trials) -> Floats:
@@ -48,8 +109,9 @@ def all_columns(trials: Trials) -> Floats:
     return np.concatenate([baseline_column(trials), main_columns(trials)], axis=-1)
 
 
-def _n_observed(scores: Floats) -> int:
-    return int(np.isfinite(scores).sum())
+def n_used(scores: Floats, kept: Bools) -> int:
+    """How many of the patients kept have a score."""
+    return int((np.isfinite(scores) & kept).sum())
 
 
 @method("ancova", summary="ANCOVA of one visit, complete cases", endpoints=ONE_DAY, options=ADJUSTED)
@@ -69,11 +131,14 @@ def _difference(q: AnyQuestion) -> Fit:
 # --- all visits -------------------------------------------------------------------------------------------------------
 
 
-def mmrm_rows(path: Path, options: Options) -> list[Line]:
+def mmrm_rows(data: DataFile, options: Options) -> list[Line]:
     """MMRM: contrasts at each day, averaged over the days, and of the area under the curve; covariance, likelihood."""
-    from kaptrial.analysis.mmrm import mmrm
+    from kaptrial.analysis.mmrm import MmrmPlan, mmrm
 
-    trials = read(path, options)
+    trials = read(data, options)
+    kept = complete(data, trials, baseline=not options.constrained_baseline)
+    note_never_seen(data, trials, kept)
+    trials = with_modelled_visits(data, trials, kept, options)
     crossed, y, days = baseline_column(trials), trials.score, trials.days
     if options.constrained_baseline:
         if crossed.shape[-1] == 0:
@@ -82,18 +147,23 @@ def mmrm_rows(path: Path, options: Options) -> list[Line]:
     lead = y.shape[-1] - len(days)
     weights = dict(contrasts_of(trials, options))
     asked = _mmrm_asked(days, list(weights), options)
-    fit = mmrm(
-        y, trials.arm, crossed, main_columns(trials),
-        [weights[str(q.contrast)] for q, _ in asked], [np.append(np.zeros(lead), over) for _, over in asked],
-        structures=options.covariance, df=options.df or "satterthwaite",
-        constrained_baseline=options.constrained_baseline, components=True,
-    )  # fmt: skip
+    by_arm = [weights[str(q.contrast)] for q, _ in asked]
+    by_visit = [np.append(np.zeros(lead), over) for _, over in asked]
+    plan = MmrmPlan(
+        structures=options.covariance,
+        df=options.df or "satterthwaite",
+        constrained_baseline=options.constrained_baseline,
+        components=True,
+    )
+    fit = mmrm(y, trials.arm, crossed, main_columns(trials), by_arm, by_visit, plan)
     used = options.covariance[int(fit.structure[0])]
     rows = []
     for k, (about, _) in enumerate(asked):
         day = NAN if about.day is None else about.day
-        seen = trials.score[..., visit_of(days, day)] if day == day else trials.score.max(axis=-1)
-        rows.append(fit_row(options, fit.contrast(k), about, _n_observed(seen), covariance=used))
+        over_days = day != day and about.endpoint != "score"
+        seen = trials.score if over_days else trials.score[..., [visit_of(days, day)]]
+        n = int((np.isfinite(seen).any(axis=-1) & kept).sum())
+        rows.append(fit_row(options, fit.contrast(k), about, n, covariance=used))
     if named(int(fit.failure[0])):
         return rows
     labels = [f"{day:g}" for day in ([0.0] * lead + list(days))]
@@ -134,7 +204,7 @@ def _covariance_rows(loglik: float, covariance: Floats, labels: list[str]) -> li
     options=(*ADJUSTED, "covariance", "df", "constrained_baseline"),
 )  # fmt: skip
 def _mmrm(q: SimulatedQuestion) -> Fit:
-    from kaptrial.analysis.mmrm import mmrm
+    from kaptrial.analysis.mmrm import MmrmPlan, mmrm
 
     y, days = q.scores()
     plan, by_visit = q.scenario.analysis, q.split_covariates()
@@ -144,26 +214,24 @@ def _mmrm(q: SimulatedQuestion) -> Fit:
     weights = visit_weights(q.estimand.endpoint, days, q.estimand.day)
     if plan.constrained_baseline:
         weights = np.append(0.0, visit_weights(q.estimand.endpoint, days[1:], q.estimand.day))
-    fit = mmrm(
-        y, q.arm, *by_visit, [q.weights], [weights],
-        structures=plan.covariance, df=plan.df, constrained_baseline=plan.constrained_baseline,
-    )  # fmt: skip
-    return fit.contrast(0)
+    how = MmrmPlan(structures=plan.covariance, df=plan.df, constrained_baseline=plan.constrained_baseline)
+    return mmrm(y, q.arm, *by_visit, [q.weights], [weights], how).contrast(0)
 
 
 # --- therapists -------------------------------------------------------------------------------------------------------
 
 
-def nested_rows(path: Path, options: Options) -> list[Line]:
+def nested_rows(data: DataFile, options: Options) -> list[Line]:
     """Partially nested model at each day, its variances, and what ignoring the therapists would have given."""
     from kaptrial.analysis.ancova import ancova
     from kaptrial.analysis.nested import nested
 
-    trials = _with_therapists(path, options)
+    trials = _with_therapists(data, options)
     assert trials.therapist is not None
-    columns = all_columns(trials)
+    columns, kept, days = all_columns(trials), complete(data, trials), days_asked(trials.days, options)
+    note_unseen(data, trials, kept, days)
     rows = []
-    for day in days_asked(trials.days, options):
+    for day in days:
         y = trials.score[..., visit_of(trials.days, day)]
         for contrast, weights in contrasts_of(trials, options):
             found = nested(
@@ -172,9 +240,9 @@ def nested_rows(path: Path, options: Options) -> list[Line]:
             )  # fmt: skip
             naive = ancova(y, trials.arm, columns, weights)
             about = Question(analysis="nested", contrast=contrast, measure="difference", endpoint="score", day=day)
-            rows.append(fit_row(options, found.fit, about, _n_observed(y)))
+            rows.append(fit_row(options, found.fit, about, n_used(y, kept)))
             ignoring = replace(about, analysis="ignoring_therapists")
-            rows.append(fit_row(options, naive, ignoring, _n_observed(y), method="nested"))
+            rows.append(fit_row(options, naive, ignoring, n_used(y, kept), method="nested"))
             failure = int(found.fit.failure[0])
             ratio = (found.fit.se[0] / naive.se[0]) ** 2
             rows += _value_rows([("design_effect", contrast, ratio)], "nested", day, failure or int(naive.failure[0]))
@@ -197,11 +265,11 @@ def _value_rows(values: list[Value], analysis: str, day: float, failure: int) ->
     ]
 
 
-def _with_therapists(path: Path, options: Options) -> Trials:
-    trials = read(path, replace(options, therapist=options.therapist or "therapist"))
+def _with_therapists(data: DataFile, options: Options) -> Trials:
+    trials = read(data, replace(options, therapist=options.therapist or "therapist"))
     assert trials.therapist is not None
     if (trials.therapist < 0).all():
-        raise DataError(f"{path}: column `{options.therapist or 'therapist'}` is empty: must name a therapist")
+        raise DataError(f"{data.path}: column `{options.therapist or 'therapist'}` is empty: must name a therapist")
     return trials
 
 
@@ -228,11 +296,14 @@ def _nested(q: SimulatedQuestion) -> Fit:
     return nested(q.y, q.arm, q.trials.therapist, q.covariates, q.weights, df=plan.df, residual=plan.residual).fit
 
 
-def nested_mmrm_rows(path: Path, options: Options) -> list[Line]:
+def nested_mmrm_rows(data: DataFile, options: Options) -> list[Line]:
     """MMRM with a therapist intercept (and slope) in the therapy arms, at each day."""
     from kaptrial.analysis.nested_longitudinal import nested_longitudinal
 
-    trials = _with_therapists(path, options)
+    trials = _with_therapists(data, options)
+    kept = complete(data, trials)
+    note_never_seen(data, trials, kept)
+    trials = with_modelled_visits(data, trials, kept, options)
     assert trials.therapist is not None
     rows = []
     for day in days_asked(trials.days, options):
@@ -242,7 +313,7 @@ def nested_mmrm_rows(path: Path, options: Options) -> list[Line]:
                 trials.score, trials.arm, trials.therapist, baseline_column(trials), main_columns(trials), weights, v
             )
             about = Question(analysis="nested_mmrm", contrast=contrast, measure="difference", endpoint="score", day=day)
-            rows.append(fit_row(options, found.fit, about, _n_observed(trials.score[..., v])))
+            rows.append(fit_row(options, found.fit, about, n_used(trials.score[..., v], kept)))
     values: list[Value] = [("therapist_sd", None, found.therapist_sd[0]), ("reml_loglik", None, found.reml_loglik[0])]
     return rows + _value_rows(values, "nested_mmrm", NAN, int(found.fit.failure[0]))
 
@@ -263,63 +334,74 @@ def _nested_mmrm(q: SimulatedQuestion) -> Fit:
 # --- scores after dropout ---------------------------------------------------------------------------------------------
 
 
-def reference_based_rows(path: Path, options: Options) -> list[Line]:
+def reference_based_rows(data: DataFile, options: Options) -> list[Line]:
     """Scores after dropout imputed by one strategy or several; a tipping point if asked."""
-    from kaptrial.analysis.imputation import reference_based
+    from kaptrial.analysis.imputation import Imputation, Scores, reference_based
 
-    trials = read(path, options)
+    trials = read(data, options)
+    kept = complete(data, trials)
+    trials = with_modelled_visits(data, trials, kept, options)
     day = float(trials.days[-1]) if options.target_day is None else days_asked(trials.days, options)[0]
     visit = visit_of(trials.days, day)
+    n = n_used(trials.score[..., visit], kept)
+    imputed = int(kept.sum()) - n
+    if imputed:
+        data.note("imputed", f"{count(imputed, 'patient')} without a score on day {day:g}: imputed")
+    crossed, main = baseline_column(trials), main_columns(trials)
+    scores = Scores(y=trials.score, arm=trials.arm, crossed=crossed, main=main)
     rows = []
     for contrast, weights in contrasts_of(trials, options):
-        reference = next(a for a, weight in enumerate(weights) if weight < 0)
         about = Question(analysis="reference_based", contrast=contrast, measure="difference", endpoint="score", day=day)
         for strategy in options.imputation:
+            needed = strategy != "MAR" or options.delta != 0.0 or options.tipping_point
+            references = references_of(trials.arms, weights, dict(options.reference_for), contrast, needed=needed)
+            how = Imputation(strategy=strategy, reference=references, structures=options.covariance)
             fit = reference_based(
-                trials.score, trials.arm, baseline_column(trials), main_columns(trials), weights, visit,
-                strategy=strategy, reference=reference, delta=options.delta,
-                structures=options.covariance, inference=options.inference,
-                n_imputations=options.imputations, rng=np.random.default_rng(options.seed),
-            )  # fmt: skip
-            n = _n_observed(trials.score[..., visit])
+                scores,
+                weights,
+                visit,
+                how,
+                delta=options.delta,
+                inference=options.inference,
+                n_imputations=options.imputations,
+                rng=np.random.default_rng(options.seed),
+            )
             rows.append(fit_row(options, fit, about, n, imputation=strategy))
             if options.tipping_point:
-                one = replace(options, imputation=(strategy,))
-                rows.append(_tipping_point(trials, one, weights, visit, replace(about, measure="tipping_point")))
+                tipped = replace(about, measure="tipping_point")
+                rows.append(_tipping_point(scores, weights, visit, how, options, tipped))
     return rows
 
 
-def _tipping_point(trials: Trials, options: Options, weights: list[float], visit: int, about: Question) -> Line:
-    """The delta at which significance is lost under the one strategy of `options`."""
+def _tipping_point(
+    scores: Scores, weights: list[float], visit: int, how: Imputation, options: Options, about: Question
+) -> Line:
+    """The delta at which significance is lost."""
     from kaptrial.analysis.imputation import Tipping, tipping_point
 
-    seen = trials.score[np.isfinite(trials.score)]
+    seen = scores.y[np.isfinite(scores.y)]
     # Scores that are all the same have no range to look in, and no significance to lose.
     limit = float(np.ptp(seen)) if len(seen) and np.ptp(seen) > 0 else 1.0
-    tip = tipping_point(
-        trials.score, trials.arm, baseline_column(trials), main_columns(trials), weights, visit,
-        strategy=options.imputation[0], reference=next(a for a, weight in enumerate(weights) if weight < 0),
-        better=options.better_score, limit=limit, alpha=options.alpha, structures=options.covariance,
-    )  # fmt: skip
+    tip = tipping_point(scores, weights, visit, how, better=options.better_score, limit=limit, alpha=options.alpha)
     outcome = Tipping(tip.outcome[0])
     failure = "" if outcome == Tipping.FOUND else outcome.name.lower()
-    return value_row(tip.delta[0], about, failure=failure, imputation=options.imputation[0])
+    return value_row(tip.delta[0], about, failure=failure, imputation=how.strategy)
 
 
 @method(
     "reference_based", summary="scores after dropout imputed from the reference arm", endpoints=("score", "change"),
     variants="imputation", rows=reference_based_rows,
     options=(
-        *ADJUSTED, "covariance", "imputation", "inference", "imputations", "delta", "tipping_point", "seed",
+        *ADJUSTED, "covariance", "reference_for", "imputation", "inference", "imputations", "delta", "tipping_point",
+        "seed",
     ),
 )  # fmt: skip
 def _reference_based(q: SimulatedQuestion) -> Fit:
-    from kaptrial.analysis.imputation import reference_based
+    from kaptrial.analysis.imputation import Imputation, Scores, reference_based
 
     y, days = q.scores()
     visit = int(np.searchsorted(days, q.estimand.day))
-    reference = q.scenario.contrast(q.estimand).right[-1]
-    return reference_based(
-        y, q.arm, *q.split_covariates(), q.weights, visit,
-        strategy=q.option, reference=reference, structures=q.scenario.analysis.covariance,  # type: ignore[arg-type]
-    )  # fmt: skip
+    references = q.scenario.references(q.estimand, needed=q.option != "MAR")
+    structures, (crossed, main) = q.scenario.analysis.covariance, q.split_covariates()
+    how = Imputation(strategy=q.option, reference=references, structures=structures)  # type: ignore[arg-type]
+    return reference_based(Scores(y=y, arm=q.arm, crossed=crossed, main=main), q.weights, visit, how)

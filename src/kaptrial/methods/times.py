@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from kaptrial.analysis.fit import Fit
-from kaptrial.arrays import Floats, Ints
-from kaptrial.data_file import read_file
+from kaptrial.analysis.fit import Failure, Fit, too_few
+from kaptrial.arrays import Bools, Floats, Ints
+from kaptrial.data_file import DataFile, without_rounding
 from kaptrial.errors import DataError, FieldError
 from kaptrial.method_table import TIME, method
 from kaptrial.methods.options import ALWAYS, ARMS, COMPARED, COVARIATES, Options
@@ -33,111 +33,106 @@ class Times:
     contrasts: list[tuple[str, list[float]]]
 
     @property
-    def n_events(self) -> int:
-        """Events seen."""
-        return int(self.event[np.isfinite(self.time)].sum())
+    def used(self) -> Bools:
+        """Patients with a time and all covariates."""
+        return np.isfinite(self.time) & np.isfinite(self.covariates).all(axis=-1)
+
+    def row(self, options: Options, fit: Fit, about: Question) -> Line:
+        """A line of the table with the patients and events it is from."""
+        n_events = int((self.event & self.used).sum())
+        return fit_row(options, fit, about, int(self.used.sum()), n_events=n_events)
 
 
-def read(path: Path, options: Options) -> Times:
-    """The file's times; rows without a time are left out. Raises ScenarioError for what cannot be used."""
-    data = read_file(path)
+def read(data: DataFile, options: Options) -> Times:
+    """The file's times; patients without a time or a covariate are left out. Raises DataError."""
     time_column = options.time or "time_days"
     event_column = options.event or ("event" if data.has("event") else "relapse")
-    time = data.numbers(time_column)
-    if (time < 0).any():
-        data.refuse(time_column, int((time < 0).argmax()), "must be ≥ 0")
+    time = without_rounding(data.positive(time_column, zero=True))
     event = data.zero_one(event_column) == 1
-    if data.has(options.patient):
-        names = data.frame[options.patient].astype(str)
-        if names.duplicated().any():
-            row = int(names.duplicated().to_numpy().argmax())
-            raise DataError(f"{path}: patient {names.iloc[row]} has two rows (row {row + 2}): must be one")
+    patients = data.one_row_each(options.patient)
     rows = np.arange(len(time))
     arms, arm, _ = data.arms(rows, options.arm, options.factors)
     columns = [*([options.baseline] if options.baseline else []), *options.covariates]
+    covariates = data.covariates(columns, options.categories, rows)
+    data.left_out_by_reason(patients, {time_column: time} | data.numeric(columns, options.categories))
     stratum = None
     if options.stratum is not None:
-        stratum = data.labels(options.stratum, "every patient needs a stratum")[1][None, :]
+        stratum = data.labels(options.stratum, "every patient needs a stratum", names=False)[1][None, :]
     return Times(
-        time=time[None, :],
-        event=event[None, :],
-        arm=arm[None, :],
-        arms=arms,
-        stratum=stratum,
-        covariates=data.covariates(columns, options.categories, rows)[None],
-        contrasts=contrasts(arms, options.factors, options.reference),
-    )
+        time=time[None, :], event=event[None, :], arm=arm[None, :], arms=arms, stratum=stratum,
+        covariates=covariates[None], contrasts=contrasts(arms, options.factors, options.reference),
+    )  # fmt: skip
 
 
 def _about(analysis: str, contrast: str, measure: str, day: float = NAN) -> Question:
     return Question(analysis=analysis, contrast=contrast, measure=measure, endpoint=TIME, day=day)
 
 
-def logrank_rows(path: Path, options: Options) -> list[Line]:
+def logrank_rows(data: DataFile, options: Options) -> list[Line]:
     """Log-rank test; `statistic` is its chi-square on 1 df, `estimate` the one-step log hazard ratio (O − E)/V."""
-    from kaptrial.analysis import survival
-
-    data = read(path, options)
+    times = read(data, options)
     rows = []
-    for contrast, weights in data.contrasts:
+    for contrast, weights in times.contrasts:
         if sum(weight != 0 for weight in weights) != 2:
             continue  # an interaction is a question for Cox
-        fit = survival.logrank(data.time, data.event, data.arm, weights, stratum=data.stratum)
-        row = fit_row(options, fit, _about("logrank", contrast, "log_hazard_ratio"), data.n_events)
+        fit = _logrank_test(times.time, times.event, times.arm, weights, times.stratum)
+        row = times.row(options, fit, _about("logrank", contrast, "log_hazard_ratio"))
         chi_square = {"statistic": float(fit.statistic[0]) ** 2, "df": 1.0 if np.isfinite(fit.p[0]) else NAN}
         rows.append(Line(numbers={**row.numbers, **chi_square}))
-    return rows + median_rows(data, "logrank")
+    return rows + median_rows(times, "logrank")
 
 
-def cox_rows(path: Path, options: Options) -> list[Line]:
+def cox_rows(data: DataFile, options: Options) -> list[Line]:
     """Cox regression with Efron's ties: log hazard ratios."""
     from kaptrial.analysis import survival
 
-    data = read(path, options)
+    times = read(data, options)
     rows = []
-    for contrast, weights in data.contrasts:
-        fit = survival.cox(data.time, data.event, data.arm, data.covariates, weights, stratum=data.stratum)
-        rows.append(fit_row(options, fit, _about("cox", contrast, "log_hazard_ratio"), data.n_events))
+    for contrast, weights in times.contrasts:
+        fit = survival.cox(times.time, times.event, times.arm, times.covariates, weights, stratum=times.stratum)
+        rows.append(times.row(options, fit, _about("cox", contrast, "log_hazard_ratio")))
     return rows
 
 
-def rmst_rows(path: Path, options: Options) -> list[Line]:
+def rmst_rows(data: DataFile, options: Options) -> list[Line]:
     """Restricted mean time up to the target day: difference, log ratio and each arm's mean; medians."""
     from kaptrial.analysis import survival
 
-    data = read(path, options)
-    horizon = _last_day(path, data) if options.target_day is None else options.target_day
+    times = read(data, options)
+    horizon = _last_day(data, times) if options.target_day is None else options.target_day
     if not horizon > 0:
         raise FieldError("target_day", horizon, "must be > 0")
-    found = survival.rmst(data.time, data.event, data.arm, len(data.arms), horizon)
+    found = survival.rmst(times.time, times.event, times.arm, len(times.arms), horizon)
     rows = []
-    for contrast, weights in data.contrasts:
+    for contrast, weights in times.contrasts:
         for fit, measure in ((found.difference(weights), "rmst_difference"), (found.ratio(weights), "log_rmst_ratio")):
-            rows.append(fit_row(options, fit, _about("rmst", contrast, measure, horizon), data.n_events))
-    for a, name in enumerate(data.arms):
+            rows.append(times.row(options, fit, _about("rmst", contrast, measure, horizon)))
+    for a, name in enumerate(times.arms):
         failure = int(found.failure[0, a])
         row = value_row(found.mean[0, a], _about("rmst", name, "rmst", horizon), failure=failure)
         rows.append(Line(numbers={**row.numbers, "se": float(found.se[0, a])}))
-    return rows + median_rows(data, "rmst")
+    return rows + median_rows(times, "rmst")
 
 
-def _last_day(path: Path, data: Times) -> float:
+def _last_day(data: DataFile, times: Times) -> float:
     """The last day up to which every arm is followed."""
     last = []
-    for a, name in enumerate(data.arms):
-        times = data.time[(data.arm == a) & np.isfinite(data.time)]
-        if len(times) == 0:
-            raise DataError(f"{path}: no patient of {name} has a time: every arm must, or a day to count to be given")
-        last.append(float(times.max()))
+    for a, name in enumerate(times.arms):
+        own = times.time[(times.arm == a) & np.isfinite(times.time)]
+        if len(own) == 0:
+            raise DataError(
+                f"{data.path}: no patient of {name} has a time: every arm must, or a day to count to be given"
+            )
+        last.append(float(own.max()))
     return min(last)
 
 
-def median_rows(data: Times, analysis: str) -> list[Line]:
+def median_rows(times: Times, analysis: str) -> list[Line]:
     """Kaplan–Meier median of each arm; no number where it is not reached."""
     from kaptrial.analysis import survival
 
-    medians = survival.kaplan_meier(data.time, data.event, data.arm, len(data.arms)).median[0]
-    return [value_row(medians[a], _about(analysis, name, "median_days")) for a, name in enumerate(data.arms)]
+    medians = survival.kaplan_meier(times.time, times.event, times.arm, len(times.arms)).median[0]
+    return [value_row(medians[a], _about(analysis, name, "median_days")) for a, name in enumerate(times.arms)]
 
 
 @method(
@@ -145,9 +140,17 @@ def median_rows(data: Times, analysis: str) -> list[Line]:
     estimates_truth=False, rows=logrank_rows, options=(*TIMES, "stratum"),
 )  # fmt: skip
 def _logrank(q: SimulatedQuestion) -> Fit:
+    return _logrank_test(*q.times(), q.arm, q.weights)
+
+
+def _logrank_test(time: Floats, event: Bools, arm: Ints, weights: Sequence[float], stratum: Ints | None = None) -> Fit:
+    """The log-rank test where its arms are large enough for the normal distribution to mean anything."""
     from kaptrial.analysis import survival
 
-    return survival.logrank(*q.times(), q.arm, q.weights)
+    fit = survival.logrank(time, event, arm, weights, stratum=stratum)
+    few = (fit.failure == Failure.NONE) & too_few(np.isfinite(time), arm, weights)
+    numbers = {name: np.where(few, np.nan, getattr(fit, name)) for name in ("estimate", "se", "df")}
+    return Fit(**numbers, failure=np.where(few, Failure.TOO_FEW_PATIENTS, fit.failure))
 
 
 @method(

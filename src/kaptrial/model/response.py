@@ -100,6 +100,16 @@ class TherapyParameters:
     xi: ArrayLike
 
 
+@dataclass(frozen=True, kw_only=True)
+class PatientParameters:
+    """k, Emax (or the slope), Tmax, and whether the drug acts at all, each of shape (replicate, patient)."""
+
+    decay_rate_per_day: Floats
+    max_effect: Floats
+    max_therapy_effect: Floats
+    responder: Bools
+
+
 def course(
     table: Timetable,
     *,
@@ -107,10 +117,7 @@ def course(
     taken: Bools | None,
     drug: DrugParameters,
     therapy: TherapyParameters,
-    decay_rate_per_day: Floats,
-    max_effect: Floats,
-    max_therapy_effect: Floats,
-    responder: Bools,
+    patients: PatientParameters,
     own_day: Floats | None = None,
 ) -> tuple[Floats, Floats]:
     """Noise-free improvement through the drug, K, and through therapy, T − ξ·T·O.
@@ -121,8 +128,6 @@ def course(
         Index of each patient's arm.
     taken : (replicate, patient, treatment event) or None
         Which doses and sessions the patient received (numbered as in `Timetable`); None if all.
-    decay_rate_per_day, max_effect, max_therapy_effect, responder : (replicate, patient)
-        k, Emax (or the slope), Tmax, and whether the drug acts at all.
     own_day : (replicate, patient, treatment event) or None
         When each patient received them, where that is not the day of the timetable; goes with `taken`.
 
@@ -136,35 +141,15 @@ def course(
     shape = (n_replicates, n_patients, table.n_visits)
     drug_effect, therapy_effect = np.empty(shape), np.empty(shape)
     received = np.empty((n_replicates, n_patients, 0), dtype=np.bool_) if taken is None else taken
-    by_replicate = np.stack(
-        [
-            np.broadcast_to(np.asarray(x, dtype=float), (n_replicates,))
-            for x in (
-                drug.ec50,
-                drug.hill,
-                drug.consolidated_share,
-                drug.consolidated_rate_per_day,
-                drug.window_rate_per_day,
-            )
-        ]
-    )
-    by_arm = np.stack(
-        [
-            np.broadcast_to(np.asarray(x, dtype=float), (n_replicates, n_arms))
-            for x in (
-                therapy.learning_per_session,
-                therapy.forgetting_rate_per_day,
-                therapy.gamma,
-                therapy.kappa,
-                therapy.xi,
-            )
-        ]
-    )
+    d, t = drug, therapy
+    of_drug = (d.ec50, d.hill, d.consolidated_share, d.consolidated_rate_per_day, d.window_rate_per_day)
+    of_therapy = (t.learning_per_session, t.forgetting_rate_per_day, t.gamma, t.kappa, t.xi)
+    by_replicate = np.stack([np.broadcast_to(np.asarray(x, float), n_replicates) for x in of_drug])
+    by_arm = np.stack([np.broadcast_to(np.asarray(x, float), (n_replicates, n_arms)) for x in of_therapy])
     what = (table.day, table.kind, table.size, table.factor, table.index, table.count, arm, received)
-    whose = (
-        drug.linear, by_replicate, by_arm, decay_rate_per_day, max_effect, max_therapy_effect, responder, drug_effect,
-        therapy_effect,
-    )  # fmt: skip
+    p = patients
+    own = (p.decay_rate_per_day, p.max_effect, p.max_therapy_effect, p.responder)
+    whose = (drug.linear, by_replicate, by_arm, *own, drug_effect, therapy_effect)
     if own_day is None:
         _follow_all(*what, *whose)
     else:
@@ -311,7 +296,7 @@ def _follow_patient(  # type: ignore[no-untyped-def]
 @njit(cache=True, error_model="numpy")
 def _follow_learning(  # type: ignore[no-untyped-def]
     kind, size, index, count, taken, g, gamma, kappa, learning_kept, window_kept, shape, slowing
-):  # fmt: skip
+):
     """Learning through one arm's events: `shape` at visits, (1 − exp(−L))·(1 + γ·L_w/L), and `slowing` from each on."""
     learnt = learnt_in_window = window = 0.0
     slow = 1.0

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kaptrial.design.characteristics import question
 from kaptrial.report import figures
 from kaptrial.report.files import write_text
-from kaptrial.report.pack import save, write_results
+from kaptrial.report.pack import footer, save, write_results
 from kaptrial.results import Results, Row, grouped
 
 if TYPE_CHECKING:
@@ -32,9 +32,8 @@ def write_assurance(folder: Path, scenario: Scenario, found: Assurance, results:
     asked = question(scenario, scenario.estimand, scenario.analyses(scenario.estimand)[0])
     averaged = grouped(found.rows)[asked]
     powers = [row.value for rows in found.by_draw for row in rows if row.question == asked and row.metric == "power"]
+    mean, title = averaged["assurance"], f"{asked.contrast}, {asked.endpoint}, day {asked.day:g}"
     figure = figures.assurance(
-        powers, assurance=averaged["assurance"].value, mcse=averaged["assurance"].mcse,
-        at_own=averaged["power"].value, title=f"{asked.contrast}, {asked.endpoint}, day {asked.day:g}",
-        provenance=results.provenance,
-    )  # fmt: skip
-    save(folder, "assurance", figure)
+        powers, assurance=mean.value, mcse=mean.mcse, at_own=averaged["power"].value, title=title
+    )
+    save(folder, "assurance", figure, footer(results.provenance))

@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from kaptrial.report.figures import COLOURS, DOUBLE, SINGLE, footer, new_figure
+from kaptrial.report.figures import COLOURS, DOUBLE, SINGLE, beside, new_figure
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,38 +17,32 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.text import Text
 
-Provenance = Mapping[str, Any]
 Rows = Sequence[Mapping[str, Any]]
 GREY = "0.45"
 
 
-def accrual(table: pd.DataFrame, *, n: int, title: str, provenance: Provenance) -> Figure:
+def accrual(table: pd.DataFrame, *, n: int, title: str) -> Figure:
     """Patients in and out by month: mean and the range that holds 90 % of trials."""
     figure, grid = new_figure(SINGLE + 0.9, 2.9)
     axes = grid[0, 0]
-    for what, label, colour, share in (
-        ("randomised", "randomised", COLOURS[0], 0.42), ("ended", "out of the trial", COLOURS[1], 0.6)
-    ):  # fmt: skip
+    lines = (("randomised", "randomised", COLOURS[0], 0.42), ("ended", "out of the trial", COLOURS[1], 0.6))
+    for what, label, colour, share in lines:
         mine = table[table["what"] == what]
         axes.plot(mine["month"], mine["mean"], color=colour)
         axes.fill_between(mine["month"], mine["lower"], mine["upper"], color=colour, alpha=0.2, lw=0)
         at = mine.iloc[(mine["mean"] - share * n).abs().argmin()]
-        left = what == "randomised"
-        axes.annotate(
-            label, (at["month"], at["mean"]), xytext=(-9 if left else 22, 6 if left else -12),
-            textcoords="offset points", ha="right" if left else "left", va="center", color=colour,
-        )  # fmt: skip
+        shift = (-9, 6) if what == "randomised" else (22, -12)
+        beside(axes, label, (at["month"], at["mean"]), shift, va="center", color=colour, fontsize=8)
     axes.axhline(n, color="0.75", linewidth=0.7, linestyle=":")
     axes.set_xlim(left=0)
     axes.set_ylim(0, 1.04 * n)
     axes.set_xlabel("Month of the trial (band: 90 % of trials)")
     axes.set_ylabel("Patients")
     axes.set_title(textwrap.fill(title, 62))
-    footer(figure, provenance)
     return figure
 
 
-def busy(rows: Rows, *, title: str, provenance: Provenance) -> Figure:
+def busy(rows: Rows, *, title: str) -> Figure:
     """How busy each resource is until the last patient is in: mean and 90 % range; days waited for it beside it.
 
     `rows`: label, value, lower, upper (shares), waited (days, or None).
@@ -60,10 +54,8 @@ def busy(rows: Rows, *, title: str, provenance: Provenance) -> Figure:
         axes.barh(y, row["value"], height=0.62, color=colour, alpha=0.75)
         axes.plot([row["lower"], row["upper"]], [y, y], color="0.15", linewidth=1)
         waited = "" if row["waited"] is None else f", waited for {_days(row['waited'])}"
-        axes.annotate(
-            f"{100 * row['value']:.0f} %{waited}", (max(row["upper"], row["value"]), y), xytext=(4, 0),
-            textcoords="offset points", va="center", fontsize=7,
-        )  # fmt: skip
+        at = max(row["upper"], row["value"])
+        beside(axes, f"{100 * row['value']:.0f} %{waited}", (at, y), (4, 0), fontsize=7)
     axes.set_yticks(range(len(rows)), [row["label"] for row in rows])
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(rows) - 0.5, -0.5)
@@ -72,7 +64,6 @@ def busy(rows: Rows, *, title: str, provenance: Provenance) -> Figure:
     axes.axvline(1, color="0.75", linewidth=0.7, linestyle=":")
     axes.set_xlabel("Busy, % of what they could do (line: 90 % of trials)")
     axes.set_title(textwrap.fill(title, 62))
-    footer(figure, provenance)
     return figure
 
 
@@ -82,7 +73,7 @@ def _days(days: float) -> str:
 
 def lags(
     table: pd.DataFrame, *, window: tuple[float, float] | None, open_share: Sequence[tuple[float, float]],
-    kept: float | None, title: str, provenance: Provenance,
+    kept: float | None, title: str,
 ) -> Figure:  # fmt: skip
     """Hours from an infusion to the sessions that were promised a window, with that window and the plasticity window.
 
@@ -96,19 +87,15 @@ def lags(
     figure, grid = new_figure(SINGLE + 0.9, 2.8)
     axes = grid[0, 0]
     shown = mine[mine["from_hours"] < last]
-    axes.bar(
-        shown["from_hours"], 100 * shown["share"] / max(total, 1e-12), width=shown["to_hours"] - shown["from_hours"],
-        align="edge", color=COLOURS[4], edgecolor="white", linewidth=0.4,
-    )  # fmt: skip
+    width, height = shown["to_hours"] - shown["from_hours"], 100 * shown["share"] / max(total, 1e-12)
+    style = {"align": "edge", "color": COLOURS[4], "edgecolor": "white", "linewidth": 0.4}
+    axes.bar(shown["from_hours"], height, width=width, **style)
     top = axes.get_ylim()[1] * 1.3
     axes.set_ylim(0, top)
     if window is not None:
         axes.axvspan(*window, color=COLOURS[2], alpha=0.13, lw=0)
         text = "promised" if kept is None else f"promised: {100 * kept:.0f} % of sessions"
-        axes.annotate(
-            text, (window[0], 0.985 * top), xytext=(3, 0), textcoords="offset points", va="top", color=COLOURS[2],
-            fontsize=7.5,
-        )  # fmt: skip
+        beside(axes, text, (window[0], 0.985 * top), (3, 0), va="top", color=COLOURS[2])
     if open_share:
         right = axes.twinx()
         right.spines["top"].set_visible(False)
@@ -123,11 +110,10 @@ def lags(
     axes.set_xlabel("Hours from the infusion to the session")
     axes.set_ylabel("Sessions given, %")
     axes.set_title(textwrap.fill(title, 62))
-    footer(figure, provenance)
     return figure
 
 
-def gantt(table: pd.DataFrame, *, hours: tuple[float, float], title: str, provenance: Provenance) -> Figure:
+def gantt(table: pd.DataFrame, *, hours: tuple[float, float], title: str) -> Figure:
     """One week of one site, a line for each chair, therapist and rater; hatched: nobody came."""
     order = {"chairs": 0, "therapists": 1, "raters": 2}
     rows: list[dict[str, Any]] = table.to_dict("records")  # type: ignore[assignment]
@@ -143,10 +129,9 @@ def gantt(table: pd.DataFrame, *, hours: tuple[float, float], title: str, proven
         y = units.index((row["resource"], row["therapy"], row["unit"]))
         x = days.index(row["day"]) * (long + 1) + row["from_hour"] - opens
         colour = COLOURS[(0, 2, 3)[order[row["resource"]]]]
-        axes.barh(
-            y, row["to_hour"] - row["from_hour"], left=x, height=0.72, color=colour if row["kept"] else "white",
-            edgecolor="white" if row["kept"] else colour, linewidth=0.5, hatch=None if row["kept"] else "//////",
-        )  # fmt: skip
+        inside, edge, hatch = (colour, "white", None) if row["kept"] else ("white", colour, "//////")
+        style = {"height": 0.72, "color": inside, "edgecolor": edge, "linewidth": 0.5, "hatch": hatch}
+        axes.barh(y, row["to_hour"] - row["from_hour"], left=x, **style)
     for d in range(len(days)):
         axes.axvspan(d * (long + 1) + long, (d + 1) * (long + 1), color="0.93", lw=0)
     names = {"chairs": "chair", "therapists": "therapist", "raters": "rater"}
@@ -159,11 +144,10 @@ def gantt(table: pd.DataFrame, *, hours: tuple[float, float], title: str, proven
     axes.set_xticks(middle, [named[int(day)] for day in days])
     axes.set_xlabel(f"Opening hours, {opens:g} to {closes:g} o'clock (hatched: kept free in vain)")
     axes.set_title(textwrap.fill(title, 100))
-    footer(figure, provenance)
     return figure
 
 
-def consort(flow: Mapping[str, float], arms: Rows, *, title: str, provenance: Provenance) -> Figure:
+def consort(flow: Mapping[str, float], arms: Rows, *, title: str) -> Figure:
     """Expected counts from referral to completion.
 
     `flow`: referred, did not consent, outside the entry criterion, failed screening otherwise, still screened when
@@ -191,15 +175,13 @@ def consort(flow: Mapping[str, float], arms: Rows, *, title: str, provenance: Pr
         for start, end in ((randomised, allocated), (allocated, treated), (treated, complete)):
             _arrow(axes, start, end)
     axes.set_title(textwrap.fill(title, 80))
-    footer(figure, provenance)
     return figure
 
 
 def _box(axes: Axes, x: float, y: float, text: str, align: str = "center") -> Text:
-    return axes.text(
-        x, y, text, ha="center", va="center", fontsize=7.5, multialignment=align, linespacing=1.25,
-        bbox={"boxstyle": "square,pad=0.45", "fc": "white", "ec": GREY, "lw": 0.8},
-    )  # fmt: skip
+    box = {"boxstyle": "square,pad=0.45", "fc": "white", "ec": GREY, "lw": 0.8}
+    style: dict[str, Any] = {"fontsize": 7.5, "multialignment": align, "linespacing": 1.25, "bbox": box}
+    return axes.text(x, y, text, ha="center", va="center", **style)
 
 
 def _arrow(axes: Axes, start: Text | tuple[float, float], end: Text) -> None:
@@ -211,9 +193,7 @@ def _arrow(axes: Axes, start: Text | tuple[float, float], end: Text) -> None:
     axes.annotate("", end.get_position(), start, arrowprops=props, zorder=5)
 
 
-def plans(
-    rows: Rows, path: str, *, name: str, own: float | None, currency: str, title: str, provenance: Provenance
-) -> Figure:
+def plans(rows: Rows, path: str, *, name: str, own: float | None, currency: str, title: str) -> Figure:
     """Power over one varied path of the plan, with the share of sessions in their window; months and cost below.
 
     `rows`: the path's value, power, power_mcse, in_window, months, cost. `own`: the plan's own value, marked.
@@ -230,11 +210,8 @@ def plans(
     for row in rows:
         # On the side away from the other line, beyond the bar.
         side = -1 if (row.get("in_window") or 0.0) > row["power"] else 1
-        axes.annotate(
-            f"{row['power']:.2f}", (row[path], row["power"] + side * 1.96 * row["power_mcse"]), xytext=(0, 4 * side),
-            textcoords="offset points", ha="center", va="bottom" if side > 0 else "top", color=COLOURS[0],
-            fontsize=7.5,
-        )  # fmt: skip
+        end, va = row["power"] + side * 1.96 * row["power_mcse"], "bottom" if side > 0 else "top"
+        beside(axes, f"{row['power']:.2f}", (row[path], end), (0, 4 * side), va=va, color=COLOURS[0])
     ends = [(power[-1], "power", COLOURS[0])]
     if all(row.get("in_window") is not None for row in rows):
         kept = [row["in_window"] for row in rows]
@@ -245,10 +222,7 @@ def plans(
     for level, text, colour in ends:
         # Three lines need a fifth of the axis.
         at = min(level, at - 0.2)
-        axes.annotate(
-            text, (x[-1], at), xytext=(8, 0), textcoords="offset points", va="center", color=colour, fontsize=7.5,
-            annotation_clip=False,
-        )  # fmt: skip
+        beside(axes, text, (x[-1], at), (8, 0), color=colour, annotation_clip=False)
     for level in (0.8, 0.9):
         axes.axhline(level, color="0.75", linewidth=0.7, linestyle=":")
     axes.set_ylim(0, 1.09)
@@ -259,9 +233,7 @@ def plans(
     below.set_ylabel(f"Cost of the trial, million {currency}" if has_cost else "Months to the last patient out")
     for value, height in zip(x, values, strict=True):
         if has_cost:
-            below.annotate(
-                f"{height:.2f}", (value, height), xytext=(0, 6), textcoords="offset points", ha="center", fontsize=7
-            )
+            beside(below, f"{height:.2f}", (value, height), (0, 6), fontsize=7)
     for each in (axes, below):
         each.set_xlabel(name)
         each.set_xticks(x)
@@ -270,5 +242,4 @@ def plans(
             each.axvline(own, color="0.85", linewidth=5, zorder=0)
     axes.set_title(textwrap.fill(title, 56))
     below.set_title("Grey: the plan" if own is not None else "")
-    footer(figure, provenance)
     return figure

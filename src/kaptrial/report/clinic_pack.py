@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from kaptrial.clinic import tables
+from kaptrial.clinic.digest import FATES
 from kaptrial.clinic.tables import Quantity
 from kaptrial.report import clinic_figures
 from kaptrial.report.files import write_text
-from kaptrial.report.pack import save, write_results
+from kaptrial.report.pack import footer, save, write_results
 from kaptrial.results import Line, Results
 
 if TYPE_CHECKING:
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
     from kaptrial.design.operations import Operations
     from kaptrial.spec.scenario import Scenario
 
-FLOW = ("referred", "did not consent", "outside the entry criterion", "failed screening otherwise",
-        "still screened when full", "randomised")  # fmt: skip
+FLOW = ("referred", *FATES.values())
 Values = dict[tuple[str, str, str], Quantity]
 KEPT = {"promised sessions": "sessions in window", "later doses": "later doses in window", "visits": "visits in window"}
 
@@ -35,7 +35,7 @@ def write_clinic(folder: Path, scenario: Scenario, found: Operations, results: R
     for name, table in (("accrual", curve), ("lags", lags), ("week", week)):
         write_text(folder / f"{name}.csv", table.to_csv(index=False))
     for name, figure in _figures(scenario, results, curve, lags, week).items():
-        save(folder, name, figure)
+        save(folder, name, figure, footer(results.provenance))
 
 
 def write_plans(folder: Path, scenario: Scenario, results: Results[Line], paths: list[str]) -> None:
@@ -45,13 +45,11 @@ def write_plans(folder: Path, scenario: Scenario, results: Results[Line], paths:
     done = [row for row in rows if row["power"] is not None]
     if len(paths) == 1 and len(done) > 1 and all(isinstance(row[paths[0]], int | float) for row in done):
         costs = scenario.clinic.costs if scenario.clinic else None
-        asked = scenario.estimand
-        figure = clinic_figures.plans(
-            rows, paths[0], name=path_name(scenario, paths[0]), own=_own(scenario, paths[0]),
-            currency=costs.currency if costs else "", provenance=results.provenance,
-            title=f"{asked.contrast}, {asked.endpoint.replace('_', ' ')}, day {asked.day:g}",
-        )  # fmt: skip
-        save(folder, "plans", figure)
+        currency, asked = costs.currency if costs else "", scenario.estimand
+        title = f"{asked.contrast}, {asked.endpoint.replace('_', ' ')}, day {asked.day:g}"
+        name, own = path_name(scenario, paths[0]), _own(scenario, paths[0])
+        figure = clinic_figures.plans(rows, paths[0], name=name, own=own, currency=currency, title=title)
+        save(folder, "plans", figure, footer(results.provenance))
 
 
 def path_name(scenario: Scenario, path: str) -> str:
@@ -84,35 +82,32 @@ def _own(scenario: Scenario, path: str) -> float | None:
 def _figures(
     s: Scenario, results: Results[Quantity], curve: pd.DataFrame, lags: pd.DataFrame, week: pd.DataFrame
 ) -> dict[str, Figure]:
-    clinic, provenance = s.clinic, results.provenance
+    clinic = s.clinic
     assert clinic is not None
     value = {(q.table, q.of, q.metric): q for q in results.rows}
     last = {name: value["milestones", "trial", name].value for name in ("last patient in", "last patient out")}
+    title = "Last patient in after {last patient in:.0f} months, out after {last patient out:.0f}, on average"
+    flow = {name: value["flow", "all", name].value for name in FLOW}
     drawn = {
-        "accrual": clinic_figures.accrual(
-            curve, n=s.n_total, provenance=provenance,
-            title=f"Last patient in after {last['last patient in']:.0f} months, out after"
-            f" {last['last patient out']:.0f}, on average",
-        ),
-        "utilisation": clinic_figures.busy(_busy(s, value), title="How busy everybody is", provenance=provenance),
+        "accrual": clinic_figures.accrual(curve, n=s.n_total, title=title.format_map(last)),
+        "utilisation": clinic_figures.busy(_busy(s, value), title="How busy everybody is"),
         "flow": clinic_figures.consort(
-            {name: value["flow", "all", name].value for name in FLOW}, _arms(s, value), provenance=provenance,
-            title="From referral to completion: numbers to be expected",
+            flow, _arms(s, value), title="From referral to completion: numbers to be expected"
         ),
-    }  # fmt: skip
+    }
     if len(week):
-        drawn["week"] = clinic_figures.gantt(
-            week, hours=(clinic.hours.opens, clinic.hours.closes), provenance=provenance,
-            title=f"The busiest week, number {week['week'].iloc[0]} of the first simulated trial",
-        )  # fmt: skip
+        title = f"The busiest week, number {week['week'].iloc[0]} of the first simulated trial"
+        drawn["week"] = clinic_figures.gantt(week, hours=(clinic.hours.opens, clinic.hours.closes), title=title)
     rules = clinic.sessions
     if lags["share"].sum() > 0 and (rules.to_hours is None or lags[lags["promised"]]["share"].sum() > 0):
         kept = [q.value for key, q in value.items() if key[0] == "kept" and key[2] == "promised sessions in window"]
         drawn["lags"] = clinic_figures.lags(
-            lags, window=None if rules.to_hours is None else (rules.from_hours, rules.to_hours),
-            open_share=_window(s), kept=sum(kept) / len(kept) if kept else None, provenance=provenance,
+            lags,
+            window=None if rules.to_hours is None else (rules.from_hours, rules.to_hours),
+            open_share=_window(s),
+            kept=sum(kept) / len(kept) if kept else None,
             title="From the infusion to the sessions that were promised in its window",
-        )  # fmt: skip
+        )
     return drawn
 
 
@@ -134,12 +129,9 @@ def _busy(s: Scenario, value: Values) -> list[dict[str, Any]]:
         ]
         for key in keys:
             waited = value.get(("utilisation", kind, "days waited"))
-            rows.append(
-                {
-                    "label": kind if one else key[1], "value": value[key].value, "lower": value[key].lower,
-                    "upper": value[key].upper, "waited": waited.value if waited and one else None,
-                }
-            )  # fmt: skip
+            share = {name: getattr(value[key], name) for name in ("value", "lower", "upper")}
+            label = kind if one else key[1]
+            rows.append({"label": label, **share, "waited": waited.value if waited and one else None})
     return rows
 
 

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from kaptrial.report.figures import COLOURS, DOUBLE, footer, new_figure
+from kaptrial.report.figures import COLOURS, DOUBLE, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Verdicts from left to right, and their colours.
-BANDS = (("go", "go", COLOURS[2]), ("consider", "consider", "0.82"), ("equivalent", "no difference", COLOURS[3]),
-         ("no_go", "no go", COLOURS[1]))  # fmt: skip
+BANDS = (
+    ("go", "go", COLOURS[2]),
+    ("consider", "consider", "0.82"),
+    ("equivalent", "no difference", COLOURS[3]),
+    ("no_go", "no go", COLOURS[1]),
+)
 
 
 def verdicts(
-    panels: Sequence[tuple[str, Sequence[tuple[str, str, Mapping[str, float]]]]], *, title: str, rule: str,
-    provenance: Mapping[str, Any],
-) -> Figure:  # fmt: skip
+    panels: Sequence[tuple[str, Sequence[tuple[str, str, Mapping[str, float]]]]], *, title: str, rule: str
+) -> Figure:
     """Shares of verdicts as bars. `panels`: (analysis prior, [(what is true, size, {verdict: share})])."""
     n_bars = len(panels[0][1])
     figure, grid = new_figure(DOUBLE, 1.5 + 0.24 * n_bars, columns=len(panels), sharey=True)
@@ -30,11 +33,8 @@ def verdicts(
                 width = 100 * shares.get(verdict, 0.0)
                 axes.barh(-i, width, left=left, color=colour, height=0.74)
                 if width >= 9:
-                    dark = verdict in ("go", "no_go", "equivalent")
-                    axes.text(
-                        left + width / 2, -i, f"{width:.0f}", ha="center", va="center", fontsize=6.5,
-                        color="white" if dark else "black",
-                    )  # fmt: skip
+                    style = {"fontsize": 6.5, "color": "black" if verdict == "consider" else "white"}
+                    axes.text(left + width / 2, -i, f"{width:.0f}", ha="center", va="center", **style)
                 left += width
         used = [band for band in BANDS if any(band[0] in shares for _, _, shares in bars)]
         for k, (verdict, label, colour) in enumerate(used):  # the verdicts' names, above where they begin
@@ -52,7 +52,6 @@ def verdicts(
     for axes in grid[0]:
         axes.tick_params(axis="y", length=0)
     figure.suptitle(textwrap.fill(f"{title}. {rule}", 118), fontsize=8.5, x=0.01, ha="left")
-    footer(figure, provenance)
     return figure
 
 

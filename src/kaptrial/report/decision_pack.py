@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from kaptrial.report.decision_figures import verdicts
 from kaptrial.report.decision_words import PRIORS, rules_in_words, true_world, varied
 from kaptrial.report.figures import PATH_NAMES
-from kaptrial.report.pack import save, write_results
+from kaptrial.report.pack import footer, save, write_results
 from kaptrial.results import Question, Results, Row, grouped
 
 if TYPE_CHECKING:
@@ -32,8 +32,8 @@ def write_decisions(folder: Path, cells: Sequence[Cell], results: Results[Row]) 
         panels.append((analysis, bars))
     asked = scenario.estimand
     title = f"{asked.contrast}, {asked.endpoint.replace('_', ' ')}, day {asked.day:g}"
-    figure = verdicts(panels, title=title, rule=rules_in_words(cells), provenance=results.provenance)
-    save(folder, "decisions", figure)
+    figure = verdicts(panels, title=title, rule=rules_in_words(cells))
+    save(folder, "decisions", figure, footer(results.provenance))
 
 
 def _size(question: Question) -> str:

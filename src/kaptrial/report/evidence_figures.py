@@ -35,18 +35,13 @@ _SHORT = {
 _ROW_INCHES = 0.125
 
 
-def replication(table: pd.DataFrame, provenance: Mapping[str, Any], *, width: float = DOUBLE) -> Figure:
+def replication(table: pd.DataFrame, *, width: float = DOUBLE) -> Figure:
     """Predictive median, 50 % and 90 % intervals (bars) and the reported figure (ring; a cross where it is missed)."""
     parts = [(kind, rows) for kind in _KINDS if len(rows := _of_kind(table, kind))]
     heights = [len(rows) + 3 for _, rows in parts]
     figure, axes = new_figure(width, _ROW_INCHES * sum(heights) + 0.6, rows=len(parts), height_ratios=heights)
     for axis, (kind, rows) in zip(axes[:, 0], parts, strict=True):
         _forest(axis, rows, *_KINDS[kind], factor_of=_shown_factor)
-    figure.supxlabel(
-        f"kaptrial {provenance['version']}, seed {provenance['seed']}, {provenance['replicates']} replicates a trial, "
-        "fitted without it. Thin bar 90 %, thick 50 %, tick median; ring: reported; cross: outside 90 %",
-        fontsize=6, color="0.45", x=0.99, ha="right",
-    )  # fmt: skip
     return figure
 
 
@@ -79,10 +74,8 @@ def _forest(axis: Axes, rows: pd.DataFrame, title: str, _: float, *, factor_of: 
         axis.plot([low, high], [y, y], color=colour, linewidth=0.8, solid_capstyle="butt")
         axis.plot([q25, q75], [y, y], color=colour, linewidth=2.6, alpha=0.55, solid_capstyle="butt")
         axis.plot([median], [y], marker="|", color=colour, markersize=4, markeredgewidth=1.0)
-        axis.plot(
-            [row["reported"] * factor], [y], marker="o" if hit else "X", color=colour, markersize=3.6,
-            markerfacecolor="white" if hit else colour, markeredgewidth=0.9,
-        )  # fmt: skip
+        style: dict[str, Any] = {"marker": "o", "markerfacecolor": "white"} if hit else {"marker": "X"}
+        axis.plot([row["reported"] * factor], [y], color=colour, markersize=3.6, markeredgewidth=0.9, **style)
     axis.set_yticks(range(len(records)), [_label(row) for row in records], fontsize=5.2)
     axis.set_ylim(len(records) - 0.4, -0.6)
     axis.tick_params(axis="y", length=0)
@@ -97,7 +90,7 @@ def _label(row: Mapping[str, Any]) -> str:
     return f"{row['trial']}: {_SHORT[row['statistic']]}{scale}, {row['arm'].replace('_', ' ')}, day {row['day']:.3g}"
 
 
-def distributions(columns: Mapping[str, tuple[np.ndarray, np.ndarray]], *, names: Sequence[str], footer: str) -> Figure:
+def distributions(columns: Mapping[str, tuple[np.ndarray, np.ndarray]], *, names: Sequence[str]) -> Figure:
     """Prior (grey) and posterior (blue) of each parameter: histograms of draws with their 90 % intervals."""
     across = 4
     down = -(-len(names) // across)
@@ -113,7 +106,6 @@ def distributions(columns: Mapping[str, tuple[np.ndarray, np.ndarray]], *, names
         axis.tick_params(labelsize=6)
     for axis in axes.ravel()[len(names) :]:
         axis.set_visible(False)
-    figure.supxlabel(footer, fontsize=6, color="0.45", x=0.99, ha="right")
     return figure
 
 
@@ -126,7 +118,7 @@ _TRADED = {
 }
 
 
-def trade_off(draws: Mapping[str, np.ndarray], *, footer: str) -> Figure:
+def trade_off(draws: Mapping[str, np.ndarray]) -> Figure:
     """Pairs of draws of the parameters that explain the same tail, with their rank correlations."""
     from scipy.stats import spearmanr
 
@@ -150,11 +142,10 @@ def trade_off(draws: Mapping[str, np.ndarray], *, footer: str) -> Figure:
                 axis.set_xlabel(_TRADED[beside], fontsize=7)
             if j == 0 and i > 0:
                 axis.set_ylabel(_TRADED[below], fontsize=7)
-    figure.supxlabel(footer, fontsize=6, color="0.45", x=0.99, ha="right")
     return figure
 
 
-def cards(tables: Mapping[str, pd.DataFrame], *, footer: str) -> Figure:
+def cards(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """What each fit says a new trial would show: median and 90 % interval of every line, one colour a fit."""
     first = next(iter(tables.values()))
     lines = list(first["figure"])
@@ -178,17 +169,12 @@ def cards(tables: Mapping[str, pd.DataFrame], *, footer: str) -> Figure:
     axes[1, 0].set_xticks(ticks, [str(tick) for tick in ticks])
     axes[1, 0].minorticks_off()
     for k, name in enumerate(tables):  # beside the controls' rows, whose bars are short
-        axes[0, 0].text(
-            0.99, 0.47 - 0.07 * k, name, color=COLOURS[k] if k else "0.5", fontsize=7, ha="right",
-            transform=axes[0, 0].transAxes,
-        )  # fmt: skip
-    figure.supxlabel(footer, fontsize=6, color="0.45", x=0.99, ha="right")
+        style = {"color": COLOURS[k] if k else "0.5", "fontsize": 7, "ha": "right"}
+        axes[0, 0].text(0.99, 0.47 - 0.07 * k, name, transform=axes[0, 0].transAxes, **style)
     return figure
 
 
-def self_check(
-    differences: Mapping[str, tuple[np.ndarray, np.ndarray]], band: tuple[np.ndarray, np.ndarray], *, footer: str
-) -> Figure:
+def self_check(differences: Mapping[str, tuple[np.ndarray, np.ndarray]], band: tuple[np.ndarray, np.ndarray]) -> Figure:
     """Simulation-based calibration: each parameter's ECDF of ranks less the uniform one, in its simultaneous band."""
     names = list(differences)
     across = 5
@@ -205,5 +191,4 @@ def self_check(
     for axis in axes.ravel()[len(names) :]:
         axis.set_visible(False)
     figure.supylabel("ECDF of ranks − uniform", fontsize=7)
-    figure.supxlabel(footer, fontsize=6, color="0.45", x=0.99, ha="right")
     return figure

@@ -19,7 +19,11 @@ def write_replication(folder: Path, table: pd.DataFrame, summary: pd.DataFrame, 
     """replication.csv, calibration.csv, replication.json and the figure."""
     write_results(folder, results, name="replication")
     write_text(folder / "calibration.csv", summary.to_csv(index=False))
-    save(folder, "replication", evidence_figures.replication(table, results.provenance))
+    footer = (
+        "kaptrial {version}, seed {seed}, {replicates} replicates a trial, fitted without it. "
+        "Thin bar 90 %, thick 50 %, tick median; ring: reported; cross: outside 90 %"
+    ).format_map(results.provenance)
+    save(folder, "replication", evidence_figures.replication(table), footer)
 
 
 def write_card(
@@ -35,15 +39,12 @@ def write_card(
     footer = f"{made}, {provenance['prior']}: {provenance['trials']} trials"
     every = pd.concat([table.assign(prior=name) for name, table in tables.items()], ignore_index=True)
     write_text(folder / "card.csv", every.to_csv(index=False))
-    save(folder, "cards", evidence_figures.cards(tables, footer=footer))
+    save(folder, "cards", evidence_figures.cards(tables), footer)
     before, after = draws[provenance["before"]], draws[provenance["prior"]]
     columns = {name: (before[name], after[name]) for name in provenance["parameters"]}
-    save(
-        folder,
-        "prior_posterior",
-        evidence_figures.distributions(columns, names=list(columns), footer=f"grey: before data; blue: {footer}"),
-    )
-    save(folder, "trade_off", evidence_figures.trade_off(after, footer=footer))
+    figure = evidence_figures.distributions(columns, names=list(columns))
+    save(folder, "prior_posterior", figure, f"grey: before data; blue: {footer}")
+    save(folder, "trade_off", evidence_figures.trade_off(after), footer)
 
 
 def write_self_check(folder: Path, ranks: pd.DataFrame, provenance: Mapping[str, Any]) -> None:
@@ -58,4 +59,4 @@ def write_self_check(folder: Path, ranks: pd.DataFrame, provenance: Mapping[str,
         "grey: 95 % simultaneous for all parameters"
     )
     band = sbc.band(len(ranks), n, sbc.level(ranks))
-    save(folder, "self_check", evidence_figures.self_check(differences, band, footer=footer))
+    save(folder, "self_check", evidence_figures.self_check(differences, band), footer)

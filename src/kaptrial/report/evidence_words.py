@@ -134,22 +134,19 @@ def show_replication(table: pd.DataFrame, summary: pd.DataFrame, provenance: Map
         shown.add_column(name, overflow="fold")
     for row in table.to_dict("records"):
         kind = row["statistic"]
-        shown.add_row(
-            row["trial"], f"{kind.replace('_', ' ')} {row['endpoint']}", row["arm"], f"{row['day']:g}", row["quality"],
-            as_reported(kind, row["reported"]), as_reported(kind, row["median"]),
-            f"{as_reported(kind, row['q05'])} to {as_reported(kind, row['q95'])}", f"{row['tail']:.2f}",
-            "" if row["inside_90"] else "MISS",
-        )  # fmt: skip
+        figure = (row["trial"], f"{kind.replace('_', ' ')} {row['endpoint']}", row["arm"], f"{row['day']:g}")
+        reported, median, low, high = (as_reported(kind, row[name]) for name in ("reported", "median", "q05", "q95"))
+        missed = "" if row["inside_90"] else "MISS"
+        shown.add_row(*figure, row["quality"], reported, median, f"{low} to {high}", f"{row['tail']:.2f}", missed)
     out.print(shown)
     calibration = Table(box=None, pad_edge=False)
     for name in ("figures", "quality", "number", "in 50 %", "in 90 %", "median width", "CRPS", "pooled", "pooled mean"):
         calibration.add_column(name)
     for row in summary.to_dict("records"):
-        calibration.add_row(
-            row["kind"], row["quality"], str(row["figures"]), f"{100 * row['inside_50']:.0f} %",
-            f"{100 * row['inside_90']:.0f} %", f"{row['median_width_90']:.2f}", f"{row['crps']:.3f}",
-            f"{row['crps_pooled']:.3f}", f"{row['crps_pooled_mean']:.3f}",
-        )  # fmt: skip
+        shares = (f"{100 * row[name]:.0f} %" for name in ("inside_50", "inside_90"))
+        errors = (f"{row[name]:.3f}" for name in ("crps", "crps_pooled", "crps_pooled_mean"))
+        width, about = f"{row['median_width_90']:.2f}", (row["kind"], row["quality"], str(row["figures"]))
+        calibration.add_row(*about, *shares, width, *errors)
     out.print(calibration)
     out.print(
         "Each trial is predicted by the model fitted without it. Widths and CRPS: shares of the baseline, shares, or "

@@ -1,4 +1,4 @@
-"""Figures for proposals: column width, colour-blind safe, direct labels, a footer that says how each was made.
+"""Figures for proposals: column width, colour-blind safe, direct labels.
 
 Every function takes tables or plain values and returns a matplotlib Figure; nothing is computed here.
 """
@@ -45,12 +45,11 @@ def new_figure(width: float, height: float, rows: int = 1, columns: int = 1, **g
     return figure, figure.subplots(rows, columns, squeeze=False, **grid)
 
 
-def footer(figure: Figure, provenance: Mapping[str, Any]) -> None:
-    text = (
-        f"kaptrial {provenance['version']}, seed {provenance['seed']}, {provenance['replicates']} replicates, "
-        f"scenario {provenance['scenario_sha256'][:8]}"
-    )
-    figure.supxlabel(text, fontsize=6, color="0.45", x=0.99, ha="right")
+def beside(axes: Axes, text: str, at: tuple[Any, Any], shift: tuple[float, float], **style: Any) -> None:
+    """Write a text `shift` points away from a place, with the side that faces it at that distance."""
+    facing = {"ha": "left" if shift[0] > 0 else "right" if shift[0] < 0 else "center", "fontsize": 7.5}
+    facing["va"] = "center" if shift[1] == 0 else "baseline"
+    axes.annotate(text, at, xytext=shift, textcoords="offset points", **(facing | style))
 
 
 def label_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]], least_gap: float = 0.07) -> None:
@@ -61,16 +60,10 @@ def label_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]], least_
     for x, y, text, colour in sorted(ends, key=lambda end: end[1]):
         at = max(y, placed[-1] + least_gap * span) if placed else y
         placed.append(at)
-        axes.annotate(
-            text, (x, at), xytext=(4, 0), textcoords="offset points", va="center", color=colour, fontsize=7.5,
-            annotation_clip=False,
-        )  # fmt: skip
+        beside(axes, text, (x, at), (4, 0), color=colour, annotation_clip=False)
 
 
-def trajectories(
-    table: pd.DataFrame, arms: Sequence[Mapping[str, Any]], *, dose: str, unit: str, title: str,
-    provenance: Mapping[str, Any],
-) -> Figure:  # fmt: skip
+def trajectories(table: pd.DataFrame, arms: Sequence[Mapping[str, Any]], *, dose: str, unit: str, title: str) -> Figure:
     """Mean latent (line) and observed (points) scores by arm; doses and sessions under the time axis.
 
     `table`: arm, kind, day, mean, lower, upper. `arms`: id, label, doses (days), sessions (days). `dose`: what a dose
@@ -86,11 +79,9 @@ def trajectories(
         mine = table[table["arm"] == arm["id"]]
         latent, seen = mine[mine["kind"] == "latent"], mine[mine["kind"] == "observed"]
         axes.plot(latent["day"], latent["mean"], color=colour)
-        offset = (i - (len(arms) - 1) / 2) * 2 * shift
-        axes.errorbar(
-            seen["day"] + offset, seen["mean"], yerr=[seen["mean"] - seen["lower"], seen["upper"] - seen["mean"]],
-            fmt="o", color=colour, markersize=3, elinewidth=0.8,
-        )  # fmt: skip
+        reach = [seen["mean"] - seen["lower"], seen["upper"] - seen["mean"]]
+        at = seen["day"] + (i - (len(arms) - 1) / 2) * 2 * shift
+        axes.errorbar(at, seen["mean"], yerr=reach, fmt="o", color=colour, markersize=3, elinewidth=0.8)
         ends.append((latent["day"].iloc[-1], latent["mean"].iloc[-1], arm["label"], colour))
         y = len(arms) - 1 - i
         strip.plot(arm["doses"], [y + 0.2] * len(arm["doses"]), "v", color=colour, markersize=4.5)
@@ -103,14 +94,12 @@ def trajectories(
     strip.tick_params(axis="y", length=0)
     strip.spines["left"].set_visible(False)
     strip.set_xlabel(f"Day (▼ {dose}, ○ session). Line: latent mean; point: observed mean, 95 % range between trials")
-    footer(figure, provenance)
     return figure
 
 
 def decay(
-    table: pd.DataFrame, published: Sequence[tuple[float, float, int, str]], *, dose: str, size: str, unit: str,
-    provenance: Mapping[str, Any],
-) -> Figure:  # fmt: skip
+    table: pd.DataFrame, published: Sequence[tuple[float, float, int, str]], *, dose: str, size: str, unit: str
+) -> Figure:
     """Improvement after one and six doses without therapy, and the share responding where the scale has a rule.
 
     `table`: doses, day, improvement, responding. `published`: (day, share in percent, doses, label)
@@ -127,9 +116,7 @@ def decay(
             axes.plot(shown["day"], shown[column] * factor, color=colour)
             at = shown.iloc[int(len(shown) * 0.36)]
             name = f"one {dose}" if n == 1 else f"{n} {dose}s"
-            axes.annotate(
-                name, (at["day"], at[column] * factor), xytext=(4, 5), textcoords="offset points", color=colour
-            )
+            beside(axes, name, (at["day"], at[column] * factor), (4, 5), color=colour, fontsize=8)
         axes.set_ylim(bottom=0)
         axes.set_xlabel("Day")
         axes.set_ylabel(label)
@@ -146,11 +133,10 @@ def decay(
         )
     title = f"After one and six {dose}s of {size}, no therapy"
     grid[0, 0].set_title(title if with_response else textwrap.fill(title, 44))
-    footer(figure, provenance)
     return figure
 
 
-def power_curve(rows: Rows, path: str, *, title: str, provenance: Mapping[str, Any]) -> Figure:
+def power_curve(rows: Rows, path: str, *, title: str) -> Figure:
     """Power of the primary estimand over one varied path with its Monte Carlo band; the null's rejection rate below."""
     figure, grid = new_figure(4.6, 3.0)
     axes = grid[0, 0]
@@ -168,13 +154,10 @@ def power_curve(rows: Rows, path: str, *, title: str, provenance: Mapping[str, A
     axes.set_xlabel(PATH_NAMES.get(path, path))
     axes.set_title(title)
     label_ends(axes, ends)
-    footer(figure, provenance)
     return figure
 
 
-def assurance(
-    powers: Sequence[float], *, assurance: float, mcse: float, at_own: float, title: str, provenance: Mapping[str, Any]
-) -> Figure:
+def assurance(powers: Sequence[float], *, assurance: float, mcse: float, at_own: float, title: str) -> Figure:
     """Power in each draw of the design prior, its mean, the assurance, and the power at the scenario's own values."""
     figure, grid = new_figure(SINGLE, 2.8)
     axes = grid[0, 0]
@@ -190,20 +173,15 @@ def assurance(
     marks.sort(key=lambda mark: -abs(mark[0] - 0.5))
     for (value, text, colour, style), height in zip(marks, (1.24, 1.1), strict=True):
         axes.plot([value, value], [0, height * top], color=colour, linestyle=style)
-        left = value > 0.5
-        axes.annotate(
-            text, (value, height * top), xytext=(-3 if left else 3, 0), textcoords="offset points", color=colour,
-            fontsize=7, ha="right" if left else "left", va="center",
-        )  # fmt: skip
+        beside(axes, text, (value, height * top), (-3 if value > 0.5 else 3, 0), color=colour, fontsize=7)
     axes.set_xlim(0, 1)
     axes.set_xlabel(f"Power in a draw of the prior ({len(powers)} draws)")
     axes.set_ylabel("Share of draws")
     axes.set_title(textwrap.fill(title, 40))
-    footer(figure, provenance)
     return figure
 
 
-def by_day(rows: Rows, *, unit: str, title: str, provenance: Mapping[str, Any]) -> Figure:
+def by_day(rows: Rows, *, unit: str, title: str) -> Figure:
     """How the true contrast and its power move with the day of the primary outcome, a line a variant."""
     figure, grid = new_figure(DOUBLE, 2.9, columns=2)
     contrast, power = grid[0]
@@ -221,13 +199,10 @@ def by_day(rows: Rows, *, unit: str, title: str, provenance: Mapping[str, Any]) 
         label_ends(axes, ends)
     contrast.set_title(title)
     power.set_title("Power, with its 95 % Monte Carlo band")
-    footer(figure, provenance)
     return figure
 
 
-def estimands(
-    groups: Mapping[Question, Mapping[str, Row]], *, unit: str, title: str, provenance: Mapping[str, Any]
-) -> Figure:
+def estimands(groups: Mapping[Question, Mapping[str, Row]], *, unit: str, title: str) -> Figure:
     """Each analysis of one contrast beside the truth of its estimand, with power and type I error in figures.
 
     `groups`: the rows of each analysis by metric.
@@ -240,10 +215,8 @@ def estimands(
     for q, question in enumerate(questions):
         colour = COLOURS[q % len(COLOURS)]
         mine = [found for about, found in groups.items() if about.strategies == question]
-        axes.annotate(
-            question.replace("_", " ") or "all analyses", (0, y), xycoords=("axes fraction", "data"), fontsize=7.5,
-            va="center", color=colour, xytext=(2, 0), textcoords="offset points",
-        )  # fmt: skip
+        name = question.replace("_", " ") or "all analyses"
+        beside(axes, name, (0, y), (2, 0), color=colour, xycoords=("axes fraction", "data"))
         top, y = y, y + 1
         for group in mine:
             mean, reach = group["mean_estimate"].value, 1.96 * group["empirical_se"].value
@@ -269,11 +242,10 @@ def estimands(
     for side in numbers.spines.values():
         side.set_visible(False)
     numbers.tick_params(axis="y", left=False, labelleft=False)
-    footer(figure, provenance)
     return figure
 
 
-def heat_map(rows: Rows, paths: tuple[str, str], *, title: str, provenance: Mapping[str, Any]) -> Figure:
+def heat_map(rows: Rows, paths: tuple[str, str], *, title: str) -> Figure:
     """Power of the primary estimand over two varied paths, a panel a variant; white line: 80 %."""
     import numpy as np
 
@@ -303,34 +275,36 @@ def heat_map(rows: Rows, paths: tuple[str, str], *, title: str, provenance: Mapp
         axes.set_title(name or title)
     assert image is not None
     figure.colorbar(image, ax=grid[0].tolist(), label=f"Power (bold: ≥ 80 %; MCSE ≤ {worst:.2g})")
-    footer(figure, provenance)
     return figure
 
 
 def interaction_room(
-    means: Sequence[tuple[str, float, float]], *, additive: float, best: float, detectable: float, n: float, unit: str,
-    what: str, power_at_best: float, provenance: Mapping[str, Any],
-) -> Figure:  # fmt: skip
+    means: Sequence[tuple[str, float]],
+    *,
+    additive: float,
+    best: float,
+    detectable: float,
+    unit: str,
+    title: str,
+) -> Figure:
     """A 2×2 on its own scale: the cells, the additive sum, the room above it and the detectable interaction.
 
-    `means`: (label, mean, SD) of the four cells, the combined one last.
+    `means`: (label, mean) of the four cells, the combined one last.
     """
     figure, grid = new_figure(6.0, 3.3)
     axes = grid[0, 0]
     direction = 1.0 if best > additive else -1.0
     target = additive + direction * detectable
-    for i, (label, mean, _) in enumerate(means):
+    for i, (label, mean) in enumerate(means):
         axes.plot(i, mean, "o", color=COLOURS[0] if i < len(means) - 1 else COLOURS[1], markersize=6)
-        axes.annotate(f"{mean:.0f}", (i, mean), xytext=(-8, 0), textcoords="offset points", ha="right", va="center")
-        axes.annotate(label.replace(" + ", "\n+ "), (i, 0), xycoords=("data", "axes fraction"), xytext=(0, -6),
-                      textcoords="offset points", ha="center", va="top", fontsize=7)  # fmt: skip
+        beside(axes, f"{mean:.0f}", (i, mean), (-8, 0), fontsize=8)
+        name = label.replace(" + ", "\n+ ")
+        beside(axes, name, (i, 0), (0, -6), xycoords=("data", "axes fraction"), va="top", fontsize=7)
     last = len(means) - 1
     axes.hlines(additive, last - 0.3, last + 1.05, color="0.3", linewidth=1, linestyle="--")
     axes.annotate("sum of both effects", (last - 0.33, additive), ha="right", va="center", fontsize=7, color="0.3")
     axes.axhline(best, color="0.3", linewidth=1)
-    axes.annotate(
-        f"end of the scale, {best:g}", (-0.35, best), xytext=(0, 3), textcoords="offset points", fontsize=7, color="0.3"
-    )
+    beside(axes, f"end of the scale, {best:g}", (-0.35, best), (0, 3), ha="left", fontsize=7, color="0.3")
     reached = f"detectable\n(80 % power)\n{detectable:.0f}"
     # What cannot be reached is labelled where it stands: beyond the end of the scale.
     edge = best if (target - best) * direction > 0 else additive
@@ -339,11 +313,10 @@ def interaction_room(
         (last + 0.95, target, (edge + target) / 2, reached, COLOURS[1]),
     ):
         axes.annotate("", (x, end), (x, additive), arrowprops={"arrowstyle": "<->", "color": colour, "linewidth": 1.5})
-        axes.annotate(text, (x, at), xytext=(4, 0), textcoords="offset points", va="center", color=colour, fontsize=7)
-    span = (
-        abs(target - min(mean for _, mean, _ in means)) if direction > 0 else abs(max(m for _, m, _ in means) - target)
-    )
-    ends = [mean for _, mean, _ in means] + [target, best]
+        beside(axes, text, (x, at), (4, 0), color=colour, fontsize=7)
+    cells = [mean for _, mean in means]
+    span = abs(target - (min(cells) if direction > 0 else max(cells)))
+    ends = [*cells, target, best]
     axes.set_ylim(min(ends) - 0.12 * span, max(ends) + 0.1 * span)
     axes.set_xlim(-0.5, last + 1.7)
     axes.set_xticks([])
@@ -351,13 +324,7 @@ def interaction_room(
         [tick for tick in axes.get_yticks() if (best - tick) * direction >= 0 and min(ends) <= tick <= max(ends)]
     )
     axes.set_ylabel(unit)
-    verdict = "cannot find" if power_at_best < 0.8 else "could find"
-    axes.set_title(
-        f"{n:g} a cell {verdict} a synergy here: it takes {detectable:.0f} {what}\nbeyond the sum of both effects, "
-        f"and the scale leaves {abs(best - additive):.0f}\n(power"
-        f" {power_at_best:.2f} if everybody in the combined cell did best)"
-    )
-    footer(figure, provenance)
+    axes.set_title(title)
     return figure
 
 

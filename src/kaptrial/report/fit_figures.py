@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from kaptrial.report.figures import COLOURS, DOUBLE, SINGLE, new_figure
+from kaptrial.report.figures import COLOURS, DOUBLE, SINGLE, beside, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -15,13 +15,7 @@ Rows = Sequence[Mapping[str, Any]]
 GREY = "0.55"
 
 
-def _footer(figure: Figure, footer: str) -> None:
-    figure.supxlabel(footer, fontsize=6, color="0.45", x=0.99, ha="right")
-
-
-def posterior(
-    curve: Mapping[str, Any], *, unit: str, margin: float | None, rope: float | None, title: str, footer: str
-) -> Figure:
+def posterior(curve: Mapping[str, Any], *, unit: str, margin: float | None, rope: float | None, title: str) -> Figure:
     """Prior (grey) and posterior (blue) of the effect in question, with its 95 % interval, margin and ROPE."""
     figure, grid = new_figure(SINGLE, 2.9)
     axes = grid[0, 0]
@@ -37,41 +31,29 @@ def posterior(
     if rope is not None:
         axes.axvspan(-rope, rope, color=COLOURS[5], alpha=0.2, lw=0)
         inner = -curve["sign"]
-        axes.annotate(
-            "ROPE", (inner * rope, 1.25 * top), xytext=(3 * inner, 0), textcoords="offset points",
-            ha="left" if inner > 0 else "right", fontsize=7, color="#8A5A00",
-        )  # fmt: skip
+        place, style = (inner * rope, 1.25 * top), {"va": "baseline", "fontsize": 7, "color": "#8A5A00"}
+        beside(axes, "ROPE", place, (3 * inner, 0), **style)
     if margin is not None:
         at = curve["sign"] * margin
         axes.axvline(at, color=COLOURS[1], linewidth=1, linestyle=(0, (3, 2)))
-        left = curve["sign"] < 0
-        axes.annotate(
-            f"margin {margin:g}", (at, 1.13 * top), xytext=(-3 if left else 3, 0), textcoords="offset points",
-            ha="right" if left else "left", fontsize=7, color=COLOURS[1],
-        )  # fmt: skip
+        place, shift = (at, 1.13 * top), (-3 if curve["sign"] < 0 else 3, 0)
+        beside(axes, f"margin {margin:g}", place, shift, va="baseline", fontsize=7, color=COLOURS[1])
     # Beside the flank that faces away from zero, where neither ROPE nor margin is.
     right = bool(x[int(after.argmax())] > 0)
     flank = [k for k in range(len(x)) if after[k] > 0.55 * after.max()]
-    place = flank[-1] if right else flank[0]
-    axes.annotate(
-        "posterior", (x[place], after[place]), xytext=(4 if right else -4, 2), textcoords="offset points",
-        ha="left" if right else "right", color=COLOURS[0], fontsize=7.5,
-    )  # fmt: skip
+    k = flank[-1] if right else flank[0]
+    beside(axes, "posterior", (x[k], after[k]), (4 if right else -4, 2), color=COLOURS[0])
     edge = int(0.06 * len(x)) if right else int(0.94 * len(x))
-    axes.annotate(
-        "prior", (x[edge], max(before[edge], after[edge])), xytext=(0, 5), textcoords="offset points", ha="center",
-        color="0.4", fontsize=7.5,
-    )  # fmt: skip
+    beside(axes, "prior", (x[edge], max(before[edge], after[edge])), (0, 5), color="0.4")
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     better = "left" if curve["sign"] < 0 else "right"
     axes.set_xlabel(f"{curve['name']} ({unit}; benefit to the {better})")
     axes.set_title(textwrap.fill(title, 50))
-    _footer(figure, footer)
     return figure
 
 
-def over_time(rows: Rows, *, unit: str, sign: float, footer: str) -> Figure:
+def over_time(rows: Rows, *, unit: str, sign: float) -> Figure:
     """Each effect by day: posterior mean and 95 % interval; rows of one measure in the order of effects."""
     names = list(dict.fromkeys(str(row["contrast"]) for row in rows))
     figure, grid = new_figure(DOUBLE, 2.7, columns=len(names), sharey=True)
@@ -87,11 +69,10 @@ def over_time(rows: Rows, *, unit: str, sign: float, footer: str) -> Figure:
         axes.set_title(textwrap.fill(name, 26), color=colour)
     better = "below" if sign < 0 else "above"
     grid[0, 0].set_ylabel(f"Effect ({unit}; benefit {better} 0)")
-    _footer(figure, f"posterior mean and 95 % interval; {footer}")
     return figure
 
 
-def priors(rows: Rows, *, name: str, unit: str, sign: float, title: str, footer: str) -> Figure:
+def priors(rows: Rows, *, name: str, unit: str, sign: float, title: str) -> Figure:
     """The effect in question under each prior: the prior's 95 % (grey) and the posterior's (blue)."""
     figure, grid = new_figure(4.8, 1.2 + 0.36 * len(rows))
     axes = grid[0, 0]
@@ -116,11 +97,10 @@ def priors(rows: Rows, *, name: str, unit: str, sign: float, title: str, footer:
     better = "left" if sign < 0 else "right"
     axes.set_xlabel(f"{name} ({unit}; benefit to the {better})")
     axes.set_title(textwrap.fill(title, 60), pad=10)
-    _footer(figure, f"grey: prior, blue: posterior, 95 % each (> beyond the axis); {footer}")
     return figure
 
 
-def predictive(arms: Mapping[str, Rows], *, unit: str, footer: str) -> Figure:
+def predictive(arms: Mapping[str, Rows], *, unit: str) -> Figure:
     """Arm means by day: what the posterior foresees (95 % band, line) and what was seen (points)."""
     columns = min(len(arms), 4)
     lines = -(-len(arms) // columns)
@@ -147,10 +127,4 @@ def predictive(arms: Mapping[str, Rows], *, unit: str, footer: str) -> Figure:
         axes.set_visible(False)
     for row in grid:
         row[0].set_ylabel(f"Mean ({unit})")
-    _footer(
-        figure,
-        textwrap.fill(
-            f"points: observed; line and band: posterior predictive mean, 95 %; {footer}", max(54, 36 * columns)
-        ),
-    )
     return figure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -58,23 +59,21 @@ def _figures(
     footer = f"{made}, prior {name}"
     warning = "DO NOT USE. " if verdicts[0].withheld else ""
     when = "" if data.target_day != data.target_day else f" at day {data.target_day:g}"
-    title = f"{warning}{data.effects[data.question]}{when}: P(benefit) = {verdicts[0].p:.2f}"
-    save(folder, "interaction", fit_figures.posterior(
-        question(first), unit=UNITS[likelihood], title=title, footer=footer, margin=limits.margin,
-        rope=limits.rope,
-    ))  # fmt: skip
+    effect, unit = data.effects[data.question], UNITS[likelihood]
+    title = f"{warning}{effect}{when}: P(benefit) = {verdicts[0].p:.2f}"
+    figure = fit_figures.posterior(question(first), unit=unit, title=title, margin=limits.margin, rope=limits.rope)
+    save(folder, "interaction", figure, footer)
     if len(data.days) > 1:
-        mine = [
-            row for row in rows
-            if row["prior"] == name and row["measure"] == MEASURES[likelihood] and row["contrast"] in data.effects
-        ]  # fmt: skip
-        unit = UNITS[likelihood]
-        save(folder, "effects_over_time", fit_figures.over_time(mine, unit=unit, sign=data.sign, footer=footer))
-    drawn = fit_figures.predictive(bands(checks[0][1]), unit=UNITS[likelihood], footer=footer)
-    save(folder, "posterior_predictive", drawn)
+        mine = [row for row in rows if row["prior"] == name and row["measure"] == MEASURES[likelihood]]
+        mine = [row for row in mine if row["contrast"] in data.effects]
+        figure = fit_figures.over_time(mine, unit=unit, sign=data.sign)
+        save(folder, "effects_over_time", figure, f"posterior mean and 95 % interval; {footer}")
+    arms = bands(checks[0][1])
+    below = f"points: observed; line and band: posterior predictive mean, 95 %; {footer}"
+    below = textwrap.fill(below, max(54, 36 * min(len(arms), 4)))
+    save(folder, "posterior_predictive", fit_figures.predictive(arms, unit=unit), below)
     if len(posteriors) > 1:
-        save(folder, "priors", fit_figures.priors(
-            forest(posteriors, [verdict.p for verdict in verdicts]), name=data.effects[data.question],
-            unit=UNITS[likelihood], sign=data.sign, footer=made,
-            title=f"{data.effects[data.question]}{when} under {len(posteriors)} priors",
-        ))  # fmt: skip
+        rows = forest(posteriors, [verdict.p for verdict in verdicts])
+        title = f"{effect}{when} under {len(posteriors)} priors"
+        figure = fit_figures.priors(rows, name=effect, unit=unit, sign=data.sign, title=title)
+        save(folder, "priors", figure, f"grey: prior, blue: posterior, 95 % each (> beyond the axis); {made}")

@@ -60,10 +60,9 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     if not math.isfinite(mcse):
         ends = f"{row['lower']:.2f} to {row['upper']:.2f} (median {row['median']:.2f})"
     favours = row["p_favours_left"]
-    return (
-        row["contrast"], NAMES[row["measure"]], day, by_mcse(row["mean"], mcse), by_mcse(row["sd"], mcse), ends,
-        "" if math.isnan(favours) else probability(favours),
-    )  # fmt: skip
+    mean, sd = by_mcse(row["mean"], mcse), by_mcse(row["sd"], mcse)
+    likely = "" if math.isnan(favours) else probability(favours)
+    return row["contrast"], NAMES[row["measure"]], day, mean, sd, ends, likely
 
 
 def _extra(row: Mapping[str, Any], name: str) -> str:
@@ -103,19 +102,15 @@ def show_sweep(posteriors: Sequence[Posterior], verdicts: Sequence[Verdict], row
             table.add_column(title)
     table.add_column("verdict")
     for posterior, verdict in zip(posteriors, verdicts, strict=True):
-        row = next(
-            r for r in rows
-            if r["prior"] == posterior.prior.name and r["contrast"] == name and r["measure"] == measure
-            and (r["day"] == data.target_day or math.isnan(data.target_day))
-        )  # fmt: skip
+        asked = (posterior.prior.name, name, measure)
+        mine = [row for row in rows if (row["prior"], row["contrast"], row["measure"]) == asked]
+        row = next(row for row in mine if row["day"] == data.target_day or math.isnan(data.target_day))
         cells = _cells(row)
         more = [probability(p) for p in (verdict.p_margin, verdict.p_rope) if p is not None]
         table.add_row(posterior.prior.name, *cells[3:6], probability(verdict.p), *more, verdict.short)
     out.print(table)
     shown = {verdict.short for verdict in verdicts}
-    out.print(
-        "The conclusion is the same under every prior." if len(shown) == 1 else
-        "The conclusion depends on the prior: the data alone do not settle it.",
-    )  # fmt: skip
+    depends = "The conclusion depends on the prior: the data alone do not settle it."
+    out.print("The conclusion is the same under every prior." if len(shown) == 1 else depends)
     for posterior in posteriors:
         out.print(f"{posterior.prior.name}: {diagnostics_line(posterior)}")

@@ -12,9 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def contraction(
-    rows: Sequence[Mapping[str, Any]], names: Mapping[str, str], *, provenance: Mapping[str, Any]
-) -> Figure:
+def contraction(rows: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> Figure:
     """95 % intervals of prior (grey) and posterior of every parameter, models side by side, with the contraction."""
     variants = list(dict.fromkeys(row["variant"] for row in rows))
     of = {name: [row for row in rows if row["parameter"] == name] for name in names}
@@ -32,26 +30,20 @@ def contraction(
                 axes.plot(after, [-i, -i], color=colour)
                 axes.plot(row["median"], -i, "o", color=colour, markersize=3.5)
                 text = f"{row['variant']}, {100 * row['contraction']:.0f} %"
-                axes.annotate(
-                    text, (0.99, -i + 0.2), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize=5.8,
-                    color=colour,
-                )  # fmt: skip
+                style = {"ha": "right", "va": "bottom", "fontsize": 5.8, "color": colour}
+                axes.annotate(text, (0.99, -i + 0.2), xycoords=("axes fraction", "data"), **style)
             axes.set_ylim(-len(of[name]) + 0.5, 0.75)
             axes.set_yticks([])
             axes.spines["left"].set_visible(False)
             axes.set_title(textwrap.fill(names[name], 26), fontsize=7.5)
         for axes in line[len(parameters) :]:
             axes.set_visible(False)
-    figure.suptitle("Grey: prior, 95 %. Line: posterior, 95 %, and by how much the data narrowed it", fontsize=8.5,
-                    x=0.01, ha="left")  # fmt: skip
-    _footer(figure, provenance)
+    title = "Grey: prior, 95 %. Line: posterior, 95 %, and by how much the data narrowed it"
+    figure.suptitle(title, fontsize=8.5, x=0.01, ha="left")
     return figure
 
 
-def courses(
-    panels: Sequence[tuple[str, Sequence[Mapping[str, Any]]]], days: Sequence[float], *, unit: str,
-    provenance: Mapping[str, Any],
-) -> Figure:  # fmt: skip
+def courses(panels: Sequence[tuple[str, Sequence[Mapping[str, Any]]]], days: Sequence[float], *, unit: str) -> Figure:
     """One panel a mechanism. `panels`: (name, arms), an arm with `label`, `mean`, `lower`, `upper` (day,) of the fitted
     course and `seen`, `seen_low`, `seen_high`, the observed means with 95 % intervals."""
     figure, grid = new_figure(DOUBLE, 4.6, rows=2, columns=2, sharex=True, sharey=True)
@@ -73,16 +65,6 @@ def courses(
         axes.set_xlabel("Day")
     for axes in grid[:, 0]:
         axes.set_ylabel(unit)
-    figure.suptitle(
-        "Line and band: fitted mean course, 95 %. Points: observed means, 95 %", fontsize=8.5, x=0.01, ha="left"
-    )
-    _footer(figure, provenance)
+    title = "Line and band: fitted mean course, 95 %. Points: observed means, 95 %"
+    figure.suptitle(title, fontsize=8.5, x=0.01, ha="left")
     return figure
-
-
-def _footer(figure: Figure, provenance: Mapping[str, Any]) -> None:
-    text = (
-        f"kaptrial {provenance['version']}, {provenance['data']}, {provenance['draws']} draws, "
-        f"seed {provenance['seed']}, scenario {provenance['scenario_sha256'][:8]}"
-    )
-    figure.supxlabel(text, fontsize=6, color="0.45", x=0.99, ha="right")

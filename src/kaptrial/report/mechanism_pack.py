@@ -26,8 +26,10 @@ def write_mechanism(folder: Path, scenario: Scenario, found: MechanismFit, resul
     write_results(folder, results, scenario)
     if found.ranking is not None:
         write_text(folder / "ranking.csv", pd.DataFrame(found.ranking).to_csv(index=False))
-    save(folder, "contraction", contraction(results.flat(), NAMES, provenance=results.provenance))
-    save(folder, "courses", courses(*_panels(scenario, found), unit=_unit(scenario), provenance=results.provenance))
+    footer = "kaptrial {version}, {data}, {draws} draws, seed {seed}, scenario {scenario_sha256:.8}"
+    footer = footer.format_map(results.provenance)
+    save(folder, "contraction", contraction(results.flat(), NAMES), footer)
+    save(folder, "courses", courses(*_panels(scenario, found), unit=_unit(scenario)), footer)
     for fit in found.variants:
         name = f"draws_{fit.name.replace(' ', '_')}.nc"
         write_bytes(folder / name, partial(fit.tree.to_netcdf, engine="h5netcdf"))
@@ -47,11 +49,8 @@ def _panels(scenario: Scenario, found: MechanismFit) -> tuple[list[tuple[str, li
             n = np.isfinite(own).sum(axis=0)
             mean, se = np.nanmean(own, axis=0), np.nanstd(own, axis=0, ddof=1) / np.sqrt(n)
             low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
-            arms.append(
-                {
-                    "label": arm.label.replace(", then ", " + "), "mean": drawn.mean(axis=0), "lower": low,
-                    "upper": high, "seen": mean, "seen_low": mean - 1.96 * se, "seen_high": mean + 1.96 * se,
-                }
-            )  # fmt: skip
+            fitted = {"mean": drawn.mean(axis=0), "lower": low, "upper": high}
+            seen = {"seen": mean, "seen_low": mean - 1.96 * se, "seen_high": mean + 1.96 * se}
+            arms.append({"label": arm.label.replace(", then ", " + "), **fitted, **seen})
         panels.append((fit.name, arms))
     return panels, days

@@ -36,12 +36,10 @@ def show_mechanism(found: MechanismFit, provenance: dict[str, Any]) -> None:
     for row in found.rows:
         shown = row["variant"] if row["variant"] != before else ""
         before = row["variant"]
-        table.add_row(
-            shown, NAMES[row["parameter"]],
-            f"{row['prior_median']:.2g} ({row['prior_lower']:.2g} to {row['prior_upper']:.2g})",
-            f"{row['median']:.2g} ({row['lower']:.2g} to {row['upper']:.2g})",
-            f"{row['contraction']:.2f}", row["told_by"],
-        )  # fmt: skip
+        prior = f"{row['prior_median']:.2g} ({row['prior_lower']:.2g} to {row['prior_upper']:.2g})"
+        posterior = f"{row['median']:.2g} ({row['lower']:.2g} to {row['upper']:.2g})"
+        name, contraction = NAMES[row["parameter"]], f"{row['contraction']:.2f}"
+        table.add_row(shown, name, prior, posterior, contraction, row["told_by"])
     out.print(table)
     out.print("contraction: share of the prior variance that the data took away, in logs of what is positive\n")
     for line in ranking_lines(found):

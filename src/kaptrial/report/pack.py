@@ -40,8 +40,8 @@ def write_power(folder: Path, cells: list[CellResult], results: Results[Row]) ->
     """The first cell's scenario, results.json, results.csv, estimates.csv (one row a replicate) and the figures."""
     write_results(folder, results, cells[0].cell.scenario)
     write_text(folder / "estimates.csv", _estimates(cells).to_csv(index=False))
-    for name, figure in _figures(cells, results.provenance).items():
-        save(folder, name, figure)
+    for name, figure in _figures(cells, results.provenance["seed"]).items():
+        save(folder, name, figure, footer(results.provenance))
 
 
 def write_results(folder: Path, results: Results[Any], scenario: Scenario | None = None, name: str = "results") -> None:
@@ -52,8 +52,15 @@ def write_results(folder: Path, results: Results[Any], scenario: Scenario | None
     write_text(folder / f"{name}.csv", results.to_csv())
 
 
-def save(folder: Path, name: str, figure: Figure) -> None:
-    """One figure as PDF and as 300-dpi PNG, the same bytes each time."""
+def footer(provenance: Mapping[str, Any]) -> str:
+    """How a figure of simulated trials was made."""
+    made = f"kaptrial {provenance['version']}, seed {provenance['seed']}, {provenance['replicates']} replicates"
+    return f"{made}, scenario {provenance['scenario_sha256'][:8]}"
+
+
+def save(folder: Path, name: str, figure: Figure, footer: str) -> None:
+    """One figure, with a footer that says how it was made, as PDF and as 300-dpi PNG, the same bytes each time."""
+    figure.supxlabel(footer, fontsize=6, color="0.45", x=0.99, ha="right")
     write_bytes(folder / f"{name}.pdf", lambda path: figure.savefig(path, metadata={"CreationDate": None}))
     write_bytes(folder / f"{name}.png", lambda path: figure.savefig(path, dpi=300))
 
@@ -66,52 +73,43 @@ def _estimates(results: list[CellResult]) -> pd.DataFrame:
         for (i, analysis), fit in result.fits.items():
             about = question(result.cell.scenario, result.cell.scenario.estimands[i], analysis).flat()
             about.pop("measure")
-            columns = {
-                **result.cell.columns, **about, "replicate": range(1, len(fit.se) + 1),
-                "estimate": fit.estimate, "se": fit.se, "df": fit.df, "p": fit.p, "failure": fit.failure,
-            }  # fmt: skip
-            frames.append(pd.DataFrame(columns))
+            numbers = {name: getattr(fit, name) for name in ("estimate", "se", "df", "p", "failure")}
+            replicate = range(1, len(fit.se) + 1)
+            frames.append(pd.DataFrame({**result.cell.columns, **about, "replicate": replicate, **numbers}))
     return pd.concat(frames, ignore_index=True)
 
 
-def _figures(results: list[CellResult], provenance: Mapping[str, Any]) -> dict[str, Figure]:
+def _figures(results: list[CellResult], seed: int) -> dict[str, Figure]:
     first = results[0]
-    scenario, seed = first.cell.scenario, provenance["seed"]
-    unit = _unit(scenario)
+    scenario = first.cell.scenario
+    course, dose = trajectories(scenario, seed=seed), dose_word(all_doses(scenario))
     drawn = {
         "trajectories": figures.trajectories(
-            trajectories(scenario, seed=seed), _arms(scenario), dose=dose_word(all_doses(scenario)), unit=unit,
-            title=scenario.title, provenance=provenance,
+            course, _arms(scenario), dose=dose, unit=_unit(scenario), title=scenario.title
         )
-    }  # fmt: skip
+    }
     if any(doses.is_ketamine and doses.days for arm in scenario.arms for doses in arm.doses):
-        dose = course_drawn(scenario)
-        comparable = scenario.scale.id in DEPRESSION_SCALES and dose.route == "IV"
-        drawn["decay"] = figures.decay(
-            decay(scenario, seed=seed), [(d, s, n, t) for _, d, n, s, t in PUBLISHED] if comparable else [],
-            dose=dose_word([dose]), size=_dose_size(dose), unit=scenario.scale.unit, provenance=provenance,
-        )  # fmt: skip
+        given = course_drawn(scenario)
+        comparable = scenario.scale.id in DEPRESSION_SCALES and given.route == "IV"
+        published = [(d, s, n, t) for _, d, n, s, t in PUBLISHED] if comparable else []
+        course, named = decay(scenario, seed=seed), {"dose": dose_word([given]), "size": _dose_size(given)}
+        drawn["decay"] = figures.decay(course, published, **named, unit=scenario.scale.unit)
     compared = _compared(first)
     if len(compared) > 1:
-        asked = scenario.estimand
-        drawn["estimands"] = figures.estimands(
-            compared, unit=f"{asked.contrast} ({_effect_unit(first)})", title=f"{scenario.title}, day {asked.day:g}",
-            provenance=provenance,
-        )  # fmt: skip
+        unit = f"{scenario.estimand.contrast} ({_effect_unit(first)})"
+        title = f"{scenario.title}, day {scenario.estimand.day:g}"
+        drawn["estimands"] = figures.estimands(compared, unit=unit, title=title)
     rows = [row for result in results for row in result.primary.values()]
     paths = [key for key in first.cell.columns if key != "variant"]
     title = f"{scenario.estimand.contrast}, {scenario.estimand.endpoint}"
     if paths == ["estimand.day"]:
-        drawn["power_by_day"] = figures.by_day(rows, unit=_effect_unit(first), title=title, provenance=provenance)
+        drawn["power_by_day"] = figures.by_day(rows, unit=_effect_unit(first), title=title)
     elif len(paths) == 1 and _is_numeric(rows, paths[0]):
-        drawn["power_curve"] = figures.power_curve(
-            rows, paths[0], title=f"{title}, day {scenario.estimand.day:g}", provenance=provenance
-        )
+        drawn["power_curve"] = figures.power_curve(rows, paths[0], title=f"{title}, day {scenario.estimand.day:g}")
     elif len(paths) == 2:
-        drawn["power_map"] = figures.heat_map(rows, (paths[0], paths[1]), title=title, provenance=provenance)
-    room = _room(first, provenance)
-    if room is not None:
-        drawn["interaction_room"] = room
+        drawn["power_map"] = figures.heat_map(rows, (paths[0], paths[1]), title=title)
+    if "room_for_synergy" in first.primary:
+        drawn["interaction_room"] = _room(first)
     return drawn
 
 
@@ -161,26 +159,24 @@ def _arms(scenario: Scenario) -> list[dict[str, Any]]:
     ]
 
 
-def _room(result: CellResult, provenance: Mapping[str, Any]) -> Figure | None:
+def _room(result: CellResult) -> Figure:
     """The figure of an interaction's room, where the primary estimand is one and its scale ends."""
     found = {metric: row.value for metric, row in result.primary.items()}
-    if "room_for_synergy" not in found:
-        return None
     scenario, truth = result.cell.scenario, result.truths[0]
     weights = scenario.contrast(scenario.estimand).weights
     both = next(a for a, arm in enumerate(scenario.arms) if all((arm.factors or {}).values()))
     order = [a for a in range(len(weights)) if a != both] + [both]
     additive = -sum(w * m for a, (w, m) in enumerate(zip(weights, truth.arm_means, strict=True)) if a != both)
     best = 1.0 if result.primary["truth"].question.measure == "risk_difference" else scenario.scale.best
-    percent = scenario.scale.unit == "percent"
+    detectable, power = found["detectable_difference"], found["power_at_best"]
+    unit = "percentage points" if scenario.scale.unit == "percent" else scenario.scale.unit
     return figures.interaction_room(
-        [(scenario.arms[a].label, truth.arm_means[a], truth.arm_sds[a]) for a in order],
+        [(scenario.arms[a].label, truth.arm_means[a]) for a in order],
         additive=additive,
         best=best,
-        detectable=found["detectable_difference"],
-        n=scenario.n_total / len(scenario.arms),
+        detectable=detectable,
         unit=_unit(scenario),
-        what="percentage points" if percent else scenario.scale.unit,
-        power_at_best=found["power_at_best"],
-        provenance=provenance,
+        title=f"{scenario.n_total / len(scenario.arms):g} a cell {'cannot' if power < 0.8 else 'could'} find a synergy"
+        f" here: it takes {detectable:.0f} {unit}\nbeyond the sum of both effects, and the scale leaves"
+        f" {abs(best - additive):.0f}\n(power {power:.2f} if everybody in the combined cell did best)",
     )

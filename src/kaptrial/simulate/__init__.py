@@ -14,7 +14,7 @@ from kaptrial.simulate.course import improvement_of
 from kaptrial.simulate.eligibility import eligible_patients
 from kaptrial.simulate.follow_up import after_dropout, expected_scores, follow_up, linear_predictor
 from kaptrial.simulate.reading import reading_of
-from kaptrial.simulate.received import adherence, assign, beliefs
+from kaptrial.simulate.received import Received, adherence, assign, beliefs
 from kaptrial.spec.nulls import with_null
 from kaptrial.spec.scenario import Scenario
 from kaptrial.trials import Covariate, Trials
@@ -70,16 +70,21 @@ def simulate_block(
     arm = allocate(s, seed, block, patients.strata, force_arm)
     taken, events = adherence(s, seed, block, arm, realised)
     therapist, therapist_effect = assign(s, seed, block, arm, realised)
-    belief = beliefs(s, seed, block, arm)
-    own_day = None if realised is None else realised.event_day
-    improvement = improvement_of(s, reading, patients, arm, taken, therapist_effect, belief, own_day)
+    received = Received(
+        arm=arm,
+        taken=taken,
+        therapist_effect=therapist_effect,
+        belief=beliefs(s, seed, block, arm),
+        own_day=None if realised is None else realised.event_day,
+    )
+    improvement = improvement_of(s, reading, patients, received)
     visits = follow_up(s, seed, block, reading, patients, arm, improvement)
     if realised is not None:
         visits = visits.lost_by(realised.loss_day)
     latent = outcome = None
     if full:
         latent = expected_scores(s, reading, linear_predictor(s, patients.trait, improvement))
-        after = after_dropout(s, reading, patients, arm, taken, therapist_effect, belief, improvement, visits, own_day)
+        after = after_dropout(s, reading, patients, received, visits)
         outcome = np.where(reading.visits >= visits.dropout_day[..., None], after, visits.full)
     seen = reading.visits < visits.dropout_day[..., None]
     if realised is not None:

@@ -6,10 +6,10 @@ import numpy as np
 
 from kaptrial.arrays import Floats, Ints
 from kaptrial.model import expectancy
-from kaptrial.model.response import DrugParameters, TherapyParameters, course, timetable
+from kaptrial.model.response import DrugParameters, PatientParameters, TherapyParameters, course, timetable
 from kaptrial.simulate.patients import Patients
 from kaptrial.simulate.reading import Reading
-from kaptrial.simulate.received import first_session, schedules_of
+from kaptrial.simulate.received import Received, first_session, schedules_of
 from kaptrial.spec.scenario import Scenario
 from kaptrial.spec.sourced import Sourced
 from kaptrial.spec.treatment import zero_if_absent
@@ -21,38 +21,33 @@ def improvement_of(
     s: Scenario,
     reading: Reading,
     patients: Patients,
-    arm: Ints,
-    taken: np.ndarray | None,
-    therapist_effect: Floats | None,
-    belief: np.ndarray | None,
-    own_day: Floats | None = None,
+    received: Received,
 ) -> Floats:
-    """Noise-free improvement at the reading days, (replicate, patient, reading day).
-
-    `own_day`: when each patient received each treatment event, where a clinic decided that.
-    """
-    schedules = schedules_of(s)
+    """Noise-free improvement at the reading days, (replicate, patient, reading day)."""
+    schedules, arm = schedules_of(s), received.arm
     drug, therapy = course(
         timetable(reading.days, schedules),
         arm=arm,
-        taken=taken,
+        taken=received.taken,
         drug=drug_parameters(s),
         therapy=therapy_parameters(s),
-        decay_rate_per_day=patients.decay_rate_per_day,
-        max_effect=patients.max_effect,
-        max_therapy_effect=_max_therapy_effect(s, arm, patients.therapy_z),
-        responder=patients.responder,
-        own_day=own_day,
+        patients=PatientParameters(
+            decay_rate_per_day=patients.decay_rate_per_day,
+            max_effect=patients.max_effect,
+            max_therapy_effect=_max_therapy_effect(s, arm, patients.therapy_z),
+            responder=patients.responder,
+        ),
+        own_day=received.own_day,
     )
     improvement = drug + therapy
     days = reading.days
     if s.natural_course is not None:
         improvement += patients.natural_change[..., None] * -np.expm1(-days / s.natural_course.time_constant.value)
-    if therapist_effect is not None:
-        started = days > first_session(schedules, arm, taken, own_day)[..., None]
-        improvement += therapist_effect[..., None] * started
+    if received.therapist_effect is not None:
+        started = days > first_session(schedules, received)[..., None]
+        improvement += received.therapist_effect[..., None] * started
     x = s.expectancy
-    if x.drug is not None and belief is not None:
+    if x.drug is not None and received.belief is not None:
         starts = [
             min((d for d, _ in sch.doses if d >= s.randomisation.day), default=s.randomisation.day) for sch in schedules
         ]
@@ -60,7 +55,7 @@ def improvement_of(
             [expectancy.rise_and_fade(days, start, x.drug.onset.value, x.drug.half_life.value) for start in starts]
         )
         lost = zero_if_absent(x.drug.disappointment)
-        improvement += expectancy.expectancy(belief, shape[arm], x.drug.effect.value, lost)
+        improvement += expectancy.expectancy(received.belief, shape[arm], x.drug.effect.value, lost)
     if x.therapy is not None:
         hoped = np.array([bool(a.therapy and s.therapies[a.therapy.name].is_hoped_for) for a in s.arms])
         shape = expectancy.rise_and_fade(days, s.randomisation.day, x.therapy.onset.value, x.therapy.half_life.value)

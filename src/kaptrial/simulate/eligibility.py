@@ -11,6 +11,7 @@ from kaptrial.simulate.course import improvement_of
 from kaptrial.simulate.follow_up import linear_predictor, record
 from kaptrial.simulate.patients import Patients, draw_patients
 from kaptrial.simulate.reading import Reading
+from kaptrial.simulate.received import Received
 from kaptrial.spec.scenario import Scenario
 
 # A run-in that hardly anybody passes cannot be simulated by drawing until somebody does.
@@ -54,7 +55,7 @@ def _meets(s: Scenario, reading: Reading, patients: Patients) -> np.ndarray:
     rule = s.randomisation.run_in.eligible
     everyone = np.zeros(patients.trait.shape, dtype=np.int64)
     nothing = np.zeros((1, 1, 1))
-    improvement = improvement_of(s, reading, patients, everyone, None, None, None)
+    improvement = improvement_of(s, reading, patients, Received(arm=everyone))
     v = int(np.searchsorted(reading.visits, rule.on_day))
     scores = [
         record(s, reading, w, linear_predictor(s, patients.trait, improvement) + nothing, patients, None)

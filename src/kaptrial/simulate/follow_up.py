@@ -12,7 +12,7 @@ from kaptrial.model.streams import Stream, generator, uniforms
 from kaptrial.simulate.course import improvement_of
 from kaptrial.simulate.patients import Patients
 from kaptrial.simulate.reading import Reading
-from kaptrial.simulate.received import per_arm, received_before
+from kaptrial.simulate.received import Received, per_arm, received_before
 from kaptrial.spec.conduct import Rescue
 from kaptrial.spec.scenario import Scenario
 
@@ -157,32 +157,25 @@ def after_dropout(
     s: Scenario,
     reading: Reading,
     patients: Patients,
-    arm: Ints,
-    taken: np.ndarray | None,
-    therapist_effect: Floats | None,
-    belief: np.ndarray | None,
-    improvement: Floats,
+    received: Received,
     visits: FollowUp,
-    own_day: Floats | None = None,
 ) -> Floats:
     """Scores at every visit as they are after dropout: off treatment, as treated, or as in the reference arm.
 
     Where the scenario knows no dropout, those whom a clinic lost are off treatment.
     """
     dropout = s.conduct.dropout
-    if dropout is None and own_day is None:
+    if dropout is None and received.own_day is None:
         return visits.full
     afterwards = "off_treatment" if dropout is None else dropout.afterwards
     if afterwards == "as_treated":
         return visits.full
     if afterwards == "as_reference":
-        reference = np.full_like(arm, s.reference_arm)
-        improvement = improvement_of(s, reading, patients, reference, None, None, belief)
+        reference = np.array(s.references(s.estimand))[received.arm]
+        received = Received(arm=reference, belief=received.belief)
     else:
-        kept = received_before(s, arm, visits.dropout_day, own_day)
-        kept = kept if taken is None else kept & taken
-        improvement = improvement_of(s, reading, patients, arm, kept, therapist_effect, belief, own_day)
-    predictor = linear_predictor(s, patients.trait, improvement)
+        received = received_before(s, received, visits.dropout_day)
+    predictor = linear_predictor(s, patients.trait, improvement_of(s, reading, patients, received))
     for event, rescue in rescues_of(s).items():
         since = reading.days - visits.rescues[event][..., None]
         predictor += s.scale.sign * conduct.rescue_improvement(since, rescue.effect.value, rescue.onset.value)

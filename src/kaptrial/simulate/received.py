@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 
-from kaptrial.arrays import Floats, Ints
+from kaptrial.arrays import Bools, Floats, Ints
 from kaptrial.model import allocation, conduct
 from kaptrial.model.realised import Realised
 from kaptrial.model.response import ArmSchedule
 from kaptrial.model.streams import BLOCK, Stream, generator, normals, uniforms
 from kaptrial.spec.scenario import Scenario, quantities
 from kaptrial.spec.sourced import Sourced, for_arm
+
+
+@dataclass(frozen=True, kw_only=True)
+class Received:
+    """What patients were allocated to and received.
+
+    `arm`, `therapist_effect`, `belief`: (replicate, patient). `taken`: which doses and sessions (None: all), and
+    `own_day`: when, where a clinic decided that, both (replicate, patient, treatment event).
+    """
+
+    arm: Ints
+    taken: Bools | None = None
+    therapist_effect: Floats | None = None
+    belief: Bools | None = None
+    own_day: Floats | None = None
 
 
 def schedules_of(s: Scenario) -> list[ArmSchedule]:
@@ -92,14 +109,16 @@ def treatment_days(schedules: list[ArmSchedule]) -> tuple[Floats, Ints]:
     return day, np.array([len(x.doses) for x in schedules])
 
 
-def received_before(s: Scenario, arm: Ints, day: Floats, own_day: Floats | None) -> np.ndarray:
-    """Which treatment events fall before a day, (replicate, patient, treatment event)."""
-    days = treatment_days(schedules_of(s))[0][arm] if own_day is None else own_day
-    return days < day[..., None]
+def received_before(s: Scenario, received: Received, day: Floats) -> Received:
+    """What was received before a day, (replicate, patient)."""
+    days = treatment_days(schedules_of(s))[0][received.arm] if received.own_day is None else received.own_day
+    before = days < day[..., None]
+    return replace(received, taken=before if received.taken is None else before & received.taken)
 
 
-def first_session(schedules: list[ArmSchedule], arm: Ints, taken: np.ndarray | None, own_day: Floats | None) -> Floats:
+def first_session(schedules: list[ArmSchedule], received: Received) -> Floats:
     """Day of each patient's first attended session; infinity if there is none."""
+    arm, taken, own_day = received.arm, received.taken, received.own_day
     if taken is None:
         return np.array([min(x.session_days, default=np.inf) for x in schedules])[arm]
     day, n_doses = treatment_days(schedules)

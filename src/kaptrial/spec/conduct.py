@@ -15,9 +15,9 @@ class Dropout:
 
     The hazard a day is `hazard`·exp(`last_score`·(last observed score − mean trait baseline)), missing at random, and
     ·exp(`current_latent`·(latent score − mean trait baseline)), missing not at random. `afterwards` says what the
-    outcome of those who left does: treatment stops (off_treatment) or goes on (as_treated), or their course is
-    from then
-    on the one they would have had in the reference arm all along (as_reference; the estimand's right-hand arm).
+    outcome of those who left does: treatment stops (off_treatment) or goes on (as_treated), or their course is from
+    then on the one they would have had in the reference arm all along (as_reference): that of their arm in
+    `analysis.reference_for`, or the arm on the right of a primary contrast of two arms.
     """
 
     hazard: RatePerArm

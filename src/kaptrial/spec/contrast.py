@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from kaptrial.errors import FieldError
+from kaptrial.errors import ABSENT, FieldError
 from kaptrial.spec.noun import noun
 from kaptrial.spec.treatment import Arm
 
@@ -68,6 +68,31 @@ def parse_contrast(text: str, arms: Sequence[Arm]) -> Contrast:
         f, g = factors
         allowed += f"; or {f}:{g}, {f}, {g}, main({f}), main({g})"
     raise FieldError("contrast", text, allowed)
+
+
+def references_of(
+    arms: Sequence[str], weights: Sequence[float], named: Mapping[str, str], contrast: str, *, needed: bool = True
+) -> tuple[int, ...]:
+    """The reference of each arm, whose course those take who leave it; an arm without one is its own.
+
+    `named`: references by arm. Unless any is named, a contrast of two arms implies the one on its right for all others;
+    a contrast of more arms implies none, which is refused if one is `needed`. Raises FieldError.
+    """
+    for arm, reference in named.items():
+        for name in (arm, reference):
+            if name not in arms:
+                raise FieldError("reference_for", f"{arm}={reference}", f"must name two of {', '.join(arms)}")
+        if arm == reference:
+            raise FieldError("reference_for", f"{arm}={reference}", "an arm that is its own reference is not named")
+    if named:
+        return tuple(arms.index(named.get(arm, arm)) for arm in arms)
+    used = [w for w in weights if w != 0.0]
+    if len(used) == 2:
+        return tuple([next(a for a, w in enumerate(weights) if w < 0)] * len(arms))
+    if needed:
+        allowed = f"{contrast} implies no reference arm: name one for each arm, of {', '.join(arms)}"
+        raise FieldError("reference_for", ABSENT, allowed)
+    return tuple(range(len(arms)))
 
 
 def factor_names(arms: Sequence[Arm]) -> tuple[str, ...]:

@@ -7,11 +7,11 @@ from typing import Any, Literal
 
 from kaptrial.catalogue import Scale, potency, route, scale, scale_names
 from kaptrial.errors import ABSENT, FieldError, nearest
-from kaptrial.method_table import BINARY, SCORES, methods
+from kaptrial.method_table import BINARY, SCORES, TIME, methods
 from kaptrial.spec.clinic import Clinic
 from kaptrial.spec.clinic_checks import check_clinic
 from kaptrial.spec.conduct import Conduct
-from kaptrial.spec.contrast import Contrast, factor_names, parse_contrast
+from kaptrial.spec.contrast import Contrast, factor_names, parse_contrast, references_of
 from kaptrial.spec.decision import DecisionRule
 from kaptrial.spec.noun import Identifier, Text, noun
 from kaptrial.spec.patients import Drug, Expectancy, Measurement, NaturalCourse, Population
@@ -97,6 +97,7 @@ class Scenario:
             _check_one_arm(self)
         _check_estimands(self)
         _check_design(self)
+        _check_references(self)
         _check_by_arm(self)
         _check_prior(self)
         check_clinic(self)
@@ -128,9 +129,14 @@ class Scenario:
             found += [f"{name} {each}" for each in getattr(self.analysis, variants)] if variants else [name]
         return tuple(found)
 
+    def references(self, estimand: Estimand, *, needed: bool = True) -> tuple[int, ...]:
+        """Each arm's reference for imputation and `as_reference`, (arm,); an arm may be its own."""
+        contrast, ids = self.contrast(estimand), [arm.id for arm in self.arms]
+        return references_of(ids, contrast.weights, self.analysis.reference_for or {}, contrast.text, needed=needed)
+
     @property
     def reference_arm(self) -> int:
-        """Index of the arm on the right of the primary contrast: the reference for conduct and `as_reference`.
+        """Index of the arm on the right of the primary contrast, whose conduct all arms have under a null.
 
         A single arm is its own.
         """
@@ -394,6 +400,8 @@ def _check_benchmark(s: Scenario, at: str, estimand: Estimand) -> None:
     if len(s.arms) > 1:
         if benchmark is not None:
             raise FieldError(f"{at}.benchmark", benchmark, "goes with a trial of one arm")
+        if estimand.margin is not None and estimand.endpoint == TIME and estimand.margin <= 1:
+            raise FieldError(f"{at}.margin", estimand.margin, "of a time is a hazard ratio: must be > 1")
         return
     endpoints = tuple(dict.fromkeys(e for m in methods().values() if m.arms == "one" for e in m.endpoints))
     if estimand.endpoint not in endpoints:
@@ -450,6 +458,20 @@ def _check_one_arm(s: Scenario) -> None:
         raise FieldError(
             "conduct.dropout.afterwards", dropout.afterwards, "needs a reference arm, and there is one arm"
         )
+
+
+def _check_references(s: Scenario) -> None:
+    """Every arm whose patients take the course of another has one named, or implied by a contrast of two arms."""
+    try:
+        if len(s.arms) > 1:
+            for estimand in s.estimands:
+                asked = [name.partition(" ") for name in s.analyses(estimand)]
+                needed = any(name == "reference_based" and strategy != "MAR" for name, _, strategy in asked)
+                s.references(estimand, needed=needed)
+            dropout = s.conduct.dropout
+            s.references(s.estimand, needed=dropout is not None and dropout.afterwards == "as_reference")
+    except FieldError as error:
+        raise error.below("analysis") from None
 
 
 def _check_design(s: Scenario) -> None:

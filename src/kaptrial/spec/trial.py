@@ -199,7 +199,7 @@ class Estimand:
     `contrast`: `a - b` of two arm ids; in a 2×2 also `f:g`, the interaction, `f`, the effect of a factor where
     the other is 0, or `main(f)`, averaged over the levels of the other; in a trial of one arm its id, for its own mean.
     `methods`: instead of those of the analysis.
-    `margin`: the non-inferiority margin, in the endpoint's unit (log hazard ratio for a time).
+    `margin`: the non-inferiority margin, in the endpoint's unit; of a time it is a hazard ratio.
     `benchmark`: of one arm, the value that the test asks about: a share, or a change in points with its sign (0 unless
     given).
     """
@@ -240,6 +240,8 @@ class Analysis:
 
     `covariance`: structures of the MMRM, tried in order. `df`: of mixed models. `residual`: of the partially nested
     model, one variance for all or one an arm. `imputation`: strategies of reference_based, each analysed.
+    `reference_for`: the reference of an arm, by id; an arm not named is its own. Unless any is named, a contrast of two
+    arms implies the one on its right.
     `constrained_baseline`: the MMRM takes the baseline as an outcome with one mean for all arms (cLDA).
     """
 
@@ -250,6 +252,7 @@ class Analysis:
     df: Literal["satterthwaite", "kenward-roger"] = "satterthwaite"
     residual: Literal["common", "by_arm"] = "common"
     imputation: tuple[Imputation, ...] = ("MAR", "JR", "CR", "CIR", "LMCF")
+    reference_for: dict[Identifier, Identifier] | None = None
     constrained_baseline: Flag = False
     multiplicity: Multiplicity | None = None
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kaptrial.bayes import sbc
-from kaptrial.bayes.fast import CoefficientPrior, Flag, Scales, Terms, posterior
+from kaptrial.bayes.fast import CoefficientPrior, Flag, Scales, Terms, TrialData, posterior
 from tests.bayes.fast.test_posterior import by_visit
 
 N_FITS, RANKS = 600, sbc.RANKED_DRAWS
@@ -57,11 +57,12 @@ def test_ranks_are_uniform(days: int, intercepts: bool, therapists: int, by_clas
         11, terms, intercepts=intercepts, therapists=therapists, by_class=by_class
     )
     shape = y.shape[:2]
-    found = posterior(
-        y, np.broadcast_to(z, (*shape, z.shape[1])), terms, prior, SCALES, np.eye(p), beta[:, :, None],
-        intercepts=intercepts, residual=np.broadcast_to(classes, shape) if by_class else None,
+    data = TrialData(
+        y=y, z=np.broadcast_to(z, (*shape, z.shape[1])),
+        residual=np.broadcast_to(classes, shape) if by_class else None,
         therapist=np.broadcast_to(group, shape) if therapists else None,
     )  # fmt: skip
+    found = posterior(data, terms, prior, SCALES, np.eye(p), beta[:, :, None], intercepts=intercepts)
     # Half-normal SDs near 0 are drawn, too, and hardly a fit may be lost, or calibration would be of the easy ones.
     assert (found.flag == Flag.OK).mean() > 0.99
     below = found.below[found.flag == Flag.OK, :, 0]
@@ -76,9 +77,7 @@ def test_a_wrong_prior_is_found_out() -> None:
     y, z, _, _, prior, beta = drawn(12, terms, intercepts=False, therapists=0, by_class=False)
     wrong = CoefficientPrior(weights=prior.weights, means=prior.means, covariances=prior.covariances / 16)
     shape = y.shape[:2]
-    found = posterior(
-        y, np.broadcast_to(z, (*shape, z.shape[1])), terms, wrong, SCALES, np.eye(5)[[3]], beta[:, [3], None],
-        intercepts=False,
-    )  # fmt: skip
+    data = TrialData(y=y, z=np.broadcast_to(z, (*shape, z.shape[1])))
+    found = posterior(data, terms, wrong, SCALES, np.eye(5)[[3]], beta[:, [3], None], intercepts=False)
     ranks = np.minimum((found.below[:, 0, 0] * (RANKS + 1)).astype(int), RANKS)
     assert not sbc.inside(ranks, RANKS, 0.95)

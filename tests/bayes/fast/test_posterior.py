@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from kaptrial.bayes.fast import CoefficientPrior, Flag, Scales, Terms, posterior
+from kaptrial.bayes.fast import CoefficientPrior, Flag, Scales, Terms, TrialData, posterior
 
 SCALES = Scales(residual=10.0, intercept=10.0, therapist=4.0)
 
@@ -111,10 +111,8 @@ def compare(y, z, group, classes, terms, prior, *, intercepts, therapists, by_cl
     functionals[1, np.flatnonzero(terms.column == 2)[-1]] = 1.0
     functionals[1, np.flatnonzero(terms.column == 3)[-1]] = 0.5
     at = np.array([[0.0, -3.0], [0.0, -4.0]])
-    found = posterior(
-        y, z, terms, prior, SCALES, functionals, at, intercepts=intercepts,
-        residual=classes if by_class else None, therapist=group if therapists else None, order=9,
-    )  # fmt: skip
+    data = TrialData(y=y, z=z, residual=classes if by_class else None, therapist=group if therapists else None)
+    found = posterior(data, terms, prior, SCALES, functionals, at, intercepts=intercepts, order=9)
     mean, sd, below, density, evidence = grid_posterior(
         y[0], design_of(terms, z[0]), group[0] if therapists else np.full(y.shape[1], -1),
         classes[0] if by_class else np.zeros(y.shape[1], int), prior, SCALES, functionals, at, axes,
@@ -165,8 +163,9 @@ def test_therapists_over_visits_and_intercepts_hardly_known() -> None:
     y, z, group, _ = trial(4, n=10, days=2, therapists=4)
     terms = by_visit(2)
     functionals, at = np.eye(9)[[7]], np.zeros((1, 1))
+    data = TrialData(y=y, z=z, therapist=group)
     found = [
-        posterior(y, z, terms, prior_for(terms), SCALES, functionals, at, intercepts=True, therapist=group, order=order)
+        posterior(data, terms, prior_for(terms), SCALES, functionals, at, intercepts=True, order=order)
         for order in (7, 11)
     ]
     assert found[0].flag[0] == Flag.OK
@@ -215,8 +214,8 @@ def test_tail_probability_of_a_large_trial_is_exact_to_a_millionth() -> None:
     centre, variance = np.array([25.0] * 5 + [0.0] * 3), np.array([400.0] * 5 + [100.0] * 3)
     prior = CoefficientPrior(weights=np.ones(1), means=centre[None], covariances=np.diag(variance)[None])
     found = posterior(
-        y, np.broadcast_to(z, (3, 200, 4)), terms, prior, Scales(residual=10, intercept=10, therapist=10),
-        np.eye(8)[[7]], np.zeros((1, 1)), intercepts=True,
+        TrialData(y=y, z=np.broadcast_to(z, (3, 200, 4))), terms, prior,
+        Scales(residual=10, intercept=10, therapist=10), np.eye(8)[[7]], np.zeros((1, 1)), intercepts=True,
     )  # fmt: skip
     for r in range(3):
         points = [

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kaptrial.bayes.mechanism.course import course_of, improvement, therapy_in_question
-from kaptrial.model.response import TherapyParameters, course, timetable
+from kaptrial.model.response import PatientParameters, TherapyParameters, course, timetable
 from kaptrial.simulate.course import drug_parameters
 from kaptrial.simulate.received import schedules_of
 from kaptrial.spec.files import load
@@ -37,9 +37,12 @@ def integrated(s, values: dict[str, float]) -> np.ndarray:
         )  # fmt: skip
         drug, learnt = course(
             timetable(DAYS, schedules_of(s)), arm=np.full((1, 11), a), taken=None, drug=drug_parameters(s),
-            therapy=therapy, decay_rate_per_day=k[None], max_effect=np.full((1, 11), values["max_effect"]),
-            max_therapy_effect=np.full((1, 11), values["therapy"] if own else effect),
-            responder=np.ones((1, 11), dtype=bool),
+            therapy=therapy,
+            patients=PatientParameters(
+                decay_rate_per_day=k[None], max_effect=np.full((1, 11), values["max_effect"]),
+                max_therapy_effect=np.full((1, 11), values["therapy"] if own else effect),
+                responder=np.ones((1, 11), dtype=bool),
+            ),
         )  # fmt: skip
         natural = 0.0
         if s.natural_course is not None:

@@ -11,11 +11,12 @@ visit j and with d − 1 the last visit seen (Carpenter, Roger & Kenward 2013, J
     CIR   own arm's before d, own at d − 1 plus the reference arm's increment since from d on (copy increments);
     LMCF  own arm's before d, own at d − 1 from d on (last mean carried forward).
 
-Patients of the reference arm are imputed at random. A patient never seen has no last mean: CIR and LMCF jump to the
-reference. The completed visit, the missing score replaced by its conditional mean given the scores seen, plus `delta`
-after dropout in the other arms, goes into an ANCOVA on arm and covariates; the SE is the jackknife's over patients,
-each refitting the imputation model (Wolbers et al. 2022, Pharm Stat 21:1246-1257). It estimates the spread over
-repeated trials; Rubin's rules exceed it under JR, CR and CIR, which borrow from the reference arm (docs/analyses.md).
+Each arm has a reference, which may be itself: its patients are imputed at random. A patient never seen has no last
+mean: CIR and LMCF jump to the reference. The completed visit, the missing score replaced by its conditional mean given
+the scores seen, plus `delta` after dropout in arms that have a reference, goes into an ANCOVA on arm and covariates;
+the SE is the jackknife's over patients, each refitting the imputation model (Wolbers et al. 2022, Pharm Stat
+21:1246-1257). It estimates the spread over repeated trials; Rubin's rules exceed it under JR, CR and CIR, which borrow
+from the reference arm (docs/analyses.md).
 """
 
 from __future__ import annotations
@@ -51,30 +52,8 @@ class Tipping(IntEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TippingPoint:
-    """Delta in points at which significance is lost, (replicate,), NaN unless `outcome`, (replicate,), is FOUND."""
-
-    delta: Floats
-    outcome: Ints
-
-
-def reference_based(
-    y: Floats,
-    arm: Ints,
-    crossed: Floats,
-    main: Floats,
-    arm_weights: ArrayLike,
-    visit: int,
-    *,
-    strategy: Strategy,
-    reference: int,
-    delta: float = 0.0,
-    structures: Sequence[str] = ("us",),
-    inference: Inference = "jackknife",
-    n_imputations: int = 25,
-    rng: np.random.Generator | None = None,
-) -> Fit:
-    """Estimate a contrast of arms at one visit, scores after dropout imputed.
+class Scores:
+    """Scores of replicates of a trial, with arms and covariates.
 
     Parameters
     ----------
@@ -85,12 +64,54 @@ def reference_based(
         Index of the arm.
     crossed, main : (replicate, patient, p)
         Covariates with a slope at each visit, and with one slope, in the imputation model; the ANCOVA has them all.
+    """
+
+    y: Floats
+    arm: Ints
+    crossed: Floats
+    main: Floats
+
+
+@dataclass(frozen=True, kw_only=True)
+class Imputation:
+    """How scores after dropout are imputed.
+
+    `reference`: index of the reference arm, or that of each arm, (arm,); patients of an arm that is its own are imputed
+    at random. `structures`: names of covariance structures, tried in order until one can be fitted.
+    """
+
+    strategy: Strategy
+    reference: int | Sequence[int]
+    structures: Sequence[str] = ("us",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TippingPoint:
+    """Delta in points at which significance is lost, (replicate,), NaN unless `outcome`, (replicate,), is FOUND."""
+
+    delta: Floats
+    outcome: Ints
+
+
+def reference_based(
+    scores: Scores,
+    arm_weights: ArrayLike,
+    visit: int,
+    imputation: Imputation,
+    *,
+    delta: float = 0.0,
+    inference: Inference = "jackknife",
+    n_imputations: int = 25,
+    rng: np.random.Generator | None = None,
+) -> Fit:
+    """Estimate a contrast of arms at one visit, scores after dropout imputed.
+
+    Parameters
+    ----------
     arm_weights : (arm,)
         The contrast; weights sum to 0.
     visit : index of the visit analysed
-    strategy, reference : how scores after dropout are imputed, and the index of the reference arm
-    delta : points added to scores imputed after dropout in other arms than the reference
-    structures : names of covariance structures, tried in order until one can be fitted
+    delta : points added to scores imputed after dropout in arms that have a reference
     inference : "jackknife": normal, df infinite. "rubin": `n_imputations` imputations, each of the model of a bootstrap
         sample of patients within arms (Little & Rubin 2002, §10.2.3) with normal residuals, by Rubin's rules. "none":
         the estimate without SE; se and df are NaN.
@@ -101,33 +122,28 @@ def reference_based(
     ValueError
         For unknown names, weights, a visit or an arm that do not fit, or "rubin" without `rng`.
     """
-    trials = _trials(y, arm, crossed, main, arm_weights, visit, strategy, reference, structures)
+    trials, n_replicates = _trials(scores, arm_weights, visit, imputation), len(scores.y)
     if inference == "rubin":
         if rng is None or n_imputations < 2:
             raise ValueError("multiple imputation needs rng and n_imputations ≥ 2")
-        out, failure = np.full((len(y), 3), np.nan), np.full(len(y), Failure.NOT_OBSERVED, dtype=np.int64)
+        out, failure = np.full((n_replicates, 3), np.nan), np.full(n_replicates, Failure.NOT_OBSERVED)
         for r, patients, plan in trials:
             failure[r], out[r] = completed.impute_often(patients, plan, n_imputations, delta, rng)
         return Fit(estimate=out[:, 0], se=out[:, 1], df=out[:, 2], failure=failure)
     if inference not in ("jackknife", "none"):
         raise ValueError(f"unknown inference {inference!r}: jackknife, rubin or none")
-    return _line(len(y), trials, inference == "jackknife").at(delta)
+    return _line(n_replicates, trials, inference == "jackknife").at(delta)
 
 
 def tipping_point(
-    y: Floats,
-    arm: Ints,
-    crossed: Floats,
-    main: Floats,
+    scores: Scores,
     arm_weights: ArrayLike,
     visit: int,
+    imputation: Imputation,
     *,
-    strategy: Strategy,
-    reference: int,
     better: Literal["lower", "higher"],
     limit: float,
     alpha: float = 0.05,
-    structures: Sequence[str] = ("us",),
 ) -> TippingPoint:
     """The smallest delta against the other arms at which p ≥ alpha, jackknife inference; parameters as above.
 
@@ -144,10 +160,10 @@ def tipping_point(
     ValueError
         As `reference_based`; for `better`, `limit` or `alpha` out of range.
     """
-    trials = _trials(y, arm, crossed, main, arm_weights, visit, strategy, reference, structures)
+    trials = _trials(scores, arm_weights, visit, imputation)
     if better not in ("lower", "higher") or not limit > 0.0 or not 0.0 < alpha < 1.0:
         raise ValueError(f"better = {better!r}, limit = {limit}, alpha = {alpha}: lower or higher, > 0, in (0, 1)")
-    line = _line(len(y), trials, jackknife=True)
+    line = _line(len(scores.y), trials, jackknife=True)
     size, outcome = line.tipping_size(1.0 if better == "lower" else -1.0, alpha, limit)
     return TippingPoint(delta=size if better == "lower" else -size, outcome=outcome)
 
@@ -210,33 +226,36 @@ def _line(n_replicates: int, trials: Iterator[tuple[int, Patients, Plan]], jackk
 
 
 def _trials(
-    y: Floats, arm: Ints, crossed: Floats, main: Floats, arm_weights: ArrayLike, visit: int,
-    strategy: Strategy, reference: int, structures: Sequence[str],
-) -> Iterator[tuple[int, Patients, Plan]]:  # fmt: skip
+    scores: Scores, arm_weights: ArrayLike, visit: int, imputation: Imputation
+) -> Iterator[tuple[int, Patients, Plan]]:
     """Number, patients and plan of each replicate in which the visit was seen; raises ValueError before the first."""
-    w = np.asarray(arm_weights, dtype=float)
+    w, n_visits = np.asarray(arm_weights, dtype=float), scores.y.shape[2]
+    strategy, reference, structures = imputation.strategy, imputation.reference, imputation.structures
     if strategy not in STRATEGIES:
         raise ValueError(f"unknown strategy {strategy!r}: {', '.join(STRATEGIES)}")
     if not structures or (unknown := [name for name in structures if name not in STRUCTURES]):
         raise ValueError(f"unknown covariance structure {unknown[0]!r}" if structures else "no covariance structure")
-    if not 0 <= visit < y.shape[2] <= MAX_VISITS or not 0 <= reference < len(w):
-        raise ValueError(f"visit {visit} of {y.shape[2]} (at most {MAX_VISITS}), reference {reference} of {len(w)}")
+    if not 0 <= visit < n_visits <= MAX_VISITS:
+        raise ValueError(f"visit {visit} of {n_visits} (at most {MAX_VISITS})")
+    own = np.broadcast_to(reference, w.shape).astype(np.int64)
+    if (own < 0).any() or (own >= len(w)).any():
+        raise ValueError(f"reference {reference}: must be the index of one of {len(w)} arms")
     if not w.any() or abs(w.sum()) > 1e-9 * np.abs(w).sum():
         raise ValueError(f"a contrast's weights sum to 0 and are not all 0: {w}")
     codes = np.array([STRUCTURES[name] for name in structures])
-    scores, x, z = (np.ascontiguousarray(values, dtype=float) for values in (y, crossed, main))
-    arms = np.ascontiguousarray(arm, dtype=np.int64)
+    y, x, z = (np.ascontiguousarray(a, dtype=float) for a in (scores.y, scores.crossed, scores.main))
+    arms = np.ascontiguousarray(scores.arm, dtype=np.int64)
 
     def each() -> Iterator[tuple[int, Patients, Plan]]:
-        for r in range(len(scores)):
-            patients, visits = gather(scores[r], arms[r], x[r], z[r], len(w))
+        for r in range(len(y)):
+            patients, visits = gather(y[r], arms[r], x[r], z[r], len(w))
             if visit not in visits:
                 continue
             found = int(np.searchsorted(visits, visit))
             monotone = sequential.scores_before_dropout(patients.y, found, patients.n_seen)
             column = _columns(len(visits), len(w) + x.shape[2], z.shape[2])
             closed_form = monotone and z.shape[2] == 0 and codes[0] == STRUCTURES["us"]
-            yield r, patients, Plan(w, STRATEGIES[strategy], reference, found, column, codes, bool(closed_form))
+            yield r, patients, Plan(w, STRATEGIES[strategy], own, found, column, codes, bool(closed_form))
 
     return each()
 
@@ -247,4 +266,4 @@ def _columns(n_visits: int, crossed: int, main: int) -> Ints:
     return np.column_stack([each, np.tile(n_visits * crossed + np.arange(main), (n_visits, 1))])
 
 
-__all__ = ["STRATEGIES", "Tipping", "TippingPoint", "reference_based", "tipping_point"]
+__all__ = ["STRATEGIES", "Imputation", "Scores", "Tipping", "TippingPoint", "reference_based", "tipping_point"]

@@ -94,7 +94,7 @@ def impute(rows: Ints, patients: Patients, plan: Plan, z: Floats, sd: Floats) ->
 @njit(cache=True, nogil=True)
 def _mean_row(row: Floats, w: Floats, arm: int, last: int, j: int, plan: Plan) -> None:
     """Add the design row of the strategy's mean at visit j of a patient last seen at `last` (−1: never)."""
-    used, reference = plan.strategy, plan.reference
+    used, reference = plan.strategy, plan.references[arm]
     if arm == reference or last > plan.visit:  # a gap, not dropout
         used = MAR
     elif last < 0 and used in (CIR, LMCF):

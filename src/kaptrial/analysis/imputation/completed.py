@@ -133,12 +133,12 @@ def impute_often(
 def _complete(rows: Ints, patients: Patients, plan: Plan) -> tuple[int, Floats, Floats]:
     """Complete the visit by a model fitted to the patients `rows`: failure code, z, sd.
 
-    z (patient, 2): the completed scores, and 1 for those imputed after dropout in other arms than the reference. sd
+    z (patient, 2): the completed scores, and 1 for those imputed after dropout in arms that have a reference. sd
     (patient,): the imputed scores' conditional SD, 0 where seen.
     """
     value, sd = np.empty(len(patients.y)), np.empty(len(patients.y))
     failure: int = Failure.NONE
     if not (plan.closed_form and sequential.impute(rows, patients, plan, value, sd)):
         failure = by_reml.impute(rows, patients, plan, value, sd)
-    dropped_out = np.isnan(patients.y[:, plan.visit :]).all(axis=1) & (patients.arm != plan.reference)
+    dropped_out = np.isnan(patients.y[:, plan.visit :]).all(axis=1) & (patients.arm != plan.references[patients.arm])
     return failure, np.column_stack([value, dropped_out]), sd

@@ -25,7 +25,7 @@ class Patients(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What is asked: the contrast's weights (arm,), the strategy, the reference arm's index, the visit analysed.
+    """What is asked: the contrast's weights (arm,), the strategy, each arm's reference (arm,), the visit analysed.
 
     column (visit, m): the number of each covariate's coefficient at each visit. structures: codes, in the order tried.
     closed_form: whether to try it.
@@ -33,7 +33,7 @@ class Plan(NamedTuple):
 
     arm_weights: Floats
     strategy: int
-    reference: int
+    references: Ints
     visit: int
     column: Ints
     structures: Ints

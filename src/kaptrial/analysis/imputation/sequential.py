@@ -47,7 +47,7 @@ def scores_before_dropout(y: Floats, visit: int, n_seen: Ints) -> bool:
 
 @njit(cache=True, nogil=True)
 def products(patients: Patients, rows: Ints, plan: Plan) -> Floats:
-    """Sums of u u' by arm (reference, other) and scores seen, (2, visit + 2, m + visit + 1, m + visit + 1)."""
+    """Sums of u u' by arm (its own reference, other) and scores seen, (2, visit + 2, m + visit + 1, m + visit + 1)."""
     m = patients.w.shape[1]
     size = m + plan.visit + 1
     out, u = np.zeros((2, plan.visit + 2, size, size)), np.empty(size)
@@ -55,7 +55,7 @@ def products(patients: Patients, rows: Ints, plan: Plan) -> Floats:
         s = patients.n_seen[i]
         u[:m] = patients.w[i]
         u[m : m + s] = patients.y[i, :s]
-        total = out[int(patients.arm[i] != plan.reference), s]
+        total = out[int(patients.arm[i] != plan.references[patients.arm[i]]), s]
         for a in range(m + s):
             for b in range(m + s):
                 total[a, b] += u[a] * u[b]
@@ -63,9 +63,7 @@ def products(patients: Patients, rows: Ints, plan: Plan) -> Floats:
 
 
 @njit(cache=True, nogil=True)
-def regress(
-    sums: Floats, n: Floats, m: int, coefficients: Floats, d: Floats, inverses: Floats, spare: int
-) -> bool:  # fmt: skip
+def regress(sums: Floats, n: Floats, m: int, coefficients: Floats, d: Floats, inverses: Floats, spare: int) -> bool:
     """Regress each visit on arms, covariates and earlier scores: False if one cannot be done or fits exactly.
 
     `sums` of `products`, `n` (visit,) patients seen. Fills coefficients (visit, m + visit), d (visit,) and
@@ -100,12 +98,12 @@ def regress(
 
 @njit(cache=True, nogil=True)
 def completion(coefficients: Floats, d: Floats, plan: Plan, means: Floats, b: Floats, variances: Floats) -> None:
-    """The coefficients b_s of an imputed score at the last visit, by arm (reference, other) and scores seen.
+    """The coefficients b_s of an imputed score at the last visit, by arm (its own reference, other) and scores seen.
 
     Fills means (visit, m), b (2, visit, m + visit) and the imputed score's variance given those seen, (visit,).
     """
     n_visits, m = means.shape
-    v, n_arms, strategy, reference = plan.visit, len(plan.arm_weights), plan.strategy, plan.reference
+    v, n_arms, strategy = plan.visit, len(plan.arm_weights), plan.strategy
     for j in range(n_visits):
         for a in range(m):
             mean = coefficients[j, a]
@@ -125,6 +123,7 @@ def completion(coefficients: Floats, d: Floats, plan: Plan, means: Floats, b: Fl
             if used == LMCF:
                 after = means[s - 1, a]
             elif a < n_arms and used != MAR:
+                reference = plan.references[a]
                 after = means[v, reference]
                 if used == CIR:
                     after += means[s - 1, a] - means[s - 1, reference]
@@ -162,7 +161,7 @@ def impute(rows: Ints, patients: Patients, plan: Plan, z: Floats, sd: Floats) ->
         s = n_seen[i]
         z[i], sd[i] = y[i, visit], 0.0
         if s <= visit:
-            z[i] = _value(b[int(arm[i] != plan.reference), s], w[i], y[i], s)
+            z[i] = _value(b[int(arm[i] != plan.references[arm[i]]), s], w[i], y[i], s)
             sd[i] = np.sqrt(variances[s])
     return True
 
@@ -171,7 +170,7 @@ def impute(rows: Ints, patients: Patients, plan: Plan, z: Floats, sd: Floats) ->
 def leave_one_out(patients: Patients, plan: Plan, out: Floats) -> bool:
     """The contrast without each patient in turn, (patient, 2): of completed scores, and of who was imputed.
 
-    The second column is the contrast of 1 for those imputed in other arms than the reference, 0 for the rest: what the
+    The second column is the contrast of 1 for those imputed in arms that have a reference, 0 for the rest: what the
     estimate gains for each point of delta. False where the closed form does not hold for all patients.
     """
     y, w, arm, n_seen = patients
@@ -179,7 +178,7 @@ def leave_one_out(patients: Patients, plan: Plan, out: Floats) -> bool:
     n, m = w.shape
     n_arms, n_visits = len(arm_weights), visit + 1
     size = m + n_visits
-    other = arm != plan.reference
+    other = arm != plan.references[arm]
     sums = products(patients, np.arange(n), plan)
     full, d = np.zeros((n_visits, size)), np.empty(n_visits)
     inverses, means = np.empty((n_visits, size, size)), np.empty((n_visits, m))

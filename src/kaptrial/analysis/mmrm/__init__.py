@@ -25,6 +25,21 @@ MAX_VISITS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
+class MmrmPlan:
+    """How the model is fitted.
+
+    `structures`: names of `STRUCTURES`, tried in order until one can be fitted. `constrained_baseline`: the first visit
+    is the baseline, at which all arms share one mean (cLDA; Liang & Zeger 2000). `components`: fit by `reml` even where
+    the closed form holds, which gives covariance and likelihood, too.
+    """
+
+    structures: Sequence[str] = ("us",)
+    df: Df = "satterthwaite"
+    constrained_baseline: bool = False
+    components: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class MmrmFit:
     """Contrasts and variance parameters; NaN where `failure` is not NONE.
 
@@ -49,10 +64,10 @@ class MmrmFit:
 
     def contrast(self, k: int) -> Fit:
         """The k-th contrast."""
+        fell_back = (self.structure > 0) & (self.failure == Failure.NONE)
         return Fit(
-            estimate=self.estimate[:, k], se=self.se[:, k], df=self.df[:, k], failure=self.failure,
-            fell_back=(self.structure > 0) & (self.failure == Failure.NONE),
-        )  # fmt: skip
+            estimate=self.estimate[:, k], se=self.se[:, k], df=self.df[:, k], failure=self.failure, fell_back=fell_back
+        )
 
 
 def mmrm(
@@ -62,11 +77,7 @@ def mmrm(
     main: Floats,
     arm_weights: ArrayLike,
     visit_weights: ArrayLike,
-    *,
-    structures: Sequence[str] = ("us",),
-    df: Df = "satterthwaite",
-    constrained_baseline: bool = False,
-    components: bool = False,
+    plan: MmrmPlan | None = None,
 ) -> MmrmFit:
     """REML estimates of contrasts of arms, averaged over visits.
 
@@ -80,37 +91,39 @@ def mmrm(
         Covariates with a slope at each visit, and with one slope. One that adds nothing to those before it is dropped.
     arm_weights, visit_weights : (contrast, arm), (contrast, visit)
         Each contrast is Σ_j ω_j Σ_a w_a (mean of arm a at visit j); the arms' weights sum to 0.
-    structures : names of `STRUCTURES`, tried in order until one can be fitted
-    constrained_baseline : the first visit is the baseline, at which all arms share one mean (cLDA; Liang & Zeger 2000)
-    components : fit by `reml` even where the closed form holds, which gives covariance and likelihood, too
 
     Raises
     ------
     ValueError
         For unknown names, weights that do not fit, or more than 20 visits.
     """
+    plan = plan or MmrmPlan()
     w_arm = np.atleast_2d(np.asarray(arm_weights, dtype=float))
     w_visit = np.atleast_2d(np.asarray(visit_weights, dtype=float))
     n_replicates, n_patients, n_visits = y.shape
-    if unknown := [name for name in structures if name not in STRUCTURES]:
+    if unknown := [name for name in plan.structures if name not in STRUCTURES]:
         raise ValueError(f"unknown covariance structure {unknown[0]!r}")
     if len(w_arm) != len(w_visit) or w_visit.shape[1] != n_visits or n_visits > MAX_VISITS:
         raise ValueError(f"weights {w_arm.shape} and {w_visit.shape} do not fit {n_visits} visits (at most 20)")
     n_arms, k = w_arm.shape[1], len(w_arm)
-    column = design_columns(n_visits, n_arms, crossed.shape[-1], main.shape[-1], constrained_baseline)
+    column = design_columns(n_visits, n_arms, crossed.shape[-1], main.shape[-1], plan.constrained_baseline)
     out = MmrmFit(
-        estimate=np.full((n_replicates, k), np.nan), se=np.full((n_replicates, k), np.nan),
-        df=np.full((n_replicates, k), np.nan), failure=np.zeros(n_replicates, dtype=np.int64),
+        estimate=np.full((n_replicates, k), np.nan),
+        se=np.full((n_replicates, k), np.nan),
+        df=np.full((n_replicates, k), np.nan),
+        failure=np.zeros(n_replicates, dtype=np.int64),
         structure=np.zeros(n_replicates, dtype=np.int64),
         covariance=np.full((n_replicates, n_visits, n_visits), np.nan),
-        fitted=np.full((n_replicates, n_patients if components else 0, n_visits), np.nan),
-        arm_means=np.full((n_replicates, n_visits, n_arms), np.nan), loglik=np.full(n_replicates, np.nan),
-    )  # fmt: skip
-    closed_form = structures[0] == "us" and main.shape[-1] == 0 and not constrained_baseline and not components
+        fitted=np.full((n_replicates, n_patients if plan.components else 0, n_visits), np.nan),
+        arm_means=np.full((n_replicates, n_visits, n_arms), np.nan),
+        loglik=np.full(n_replicates, np.nan),
+    )
+    closed_form = plan.structures[0] == "us" and main.shape[-1] == 0
+    closed_form = closed_form and not plan.constrained_baseline and not plan.components
     _fit_all(
         np.ascontiguousarray(y, dtype=float), np.ascontiguousarray(arm), np.ascontiguousarray(crossed, dtype=float),
         np.ascontiguousarray(main, dtype=float), w_arm, w_visit, column,
-        np.array([STRUCTURES[name] for name in structures]), df == "kenward-roger", closed_form,
+        np.array([STRUCTURES[name] for name in plan.structures]), plan.df == "kenward-roger", closed_form,
         out.estimate, out.se, out.df, out.failure, out.structure, out.covariance, out.fitted, out.arm_means, out.loglik,
     )  # fmt: skip
     return out
@@ -267,4 +280,4 @@ def _fit_one(
     return failure, loglik - scaling, used
 
 
-__all__ = ["STRUCTURES", "MmrmFit", "mmrm"]
+__all__ = ["STRUCTURES", "MmrmFit", "MmrmPlan", "mmrm"]

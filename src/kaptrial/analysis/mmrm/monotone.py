@@ -34,9 +34,8 @@ APPLIES, NOT_MONOTONE = 0, 1
 
 @njit(cache=True, nogil=True)
 def gather(
-    y: Floats, arm: Ints, x: Floats, n_arms: int, counts: Floats, sums: Floats, products: Floats,
-    origin: Floats,
-) -> bool:  # fmt: skip
+    y: Floats, arm: Ints, x: Floats, n_arms: int, counts: Floats, sums: Floats, products: Floats, origin: Floats
+) -> bool:
     """Sums by number of visits seen; False if a patient was seen again after a missed visit.
 
     y (patient, visit), x (patient, p). Fills counts (visits seen, arm), sums (visits seen, arm, p + visit), products

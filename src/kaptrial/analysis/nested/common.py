@@ -52,7 +52,7 @@ def scratch(n_arms: int, p: int, n_therapists: int) -> tuple[Floats, Floats]:
 @njit(cache=True, nogil=True)
 def _reduce(
     n_arm: Floats, sums: Floats, products: Floats, n_cell: Floats, cells: Floats, weights: Floats, m: Floats, v: Floats
-) -> tuple[int, int, float, float, float, float]:  # fmt: skip
+) -> tuple[int, int, float, float, float, float]:
     """What is left of the sums once arms without therapists are swept: their mean is free and knows no λ.
 
     Fills, in the working space (m, v), M at λ = 0 for (indicators of arms with therapists, x, y, contrast), Σ s s' by

@@ -1,6 +1,6 @@
 """Time to an event: log-rank, Cox, Kaplan–Meier and restricted means, batched over replicates.
 
-Patients with equal times are tied exactly; times that differ by rounding alone are not.
+Patients with equal times are tied; times that differ by rounding alone are made equal where a file is read.
 """
 
 from kaptrial.analysis.survival.cox import cox

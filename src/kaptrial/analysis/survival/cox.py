@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from kaptrial.analysis.dense import cholesky, invert, quadratic, solve
 from kaptrial.analysis.fit import Failure, Fit
+from kaptrial.analysis.predictor import dot, dot_of_three
 from kaptrial.analysis.survival.at_risk import AtRisk, count, label_patients, ties
 from kaptrial.analysis.survival.order import Labels, Order, arrange, checked
 from kaptrial.arrays import Bools, Floats, Ints
@@ -347,9 +348,7 @@ def _fit(data: Ordered, contrast: Floats, n_first: int, work: Work) -> tuple[flo
             contrast[j], data.failed[j] = contrast[kept[j]], data.failed[kept[j]]
             for k in range(data.design.shape[1]):
                 data.design[j, k] = data.design[kept[j], k]
-        data = Ordered(
-            data.design[:q], data.start, data.begin, data.first, data.rest, data.share, data.failed[:q]
-        )  # fmt: skip
+        data = Ordered(data.design[:q], data.start, data.begin, data.first, data.rest, data.share, data.failed[:q])
         contrast, beta, gradient, information = contrast[:q], np.zeros(q), np.empty(q), np.empty((q, q))
         likelihood = _evaluate(data, beta, gradient, information, work)
     trial, inverse, close = np.empty(q), np.empty((q, q)), False
@@ -363,8 +362,8 @@ def _fit(data: Ordered, contrast: Floats, n_first: int, work: Work) -> tuple[flo
             variance = quadratic(inverse, contrast, q)
             if not 0.0 < variance < _UNDETERMINED:
                 break
-            return _dot(contrast, beta) + _dot(contrast, step), sqrt(variance), Failure.NONE
-        close = _dot(gradient, step) < _CLOSE
+            return dot(contrast, beta) + dot(contrast, step), sqrt(variance), Failure.NONE
+        close = dot(gradient, step) < _CLOSE
         share = 1.0
         for _halving in range(30):
             for j in range(q):
@@ -429,7 +428,7 @@ def _evaluate(data: Ordered, beta: Floats, gradient: Floats, information: Floats
     for a in range(q):
         gradient[a] = data.failed[a]
         _add(beta[a], z[a], weight)
-    likelihood, product = _dot(beta, data.failed), 1.0
+    likelihood, product = dot(beta, data.failed), 1.0
     for s in range(len(data.start) - 1):
         start, end, begin, stop = data.start[s], data.start[s + 1], data.begin[s], data.begin[s + 1]
         if begin == stop:
@@ -471,8 +470,8 @@ def _evaluate(data: Ordered, beta: Floats, gradient: Floats, information: Floats
     n_events = len(data.first)
     for a in range(q):
         for b in range(a + 1):
-            information[a, b] = _weighted(weight, z[a], z[b])
-            information[a, b] -= _dot(work.mean[a, :n_events], work.mean[b, :n_events])
+            information[a, b] = dot_of_three(weight, z[a], z[b])
+            information[a, b] -= dot(work.mean[a, :n_events], work.mean[b, :n_events])
     return likelihood - log(product)
 
 
@@ -483,28 +482,10 @@ def _add(factor: float, x: Floats, to: Floats) -> None:
         to[k] += factor * x[k]
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
-def _weighted(weight: Floats, x: Floats, y: Floats) -> float:
-    """Σ w x y over the patients of x."""
-    total = 0.0
-    for k in range(len(x)):
-        total += weight[k] * x[k] * y[k]
-    return total
-
-
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
-def _dot(a: Floats, b: Floats) -> float:
-    """a'b."""
-    total = 0.0
-    for j in range(len(a)):
-        total += a[j] * b[j]
-    return total
-
-
 @njit(cache=True, nogil=True)
 def _furthest(data: Ordered, beta: Floats) -> float:
     """The largest |η|."""
     result = 0.0
     for k in range(data.design.shape[1]):
-        result = max(result, abs(_dot(data.design[:, k], beta)))
+        result = max(result, abs(dot(data.design[:, k], beta)))
     return result

@@ -47,7 +47,7 @@ def arrange(time: Floats, label: Labels, stratum: Ints, n_strata: int) -> Order:
     n_replicates, n_patients = time.shape
     order = Order(
         np.empty(time.shape, np.int32), np.empty(time.shape), np.zeros((n_replicates, n_strata + 1), np.int64)
-    )  # fmt: skip
+    )
     labels, times, start = order.label, order.times, order.start
     rounded, half_sorted = np.empty(n_patients, np.uint32), np.empty(n_patients, np.uint32)
     lower, upper = np.empty(_VALUES, np.uint32), np.empty(_VALUES, np.uint32)

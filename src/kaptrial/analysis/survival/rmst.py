@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike
 
-from kaptrial.analysis.fit import Failure, Fit
+from kaptrial.analysis.fit import LEAST_PATIENTS, Failure, Fit
 from kaptrial.analysis.survival.kaplan_meier import fall, label_events
 from kaptrial.analysis.survival.order import Labels, Order, arrange, checked
 from kaptrial.arrays import Bools, Floats, Ints
@@ -23,12 +23,14 @@ from kaptrial.arrays import Bools, Floats, Ints
 class Rmst:
     """Restricted means by arm, (replicate, arm); NaN where `failure` is not NONE.
 
-    `mean`, `se`: in the unit of the times. `events`: events up to the horizon.
+    `mean`, `se`: in the unit of the times; the error of an arm is unknown, NaN, where it has one patient, no events or
+    events at one time only. `events`: up to the horizon. `patients`: with a time.
     """
 
     mean: Floats
     se: Floats
     events: Ints
+    patients: Ints
     failure: Ints
 
     def difference(self, weights: ArrayLike) -> Fit:
@@ -47,11 +49,10 @@ class Rmst:
         with np.errstate(invalid="ignore"):
             estimate = value[:, used] @ w[used]
             se = np.sqrt(error[:, used] ** 2 @ w[used] ** 2)
-        failed = self.failure[:, used]
         failure = np.where(np.isfinite(estimate) & (se > 0), Failure.NONE, Failure.NO_RESIDUAL_VARIANCE)
-        failure[self.events[:, used].sum(axis=1) == 0] = Failure.NO_EVENTS
-        for reason in (Failure.NOT_OBSERVED, Failure.TOO_FEW_PATIENTS):
-            failure[(failed == reason).any(axis=1)] = reason
+        failure[(self.events[:, used] == 0).any(axis=1)] = Failure.NO_EVENTS
+        failure[(self.failure[:, used] == Failure.NOT_OBSERVED).any(axis=1)] = Failure.NOT_OBSERVED
+        failure[(self.patients[:, used] < LEAST_PATIENTS).any(axis=1)] = Failure.TOO_FEW_PATIENTS
         fine = failure == Failure.NONE
         return Fit(
             estimate=np.where(fine, estimate, np.nan),
@@ -87,9 +88,12 @@ def rmst(time: Floats, event: Bools, arm: Ints, n_arms: int, horizon: float) -> 
     time, event, arm, _, _ = checked(time, event, arm, n_arms, None)
     shape = (len(time), n_arms)
     out = Rmst(
-        mean=np.full(shape, np.nan), se=np.full(shape, np.nan),
-        events=np.zeros(shape, dtype=np.int64), failure=np.zeros(shape, dtype=np.int64),
-    )  # fmt: skip
+        mean=np.full(shape, np.nan),
+        se=np.full(shape, np.nan),
+        events=np.zeros(shape, dtype=np.int64),
+        failure=np.zeros(shape, dtype=np.int64),
+        patients=np.stack([((arm == a) & np.isfinite(time)).sum(axis=1) for a in range(n_arms)], axis=1),
+    )
     for a in range(n_arms):
         order = arrange(time, label_events(time, event, arm, a), arm, 1)
         _every_replicate(order, float(horizon), out.mean[:, a], out.se[:, a], out.events[:, a], out.failure[:, a])
@@ -105,7 +109,7 @@ def _every_replicate(order: Order, horizon: float, mean: Floats, se: Floats, eve
             continue
         area, variance, events[r], known = _area(order.times[r, :n], order.label[r, :n], horizon)
         if known:
-            mean[r], se[r] = area, np.sqrt(variance)
+            mean[r], se[r] = area, np.sqrt(variance) if variance > 0.0 else np.nan
         else:
             failure[r] = Failure.NOT_OBSERVED
 

@@ -38,9 +38,7 @@ OK, NOT_CONVERGED, TOO_WIDE = 0, 1, 2
 
 
 @njit(cache=True, nogil=True)
-def _mode(
-    theta: Floats, outer: tuple[float, float], data: Any, m: Floats, precision: Floats
-) -> tuple[float, bool]:  # fmt: skip
+def _mode(theta: Floats, outer: tuple[float, float], data: Any, m: Floats, precision: Floats) -> tuple[float, bool]:
     """Newton's method from `theta`, in place; log density at the mode, and whether it got there.
 
     `precision`: minus the Hessian there.
@@ -274,9 +272,7 @@ def _component(start: Floats, data: Any, rule: Any, asked: Any, m: Floats, found
     if data[1].shape[1] == 0:
         if outside:
             offset = _highest(theta, 0.0, outside, data, m, precision)
-            total, widest = _given_therapists(
-                theta, 0.0, outside, -offset, data, rule, asked, m, precision, found
-            )  # fmt: skip
+            total, widest = _given_therapists(theta, 0.0, outside, -offset, data, rule, asked, m, precision, found)
         elif converged:
             total, widest = _inner(theta, precision, (0.0, -1.0), -offset, data, rule, asked, m, found)
         else:
@@ -295,9 +291,7 @@ def _component(start: Floats, data: Any, rule: Any, asked: Any, m: Floats, found
         for g in range(_FINE):
             tau, jacobian = _at(fine[g], scale)
             log_scale = jacobian + log(fine[1] - fine[0]) - offset
-            mass, wide = _given_therapists(
-                theta, tau, outside, log_scale, data, rule, asked, m, precision, found
-            )  # fmt: skip
+            mass, wide = _given_therapists(theta, tau, outside, log_scale, data, rule, asked, m, precision, found)
             total += mass
             widest += mass * wide
         widest /= max(total, 1e-300)
@@ -331,7 +325,7 @@ def posteriors(
     for r in range(y.shape[0]):
         sums, shared, n = cross_products(
             y[r], z[r], profile, column, residual[r], n_residuals, therapist[r], therapist[r].max() + 1, intercepts
-        )  # fmt: skip
+        )
         flat_sums = sums.reshape(sums.shape[0], p1 * p1)
         first[:], second[:], cdf[:], pdf[:], scale[:] = 0.0, 0.0, 0.0, 0.0, 0.0
         flags[r] = OK

@@ -24,6 +24,19 @@ class Flag(IntEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrialData:
+    """Scores y (replicate, patient, visit), NaN where not observed; covariates z (replicate, patient, column).
+
+    `residual`: classes of residual variance; `therapist`: -1 where a patient has none; (replicate, patient), from 0.
+    """
+
+    y: Floats
+    z: Floats
+    residual: Ints | None = None
+    therapist: Ints | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Terms:
     """The coefficients: coefficient c multiplies profile[c, visit] · z[patient, column[c]]."""
 
@@ -68,8 +81,7 @@ class Posterior:
 
 
 def posterior(
-    y: Floats,
-    z: Floats,
+    data: TrialData,
     terms: Terms,
     prior: CoefficientPrior,
     scales: Scales,
@@ -77,8 +89,6 @@ def posterior(
     at: Floats,
     *,
     intercepts: bool,
-    residual: Ints | None = None,
-    therapist: Ints | None = None,
     order: int = ORDER,
 ) -> Posterior:
     """Posterior of linear functionals of the coefficients in every replicate, by quadrature (see `kernel`).
@@ -89,15 +99,13 @@ def posterior(
 
     Parameters
     ----------
-    y : (replicate, patient, visit), NaN where not observed
-    z : (replicate, patient, column)
     functionals : (functional, p)
     at : (functional, value) or (replicate, functional, value), the values asked about
-    residual, therapist : (replicate, patient) from 0; therapist -1 where a patient has none
     order : Gauss-Hermite nodes in each log SD
 
     Raises ValueError for shapes that do not fit, more than 12 visits or a prior that is not proper.
     """
+    y, z, residual, therapist = data.y, data.z, data.residual, data.therapist
     n_replicates, n_patients, n_visits = y.shape
     p = len(terms.column)
     if n_visits > MOST_VISITS:
@@ -116,11 +124,15 @@ def posterior(
     n_sds = len(start) + (therapist is not None)
     shape = (n_replicates, len(functionals))
     out = Posterior(
-        mean=np.empty(shape), sd=np.empty(shape), below=np.empty((*shape, values.shape[2])),
-        density=np.empty((*shape, values.shape[2])), log_evidence=np.empty(n_replicates),
-        weights=np.empty((n_replicates, len(prior.weights))), sds=np.empty((n_replicates, n_sds)),
+        mean=np.empty(shape),
+        sd=np.empty(shape),
+        below=np.empty((*shape, values.shape[2])),
+        density=np.empty((*shape, values.shape[2])),
+        log_evidence=np.empty(n_replicates),
+        weights=np.empty((n_replicates, len(prior.weights))),
+        sds=np.empty((n_replicates, n_sds)),
         flag=np.empty(n_replicates, dtype=np.int64),
-    )  # fmt: skip
+    )
     kernel.posteriors(
         np.ascontiguousarray(y, dtype=np.float64), np.ascontiguousarray(z, dtype=np.float64), terms.profile,
         terms.column, classes, n_classes, nobody if therapist is None else therapist.astype(np.int64), intercepts,

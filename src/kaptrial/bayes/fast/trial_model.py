@@ -8,7 +8,7 @@ import numpy as np
 
 from kaptrial.arrays import Floats
 from kaptrial.bayes.effects import EffectPrior, Role
-from kaptrial.bayes.fast.posterior import CoefficientPrior, Posterior, Scales, Terms, posterior
+from kaptrial.bayes.fast.posterior import CoefficientPrior, Posterior, Scales, Terms, TrialData, posterior
 from kaptrial.errors import ScenarioError
 from kaptrial.methods.prepared import covariate_columns, patient_endpoint
 from kaptrial.spec.contrast import factor_names
@@ -85,8 +85,15 @@ def _role(scenario: Scenario, reference: int, other: int) -> Role:
     return "therapy" if str(a.therapy) != str(b.therapy) else "drug"
 
 
-def fast_posterior(trials: Trials, model: TrialModel, prior: EffectPrior, at: Floats, *, patients: int | None = None,
-                   shift: Floats | None = None) -> Posterior:  # fmt: skip
+def fast_posterior(
+    trials: Trials,
+    model: TrialModel,
+    prior: EffectPrior,
+    at: Floats,
+    *,
+    patients: int | None = None,
+    shift: Floats | None = None,
+) -> Posterior:
     """Posterior of the estimand's contrast in every replicate; `at`: the values asked about, (value,).
 
     `patients`: only the first so many, as at an interim look. `shift`: points added to the contrast, (replicate,): a
@@ -112,14 +119,17 @@ def fast_posterior(trials: Trials, model: TrialModel, prior: EffectPrior, at: Fl
         covariances[c, 1 : 1 + k, 1 : 1 + k] = component.covariance
     functional = np.zeros((1, p))
     functional[0, 1 : 1 + k] = model.weights
-    scale = 2.0 * model.unit
-    return posterior(
-        y[..., None], z, Terms(profile=np.ones((p, 1)), column=np.arange(p)),
-        CoefficientPrior(weights=np.array([c.weight for c in prior.components]), means=means, covariances=covariances),
-        Scales(residual=scale, intercept=scale, therapist=THERAPIST_SCALE * model.unit), functional, at[None, :],
-        intercepts=False, residual=arm if s.analysis.residual == "by_arm" else None,
+    data = TrialData(
+        y=y[..., None],
+        z=z,
+        residual=arm if s.analysis.residual == "by_arm" else None,
         therapist=None if trials.therapist is None else trials.therapist[:, :n],
-    )  # fmt: skip
+    )
+    terms = Terms(profile=np.ones((p, 1)), column=np.arange(p))
+    weights = np.array([c.weight for c in prior.components])
+    believed = CoefficientPrior(weights=weights, means=means, covariances=covariances)
+    scales = Scales(residual=2.0 * model.unit, intercept=2.0 * model.unit, therapist=THERAPIST_SCALE * model.unit)
+    return posterior(data, terms, believed, scales, functional, at[None, :], intercepts=False)
 
 
 def _unadjusted(s: Scenario, estimand: Estimand) -> bool:

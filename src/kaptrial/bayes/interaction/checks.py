@@ -98,7 +98,6 @@ def _sds(seen: Floats, drawn: Floats) -> tuple[float, Floats]:
 def _row(arm: str, day: float, statistic: str, observed: float, draws: Floats, share: float) -> Row:
     lower, upper = np.quantile(draws, [(1 - share) / 2, (1 + share) / 2])
     p = float("nan") if np.isnan(observed) else float(np.mean(draws >= observed))
-    return {
-        "arm": arm, "day": day, "statistic": statistic, "observed": observed, "mean": float(draws.mean()),
-        "sd": float(draws.std()), "lower": float(lower), "upper": float(upper), "p": p,
-    }  # fmt: skip
+    numbers = {"observed": observed, "mean": draws.mean(), "sd": draws.std(), "lower": lower, "upper": upper, "p": p}
+    about: Row = {"arm": arm, "day": day, "statistic": statistic}
+    return about | {name: float(value) for name, value in numbers.items()}

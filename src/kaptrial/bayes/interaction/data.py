@@ -10,6 +10,7 @@ import numpy as np
 from kaptrial.arrays import Bools, Floats, Ints
 from kaptrial.bayes.effects import Better, Role
 from kaptrial.errors import DataError
+from kaptrial.results import Note
 
 # Fewer say nothing of how patients of one arm differ.
 LEAST_PER_ARM = 3
@@ -24,6 +25,7 @@ class InteractionData:
     `levels`, (arm, effect), the same for the arms. `baseline`: (patient,) or None. `covariates`: (patient, column).
     `therapist`: (patient,), −1 without one. `unit_sd`: what one SD of the named priors is in the unit of the effects.
     `target_day`: the day that the verdict is about. `left_out`: patients without any score.
+    `notes`: what is to be said of the file.
     """
 
     y: Floats
@@ -44,6 +46,7 @@ class InteractionData:
     factors: tuple[str, ...] = ()
     trials_of: Floats | None = None
     left_out: int = 0
+    notes: tuple[Note, ...] = ()
 
     @property
     def target(self) -> int:

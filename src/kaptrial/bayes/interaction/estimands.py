@@ -115,11 +115,10 @@ def summary(draws: Floats, sign: float, *, null: float = 0.0) -> Row:
 
     lower, median, upper = np.quantile(draws, [0.025, 0.5, 0.975])
     below = float(np.mean(draws < null))
-    return {
-        "mean": float(draws.mean()), "sd": float(draws.std()), "median": float(median), "lower": float(lower),
-        "upper": float(upper), "p_below_zero": below, "p_favours_left": below if sign < 0 else 1 - below,
-        "mcse_mean": float(az.mcse(draws)), "ess_bulk": float(az.ess(draws)), "r_hat": float(az.rhat(draws)),
-    }  # fmt: skip
+    found = {"mean": draws.mean(), "sd": draws.std(), "median": median, "lower": lower, "upper": upper}
+    found |= {"p_below_zero": below, "p_favours_left": below if sign < 0 else 1 - below}
+    found |= {"mcse_mean": az.mcse(draws), "ess_bulk": az.ess(draws), "r_hat": az.rhat(draws)}
+    return {name: float(value) for name, value in found.items()}
 
 
 def _limits(gain: Floats, limits: Limits) -> Row:
@@ -159,9 +158,8 @@ def share_kept(first: Floats, later: Floats) -> Row:
     away = max(float(np.mean(first < 0)), float(np.mean(first > 0)))
     if away <= AWAY_FROM_ZERO:
         return _missing(f"the effect on the first day is on one side of zero with probability {away:.3f} only")
-    found = summary(later / first, 1.0)
-    return found | {"mean": NAN, "sd": NAN, "mcse_mean": NAN, "p_below_zero": float(np.mean(later / first < 0)),
-                    "p_favours_left": NAN}  # fmt: skip
+    unknown = dict.fromkeys(("mean", "sd", "mcse_mean", "p_favours_left"), NAN)
+    return summary(later / first, 1.0) | unknown | {"p_below_zero": float(np.mean(later / first < 0))}
 
 
 def density_at_zero(draws: Floats) -> float:

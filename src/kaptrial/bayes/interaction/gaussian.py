@@ -114,10 +114,9 @@ def model(
         inner = root @ np.swapaxes(root, -1, -2)
         sds = np.sqrt(inner[..., diagonal, diagonal])
         lower = np.tril_indices(q, -1)
-        found = linear_draws(data, lay, thetas) | {
-            "sds": sds, "correlations": (inner / (sds[..., :, None] * sds[..., None, :]))[..., lower[0], lower[1]],
-            "residual_sd": np.exp(lay.block(thetas, "residual")), "log_ratios": lay.block(thetas, "ratios"),
-        }  # fmt: skip
+        correlations = (inner / (sds[..., :, None] * sds[..., None, :]))[..., lower[0], lower[1]]
+        found = linear_draws(data, lay, thetas) | {"sds": sds, "correlations": correlations}
+        found |= {"residual_sd": np.exp(lay.block(thetas, "residual")), "log_ratios": lay.block(thetas, "ratios")}
         ratios = np.exp(2 * lay.block(thetas, "ratios"))
         ratios = np.concatenate([np.ones((*ratios.shape[:-1], 1)), ratios], axis=-1)[..., None, None]
         between = (design @ inner @ design.T)[..., None, :, :]

@@ -55,11 +55,8 @@ def linear_draws(data: InteractionData, lay: Layout, theta: Floats) -> dict[str,
     """The parameters all models share, and `effect` and `arm_mean`, by name; leading axes as those of `theta`."""
     shape = theta.shape[:-1]
     effect = lay.block(theta, "effects").reshape(*shape, lay.n_effects, lay.n_visits)
-    means = lay.block(theta, "means")
-    found = {
-        "effect": effect, "means": means, "slopes": lay.block(theta, "slopes"),
-        "coefficients": lay.block(theta, "coefficients"), "therapist_sd": np.exp(lay.block(theta, "therapist_sd")),
-        "therapist_raw": lay.block(theta, "therapist_raw"),
-        "arm_mean": means[..., None, :] + np.einsum("ak,...kt->...at", data.levels, effect),
-    }  # fmt: skip
+    names = ("means", "slopes", "coefficients", "therapist_sd", "therapist_raw")
+    found = {"effect": effect} | {name: lay.block(theta, name) for name in names}
+    found["therapist_sd"] = np.exp(found["therapist_sd"])
+    found["arm_mean"] = found["means"][..., None, :] + np.einsum("ak,...kt->...at", data.levels, effect)
     return {name: value for name, value in found.items() if value.shape[-1]}

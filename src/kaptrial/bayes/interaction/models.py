@@ -10,9 +10,7 @@ from kaptrial.bayes.interaction.gaussian import Covariance, Residual
 from kaptrial.bayes.interaction.model import InteractionModel, Likelihood
 
 # Unknowns of each likelihood whose diagnostics count.
-PARAMETERS = {
-    "normal": gaussian.PARAMETERS, "binary": binary.PARAMETERS, "abstinent_days": counts.PARAMETERS,
-}  # fmt: skip
+PARAMETERS = {"normal": gaussian.PARAMETERS, "binary": binary.PARAMETERS, "abstinent_days": counts.PARAMETERS}
 
 
 @dataclass(frozen=True, kw_only=True)

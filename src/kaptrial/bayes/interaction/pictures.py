@@ -32,10 +32,10 @@ def question(posterior: Posterior) -> dict[str, Any]:
         before = posterior.prior.density(_weights(posterior), x)
     else:
         before = gaussian_kde(_prior_draws(posterior))(x)
-    return {
-        "x": x, "posterior": gaussian_kde(draws)(x), "prior": before, "lower": float(lower), "median": float(median),
-        "upper": float(upper), "name": data.effects[data.question], "day": data.target_day, "sign": data.sign,
-    }  # fmt: skip
+    density = {"x": x, "posterior": gaussian_kde(draws)(x), "prior": before}
+    interval = {"lower": float(lower), "median": float(median), "upper": float(upper)}
+    about = {"name": data.effects[data.question], "day": data.target_day, "sign": data.sign}
+    return {**density, **interval, **about}
 
 
 def forest(posteriors: Sequence[Posterior], probabilities: Sequence[float]) -> list[dict[str, Any]]:

@@ -14,8 +14,9 @@ from kaptrial.bayes.effects import Role
 from kaptrial.bayes.interaction.binary import LOGISTIC_SD
 from kaptrial.bayes.interaction.data import InteractionData, check, pooled_sd
 from kaptrial.bayes.interaction.model import Likelihood
-from kaptrial.data_file import read_file, therapist_codes
+from kaptrial.data_file import DataFile, read_file
 from kaptrial.errors import DataError, FieldError
+from kaptrial.method_table import Side
 from kaptrial.methods.days import read as read_shares
 from kaptrial.methods.options import Options
 from kaptrial.methods.prepared import covariate_columns, scores_under
@@ -39,15 +40,18 @@ class Asked:
 
 
 def from_file(path: Path, options: Options, asked: Asked) -> InteractionData:
-    """The trial in a CSV file. Raises ScenarioError naming file, column and row for what cannot be used."""
-    if asked.likelihood == "abstinent_days":
-        return _counts(path, options, asked)
-    _check_baseline(path, options)
+    """The trial in a CSV file. Raises DataError naming file, column and row for what cannot be used."""
     data = read_file(path)
-    for column in (*options.covariates, *options.categories):
-        data.complete(column, "every patient needs one")
-    trials = read(path, options)
-    return from_trials(trials, options, asked, str(path))
+    if asked.likelihood == "abstinent_days":
+        found = _counts(data, options, asked)
+    else:
+        _check_baseline(data, options)
+        for column in (*options.covariates, *options.categories):
+            data.complete(column, "every patient needs one")
+        trials = read(data, options)
+        data.left_out(trials.patients, ~np.isfinite(trials.score[0]).any(axis=1), "no score on any day")
+        found = from_trials(trials, options, asked, str(path))
+    return replace(found, notes=tuple(data.notes))
 
 
 def from_scenario(scenario: Scenario, asked: Asked, *, seed: int, source: str) -> InteractionData:
@@ -59,17 +63,15 @@ def from_scenario(scenario: Scenario, asked: Asked, *, seed: int, source: str) -
         raise DataError(f"{source}: design.visits = {list(scenario.design.visits)}: none after randomisation")
     wanted = {name: trials.covariates[name] for name in scenario.analysis.covariates if name in trials.covariates}
     adjusted = "baseline" in scenario.analysis.covariates
-    cut = replace(
-        trials, days=trials.days[after], score=scores[..., after], covariates=wanted, latent=None, outcome=None,
-        baseline=trials.baseline if adjusted or asked.likelihood == "binary" else np.full_like(trials.baseline, np.nan),
-    )  # fmt: skip
+    adjusted = adjusted or asked.likelihood == "binary"
+    baseline = trials.baseline if adjusted else np.full_like(trials.baseline, np.nan)
+    cut = replace(trials, days=trials.days[after], score=scores[..., after], covariates=wanted, baseline=baseline)
     day = scenario.estimand.day if scenario.estimand.day in cut.days else float(cut.days[-1])
     reference = None if scenario.factors else scenario.arms[scenario.reference_arm].id
     scale = scenario.scale
-    options = Options(
-        target_day=day, reference=reference, better="higher" if scale.better == "higher" else "lower", best=scale.best,
-        response_fraction=scale.response_fraction or 0.5,
-    )  # fmt: skip
+    better: Side = "higher" if scale.better == "higher" else "lower"
+    options = Options(target_day=day, reference=reference, better=better, best=scale.best)
+    options = replace(options, response_fraction=scale.response_fraction or options.response_fraction)
     if not asked.roles:
         asked = replace(asked, roles=_roles_in(scenario, cut, reference))
     return from_trials(cut, options, asked, source)
@@ -128,31 +130,24 @@ def _with_unit(data: InteractionData, asked: Asked, source: str) -> InteractionD
     return replace(data, unit_sd=float(unit))
 
 
-def _check_baseline(path: Path, options: Options) -> None:
+def _check_baseline(data: DataFile, options: Options) -> None:
     """A baseline for everybody, or none because the user says so."""
     column = "baseline" if options.baseline is None else options.baseline
     if not column:
         return
-    data = read_file(path)
     if not data.has(column):
-        known = ", ".join(map(str, data.frame.columns))
-        raise DataError(f"{path}: column `{column}` is missing: must be one of {known}, or '' for none")
+        known = ", ".join(data.columns)
+        raise DataError(f"{data.path}: column `{column}` is missing: must be one of {known}, or '' for none")
     data.complete(column, "every patient needs a baseline, or its column must be '' for none")
 
 
-def _counts(path: Path, options: Options, asked: Asked) -> InteractionData:
+def _counts(data: DataFile, options: Options, asked: Asked) -> InteractionData:
     """Successes out of a number, one row of the file a patient."""
     if options.target_day is not None:
         raise FieldError("target_day", options.target_day, "goes with visits; abstinent_days has one row a patient")
-    data = read_file(path)
-    if data.has(options.patient):
-        names = data.frame[options.patient].astype(str)
-        if names.duplicated().any():
-            row = int(names.duplicated().to_numpy().argmax())
-            raise DataError(f"{path}: patient {names.iloc[row]} has two rows (row {row + 2}): must be one")
     for column in (*options.covariates, *options.categories, *([options.baseline] if options.baseline else [])):
         data.complete(column, "every patient needs one")
-    shares = read_shares(path, options, "abstinent_days", "days", bounded=True)
+    shares = read_shares(data, options, "abstinent_days", "days", bounded=True)
     if (shares.n[0] != np.round(shares.n[0])).any():
         data.refuse(
             options.of or "days", int((shares.n[0] != np.round(shares.n[0])).argmax()), "must be a whole number"
@@ -162,8 +157,7 @@ def _counts(path: Path, options: Options, asked: Asked) -> InteractionData:
     effects, levels = effect_levels(arms, options.factors, found, options.reference)
     therapist = np.full(len(used), -1, dtype=np.int64)
     if options.therapist is not None:
-        data.need(options.therapist)
-        therapist = therapist_codes(data.frame[options.therapist].to_numpy())
+        therapist = data.therapists(options.therapist, np.arange(len(used)), arm, arms)
     columns = shares.covariates[0][used]
     counted = InteractionData(
         y=shares.k[0][used, None], days=(float("nan"),), effects=effects,
@@ -173,7 +167,7 @@ def _counts(path: Path, options: Options, asked: Asked) -> InteractionData:
         better=options.better or "higher", factors=tuple(options.factors), trials_of=shares.n[0][used],
         left_out=int((~used).sum()),
     )  # fmt: skip
-    return _with_unit(counted, asked, str(path))
+    return _with_unit(counted, asked, str(data.path))
 
 
 def effect_levels(

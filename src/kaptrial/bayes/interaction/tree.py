@@ -40,10 +40,9 @@ def tree(posterior: Posterior, before: Check, after: Check, *, seed: int, proven
         "prior_predictive": {"scores": _as_draws(before.replicas)},
         "observed_data": {"scores": data.y, "arm": data.arm, "therapist": data.therapist},
     }
-    coords = {
-        "effect_name": list(data.effects), "visit": np.array(data.days), "other": np.array(data.days),
-        "arm_name": list(data.arms), "covariate": list(data.covariate_names), "patient": np.arange(len(data.y)),
-    }  # fmt: skip
+    names_of = {"effect_name": data.effects, "arm_name": data.arms, "covariate": data.covariate_names}
+    coords: dict[str, Any] = {name: list(values) for name, values in names_of.items()}
+    coords |= {"visit": np.array(data.days), "other": np.array(data.days), "patient": np.arange(len(data.y))}
     if posterior.named.get("covariance", np.empty((1, 1, 1))).shape[2] == len(data.arms):
         coords["group"] = list(data.arms)
     names = {name for group in groups.values() for name in group}

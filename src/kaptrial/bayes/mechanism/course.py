@@ -125,7 +125,7 @@ def therapy_in_question(s: Scenario) -> str:
     if s.factors:
         both, neither = (
             next(arm for arm in s.arms if set((arm.factors or {}).values()) == {level}) for level in (1, 0)
-        )  # fmt: skip
+        )
         left, right = {_name(both)}, {_name(neither)}
     else:
         left = {_name(s.arms[a]) for a in contrast.left}

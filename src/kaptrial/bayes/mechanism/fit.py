@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -64,9 +65,8 @@ class MechanismFit:
 
 
 def fit(
-    scenario: Scenario, trials: Trials, *, seed: int, draws: int = DRAWS, tune: int = TUNE, cores: int = 2,
-    say: Callable[[str], None] = lambda _: None,
-) -> MechanismFit:  # fmt: skip
+    scenario: Scenario, trials: Trials, *, seed: int, draws: int = DRAWS, say: Callable[[str], None] = lambda _: None
+) -> MechanismFit:
     """Fit every variant to a trial of the scenario's design.
 
     The trial's arms must be the scenario's, by id or by the levels of its factors. Fixed at the scenario's values: g,
@@ -82,21 +82,17 @@ def fit(
     say("compiling the model")
     model = compiled(build(course, scores, centres))
     before = prior_draws(centres, scores.unit, 20_000, seed=seed)
+    sampler = {"draws": draws, "tune": TUNE, "chains": CHAINS, "cores": 2, "target_accept": TARGET_ACCEPT}
     fits = []
     for k, (name, held) in enumerate(VARIANTS.items()):
         say(f"sampling: {name}")
         on = np.array([float(m in held) for m in MECHANISMS])
-        tree = nutpie.sample(
-            model.with_data(on=on), draws=draws, tune=tune, chains=CHAINS, cores=cores, seed=seed + k,
-            target_accept=TARGET_ACCEPT, progress_bar=False,
-        )  # fmt: skip
+        tree = nutpie.sample(model.with_data(on=on), seed=seed + k, progress_bar=False, **sampler)
         fits.append(_variant(name, held, tree))
     rows = [row for found in fits for row in _rows(found, before)]
     why_not = cannot_rank(scenario)
-    return MechanismFit(
-        course=course, scores=scores, variants=tuple(fits), rows=rows,
-        ranking=None if why_not else _ranking(fits), why_not=why_not,
-    )  # fmt: skip
+    ranking = None if why_not else _ranking(fits)
+    return MechanismFit(course=course, scores=scores, variants=tuple(fits), rows=rows, ranking=ranking, why_not=why_not)
 
 
 def best(ranking: list[dict[str, Any]]) -> str | None:
@@ -112,13 +108,9 @@ def cannot_rank(s: Scenario) -> str | None:
     """
     if s.factors:
         return None
-    for i, a in enumerate(s.arms):
-        for b in s.arms[i + 1 :]:
-            if (
-                a.therapy and b.therapy and a.therapy.name == b.therapy.name
-                and str(a.doses) == str(b.doses) and a.therapy.days != b.therapy.days
-            ):  # fmt: skip
-                return None
+    given = [(arm.therapy.name, str(arm.doses), arm.therapy.days) for arm in s.arms if arm.therapy]
+    if any(a[:2] == b[:2] and a[2] != b[2] for a, b in combinations(given, 2)):
+        return None
     return (
         "no 2×2 and no randomised lag between doses and sessions: a trial of this design cannot tell mechanisms apart"
     )
@@ -229,12 +221,10 @@ def _ranking(fits: list[VariantFit]) -> list[dict[str, Any]]:
     import arviz as az
 
     table = az.compare({found.name: found.loo for found in fits}, method="stacking", round_to="none")
+    named = {"se": "elpd_se", "elpd_diff": "difference", "dse": "difference_se", "weight": "stacking_weight"}
+    table = table.rename(columns=named)[["elpd", *named.values()]]
     largest = {found.name: float(found.k_hat.max()) for found in fits}
     return [
-        {
-            "variant": str(name), "elpd": float(row["elpd"]), "elpd_se": float(row["se"]),
-            "difference": float(row["elpd_diff"]), "difference_se": float(row["dse"]),
-            "stacking_weight": float(row["weight"]), "largest_k_hat": largest[str(name)],
-        }
-        for name, row in table.iterrows()
-    ]  # fmt: skip
+        {"variant": str(name), **numbers, "largest_k_hat": largest[str(name)]}
+        for name, numbers in table.astype(float).to_dict("index").items()
+    ]

@@ -28,8 +28,11 @@ SD_THERAPY, SD_NATURAL = 1.0, 0.5
 SCALE_GAMMA, SCALE_KAPPA = 1.0, 1.0
 # The mechanisms that a model may hold, and the parameter of each; all hold the rest of PARAMETERS.
 VARIANTS: dict[str, tuple[str, ...]] = {
-    "additive": (), "window synergy": ("gamma",), "durability": ("kappa",), "overlap": ("xi",),
-}  # fmt: skip
+    "additive": (),
+    "window synergy": ("gamma",),
+    "durability": ("kappa",),
+    "overlap": ("xi",),
+}
 MECHANISMS = ("gamma", "kappa", "xi")
 ALWAYS = tuple(name for name in PARAMETERS if name not in MECHANISMS)
 
@@ -75,10 +78,8 @@ def build(course: Course, scores: Scores, centres: dict[str, float]) -> pm.Model
         slope = pm.Normal("slope", 0.5, 0.5, shape=n_visits)
         gained = improvement(course, p, pt).reshape((len(course.arms), n_visits))
         mean = pm.Deterministic("course", level + scores.sign * gained, dims=("arm", "visit"))
-        root, _, _ = pm.LKJCholeskyCov(
-            "covariance", n=n_visits, eta=1.0, sd_dist=pm.LogNormal.dist(np.log(scores.unit), 1.0, shape=n_visits),
-            compute_corr=True, store_in_trace=False,
-        )  # fmt: skip
+        sds = pm.LogNormal.dist(np.log(scores.unit), 1.0, shape=n_visits)
+        root, _, _ = pm.LKJCholeskyCov("covariance", n=n_visits, eta=1.0, sd_dist=sds, store_in_trace=False)
         sigma = pt.dot(root, root.T)[None]
         residuals = observed - mean[scores.arm] - (centred / spread)[:, None] * (spread * slope)[None, :]
         found = patterns(np.isfinite(scores.y), np.zeros(len(scores.y), dtype=np.int64))

@@ -34,16 +34,15 @@ def ranks(scenario: Scenario, n_fits: int, *, seed: int, say: Callable[[str], No
     gaps = rng.random((PATIENTS, len(DAYS))) < 1 / 7
     gaps[:, 0] = False
     sign = -1.0 if scenario.scale.better == "lower" else 1.0
-    scores = Scores(
-        y=np.where(gaps, np.nan, 20.0), baseline=rng.normal(33, 6, PATIENTS),
-        arm=np.arange(PATIENTS) % len(scenario.arms), unit=10.0, sign=sign,
-    )  # fmt: skip
+    y, baseline = np.where(gaps, np.nan, 20.0), rng.normal(33, 6, PATIENTS)
+    scores = Scores(y=y, baseline=baseline, arm=np.arange(PATIENTS) % len(scenario.arms), unit=10.0, sign=sign)
     model = build(course, scores, prior_centres(scenario))
     names = [*RANKED, "slope", "course", "covariance"]
     with model, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The effect of Potentials")  # the prior is meant to ignore them
         prior = pm.sample_prior_predictive(draws=n_fits, var_names=names, random_seed=seed).prior
     ready = compiled(model)
+    sampler = {"draws": DRAWS, "tune": TUNE, "chains": CHAINS, "cores": 2, "target_accept": 0.95}
     centred = scores.baseline - scores.baseline.mean()
     rows = []
     for i in range(n_fits):
@@ -52,10 +51,8 @@ def ranks(scenario: Scenario, n_fits: int, *, seed: int, say: Callable[[str], No
         root[np.tril_indices(len(DAYS))] = drawn["covariance"]
         y = drawn["course"][scores.arm] + centred[:, None] * drawn["slope"][None, :]
         y = y + rng.standard_normal(y.shape) @ root.T
-        result = nutpie.sample(
-            ready.with_data(scores=np.where(gaps, 0.0, y)), draws=DRAWS, tune=TUNE, chains=CHAINS, cores=2,
-            seed=seed + i, target_accept=0.95, progress_bar=False,
-        )  # fmt: skip
+        given = ready.with_data(scores=np.where(gaps, 0.0, y))
+        result = nutpie.sample(given, seed=seed + i, progress_bar=False, **sampler)
         row: dict[str, Any] = {"fit": i, "divergences": int(np.asarray(result.sample_stats["diverging"]).sum())}
         for name in RANKED:
             draws = np.asarray(result.posterior[name]).reshape(-1)

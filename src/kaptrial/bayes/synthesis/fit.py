@@ -74,9 +74,15 @@ def together(trials: Sequence[Trial], left_out: Sequence[str] = ()) -> set[str]:
 
 
 def sample(
-    evidence: Evidence, *, keys: set[str], seed: int, draws: int = DRAWS, tune: int = TUNE, chains: int = CHAINS,
-    cores: int = 2, target_accept: float = 0.95, progress: bool = False,
-) -> Any:  # fmt: skip
+    evidence: Evidence,
+    *,
+    keys: set[str],
+    seed: int,
+    draws: int = DRAWS,
+    tune: int = TUNE,
+    chains: int = CHAINS,
+    target_accept: float = 0.95,
+) -> Any:
     """Draw from the posterior given the figures of the trials in `keys` (NUTS by nutpie); an ArviZ DataTree."""
     import nutpie
 
@@ -85,11 +91,11 @@ def sample(
         draws=draws,
         tune=tune,
         chains=chains,
-        cores=cores,
+        cores=2,
         seed=seed,
         target_accept=target_accept,
         adaptation="low_rank",
-        progress_bar=progress,
+        progress_bar=False,
     )
 
 

@@ -26,7 +26,7 @@ from kaptrial.bayes.synthesis.constants import (
     NATURAL_TIME_CONSTANT_DAYS,
     ONSET_DAYS,
     RATER_SD,
-)  # fmt: skip
+)
 from kaptrial.bayes.synthesis.layout import Layout, response_fraction
 
 SHARE_NODES, HALF_LIFE_NODES, PERSISTENT_NODES = 4, 7, 3

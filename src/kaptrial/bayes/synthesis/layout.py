@@ -14,9 +14,7 @@ from kaptrial.bayes.synthesis.arms import BACKGROUND, BELIEF, POPULATION, ROUTE,
 from kaptrial.catalogue import Figure, Trial, scale, scale_names
 
 # Statistics that the fit uses. The others are conditional on what happened before, and are only predicted.
-LEVELS = (
-    "mean", "mean_change", "percent_change", "difference", "standardised_benefit", "standardised_change",
-)  # fmt: skip
+LEVELS = ("mean", "mean_change", "percent_change", "difference", "standardised_benefit", "standardised_change")
 SHARES = ("response", "remission")
 PATHS = ("response_any_time", "relapse_free", "relapsed", "median_days_to_relapse")
 DEFAULT_FRACTION = 0.5

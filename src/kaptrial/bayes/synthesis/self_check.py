@@ -58,7 +58,5 @@ def _simulated(lay: fit.Layout, drawn: dict[str, Any], rng: np.random.Generator)
 def _fit(evidence: fit.Evidence, data: dict[str, Any], seed: int) -> Any:
     import nutpie
 
-    return nutpie.sample(
-        evidence.compiled.with_data(**data), draws=500, tune=400, chains=2, cores=2, seed=seed, target_accept=0.9,
-        adaptation="low_rank", progress_bar=False,
-    )  # fmt: skip
+    sampler = {"draws": 500, "tune": 400, "chains": 2, "cores": 2, "target_accept": 0.9, "adaptation": "low_rank"}
+    return nutpie.sample(evidence.compiled.with_data(**data), seed=seed, progress_bar=False, **sampler)

@@ -41,21 +41,21 @@ class Answer:
     metric: str
     path: str
     target: float
-    value: float | None
-    lower: float | None
-    upper: float | None
-    lower_999: float | None
-    upper_999: float | None
-    achieved: float | None
-    achieved_mcse: float | None
+    value: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+    lower_999: float | None = None
+    upper_999: float | None = None
+    achieved: float | None = None
+    achieved_mcse: float | None = None
     achieved_replicates: int
     achieved_seed: int
-    closed_form: float | None
-    closed_form_kind: str | None
-    ceiling: float | None
-    ceiling_mcse: float | None
-    reached: bool
-    message: str
+    closed_form: float | None = None
+    closed_form_kind: str | None = None
+    ceiling: float | None = None
+    ceiling_mcse: float | None = None
+    reached: bool = False
+    message: str = ""
     tried: tuple[Tried, ...]
 
     def results(self, provenance: Mapping[str, Any]) -> Results[Line]:

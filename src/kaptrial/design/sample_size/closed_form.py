@@ -55,10 +55,11 @@ def _clean_moments(s: Scenario) -> tuple[float, float, float] | None:
         d.share is None and not varies and d.half_life.spread == 0 and s.population.non_responders is None
     )
     fixed_therapy = all(
-        (t.max_effect.spread == 0 or t.max_effect.value == 0) and t.therapists is None
+        (t.max_effect.spread == 0 or t.max_effect.value == 0)
+        and t.therapists is None
         and (inert or not (t.gamma or t.kappa or t.xi) or fixed_drug)
         for t in s.therapies.values()
-    )  # fmt: skip
+    )
     natural = s.natural_course is None or s.natural_course.change.spread == 0
     conduct = s.conduct
     untouched = not any(vars(conduct).values()) and s.expectancy.drug is None and s.expectancy.therapy is None

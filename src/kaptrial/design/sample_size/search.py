@@ -151,31 +151,20 @@ class Search:
     def answer(self, **found: Any) -> Answer:
         """The answer with what every answer has."""
         e = self.base.estimand
-        nothing: dict[str, Any] = dict.fromkeys(
-            (
-                "value", "lower", "upper", "lower_999", "upper_999", "achieved", "achieved_mcse", "closed_form",
-                "closed_form_kind", "ceiling", "ceiling_mcse",
-            )
-        )  # fmt: skip
         tried = tuple(
             Tried(value=p.value, power=p.power, mcse=p.mcse, replicates=len(p.rejects)) for p in self.simulated()
         )
         return Answer(
-            **{
-                **nothing,
-                "analysis": self.base.analyses(self.base.estimand)[0],
-                "contrast": e.contrast,
-                "endpoint": e.endpoint,
-                "day": e.day,
-                "path": self.path,
-                "target": self.target,
-                "achieved_replicates": 2 * self.replicates,
-                "achieved_seed": self.seed + 1,
-                "tried": tried,
-                "reached": False,
-                "message": "",
-                **found,
-            }
+            analysis=self.base.analyses(e)[0],
+            contrast=e.contrast,
+            endpoint=e.endpoint,
+            day=e.day,
+            path=self.path,
+            target=self.target,
+            achieved_replicates=2 * self.replicates,
+            achieved_seed=self.seed + 1,
+            tried=tried,
+            **found,
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import partial
 
 from scipy import special
 
@@ -51,6 +52,7 @@ def solve_size(search: Search) -> Answer:
         if ceiling[0] < search.target:
             return _fixed_answer(search, law, ceiling, start)
     closed, kind = closed_size(search, truth, effect, law, pilot.df / start, low, high, step)
+    answer = partial(search.answer, metric="size", closed_form=closed, closed_form_kind=kind)
     guess = size_by_law(search, effect, law, pilot.df / start, low, high)
     if guess is None:
         at_high = t_power(effect, law.at(high), pilot.df / start * high, search.alpha)
@@ -63,10 +65,7 @@ def solve_size(search: Search) -> Answer:
             f"not reached by {search.path} = {high:g}, the largest considered: power there would be about"
             f" {at_high:.2f} (from the SE simulated at {start:g}); about {needed:.0f} would be needed"
         )
-        return search.answer(
-            metric="size", ceiling=at_high, ceiling_mcse=error, message=message, closed_form=closed,
-            closed_form_kind=kind,
-        )  # fmt: skip
+        return answer(ceiling=at_high, ceiling_mcse=error, message=message)
     axis = Axis(to=math.sqrt, back=lambda u: u * u, low=low, high=high, step=step)
     u = math.sqrt(guess)
     slope = effect / law.at(guess) / u
@@ -75,10 +74,7 @@ def solve_size(search: Search) -> Answer:
     if isinstance(found, Point):
         if found.power < search.target:
             message = f"not reached by {search.path} = {found.value:g}"
-            return search.answer(
-                metric="size", ceiling=found.power, ceiling_mcse=found.mcse, message=message, closed_form=closed,
-                closed_form_kind=kind,
-            )  # fmt: skip
+            return answer(ceiling=found.power, ceiling_mcse=found.mcse, message=message)
         below = max((p.value for p in search.simulated() if p.power < search.target), default=None)
         notes.append(
             f"power is above the target at {found.value:g}"
@@ -90,10 +86,7 @@ def solve_size(search: Search) -> Answer:
         if value > high:
             message = f"not reached by {search.path} = {high:g}; about {value:g} would be needed"
             last = search.at(high)
-            return search.answer(
-                metric="size", ceiling=last.power, ceiling_mcse=last.mcse, message=message, closed_form=closed,
-                closed_form_kind=kind,
-            )  # fmt: skip
+            return answer(ceiling=last.power, ceiling_mcse=last.mcse, message=message)
     fresh = search.at(value, 2 * search.replicates, fresh=True)
     notes += size_notes(search, fresh, known, truth)
     if kind == "approximate":

@@ -1,0 +1,45 @@
+"""Every Monte Carlo error that `power` states, against the spread over 64 seeds of 150 trials.
+
+The spread of 64 values is known to 1/√126 = 9 %, so that a stated error may be off by 36 % (4 of these) before the
+test can tell it from a right one. Errors of shares are Agresti and Coull's, larger than the spread near 0 and 1 by
+intention; of type S, too few trials reject wrongly for a spread. They are tested for being too small only.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kaptrial.design.characteristics import Cell, characteristics
+from kaptrial.spec.files import load
+
+ROOT = Path(__file__).parents[2]
+SEEDS, TRIALS, TOLERANCE = 64, 150, 4 / np.sqrt(2 * 63)
+SHARES = ("power", "type_i_error", "false_synergy_rate", "expectancy_only_rate", "coverage", "power_at_best", "type_s")
+
+
+@pytest.mark.validation
+@pytest.mark.parametrize("name", ["kare_factorial", "starter", "rescue_and_dropout"])
+def test_stated_errors_are_those_of_repeated_runs(name):
+    scenario = replace(load(ROOT / "scenarios" / f"{name}.yaml"), variants=None)
+    values, errors = defaultdict(list), defaultdict(list)
+    for seed in range(1, SEEDS + 1):
+        (result,) = characteristics([Cell(scenario=scenario, columns={})], seed=seed, replicates=TRIALS)
+        for row in result.rows:
+            values[row.question, row.metric].append(row.value)
+            errors[row.question, row.metric].append(row.mcse)
+    checked = 0
+    for key, found in values.items():
+        x, stated = np.array(found), np.array(errors[key])
+        if len(x) < SEEDS or not np.isfinite(x).all() or x.std() == 0:
+            continue  # a metric that some seed did not have
+        ratio = x.std(ddof=1) / np.sqrt(np.mean(stated**2))
+        assert ratio < 1 + TOLERANCE, (key, ratio)
+        if key[1] not in SHARES:
+            assert ratio > 1 / (1 + TOLERANCE), (key, ratio)
+        checked += 1
+    assert checked > 8
