@@ -21,6 +21,7 @@ SEED = 20_250_612
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
 BASES = ("starter", "kare_factorial", "cbt_after_ketamine", "clinic_one_therapist_short", "rescue_and_dropout")
 TEXTS = {name: (SCENARIOS / f"{name}.yaml").read_text(encoding="utf-8") for name in BASES}
+RAW = {name: yaml.safe_load(text) for name, text in TEXTS.items()}
 # What may come to stand in the place of any value.
 ODD: tuple[Any, ...] = (
     1e308, -1e308, float("nan"), float("inf"), 1e30, 10**40, 0, -1, 0.5, 1, "", "1e3", "=HYPERLINK(1)", "[/x]",
@@ -69,7 +70,7 @@ def _of_text(base: str, rng: np.random.Generator) -> Mutant:
 
 def _of_value(base: str, rng: np.random.Generator) -> Mutant:
     """One value is another, or gone, or stands twice."""
-    raw = yaml.safe_load(TEXTS[base])
+    raw = copy.deepcopy(RAW[base])
     places = list(leaves(raw))
     path, value = places[rng.integers(len(places))]
     node = raw
