@@ -89,7 +89,9 @@ def titles(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, scenario: Scenario) 
     """Every text of every figure of a pack."""
     drawn: dict[str, str] = {}
     monkeypatch.setattr(
-        pack, "save", lambda _, name, figure: drawn.update({name: " ".join(t.get_text() for t in figure.findobj(Text))})
+        pack,
+        "save",
+        lambda _, name, figure, footer: drawn.update({name: " ".join(t.get_text() for t in figure.findobj(Text))}),
     )
     results = characteristics([Cell(scenario=scenario, columns={})], seed=1, replicates=2, nulls=False)
     write_power(tmp_path, results, results_of(results, PROVENANCE))

@@ -170,5 +170,5 @@ def test_a_table_without_formulas_keeps_its_bytes():
 def test_text_in_a_figure_is_no_mathematics(tmp_path):
     figure, axes = new_figure(2, 2)
     axes[0, 0].set_title(r"costs $5 and $\frac{")
-    save(tmp_path, "f", figure)
+    save(tmp_path, "f", figure, "costs $5")
     assert names(tmp_path) == {"f.pdf", "f.png"}
