@@ -121,7 +121,10 @@ def test_a_design_prior_needs_something_to_draw_from(cbt: Cell) -> None:
     cell = deciding(cbt, DecisionRule(design_priors=("scenario", "prior")))
     with pytest.raises(FieldError, match=r"design_priors\[1\] = 'prior': needs the scenario's own prior"):
         decisions([cell], seed=1, replicates=128)
-    kare = load(SCENARIOS / "kare_factorial.yaml", {"estimand.contrast": "ketamine_therapy - saline_education"})
+    kare = load(
+        SCENARIOS / "kare_factorial.yaml",
+        {"estimand.contrast": "ketamine_therapy - saline_education", "secondary": []},
+    )
     with pytest.raises(FieldError, match=r"design_priors\[0\] = 'null': must be scenario or prior"):
         decisions([Cell(scenario=kare, columns={})], seed=1, replicates=128)
 

@@ -54,7 +54,7 @@ def test_contract_and_files(tmp_path, capsys):
     names = {path.name for path in (tmp_path / "pack").iterdir()}
     figures = {f"{n}.{k}" for n in ("interaction", "effects_over_time", "posterior_predictive", "priors") for k in
                ("pdf", "png")}  # fmt: skip
-    tables = {"results.csv", "results.json", "checks.csv", "verdict.txt"}
+    tables = {"results.csv", "results.json", "checks.csv", "verdict.txt", "manifest.json"}
     assert names == figures | tables | {"posterior_weak.nc", "posterior_skeptical.nc"}
 
 
