@@ -180,8 +180,8 @@ def test_delta_adds_its_share():
     # With a covariate, the adjusted share.
     y, arm, crossed, _, weights, visit = data = trials(np.random.default_rng(2), replicates=5)
     at_0, at_3 = (imputed(*data, strategy="JR", reference=0, delta=delta) for delta in (0.0, 3.0))
-    imputed = (np.isnan(y[..., visit]) & (arm == 1)).astype(float)
-    share = ancova(imputed, arm, crossed, weights).estimate
+    filled_in = (np.isnan(y[..., visit]) & (arm == 1)).astype(float)
+    share = ancova(filled_in, arm, crossed, weights).estimate
     np.testing.assert_allclose(at_3.estimate - at_0.estimate, 3.0 * share, rtol=1e-9)
 
 

@@ -13,8 +13,8 @@ from kaptrial.analysis.binary import logistic
 from kaptrial.analysis.counts import negative_binomial
 from kaptrial.analysis.crossover import crossover
 from kaptrial.analysis.fit import Failure
-from kaptrial.analysis.imputation import reference_based
-from kaptrial.analysis.mmrm import mmrm
+from kaptrial.analysis.imputation import Imputation, Scores, reference_based
+from kaptrial.analysis.mmrm import MmrmPlan, mmrm
 from kaptrial.analysis.nested import nested
 from kaptrial.analysis.proportion import beta_binomial, quasi_binomial
 
@@ -37,11 +37,11 @@ def fits(rng, n, events):
     with_gaps = y.copy()
     with_gaps[:, ::2, 2] = np.nan
     yield "ancova", ancova(y[..., 0], arm, none, W)
-    yield "mmrm", mmrm(y, arm, none, none, [W], [[0, 0, 1.0]], structures=("us", "cs")).contrast(0)
+    yield "mmrm", mmrm(y, arm, none, none, [W], [[0, 0, 1.0]], MmrmPlan(structures=("us", "cs"))).contrast(0)
     yield "nested", nested(y[..., 0], arm, therapist, none, W).fit
     yield "crossover", crossover(y[..., :2], np.stack([arm, 1 - arm], axis=-1), W)
-    some = (with_gaps[:20], arm[:20], none[:20], none[:20])
-    yield "JR", reference_based(*some, W, 2, strategy="JR", reference=0, structures=("us", "cs"))
+    some = Scores(y=with_gaps[:20], arm=arm[:20], crossed=none[:20], main=none[:20])
+    yield "JR", reference_based(some, W, 2, Imputation(strategy="JR", reference=0, structures=("us", "cs")))
     for firth in (False, True):
         found = logistic(response, arm, none, W, firth=firth)
         yield "odds", found.log_odds_ratio
