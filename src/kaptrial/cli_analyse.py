@@ -111,6 +111,9 @@ def analyse(
     ] = False,
     residual: Annotated[str, typer.Option(help="Residual variance: common or by_arm.")] = "common",
     crossed: Annotated[str | None, typer.Option(help="Factor crossed with the therapists of a 2×2.")] = None,
+    therapy_from: Annotated[
+        float | None, typer.Option(help="Day of the first session: therapists affect only later visits (nested_mmrm).")
+    ] = None,
     imputation: Annotated[
         str, typer.Option(help="MAR, JR, CR, CIR, LMCF; several with commas.")
     ] = "MAR,JR,CR,CIR,LMCF",

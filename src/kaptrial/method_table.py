@@ -86,6 +86,11 @@ class Method:
             return endpoint
         return "risk_difference" if self.measure == "difference" and endpoint in BINARY else self.measure
 
+    @property
+    def adjusts(self) -> bool:
+        """Whether it takes stratification factors into account, as covariates or as strata."""
+        return "covariates" in self.options or "stratum" in self.options
+
     def favourable(self, outcome: Side | None) -> Side:
         """The favourable side of its estimate where this is the outcome's; None: nobody has said."""
         return (outcome or self.usual_outcome) if self.better == "outcome" else self.better

@@ -11,6 +11,7 @@ from kaptrial.analysis.nested_longitudinal import nested_longitudinal
 from tests.analysis.mixed_reference import peaks
 
 TWO_ARMS = [-1.0, 1.0]
+MIDDLE, LAST = [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]
 # Newton's last step leaves the parameters within some 1e-7 of their standard errors (`reml.LAST`).
 CLOSE = 1e-6
 
@@ -47,7 +48,7 @@ def test_with_one_visit_it_is_the_nested_model():
         weights = TWO_ARMS if n_arms == 2 else [-1.0, 0.5, 0.5]
         x = baseline[None, :, None]
         crossed, main = (x, x[..., :0]) if rng.random() < 0.5 else (x[..., :0], x)
-        one = nested_longitudinal(y[None], arm[None], therapist[None], crossed, main, weights, 0)
+        one = nested_longitudinal(y[None], arm[None], therapist[None], crossed, main, weights, [1.0])
         expected = nested(y[None, :, 0], arm[None], therapist[None], x, weights)
         assert one.fit.failure[0] == expected.fit.failure[0] == Failure.NONE
         at_zero += expected.therapist_sd[0] == 0.0
@@ -60,7 +61,7 @@ def test_with_one_visit_it_is_the_nested_model():
     assert 2 <= at_zero <= 14
 
 
-def dense_model(y, arm, therapist, baseline, weights, visit):
+def dense_model(y, arm, therapist, baseline, weights, over, begins=(0, 0)):
     """The arguments of the dense reference: visit × arm, baseline × visit, the elements of V, that of therapists."""
     n_visits = y.shape[1]
     patient, at = np.nonzero(np.isfinite(y))
@@ -69,10 +70,11 @@ def dense_model(y, arm, therapist, baseline, weights, visit):
     for j in range(n_visits):
         columns += [(at == j) & (arm[patient] == a) for a in range(len(weights))]
         columns.append((at == j) * baseline[patient])
-        contrast += [*(np.array(weights) * (j == visit)), 0.0]
+        contrast += [*(np.array(weights) * over[j]), 0.0]
     same_patient = patient[:, None] == patient
     who = therapist[patient]
-    same_therapist = (who[:, None] == who) & (who >= 0)
+    affected = (who >= 0) & (at >= np.array(begins)[arm[patient]])
+    same_therapist = (who[:, None] == who) & affected[:, None] & affected
     g, start = [], []
     for j in range(n_visits):
         for k in range(j + 1):
@@ -87,17 +89,26 @@ def dense_model(y, arm, therapist, baseline, weights, visit):
 
 
 @pytest.mark.parametrize(
-    ("dropout", "gaps", "therapist_sd"), [(0.0, 0.0, 3.0), (0.3, 0.0, 3.0), (0.2, 0.1, 3.0), (0.2, 0.1, 0.0)]
+    ("dropout", "gaps", "therapist_sd", "over", "begins"),
+    [
+        (0.0, 0.0, 3.0, LAST, (0, 0)),
+        (0.3, 0.0, 3.0, LAST, (0, 0)),
+        (0.2, 0.1, 3.0, LAST, (0, 0)),
+        (0.2, 0.1, 0.0, LAST, (0, 0)),
+        (0.2, 0.1, 4.0, LAST, (0, 1)),  # the first visit is before the therapy
+        (0.2, 0.1, 4.0, [0.2, 0.3, 0.5], (2, 1)),
+    ],
 )
-def test_equals_dense_algebra(dropout, gaps, therapist_sd):
+def test_equals_dense_algebra(dropout, gaps, therapist_sd, over, begins):
     rng = np.random.default_rng(2)
     y, arm, therapist, baseline = random_trial(rng, 30, therapist_sd=therapist_sd)
     y = lose(rng, y, dropout, gaps)
     y[:2, 2] = 15.0, 18.0  # somebody of each arm at the last visit
     found = nested_longitudinal(
-        y[None], arm[None], therapist[None], baseline[None, :, None], np.empty((1, len(y), 0)), TWO_ARMS, 2
-    )
-    expected = peaks(*dense_model(y, arm, therapist, baseline, TWO_ARMS, 2), shares=(1.0,))[0]
+        y[None], arm[None], therapist[None], baseline[None, :, None], np.empty((1, len(y), 0)), TWO_ARMS, over,
+        begins=np.array(begins),
+    )  # fmt: skip
+    expected = peaks(*dense_model(y, arm, therapist, baseline, TWO_ARMS, over, begins), shares=(1.0,))[0]
     fit = found.fit
     assert fit.failure[0] == Failure.NONE
     np.testing.assert_allclose(found.reml_loglik[0], expected.loglik, atol=1e-10)
@@ -114,7 +125,7 @@ def test_scores_in_other_units_give_the_same_test():
     rng = np.random.default_rng(3)
     y, arm, therapist, baseline = random_trial(rng)
     y = lose(rng, y, 0.2, 0.05)
-    rest = (arm[None], therapist[None], baseline[None, :, None], np.empty((1, len(y), 0)), TWO_ARMS, 2)
+    rest = (arm[None], therapist[None], baseline[None, :, None], np.empty((1, len(y), 0)), TWO_ARMS, LAST)
     one = nested_longitudinal(y[None], *rest).fit
     assert one.failure[0] == Failure.NONE
     for unit in (1e-6, 1e6):
@@ -131,7 +142,9 @@ def test_closely_correlated_visits_converge():
         y, arm, therapist, baseline = random_trial(rng, therapist_sd=rng.choice([0.0, 2.0]))
         y = lose(rng, y + rng.normal(0.0, 8.0, (len(y), 1)), 0.2, 0.05)  # correlations of .95
         none = np.empty((1, len(y), 0))
-        fit = nested_longitudinal(y[None], arm[None], therapist[None], baseline[None, :, None], none, TWO_ARMS, 2).fit
+        fit = nested_longitudinal(
+            y[None], arm[None], therapist[None], baseline[None, :, None], none, TWO_ARMS, LAST
+        ).fit
         assert fit.failure[0] == Failure.NONE
 
 
@@ -140,13 +153,13 @@ def test_redundant_and_confounded_covariates():
     y, arm, therapist, baseline = random_trial(rng)
     x, none = baseline[None, :, None], np.empty((1, len(y), 0))
     data = (y[None], arm[None], therapist[None])
-    one = nested_longitudinal(*data, x, none, TWO_ARMS, 2)
-    two = nested_longitudinal(*data, np.concatenate([x, 2.0 * x + 1.0], axis=-1), none, TWO_ARMS, 2)
+    one = nested_longitudinal(*data, x, none, TWO_ARMS, LAST)
+    two = nested_longitudinal(*data, np.concatenate([x, 2.0 * x + 1.0], axis=-1), none, TWO_ARMS, LAST)
     assert one.fit.failure[0] == Failure.NONE
     # The same columns are left: equal but for the order of additions.
     np.testing.assert_allclose((two.fit.estimate, two.fit.se), (one.fit.estimate, one.fit.se), rtol=1e-9)
     np.testing.assert_allclose(two.fit.df, one.fit.df, rtol=1e-9)
-    confounded = nested_longitudinal(*data, arm[None, :, None].astype(float), none, TWO_ARMS, 2).fit
+    confounded = nested_longitudinal(*data, arm[None, :, None].astype(float), none, TWO_ARMS, LAST).fit
     assert confounded.failure[0] == Failure.CONFOUNDED_COVARIATE
     assert np.isnan([confounded.estimate[0], confounded.se[0], confounded.df[0]]).all()
 
@@ -156,16 +169,18 @@ def test_too_few_therapists_visits_not_seen_and_arguments_that_do_not_fit():
     y, arm, therapist, _ = (a[None] for a in random_trial(rng))
     none = np.empty((1, y.shape[1], 0))
     one = np.where(therapist >= 0, 0, -1)
-    assert nested_longitudinal(y, arm, one, none, none, TWO_ARMS, 2).fit.failure[0] == Failure.TOO_FEW_THERAPISTS
+    assert nested_longitudinal(y, arm, one, none, none, TWO_ARMS, LAST).fit.failure[0] == Failure.TOO_FEW_THERAPISTS
     # A therapist an arm is an effect of the arms, a therapist a patient is a part of the patients' covariance.
-    assert nested_longitudinal(y, arm, arm, none, none, TWO_ARMS, 2).fit.failure[0] == Failure.TOO_FEW_THERAPISTS
+    assert nested_longitudinal(y, arm, arm, none, none, TWO_ARMS, LAST).fit.failure[0] == Failure.TOO_FEW_THERAPISTS
     own = np.arange(y.shape[1])[None]
-    assert nested_longitudinal(y, arm, own, none, none, TWO_ARMS, 2).fit.failure[0] == Failure.TOO_FEW_PATIENTS
+    assert nested_longitudinal(y, arm, own, none, none, TWO_ARMS, LAST).fit.failure[0] == Failure.TOO_FEW_PATIENTS
     unseen = np.where((arm == 1)[..., None] & (np.arange(3) == 2), np.nan, y)
-    assert nested_longitudinal(unseen, arm, therapist, none, none, TWO_ARMS, 2).fit.failure[0] == Failure.NOT_OBSERVED
-    assert nested_longitudinal(unseen, arm, therapist, none, none, TWO_ARMS, 1).fit.failure[0] == Failure.NONE
+    assert (
+        nested_longitudinal(unseen, arm, therapist, none, none, TWO_ARMS, LAST).fit.failure[0] == Failure.NOT_OBSERVED
+    )
+    assert nested_longitudinal(unseen, arm, therapist, none, none, TWO_ARMS, MIDDLE).fit.failure[0] == Failure.NONE
     with pytest.raises(ValueError, match="visit"):
-        nested_longitudinal(y, arm, therapist, none, none, TWO_ARMS, 3)
+        nested_longitudinal(y, arm, therapist, none, none, TWO_ARMS, [0.0, 1.0])
 
 
 def test_a_number_or_a_named_failure_whatever_comes():
@@ -199,7 +214,8 @@ def test_a_number_or_a_named_failure_whatever_comes():
         crossed, main = (x, x[..., :0]) if rng.random() < 0.5 else (x[..., :0], x)
         found = nested_longitudinal(
             y[None], arm[None], therapist[None], crossed, main, TWO_ARMS if n_arms == 2 else [-1.0, 0.5, 0.5],
-            int(rng.integers(0, n_visits)),
+            np.eye(n_visits)[rng.integers(0, n_visits)],
+            begins=rng.integers(0, n_visits + 1, n_arms) if rng.random() < 0.3 else None,
         )  # fmt: skip
         fit = found.fit
         numbers = [fit.estimate[0], fit.se[0], fit.df[0], found.therapist_sd[0], found.reml_loglik[0]]

@@ -1,14 +1,14 @@
 """MMRM with therapists: unstructured covariance within patients, a therapist intercept in the therapy arms.
 
 As in `mmrm.reml`, with W the inverse of the covariance over a missingness pattern's visits, and g the therapists'
-variance. For each therapist, sums over patients,
+variance and z 1 at the visits that a therapist can affect, else 0. For each therapist, sums over patients,
 
-    B = Σ 1'W (X, y),   C = Σ 1'W 1,   h = g/(1 + gC),
+    B = Σ z'W (X, y),   C = Σ z'W z,   h = g/(1 + gC),
     M = Σ (X, y)'W(X, y) − Σ_t h BB' = [A b; b' c],
     −2ℓ = Σ n log|V| + Σ_t log(1 + gC) + log|A| + c − b'A⁻¹b.
 
 Let Φ = A⁻¹, and <B, B′> = B'ΦB′ over the coefficients plus the product of the residuals B_y − B β̂. With V̇ the
-derivative by an element of V, Ḃ = −Σ 1'W V̇ W (X, y) and Ċ alike, therapists add to the gradient
+derivative by an element of V, Ḃ = −Σ z'W V̇ W (X, y) and Ċ alike, therapists add to the gradient
 
     Σ_t (h + h²<B, B>) Ċ − 2h <B, Ḃ>,   and in g   Σ_t C/(1 + gC) − <B, B>/(1 + gC)²;
 
@@ -43,9 +43,9 @@ PATTERNS = 256
 # Share of the information on g, were β known, below which it is rounding.
 COLLINEAR = 1e-10
 
-# What the functions below hand on, in tuples: `data` = (n_patterns, masks, counts, t, column, n_cell, cells), as in
-# `mmrm.reml` and `_cells`; `mean` = (beta, phi, b, b_y, c), β̂, Φ and B (therapist, coefficient), its y and C
-# (therapist,); `second` = (gradient, hessian, slopes, vectors), of the elements of V, then g.
+# What the functions below hand on, in tuples: `data` = (n_patterns, masks, counts, t, column, n_cell, cells, z), as in
+# `mmrm.reml` and `_cells`, and z (therapist, visit); `mean` = (beta, phi, b, b_y, c), β̂, Φ and B (therapist,
+# coefficient), its y and C (therapist,); `second` = (gradient, hessian, slopes, vectors), of the elements of V, then g.
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,9 +68,10 @@ def nested_longitudinal(
     crossed: Floats,
     main: Floats,
     weights: ArrayLike,
-    visit: int,
+    over: ArrayLike,
+    begins: Ints | None = None,
 ) -> NestedLongitudinalFit:
-    """REML estimate of a contrast of arms at a visit, patients clustered in therapists.
+    """REML estimate of a contrast of arms, patients clustered in therapists.
 
     Parameters
     ----------
@@ -82,19 +83,25 @@ def nested_longitudinal(
         Covariates with a slope at each visit, and with one slope.
     weights : (arm,)
         The contrast; weights sum to 0.
-    visit : index of the visit
+    over : (visit,)
+        The contrast's weights of the visits.
+    begins : (arm,)
+        Index of the first visit that an arm's therapists can affect; the first of all unless given. A therapist of
+        several arms counts from the latest of them.
     """
     w = np.asarray(weights, dtype=float)
+    by_visit = np.asarray(over, dtype=float)
     n_replicates, _, n_visits = y.shape
-    if not 0 <= visit < n_visits:
-        raise ValueError(f"visit {visit}: y has {n_visits} visits")
+    if by_visit.shape != (n_visits,):
+        raise ValueError(f"over {by_visit.shape}: y has {n_visits} visits")
+    first = np.zeros(len(w), dtype=np.int64) if begins is None else np.asarray(begins, dtype=np.int64)
     out, failure = np.full((n_replicates, 4), np.nan), np.zeros(n_replicates, dtype=np.int64)
     variance = np.full(n_replicates, np.nan)
     covariance = np.full((n_replicates, n_visits, n_visits), np.nan)
     _fit_all(
         np.ascontiguousarray(y, dtype=float), np.ascontiguousarray(arm, dtype=np.int64),
         np.ascontiguousarray(therapist, dtype=np.int64), np.ascontiguousarray(crossed, dtype=float),
-        np.ascontiguousarray(main, dtype=float), w, visit,
+        np.ascontiguousarray(main, dtype=float), w, by_visit, first,
         design_columns(n_visits, len(w), crossed.shape[-1], main.shape[-1], constrained_baseline=False),
         int(therapist.max(initial=-1)) + 1, out, failure, variance, covariance,
     )  # fmt: skip
@@ -110,12 +117,12 @@ def nested_longitudinal(
 
 @njit(cache=True, nogil=True)
 def _fit_all(  # type: ignore[no-untyped-def]
-    y, arm, therapist, crossed, main, weights, visit, column, n_therapists, out, failure, variance, covariance
+    y, arm, therapist, crossed, main, weights, over, begins, column, n_therapists, out, failure, variance, covariance
 ):
     for r in range(len(y)):
         failure[r] = _fit_one(
-            y[r], arm[r], therapist[r], crossed[r], main[r], weights, visit, column, n_therapists, out[r],
-            variance[r : r + 1], covariance[r],
+            y[r], arm[r], therapist[r], crossed[r], main[r], weights, over, begins, column, n_therapists,
+            out[r], variance[r : r + 1], covariance[r],
         )  # fmt: skip
 
 
@@ -144,18 +151,29 @@ def _cells(y, w, therapist, n_therapists, masks, n_patterns):  # type: ignore[no
 
 
 @njit(cache=True, nogil=True)
+def _affected(arm, therapist, begins, n_therapists, n_visits):  # type: ignore[no-untyped-def]
+    """z: 1 at the visits that a therapist can affect, from the latest beginning of the arms treated."""
+    z = np.ones((n_therapists, n_visits))
+    for i in range(len(arm)):
+        if therapist[i] >= 0 and arm[i] >= 0:
+            z[therapist[i], : begins[arm[i]]] = 0.0
+    return z
+
+
+@njit(cache=True, nogil=True)
 def _therapist_sums(w, data, b, b_y, c):  # type: ignore[no-untyped-def]
     """B and C."""
-    n_patterns, _, _, _, column, n_cell, cells = data
+    n_patterns, _, _, _, column, n_cell, cells, z = data
     n_visits, m = column.shape
     b[:, :] = 0.0
     b_y[:] = 0.0
     c[:] = 0.0
     for p in range(n_patterns):
+        rows = z @ w[p]
         for k in range(n_visits):
-            row = w[p, :, k].sum()
             for h in range(len(c)):
-                c[h] += n_cell[h, p] * row
+                row = rows[h, k]
+                c[h] += n_cell[h, p] * row * z[h, k]
                 b_y[h] += row * cells[h, p, m + k]
                 for x in range(m):
                     if column[k, x] >= 0:
@@ -165,7 +183,7 @@ def _therapist_sums(w, data, b, b_y, c):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def _value(v, g, data, w, mean):  # type: ignore[no-untyped-def]
     """−2ℓ without its constant, NaN where V or A is not positive definite; fills W and `mean`."""
-    n_patterns, masks, counts, t, column, _, _ = data
+    n_patterns, masks, counts, t, column, _, _, _ = data
     beta, phi, b, b_y, c = mean
     n = len(beta)
     value = reml.pattern_weights(v, masks, counts, n_patterns, w)
@@ -198,7 +216,7 @@ def _identified(g, mean):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def _derivatives(v, g, data, w, mean, second):  # type: ignore[no-untyped-def]
     """Gradient and Hessian of −2ℓ, and −∂A of every parameter into `slopes`."""
-    n_patterns, _, counts, t, column, _, _ = data
+    n_patterns, _, counts, t, column, _, _, _ = data
     beta, phi, _, _, c = mean
     gradient, hessian, slopes, vectors = second
     n_visits = len(v)
@@ -219,7 +237,7 @@ def _derivatives(v, g, data, w, mean, second):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def _add_therapist(h, g, data, w, mean, inner, second):  # type: ignore[no-untyped-def]
     """What therapist h adds, all but the second derivatives of W: these are tr(V̇ W V̇′ S), S added to `inner`."""
-    n_patterns, _, _, _, column, n_cell, cells = data
+    n_patterns, _, _, _, column, n_cell, cells, z = data
     beta, phi, b, c = mean[0], mean[1], mean[2][h], mean[4][h]
     gradient, hessian, slopes, vectors = second
     n_visits, n, last = len(column), len(beta), len(gradient) - 1
@@ -233,7 +251,7 @@ def _add_therapist(h, g, data, w, mean, inner, second):  # type: ignore[no-untyp
         if n_cell[h, p] == 0.0:
             continue
         x, r = _by_visit(cells[h, p], column, beta)
-        row, w_x, w_r = w[p].sum(axis=0), w[p] @ x, w[p] @ r
+        row, w_x, w_r = z[h] @ w[p], w[p] @ x, w[p] @ r
         along = w_x @ turned + w_r * residual  # <·, B>
         k = 0
         for i in range(n_visits):
@@ -370,15 +388,19 @@ def _standardise(scores):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _observed(n_patterns, masks, t, weights, visit, n_visits):  # type: ignore[no-untyped-def]
-    """Whether somebody was seen at every visit, and of each arm of the contrast at its visit."""
+def _observed(n_patterns, masks, t, weights, over):  # type: ignore[no-untyped-def]
+    """Whether somebody was seen at every visit, and of each arm of the contrast at its visits."""
+    n_visits = len(over)
     seen = np.zeros((n_visits, len(weights)))
     for p in range(n_patterns):
         for j in range(n_visits):
             if masks[p] >> j & 1:
                 for a in range(len(weights)):
                     seen[j, a] += t[p, a, a]
-    return seen.sum(axis=1).all() and ((seen[visit] > 0.0) | (weights == 0.0)).all()
+    for j in range(n_visits):
+        if over[j] != 0.0 and not ((seen[j] > 0.0) | (weights == 0.0)).all():
+            return False
+    return seen.sum(axis=1).all()
 
 
 @njit(cache=True, nogil=True)
@@ -395,7 +417,19 @@ def _scaling(column, scales, n):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _fit_one(  # type: ignore[no-untyped-def]
-    scores, arm, therapist, crossed, main, weights, visit, template, n_therapists, out, therapist_variance, covariance
+    scores,
+    arm,
+    therapist,
+    crossed,
+    main,
+    weights,
+    over,
+    begins,
+    template,
+    n_therapists,
+    out,
+    therapist_variance,
+    covariance,
 ):
     n_arms, n_visits = len(weights), scores.shape[1]
     y, unit = _standardise(scores)
@@ -405,11 +439,12 @@ def _fit_one(  # type: ignore[no-untyped-def]
     n_patterns = reml.moments(y, w, masks, counts, t)
     if n_patterns < 0:
         return _SINGULAR
-    if not _observed(n_patterns, masks, t, weights, visit, n_visits):
+    if not _observed(n_patterns, masks, t, weights, over):
         return _NOT_OBSERVED
     column = template.copy()
     contrasts = np.zeros((1, column.max() + 1))
-    contrasts[0, column[visit, :n_arms]] = weights
+    for j in range(n_visits):
+        contrasts[0, column[j, :n_arms]] = weights * over[j]
     n, estimable = reml.keep_columns(n_patterns, masks, t, column, contrasts)
     if not estimable:
         return _CONFOUNDED
@@ -435,7 +470,8 @@ def _fit_one(  # type: ignore[no-untyped-def]
     if code != _NONE:
         return code
     psi = np.append(structures.start(structures.US, within, n_visits), 0.02 * within[0, 0])
-    data = (n_patterns, masks, counts, t, column, n_cell, cells)
+    z = _affected(arm, therapist, begins, n_therapists, n_visits)
+    data = (n_patterns, masks, counts, t, column, n_cell, cells, z)
     mean = (beta, np.empty((n, n)), np.empty((n_therapists, n)), np.empty(n_therapists), np.empty(n_therapists))
     second = (np.empty(n_psi), np.empty((n_psi, n_psi)), np.empty((n_psi, n, n)), np.empty((n_psi, n)))
     factor = np.empty((n_psi, n_psi))

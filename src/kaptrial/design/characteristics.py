@@ -14,7 +14,7 @@ from kaptrial.analysis import multiplicity
 from kaptrial.analysis.fit import Fit
 from kaptrial.analysis.margin import non_inferior, on_scale_of
 from kaptrial.design.execution import AT_BEST, Fits, Job, best_endpoint, run, scenario_arm_with_both
-from kaptrial.method_table import BINARY, MARGIN_MEASURES, TIME, Side, method_of
+from kaptrial.method_table import BINARY, MARGIN_MEASURES, TIME, Side, method_of, methods
 from kaptrial.model.realised import Realised
 from kaptrial.model.streams import BLOCK
 from kaptrial.results import Note, Question, Results, Row, grouped
@@ -108,10 +108,15 @@ def characteristics(
     Truth, bias and coverage are then still of the protocol: the bias is what the clinic takes away.
     """
     plans = [_null_runs(cell.scenario) if nulls else [] for cell in cells]
-    scenarios = [s for c, plan in zip(cells, plans, strict=True) for s in (c.scenario, *(p.scenario for p in plan))]
     given = [None] * len(cells) if realised is None else realised
-    clinics = [mine for mine, plan in zip(given, plans, strict=True) for _ in range(1 + len(plan))]
-    fits = iter(_fits(scenarios, clinics, seed, replicates, workers, progress))
+    runs: list[_Run] = []
+    for cell, plan, clinic in zip(cells, plans, given, strict=True):
+        runs.append(_Run(scenario=cell.scenario, clinic=clinic, estimands=range(len(cell.scenario.estimands))))
+        together = cell.scenario.analysis.multiplicity is not None
+        for null in plan:
+            needed = runs[-1].estimands if together else null.estimands
+            runs.append(_Run(scenario=null.scenario, clinic=clinic, estimands=needed, at_best=False))
+    fits = iter(_fits(runs, seed, replicates, workers, progress))
     known = _shared_truths([cell.scenario for cell in cells], seed)
     results = []
     for cell, plan, known_truths in zip(cells, plans, known, strict=True):
@@ -171,24 +176,39 @@ def _grouped(scenarios: Sequence[Scenario], key: Callable[[Scenario], str]) -> d
     return groups
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Run:
+    """A scenario to be run, in its clinic, for the estimands of these numbers."""
+
+    scenario: Scenario
+    clinic: Sequence[Realised] | None
+    estimands: Sequence[int]
+    at_best: bool = True
+
+
 def _fits(
-    scenarios: Sequence[Scenario],
-    clinics: Sequence[Sequence[Realised] | None],
-    seed: int,
-    replicates: int,
-    workers: int,
-    progress: Callable[[int], None] | None,
+    runs: Sequence[_Run], seed: int, replicates: int, workers: int, progress: Callable[[int], None] | None
 ) -> list[Fits]:
-    """The fits of each scenario; those that differ in their estimands only are simulated once."""
-    asked = {key: _asking_all(group) for key, group in _grouped(scenarios, _trials_key).items()}
-    # The plan of the clinic is part of the key: scenarios with the same one were run in the same clinic.
-    run_in = {_trials_key(s): clinic for s, clinic in zip(scenarios, clinics, strict=True)}
-    jobs = [Job(scenario=s, seed=seed, replicates=replicates, realised=run_in[key]) for key, (s, _) in asked.items()]
-    found = dict(zip(asked, run(jobs, workers=workers, progress=progress), strict=True))
+    """The fits of each run; scenarios that differ in their estimands only are simulated once."""
+    groups: dict[str, list[_Run]] = {}
+    for each in runs:
+        groups.setdefault(_trials_key(each.scenario), []).append(each)
+    asked = {key: _asking_all([each.scenario for each in group]) for key, group in groups.items()}
+    jobs = []
+    for key, group in groups.items():
+        scenario, estimands = asked[key]
+        needed = {estimands.index(each.scenario.estimands[i]) for each in group for i in each.estimands}
+        # The plan of the clinic is part of the key: scenarios with the same one are run in the same clinic.
+        job = Job(
+            scenario=scenario, seed=seed, replicates=replicates, realised=group[-1].clinic,
+            estimands=tuple(sorted(needed)), at_best=any(each.at_best for each in group),
+        )  # fmt: skip
+        jobs.append(job)
+    found = dict(zip(groups, run(jobs, workers=workers, progress=progress), strict=True))
     out = []
-    for s in scenarios:
-        key = _trials_key(s)
-        number = {asked[key][1].index(e): i for i, e in enumerate(s.estimands)}
+    for each in runs:
+        s, key = each.scenario, _trials_key(each.scenario)
+        number = {asked[key][1].index(s.estimands[i]): i for i in each.estimands}
         out.append({(number[i], analysis): fit for (i, analysis), fit in found[key].items() if i in number})
     return out
 
@@ -544,6 +564,31 @@ def _notes(cell: Cell, found: Iterable[Truth], nulls: bool) -> list[Note]:
             + (f" ({where})" if where else "")
             + ": clipping makes interactions of its own; compare truth with truth_if_additive",
         )
+    return notes + _analysis_notes(s)
+
+
+def _analysis_notes(s: Scenario) -> list[Note]:
+    """Which analyses were chosen because the scenario names none, and what of the design an analysis leaves out."""
+    chosen = [s.default_analysis(e) for e in s.estimands if e.methods is None and s.analysis.methods is None]
+    without_therapists, without_strata = [], []
+    for estimand in s.estimands:
+        for name in s.methods(estimand):
+            if s.has_therapists(estimand) and not methods()[name].needs_therapists:
+                without_therapists.append(name)
+            if not methods()[name].adjusts or not set(s.strata) <= set(s.covariates):
+                without_strata.append(name)
+    notes = []
+    if chosen:
+        named = "; ".join(f"{name} ({why})" for name, why in dict.fromkeys(chosen))
+        text = f"no method is declared, and the analysis is the one that fits the trial: {named}"
+        notes.append(Note(code="default_analysis", severity="information", text=text))
+    if without_therapists:
+        text = f"therapists are not in the model of {', '.join(dict.fromkeys(without_therapists))}: see type_i_error"
+        notes.append(Note(code="therapists_ignored", severity="warning", text=text))
+    if s.strata and without_strata:
+        names = ", ".join(dict.fromkeys(without_strata))
+        text = f"stratification by {', '.join(s.strata)} is not, or not all, in the model of {names}"
+        notes.append(Note(code="strata_ignored", severity="warning", text=text))
     return notes
 
 

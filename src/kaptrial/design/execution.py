@@ -32,12 +32,16 @@ class Job:
     """A scenario to be simulated and analysed `replicates` times under `seed`.
 
     `realised`: for each block, what a clinic made of the protocol (design/operations.py); None: it is carried out.
+    `estimands`: numbers of those to be analysed; None: all. `at_best`: whether interactions are also fitted with the
+    combined arm at the end of the scale.
     """
 
     scenario: Scenario
     seed: int
     replicates: int
     realised: Sequence[Realised] | None = None
+    estimands: tuple[int, ...] | None = None
+    at_best: bool = True
 
     @property
     def n_blocks(self) -> int:
@@ -62,7 +66,7 @@ def attempt(
 ) -> Iterator[Fits | Unfillable]:
     """As `run`, with the error in place of the fits of a job whose trials cannot be filled."""
     tasks = [
-        (job.scenario, job.seed, block, job.realised[block] if job.realised else None)
+        (job.scenario, job.seed, block, job.realised[block] if job.realised else None, job.estimands, job.at_best)
         for job in jobs
         for block in range(job.n_blocks)
     ]
@@ -124,21 +128,29 @@ def memory() -> float:
         return inf
 
 
-def _attempt_block(scenario: Scenario, seed: int, block: int, realised: Realised | None = None) -> Fits | Unfillable:
+def _attempt_block(*task: Any) -> Fits | Unfillable:
     try:
-        return run_block(scenario, seed, block, realised)
+        return run_block(*task)
     except Unfillable as error:
         return error
 
 
-def run_block(scenario: Scenario, seed: int, block: int, realised: Realised | None = None) -> Fits:
-    """Simulate one block and analyse it for every estimand and method."""
+def run_block(
+    scenario: Scenario,
+    seed: int,
+    block: int,
+    realised: Realised | None = None,
+    estimands: Sequence[int] | None = None,
+    at_best: bool = True,
+) -> Fits:
+    """Simulate one block and analyse it for the estimands by each of their methods."""
     trials = simulate_block(scenario, seed=seed, block=block, realised=realised)
     fits: Fits = {}
-    for i, estimand in enumerate(scenario.estimands):
+    for i in range(len(scenario.estimands)) if estimands is None else estimands:
+        estimand = scenario.estimands[i]
         for analysis in scenario.analyses(estimand):
             fits[i, analysis] = estimate(trials, scenario, estimand, analysis)
-            if scenario.contrast(estimand).kind == "interaction":
+            if at_best and scenario.contrast(estimand).kind == "interaction":
                 fits[i, analysis + AT_BEST] = _at_best(trials, scenario, estimand, analysis)
     return fits
 

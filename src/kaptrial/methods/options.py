@@ -54,6 +54,7 @@ class Options:
     constrained_baseline: bool = False
     residual: Residual = "common"
     crossed: str | None = None
+    therapy_from: float | None = None
     imputation: tuple[Imputation, ...] = ("MAR", "JR", "CR", "CIR", "LMCF")
     inference: Inference = "jackknife"
     imputations: int = 100

@@ -305,30 +305,46 @@ def nested_mmrm_rows(data: DataFile, options: Options) -> list[Line]:
     note_never_seen(data, trials, kept)
     trials = with_modelled_visits(data, trials, kept, options)
     assert trials.therapist is not None
+    begins = np.full(len(trials.arms), _first_affected(data, trials, options))
     rows = []
     for day in days_asked(trials.days, options):
         v = visit_of(trials.days, day)
         for contrast, weights in contrasts_of(trials, options):
             found = nested_longitudinal(
-                trials.score, trials.arm, trials.therapist, baseline_column(trials), main_columns(trials), weights, v
-            )
+                trials.score, trials.arm, trials.therapist, baseline_column(trials), main_columns(trials), weights,
+                (trials.days == day).astype(float), begins=begins,
+            )  # fmt: skip
             about = Question(analysis="nested_mmrm", contrast=contrast, measure="difference", endpoint="score", day=day)
             rows.append(fit_row(options, found.fit, about, n_used(trials.score[..., v], kept)))
     values: list[Value] = [("therapist_sd", None, found.therapist_sd[0]), ("reml_loglik", None, found.reml_loglik[0])]
     return rows + _value_rows(values, "nested_mmrm", NAN, int(found.fit.failure[0]))
 
 
+def _first_affected(data: DataFile, trials: Trials, options: Options) -> int:
+    """Index of the first visit after the first session; the first visit where that day is not given."""
+    start, last = options.therapy_from, float(trials.days[-1])
+    if start is None:
+        text = "every visit is taken to be one that therapists can affect; `therapy_from` names the first session's day"
+        data.note("therapy_from", text)
+        return 0
+    if not 0 <= start < last:
+        raise FieldError("therapy_from", start, f"must be from 0 to before the last visit, day {last:g}")
+    return int((trials.days <= start).sum())
+
+
 @method(
     "nested_mmrm", summary="mixed model of all visits with therapists in the therapy arms",
-    endpoints=("score", "change"), needs_therapists=True, rows=nested_mmrm_rows, options=(*ADJUSTED, "therapist"),
+    endpoints=SCORES, needs_therapists=True, rows=nested_mmrm_rows, options=(*ADJUSTED, "therapist", "therapy_from"),
 )  # fmt: skip
 def _nested_mmrm(q: SimulatedQuestion) -> Fit:
     from kaptrial.analysis.nested_longitudinal import nested_longitudinal
 
     assert q.trials.therapist is not None  # the scenario was checked
     y, days = q.scores()
-    visit = int(np.searchsorted(days, q.estimand.day))
-    return nested_longitudinal(y, q.arm, q.trials.therapist, *q.split_covariates(), q.weights, visit).fit
+    over = visit_weights(q.estimand.endpoint, days, q.estimand.day)
+    begins = np.array([np.searchsorted(days, day, side="right") for day in q.scenario.therapy_starts])
+    covariates = q.split_covariates()
+    return nested_longitudinal(y, q.arm, q.trials.therapist, *covariates, q.weights, over, begins=begins).fit
 
 
 # --- scores after dropout ---------------------------------------------------------------------------------------------

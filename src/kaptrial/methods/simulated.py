@@ -76,11 +76,26 @@ class SimulatedQuestion:
     @property
     def covariates(self) -> Floats:
         """All covariates."""
-        return covariate_columns(self.trials, self.scenario.analysis.covariates)
+        return covariate_columns(self.trials, self.scenario.covariates)
+
+    def strata(self) -> Ints | None:
+        """The stratum of each patient, of the factors among the covariates; None where there are none."""
+        stratum = None
+        for name in self.scenario.strata:
+            if name in self.scenario.covariates:
+                covariate = self.trials.covariates[name]
+                level = covariate.values.astype(np.int64)
+                stratum = level if stratum is None else stratum * len(covariate.levels) + level
+        return stratum
+
+    def unstratified_covariates(self) -> Floats:
+        """The covariates besides those that `strata` is made of."""
+        names = [name for name in self.scenario.covariates if name not in self.scenario.strata]
+        return covariate_columns(self.trials, names)
 
     def split_covariates(self) -> tuple[Floats, Floats]:
         """Covariates with a slope at each visit, and with one slope."""
-        names = self.scenario.analysis.covariates
+        names = self.scenario.covariates
         return (
             covariate_columns(self.trials, [name for name in names if name in BY_VISIT]),
             covariate_columns(self.trials, [name for name in names if name not in BY_VISIT]),

@@ -140,7 +140,7 @@ def median_rows(times: Times, analysis: str) -> list[Line]:
     estimates_truth=False, rows=logrank_rows, options=(*TIMES, "stratum"),
 )  # fmt: skip
 def _logrank(q: SimulatedQuestion) -> Fit:
-    return _logrank_test(*q.times(), q.arm, q.weights)
+    return _logrank_test(*q.times(), q.arm, q.weights, q.strata())
 
 
 def _logrank_test(time: Floats, event: Bools, arm: Ints, weights: Sequence[float], stratum: Ints | None = None) -> Fit:
@@ -160,7 +160,7 @@ def _logrank_test(time: Floats, event: Bools, arm: Ints, weights: Sequence[float
 def _cox(q: SimulatedQuestion) -> Fit:
     from kaptrial.analysis import survival
 
-    return survival.cox(*q.times(), q.arm, q.covariates, q.weights)
+    return survival.cox(*q.times(), q.arm, q.unstratified_covariates(), q.weights, stratum=q.strata())
 
 
 @method(

@@ -105,7 +105,7 @@ def show_check(scenario: Scenario, path: Path) -> None:
     if scenario.prior is not None:
         for line in prior_lines(scenario.prior):
             out.print(line)
-    for line in decision_lines(scenario):
+    for line in [*decision_lines(scenario), *analysis_lines(scenario)]:
         out.print(line)
 
 
@@ -131,6 +131,17 @@ def decision_lines(scenario: Scenario) -> list[str]:
     ]
 
 
+def analysis_lines(scenario: Scenario) -> list[str]:
+    """The methods of each estimand, and why where none is declared."""
+    lines = []
+    for estimand in scenario.estimands:
+        name, why = scenario.default_analysis(estimand)
+        declared = estimand.methods or scenario.analysis.methods
+        what = ", ".join(declared) if declared else f"{name}, by default ({why})"
+        lines.append(f"analysis of {estimand.contrast}, {estimand.endpoint} on day {estimand.day:g}: {what}")
+    return lines
+
+
 def rule_in_words(rule: DecisionRule) -> str:
     """The decision rule in one sentence."""
     beyond = "better than 0" if rule.margin == 0 else f"better than {rule.margin:g} points"
@@ -146,7 +157,7 @@ def show_description(scenario: Scenario, found: list[Truth], seed: int) -> None:
     out.print(f"{scenario.title}\n{scenario.question}\n")
     if scenario.notes:
         out.print(scenario.notes.strip() + "\n")
-    for line in [*timeline(scenario), *decision_lines(scenario)]:
+    for line in [*timeline(scenario), *decision_lines(scenario), *analysis_lines(scenario)]:
         out.print(line)
     table = Table("parameter", "value", "spread", "unit", "source", title="\nWhat is assumed of the world", box=None)
     for where, value in walk(scenario):

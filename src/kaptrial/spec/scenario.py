@@ -13,6 +13,7 @@ from kaptrial.spec.clinic_checks import check_clinic
 from kaptrial.spec.conduct import Conduct
 from kaptrial.spec.contrast import Contrast, factor_names, parse_contrast, references_of
 from kaptrial.spec.decision import DecisionRule
+from kaptrial.spec.default_analysis import Facts, default_analysis
 from kaptrial.spec.noun import Identifier, Text, noun
 from kaptrial.spec.patients import Drug, Expectancy, Measurement, NaturalCourse, Population
 from kaptrial.spec.prior import PriorField
@@ -121,10 +122,50 @@ class Scenario:
         """The estimand's contrast as weights over the arms."""
         return parse_contrast(estimand.contrast, self.arms)
 
+    @property
+    def strata(self) -> tuple[str, ...]:
+        """The names of the stratification factors of the allocation."""
+        return tuple(stratum.name for stratum in self.design.allocation.strata)
+
+    @property
+    def covariates(self) -> tuple[str, ...]:
+        """The covariates of adjusted analyses."""
+        given = self.analysis.covariates
+        return ("baseline", *self.strata) if given is None else given
+
+    @property
+    def therapy_starts(self) -> tuple[float, ...]:
+        """The day of each arm's first session, from which its therapists matter; 0 where there is none."""
+        return tuple(min(arm.therapy.days, default=0.0) if arm.therapy else 0.0 for arm in self.arms)
+
+    def has_therapists(self, estimand: Estimand) -> bool:
+        """Whether an arm of the contrast has therapists of several patients, who began before the estimand's day."""
+        weights = self.contrast(estimand).weights
+        for arm, start, weight in zip(self.arms, self.therapy_starts, weights, strict=True):
+            staff = self.therapies[arm.therapy.name].therapists if arm.therapy else None
+            if weight != 0 and staff is not None and staff.caseload != 1 and start < estimand.day:
+                return True
+        return False
+
+    def methods(self, estimand: Estimand) -> tuple[str, ...]:
+        """The methods of an estimand: its own, those of the analysis, or the one that fits the trial."""
+        return estimand.methods or self.analysis.methods or (self.default_analysis(estimand)[0],)
+
+    def default_analysis(self, estimand: Estimand) -> tuple[str, str]:
+        """The method that fits the trial, and why."""
+        facts = Facts(
+            endpoint=estimand.endpoint,
+            arms=sum(weight != 0 for weight in self.contrast(estimand).weights),
+            therapists=self.has_therapists(estimand),
+            visits=sum(day > self.randomisation.day for day in self.design.visits),
+            incomplete=self.conduct.dropout is not None or bool(estimand.strategies.events("hypothetical")),
+        )
+        return default_analysis(facts)
+
     def analyses(self, estimand: Estimand) -> tuple[str, ...]:
         """The names of an estimand's analyses: its methods, some of them one for each variant that the plan names."""
         found: list[str] = []
-        for name in estimand.methods or self.analysis.methods:
+        for name in self.methods(estimand):
             variants = methods()[name].variants
             found += [f"{name} {each}" for each in getattr(self.analysis, variants)] if variants else [name]
         return tuple(found)
@@ -416,10 +457,12 @@ def _check_benchmark(s: Scenario, at: str, estimand: Estimand) -> None:
 def _check_methods(s: Scenario, at: str, estimand: Estimand) -> None:
     if estimand.methods is not None and not estimand.methods:
         raise FieldError(f"{at}.methods", [], "must name at least one")
+    if estimand.methods is None and s.analysis.methods is None:
+        return
     where = f"{at}.methods" if estimand.methods is not None else "analysis.methods"
     kind = parse_contrast(estimand.contrast, s.arms).kind
     known = {name: m for name, m in methods().items() if (m.arms == "one") == (kind == "single")}
-    for i, name in enumerate(estimand.methods or s.analysis.methods):
+    for i, name in enumerate(s.methods(estimand)):
         if name not in known or estimand.endpoint not in known[name].endpoints:
             fitting = ", ".join(name for name, m in known.items() if estimand.endpoint in m.endpoints)
             what = f"{estimand.endpoint} of one arm" if kind == "single" else estimand.endpoint
@@ -495,13 +538,13 @@ def _check_design(s: Scenario) -> None:
             allocation.block,
             f"must be a multiple of {smallest}, the sum of the ratio",
         )
-    names = [stratum.name for stratum in allocation.strata]
+    names = s.strata
     for i, name in enumerate(names):
         taken = (*names[:i], *RESERVED, *s.factors)
         if name in taken:
             raise FieldError(f"design.allocation.strata[{i}].name", name, f"must differ from {', '.join(taken)}")
     known = ["baseline", *(["randomisation_score"] if s.randomisation.day > 0 else []), *names]
-    for i, covariate in enumerate(s.analysis.covariates):
+    for i, covariate in enumerate(s.covariates):
         if covariate not in known:
             raise FieldError(
                 f"analysis.covariates[{i}]",

@@ -238,6 +238,8 @@ class Multiplicity:
 class Analysis:
     """How the trial is analysed: the methods, the covariates of the adjusted ones, and the two-sided level.
 
+    Methods not given are chosen for each estimand (`default_analysis`); covariates not given are the baseline and the
+    stratification factors of the allocation, by which the log-rank test and Cox regression are stratified.
     `covariance`: structures of the MMRM, tried in order. `df`: of mixed models. `residual`: of the partially nested
     model, one variance for all or one an arm. `imputation`: strategies of reference_based, each analysed.
     `reference_for`: the reference of an arm, by id; an arm not named is its own. Unless any is named, a contrast of two
@@ -245,8 +247,8 @@ class Analysis:
     `constrained_baseline`: the MMRM takes the baseline as an outcome with one mean for all arms (cLDA).
     """
 
-    methods: tuple[MethodName, ...] = ("ancova",)
-    covariates: tuple[Text, ...] = ("baseline",)
+    methods: tuple[MethodName, ...] | None = None
+    covariates: tuple[Text, ...] | None = None
     alpha: Annotated[float, Field(strict=True, gt=0, lt=0.5)] = 0.05
     covariance: tuple[Structure, ...] = ("us", "toeph", "ar1h", "cs")
     df: Literal["satterthwaite", "kenward-roger"] = "satterthwaite"
@@ -258,5 +260,5 @@ class Analysis:
 
     def __post_init__(self) -> None:
         for name in ("methods", "covariance", "imputation"):
-            if not getattr(self, name):
+            if getattr(self, name) == ():
                 raise FieldError(name, [], "must name at least one")

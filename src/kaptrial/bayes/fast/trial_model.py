@@ -105,7 +105,7 @@ def fast_posterior(
     arm = trials.arm[:, :n]
     if shift is not None:
         y = y + shift[:, None] * model.shifted[arm]
-    names = () if _unadjusted(s, estimand) else s.analysis.covariates
+    names = () if _unadjusted(s, estimand) else s.covariates
     covariates = covariate_columns(trials, names)[:, :n]
     centred = covariates - covariates.mean(axis=1, keepdims=True)
     z = np.concatenate([np.ones((*arm.shape, 1)), model.x[arm], centred], axis=-1)

@@ -61,8 +61,8 @@ def from_scenario(scenario: Scenario, asked: Asked, *, seed: int, source: str) -
     after = np.flatnonzero(trials.days > max(0.0, scenario.randomisation.day))
     if not len(after):
         raise DataError(f"{source}: design.visits = {list(scenario.design.visits)}: none after randomisation")
-    wanted = {name: trials.covariates[name] for name in scenario.analysis.covariates if name in trials.covariates}
-    adjusted = "baseline" in scenario.analysis.covariates
+    wanted = {name: trials.covariates[name] for name in scenario.covariates if name in trials.covariates}
+    adjusted = "baseline" in scenario.covariates
     adjusted = adjusted or asked.likelihood == "binary"
     baseline = trials.baseline if adjusted else np.full_like(trials.baseline, np.nan)
     cut = replace(trials, days=trials.days[after], score=scores[..., after], covariates=wanted, baseline=baseline)

@@ -33,7 +33,7 @@ def closed_power(s: Scenario, effect: float) -> float | None:
     df = s.n_total - len(s.arms)
     if df < 2:
         return None
-    if s.analyses(s.estimand)[0] == "difference" or not s.analysis.covariates:
+    if s.analyses(s.estimand)[0] == "difference" or not s.covariates:
         variance = total + baseline - 2 * covariance if change else total
         return t_power(effect, math.sqrt(variance * spread), df, s.analysis.alpha)
     residual = total - covariance**2 / baseline
@@ -68,7 +68,7 @@ def _clean_moments(s: Scenario) -> tuple[float, float, float] | None:
         s.scale.link == "identity" and e.endpoint in ("score", "change") and not m.round and not m.clip
         and s.population.entry is None and s.randomisation.day == 0 and not s.design.allocation.strata
         and fixed_drug and fixed_therapy and natural and untouched
-        and (not adjusted or s.analysis.covariates in ((), ("baseline",)))
+        and (not adjusted or s.covariates in ((), ("baseline",)))
     ):  # fmt: skip
         return None
     trait, deviation, rater = s.population.baseline.spread**2, m.deviation_sd.value**2, m.rater_sd.value**2

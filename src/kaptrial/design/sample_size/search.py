@@ -25,7 +25,7 @@ _PILOT = 512
 
 def asked(s: Scenario) -> Scenario:
     """The scenario with its primary question and first method only."""
-    analysis = replace(s.analysis, methods=(s.estimand.methods or s.analysis.methods)[:1])
+    analysis = replace(s.analysis, methods=s.methods(s.estimand)[:1])
     return replace(s, secondary=(), variants=None, analysis=analysis)
 
 
