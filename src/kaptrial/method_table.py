@@ -58,6 +58,9 @@ class Method:
     needs_therapists : bool
     variants : str
         The field of `analysis` whose values each make an analysis of their own.
+    one_fit : bool
+        Whether `estimate` takes several questions that differ in contrast, day and endpoint weights only, and gives
+        their fits from one model.
     estimate : callable or None
         A question to a `Fit` in every replicate.
     rows : callable or None
@@ -77,6 +80,7 @@ class Method:
     exact: tuple[str, ...] = ()
     needs_therapists: bool = False
     variants: str = ""
+    one_fit: bool = False
     estimate: Callable[[Any], Any] | None = None
     rows: Callable[..., list[Line]] | None = None
 

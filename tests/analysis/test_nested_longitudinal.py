@@ -50,11 +50,13 @@ def test_with_one_visit_it_is_the_nested_model():
         crossed, main = (x, x[..., :0]) if rng.random() < 0.5 else (x[..., :0], x)
         one = nested_longitudinal(y[None], arm[None], therapist[None], crossed, main, weights, [1.0])
         expected = nested(y[None, :, 0], arm[None], therapist[None], x, weights)
-        assert one.fit.failure[0] == expected.fit.failure[0] == Failure.NONE
+        assert one.contrast(0).failure[0] == expected.fit.failure[0] == Failure.NONE
         at_zero += expected.therapist_sd[0] == 0.0
-        np.testing.assert_allclose(one.fit.estimate, expected.fit.estimate, atol=CLOSE * expected.fit.se[0], rtol=0)
-        np.testing.assert_allclose(one.fit.se, expected.fit.se, rtol=CLOSE)
-        np.testing.assert_allclose(one.fit.df, expected.fit.df, rtol=CLOSE)
+        np.testing.assert_allclose(
+            one.contrast(0).estimate, expected.fit.estimate, atol=CLOSE * expected.fit.se[0], rtol=0
+        )
+        np.testing.assert_allclose(one.contrast(0).se, expected.fit.se, rtol=CLOSE)
+        np.testing.assert_allclose(one.contrast(0).df, expected.fit.df, rtol=CLOSE)
         np.testing.assert_allclose(one.reml_loglik, expected.reml_loglik, atol=1e-10)
         np.testing.assert_allclose(one.therapist_sd, expected.therapist_sd, atol=CLOSE)
         np.testing.assert_allclose(np.sqrt(one.covariance[0, 0]), expected.residual_sd[0, :1], rtol=CLOSE)
@@ -109,7 +111,7 @@ def test_equals_dense_algebra(dropout, gaps, therapist_sd, over, begins):
         begins=np.array(begins),
     )  # fmt: skip
     expected = peaks(*dense_model(y, arm, therapist, baseline, TWO_ARMS, over, begins), shares=(1.0,))[0]
-    fit = found.fit
+    fit = found.contrast(0)
     assert fit.failure[0] == Failure.NONE
     np.testing.assert_allclose(found.reml_loglik[0], expected.loglik, atol=1e-10)
     np.testing.assert_allclose(fit.estimate[0], expected.estimate, atol=CLOSE * expected.se, rtol=0)
@@ -126,10 +128,10 @@ def test_scores_in_other_units_give_the_same_test():
     y, arm, therapist, baseline = random_trial(rng)
     y = lose(rng, y, 0.2, 0.05)
     rest = (arm[None], therapist[None], baseline[None, :, None], np.empty((1, len(y), 0)), TWO_ARMS, LAST)
-    one = nested_longitudinal(y[None], *rest).fit
+    one = nested_longitudinal(y[None], *rest).contrast(0)
     assert one.failure[0] == Failure.NONE
     for unit in (1e-6, 1e6):
-        other = nested_longitudinal(1e4 * unit + unit * y[None], *rest).fit
+        other = nested_longitudinal(1e4 * unit + unit * y[None], *rest).contrast(0)
         # Exact but for rounding, which the origin of 10,000 raises to 1e-12.
         np.testing.assert_allclose(other.estimate, unit * one.estimate, rtol=1e-9)
         np.testing.assert_allclose(other.se, unit * one.se, rtol=1e-9)
@@ -144,7 +146,7 @@ def test_closely_correlated_visits_converge():
         none = np.empty((1, len(y), 0))
         fit = nested_longitudinal(
             y[None], arm[None], therapist[None], baseline[None, :, None], none, TWO_ARMS, LAST
-        ).fit
+        ).contrast(0)
         assert fit.failure[0] == Failure.NONE
 
 
@@ -155,11 +157,13 @@ def test_redundant_and_confounded_covariates():
     data = (y[None], arm[None], therapist[None])
     one = nested_longitudinal(*data, x, none, TWO_ARMS, LAST)
     two = nested_longitudinal(*data, np.concatenate([x, 2.0 * x + 1.0], axis=-1), none, TWO_ARMS, LAST)
-    assert one.fit.failure[0] == Failure.NONE
+    assert one.contrast(0).failure[0] == Failure.NONE
     # The same columns are left: equal but for the order of additions.
-    np.testing.assert_allclose((two.fit.estimate, two.fit.se), (one.fit.estimate, one.fit.se), rtol=1e-9)
-    np.testing.assert_allclose(two.fit.df, one.fit.df, rtol=1e-9)
-    confounded = nested_longitudinal(*data, arm[None, :, None].astype(float), none, TWO_ARMS, LAST).fit
+    np.testing.assert_allclose(
+        (two.contrast(0).estimate, two.contrast(0).se), (one.contrast(0).estimate, one.contrast(0).se), rtol=1e-9
+    )
+    np.testing.assert_allclose(two.contrast(0).df, one.contrast(0).df, rtol=1e-9)
+    confounded = nested_longitudinal(*data, arm[None, :, None].astype(float), none, TWO_ARMS, LAST).contrast(0)
     assert confounded.failure[0] == Failure.CONFOUNDED_COVARIATE
     assert np.isnan([confounded.estimate[0], confounded.se[0], confounded.df[0]]).all()
 
@@ -169,16 +173,14 @@ def test_too_few_therapists_visits_not_seen_and_arguments_that_do_not_fit():
     y, arm, therapist, _ = (a[None] for a in random_trial(rng))
     none = np.empty((1, y.shape[1], 0))
     one = np.where(therapist >= 0, 0, -1)
-    assert nested_longitudinal(y, arm, one, none, none, TWO_ARMS, LAST).fit.failure[0] == Failure.TOO_FEW_THERAPISTS
+    assert nested_longitudinal(y, arm, one, none, none, TWO_ARMS, LAST).failure[0, 0] == Failure.TOO_FEW_THERAPISTS
     # A therapist an arm is an effect of the arms, a therapist a patient is a part of the patients' covariance.
-    assert nested_longitudinal(y, arm, arm, none, none, TWO_ARMS, LAST).fit.failure[0] == Failure.TOO_FEW_THERAPISTS
+    assert nested_longitudinal(y, arm, arm, none, none, TWO_ARMS, LAST).failure[0, 0] == Failure.TOO_FEW_THERAPISTS
     own = np.arange(y.shape[1])[None]
-    assert nested_longitudinal(y, arm, own, none, none, TWO_ARMS, LAST).fit.failure[0] == Failure.TOO_FEW_PATIENTS
+    assert nested_longitudinal(y, arm, own, none, none, TWO_ARMS, LAST).failure[0, 0] == Failure.TOO_FEW_PATIENTS
     unseen = np.where((arm == 1)[..., None] & (np.arange(3) == 2), np.nan, y)
-    assert (
-        nested_longitudinal(unseen, arm, therapist, none, none, TWO_ARMS, LAST).fit.failure[0] == Failure.NOT_OBSERVED
-    )
-    assert nested_longitudinal(unseen, arm, therapist, none, none, TWO_ARMS, MIDDLE).fit.failure[0] == Failure.NONE
+    assert nested_longitudinal(unseen, arm, therapist, none, none, TWO_ARMS, LAST).failure[0, 0] == Failure.NOT_OBSERVED
+    assert nested_longitudinal(unseen, arm, therapist, none, none, TWO_ARMS, MIDDLE).failure[0, 0] == Failure.NONE
     with pytest.raises(ValueError, match="visit"):
         nested_longitudinal(y, arm, therapist, none, none, TWO_ARMS, [0.0, 1.0])
 
@@ -217,7 +219,7 @@ def test_a_number_or_a_named_failure_whatever_comes():
             np.eye(n_visits)[rng.integers(0, n_visits)],
             begins=rng.integers(0, n_visits + 1, n_arms) if rng.random() < 0.3 else None,
         )  # fmt: skip
-        fit = found.fit
+        fit = found.contrast(0)
         numbers = [fit.estimate[0], fit.se[0], fit.df[0], found.therapist_sd[0], found.reml_loglik[0]]
         if fit.failure[0]:
             assert fit.failure[0] in list(Failure)

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.validation import departures, therapists
+from tests.validation import defaults, departures, therapists
 
 pytestmark = pytest.mark.validation
 
 PAGE = Path(__file__).parents[2] / "docs" / "verification.md"
 
 
-@pytest.mark.parametrize("script", [departures, therapists])
+@pytest.mark.parametrize("script", [defaults, departures, therapists])
 def test_table_is_as_documented(script, capsys, monkeypatch):
     monkeypatch.setattr(sys, "argv", [script.__name__])
     script.main()

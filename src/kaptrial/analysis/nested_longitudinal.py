@@ -50,15 +50,23 @@ COLLINEAR = 1e-10
 
 @dataclass(frozen=True, kw_only=True)
 class NestedLongitudinalFit:
-    """A contrast at one visit; NaN where `fit.failure` is not NONE.
+    """Contrasts and variance parameters; NaN where they failed.
 
-    `therapist_sd`: (replicate,); `covariance`: (replicate, visit, visit) within patients; `reml_loglik`: (replicate,).
+    `estimate`, `se`, `df`, `failure`: (replicate, contrast). `therapist_sd`: (replicate,); `covariance`: (replicate,
+    visit, visit) within patients; `reml_loglik`: (replicate,).
     """
 
-    fit: Fit
+    estimate: Floats
+    se: Floats
+    df: Floats
+    failure: Ints
     therapist_sd: Floats
     covariance: Floats
     reml_loglik: Floats
+
+    def contrast(self, k: int) -> Fit:
+        """The k-th contrast."""
+        return Fit(estimate=self.estimate[:, k], se=self.se[:, k], df=self.df[:, k], failure=self.failure[:, k])
 
 
 def nested_longitudinal(
@@ -67,11 +75,11 @@ def nested_longitudinal(
     therapist: Ints,
     crossed: Floats,
     main: Floats,
-    weights: ArrayLike,
-    over: ArrayLike,
+    arm_weights: ArrayLike,
+    visit_weights: ArrayLike,
     begins: Ints | None = None,
 ) -> NestedLongitudinalFit:
-    """REML estimate of a contrast of arms, patients clustered in therapists.
+    """REML estimates of contrasts of arms, averaged over visits, patients clustered in therapists.
 
     Parameters
     ----------
@@ -81,49 +89,48 @@ def nested_longitudinal(
         Index of the arm; number of the therapist, −1 for none.
     crossed, main : (replicate, patient, p)
         Covariates with a slope at each visit, and with one slope.
-    weights : (arm,)
-        The contrast; weights sum to 0.
-    over : (visit,)
-        The contrast's weights of the visits.
+    arm_weights, visit_weights : (contrast, arm), (contrast, visit)
+        Each contrast is Σ_j ω_j Σ_a w_a (mean of arm a at visit j); the arms' weights sum to 0.
     begins : (arm,)
         Index of the first visit that an arm's therapists can affect; the first of all unless given. A therapist of
         several arms counts from the latest of them.
     """
-    w = np.asarray(weights, dtype=float)
-    by_visit = np.asarray(over, dtype=float)
-    n_replicates, _, n_visits = y.shape
-    if by_visit.shape != (n_visits,):
-        raise ValueError(f"over {by_visit.shape}: y has {n_visits} visits")
-    first = np.zeros(len(w), dtype=np.int64) if begins is None else np.asarray(begins, dtype=np.int64)
-    out, failure = np.full((n_replicates, 4), np.nan), np.zeros(n_replicates, dtype=np.int64)
-    variance = np.full(n_replicates, np.nan)
+    w_arm = np.atleast_2d(np.asarray(arm_weights, dtype=float))
+    w_visit = np.atleast_2d(np.asarray(visit_weights, dtype=float))
+    (n_replicates, _, n_visits), n_arms = y.shape, w_arm.shape[1]
+    if len(w_arm) != len(w_visit) or w_visit.shape[1] != n_visits:
+        raise ValueError(f"weights {w_arm.shape} and {w_visit.shape} do not fit {n_visits} visits")
+    first = np.zeros(n_arms, dtype=np.int64) if begins is None else np.asarray(begins, dtype=np.int64)
+    out = np.full((n_replicates, len(w_arm), 3), np.nan)
+    failure = np.zeros((n_replicates, len(w_arm)), dtype=np.int64)
+    parameters = np.full((n_replicates, 2), np.nan)
     covariance = np.full((n_replicates, n_visits, n_visits), np.nan)
     _fit_all(
         np.ascontiguousarray(y, dtype=float), np.ascontiguousarray(arm, dtype=np.int64),
         np.ascontiguousarray(therapist, dtype=np.int64), np.ascontiguousarray(crossed, dtype=float),
-        np.ascontiguousarray(main, dtype=float), w, by_visit, first,
-        design_columns(n_visits, len(w), crossed.shape[-1], main.shape[-1], constrained_baseline=False),
-        int(therapist.max(initial=-1)) + 1, out, failure, variance, covariance,
+        np.ascontiguousarray(main, dtype=float), w_arm, w_visit, first,
+        design_columns(n_visits, n_arms, crossed.shape[-1], main.shape[-1], constrained_baseline=False),
+        int(therapist.max(initial=-1)) + 1, out, failure, parameters, covariance,
     )  # fmt: skip
-    failed = failure != Failure.NONE
-    out[failed], variance[failed], covariance[failed] = np.nan, np.nan, np.nan
+    out[failure != Failure.NONE] = np.nan
     return NestedLongitudinalFit(
-        fit=Fit(estimate=out[:, 0], se=out[:, 1], df=out[:, 2], failure=failure),
-        therapist_sd=np.sqrt(variance),
-        covariance=covariance,
-        reml_loglik=out[:, 3],
-    )
+        estimate=out[..., 0], se=out[..., 1], df=out[..., 2], failure=failure, therapist_sd=np.sqrt(parameters[:, 0]),
+        covariance=covariance, reml_loglik=parameters[:, 1],
+    )  # fmt: skip
 
 
 @njit(cache=True, nogil=True)
 def _fit_all(  # type: ignore[no-untyped-def]
-    y, arm, therapist, crossed, main, weights, over, begins, column, n_therapists, out, failure, variance, covariance
-):
+    y, arm, therapist, crossed, main, by_arm, by_visit, begins, column, n_therapists, out, failure, parameters,
+    covariance,
+):  # fmt: skip
     for r in range(len(y)):
-        failure[r] = _fit_one(
-            y[r], arm[r], therapist[r], crossed[r], main[r], weights, over, begins, column, n_therapists,
-            out[r], variance[r : r + 1], covariance[r],
+        code = _fit_one(
+            y[r], arm[r], therapist[r], crossed[r], main[r], by_arm, by_visit, begins, column, n_therapists, out[r],
+            failure[r], parameters[r], covariance[r],
         )  # fmt: skip
+        if code != _NONE:
+            failure[r] = code
 
 
 @njit(cache=True, nogil=True)
@@ -388,19 +395,24 @@ def _standardise(scores):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _observed(n_patterns, masks, t, weights, over):  # type: ignore[no-untyped-def]
-    """Whether somebody was seen at every visit, and of each arm of the contrast at its visits."""
-    n_visits = len(over)
-    seen = np.zeros((n_visits, len(weights)))
+def _seen(n_patterns, masks, t, n_visits, n_arms):  # type: ignore[no-untyped-def]
+    """How many patients were seen at each visit, (visit, arm)."""
+    seen = np.zeros((n_visits, n_arms))
     for p in range(n_patterns):
         for j in range(n_visits):
             if masks[p] >> j & 1:
-                for a in range(len(weights)):
+                for a in range(n_arms):
                     seen[j, a] += t[p, a, a]
-    for j in range(n_visits):
-        if over[j] != 0.0 and not ((seen[j] > 0.0) | (weights == 0.0)).all():
+    return seen
+
+
+@njit(cache=True, nogil=True)
+def _observed(seen, arm_weights, visit_weights):  # type: ignore[no-untyped-def]
+    """Whether somebody was seen of each arm of a contrast at each of its visits."""
+    for j in range(len(visit_weights)):
+        if visit_weights[j] != 0.0 and not ((seen[j] > 0.0) | (arm_weights == 0.0)).all():
             return False
-    return seen.sum(axis=1).all()
+    return True
 
 
 @njit(cache=True, nogil=True)
@@ -417,21 +429,11 @@ def _scaling(column, scales, n):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _fit_one(  # type: ignore[no-untyped-def]
-    scores,
-    arm,
-    therapist,
-    crossed,
-    main,
-    weights,
-    over,
-    begins,
-    template,
-    n_therapists,
-    out,
-    therapist_variance,
+    scores, arm, therapist, crossed, main, by_arm, by_visit, begins, template, n_therapists, out, failure, parameters,
     covariance,
-):
-    n_arms, n_visits = len(weights), scores.shape[1]
+):  # fmt: skip
+    """Fill `out`, the variance parameters and `failure`, of single contrasts; what is returned is that of the model."""
+    n_arms, n_visits = by_arm.shape[1], scores.shape[1]
     y, unit = _standardise(scores)
     w, scales = design_matrix(arm, crossed, main, n_arms)
     size = w.shape[1] + n_visits
@@ -439,15 +441,21 @@ def _fit_one(  # type: ignore[no-untyped-def]
     n_patterns = reml.moments(y, w, masks, counts, t)
     if n_patterns < 0:
         return _SINGULAR
-    if not _observed(n_patterns, masks, t, weights, over):
+    seen = _seen(n_patterns, masks, t, n_visits, n_arms)
+    if not seen.sum(axis=1).all():
         return _NOT_OBSERVED
-    column = template.copy()
-    contrasts = np.zeros((1, column.max() + 1))
-    for j in range(n_visits):
-        contrasts[0, column[j, :n_arms]] = weights * over[j]
-    n, estimable = reml.keep_columns(n_patterns, masks, t, column, contrasts)
-    if not estimable:
-        return _CONFOUNDED
+    column, contrasts, n = template.copy(), np.zeros((len(by_arm), template.max() + 1)), 0
+    for k in range(len(by_arm)):
+        column[:, :] = template
+        for j in range(n_visits):
+            contrasts[k, column[j, :n_arms]] = by_arm[k] * by_visit[k, j]
+        n, estimable = reml.keep_columns(n_patterns, masks, t, column, contrasts[k : k + 1])
+        if not _observed(seen, by_arm[k], by_visit[k]):
+            failure[k] = _NOT_OBSERVED
+        elif not estimable:
+            failure[k] = _CONFOUNDED
+    if (failure != _NONE).all():
+        return _NONE
     n_cell, cells = _cells(y, w, therapist, n_therapists, masks, n_patterns)
     treated = n_cell.sum(axis=1)
     if (treated > 0.0).sum() < 2:
@@ -464,7 +472,7 @@ def _fit_one(  # type: ignore[no-untyped-def]
     # Start without therapists, at the MMRM's covariance, a little of its diagonal given to them.
     within, beta, unused = np.empty((n_visits, n_visits)), np.empty(n), np.empty((3, 1))
     code, _ = reml.fit(
-        n_patterns, masks, counts, t, column, n, contrasts[:, :n], structures.US, False, unused[0], unused[1],
+        n_patterns, masks, counts, t, column, n, contrasts[:0, :n], structures.US, False, unused[0], unused[1],
         unused[2], within, beta,
     )  # fmt: skip
     if code != _NONE:
@@ -480,11 +488,14 @@ def _fit_one(  # type: ignore[no-untyped-def]
         return code
     free = np.ones(n_psi, dtype=np.bool_)
     free[-1] = psi[-1] > 0.0 or second[0][-1] < 0.0
-    estimate, variance, df = _infer(contrasts[0, :n].copy(), free, mean, second[2], factor)
-    if not variance > 0.0 or not 0.0 < df < np.inf:
-        return _NOT_CONVERGED
+    for k in range(len(by_arm)):
+        if failure[k] == _NONE:
+            estimate, variance, df = _infer(contrasts[k, :n].copy(), free, mean, second[2], factor)
+            if variance > 0.0 and 0.0 < df < np.inf:
+                out[k] = estimate * unit, sqrt(variance) * unit, df
+            else:
+                failure[k] = _NOT_CONVERGED
     loglik = -0.5 * (value + (n_scores - n) * log(2.0 * pi * unit * unit)) - _scaling(column, scales, n)
-    out[:] = estimate * unit, sqrt(variance) * unit, df, loglik
-    therapist_variance[0] = psi[-1] * unit * unit
+    parameters[:] = psi[-1] * unit * unit, loglik
     covariance[:, :] = within * (unit * unit)
     return _NONE

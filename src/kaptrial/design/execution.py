@@ -14,7 +14,7 @@ import numpy as np
 
 from kaptrial.analysis.fit import Fit
 from kaptrial.errors import Unfillable, UserError
-from kaptrial.methods.simulated import estimate
+from kaptrial.methods.simulated import estimates
 from kaptrial.model.realised import Realised
 from kaptrial.model.streams import BLOCK
 from kaptrial.simulate import simulate_block
@@ -145,23 +145,25 @@ def run_block(
 ) -> Fits:
     """Simulate one block and analyse it for the estimands by each of their methods."""
     trials = simulate_block(scenario, seed=seed, block=block, realised=realised)
-    fits: Fits = {}
-    for i in range(len(scenario.estimands)) if estimands is None else estimands:
-        estimand = scenario.estimands[i]
-        for analysis in scenario.analyses(estimand):
-            fits[i, analysis] = estimate(trials, scenario, estimand, analysis)
-            if at_best and scenario.contrast(estimand).kind == "interaction":
-                fits[i, analysis + AT_BEST] = _at_best(trials, scenario, estimand, analysis)
+    every = scenario.estimands
+    numbers = range(len(every)) if estimands is None else estimands
+    asked = [(i, analysis) for i in numbers for analysis in scenario.analyses(every[i])]
+    fits = dict(zip(asked, estimates(trials, scenario, [(every[i], name) for i, name in asked]), strict=True))
+    interactions = [(i, name) for i, name in asked if scenario.contrast(every[i]).kind == "interaction"]
+    if at_best and interactions:
+        best = _at_best(trials, scenario)
+        found = estimates(best, scenario, [(every[i], name) for i, name in interactions])
+        fits |= {(i, name + AT_BEST): fit for (i, name), fit in zip(interactions, found, strict=True)}
     return fits
 
 
-def _at_best(trials: Trials, scenario: Scenario, estimand: Estimand, analysis: str) -> Fit:
-    """The interaction's fit if every patient of the combined arm had the best possible scores after randomisation: no
-    synergy can do more."""
+def _at_best(trials: Trials, scenario: Scenario) -> Trials:
+    """The trials if every patient of the combined arm had the best possible scores after randomisation: no synergy can
+    do more."""
     combined = (trials.arm == scenario_arm_with_both(scenario))[..., None]
     later = trials.days > scenario.randomisation.day
     score = np.where(combined & later & ~np.isnan(trials.score), scenario.scale.best, trials.score)
-    return estimate(replace(trials, score=score), scenario, estimand, analysis)
+    return replace(trials, score=score)
 
 
 def scenario_arm_with_both(scenario: Scenario) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -305,19 +306,19 @@ def nested_mmrm_rows(data: DataFile, options: Options) -> list[Line]:
     note_never_seen(data, trials, kept)
     trials = with_modelled_visits(data, trials, kept, options)
     assert trials.therapist is not None
-    begins = np.full(len(trials.arms), _first_affected(data, trials, options))
+    asked = [(day, *each) for day in days_asked(trials.days, options) for each in contrasts_of(trials, options)]
+    fit = nested_longitudinal(
+        trials.score, trials.arm, trials.therapist, baseline_column(trials), main_columns(trials),
+        [weights for _, _, weights in asked], [(trials.days == day).astype(float) for day, _, _ in asked],
+        begins=np.full(len(trials.arms), _first_affected(data, trials, options)),
+    )  # fmt: skip
     rows = []
-    for day in days_asked(trials.days, options):
-        v = visit_of(trials.days, day)
-        for contrast, weights in contrasts_of(trials, options):
-            found = nested_longitudinal(
-                trials.score, trials.arm, trials.therapist, baseline_column(trials), main_columns(trials), weights,
-                (trials.days == day).astype(float), begins=begins,
-            )  # fmt: skip
-            about = Question(analysis="nested_mmrm", contrast=contrast, measure="difference", endpoint="score", day=day)
-            rows.append(fit_row(options, found.fit, about, n_used(trials.score[..., v], kept)))
-    values: list[Value] = [("therapist_sd", None, found.therapist_sd[0]), ("reml_loglik", None, found.reml_loglik[0])]
-    return rows + _value_rows(values, "nested_mmrm", NAN, int(found.fit.failure[0]))
+    for k, (day, contrast, _) in enumerate(asked):
+        about = Question(analysis="nested_mmrm", contrast=contrast, measure="difference", endpoint="score", day=day)
+        n = n_used(trials.score[..., visit_of(trials.days, day)], kept)
+        rows.append(fit_row(options, fit.contrast(k), about, n))
+    values: list[Value] = [("therapist_sd", None, fit.therapist_sd[0]), ("reml_loglik", None, fit.reml_loglik[0])]
+    return rows + _value_rows(values, "nested_mmrm", NAN, int(fit.failure[0].min()))
 
 
 def _first_affected(data: DataFile, trials: Trials, options: Options) -> int:
@@ -334,17 +335,20 @@ def _first_affected(data: DataFile, trials: Trials, options: Options) -> int:
 
 @method(
     "nested_mmrm", summary="mixed model of all visits with therapists in the therapy arms",
-    endpoints=SCORES, needs_therapists=True, rows=nested_mmrm_rows, options=(*ADJUSTED, "therapist", "therapy_from"),
+    endpoints=SCORES, needs_therapists=True, one_fit=True, rows=nested_mmrm_rows,
+    options=(*ADJUSTED, "therapist", "therapy_from"),
 )  # fmt: skip
-def _nested_mmrm(q: SimulatedQuestion) -> Fit:
+def _nested_mmrm(questions: Sequence[SimulatedQuestion]) -> list[Fit]:
     from kaptrial.analysis.nested_longitudinal import nested_longitudinal
 
+    q = questions[0]
     assert q.trials.therapist is not None  # the scenario was checked
     y, days = q.scores()
-    over = visit_weights(q.estimand.endpoint, days, q.estimand.day)
+    over = [visit_weights(each.estimand.endpoint, days, each.estimand.day) for each in questions]
     begins = np.array([np.searchsorted(days, day, side="right") for day in q.scenario.therapy_starts])
-    covariates = q.split_covariates()
-    return nested_longitudinal(y, q.arm, q.trials.therapist, *covariates, q.weights, over, begins=begins).fit
+    weights, covariates = [each.weights for each in questions], q.split_covariates()
+    fit = nested_longitudinal(y, q.arm, q.trials.therapist, *covariates, weights, over, begins=begins)
+    return [fit.contrast(k) for k in range(len(questions))]
 
 
 # --- scores after dropout ---------------------------------------------------------------------------------------------

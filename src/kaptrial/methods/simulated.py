@@ -10,7 +10,7 @@ import numpy as np
 
 from kaptrial.analysis.fit import Fit
 from kaptrial.arrays import Bools, Floats, Ints
-from kaptrial.method_table import methods
+from kaptrial.method_table import method_of, methods
 from kaptrial.methods.prepared import covariate_columns, patient_endpoint, relapse_times, scores_under
 from kaptrial.spec.scenario import Scenario
 from kaptrial.spec.trial import Estimand
@@ -117,10 +117,26 @@ class SimulatedQuestion:
 
 def estimate(trials: Trials, scenario: Scenario, estimand: Estimand, analysis: str) -> Fit:
     """One of `scenario.analyses(estimand)` in every replicate."""
-    name, _, option = analysis.partition(" ")
-    answer = methods()[name].estimate
-    assert answer is not None  # the scenario was checked
-    return answer(SimulatedQuestion(trials=trials, scenario=scenario, estimand=estimand, option=option))
+    return estimates(trials, scenario, [(estimand, analysis)])[0]
+
+
+def estimates(trials: Trials, scenario: Scenario, asked: Sequence[tuple[Estimand, str]]) -> list[Fit]:
+    """The fit of each estimand by an analysis; what one model answers is fitted once."""
+    fits: dict[int, Fit] = {}
+    groups: dict[tuple[object, ...], list[int]] = {}
+    for i, (estimand, analysis) in enumerate(asked):
+        shared = (estimand.strategies, estimand.endpoint == "change") if method_of(analysis).one_fit else (i,)
+        groups.setdefault((analysis, *shared), []).append(i)
+    for members in groups.values():
+        name, _, option = asked[members[0]][1].partition(" ")
+        questions = [
+            SimulatedQuestion(trials=trials, scenario=scenario, estimand=asked[i][0], option=option) for i in members
+        ]
+        answer = methods()[name].estimate
+        assert answer is not None  # the scenario was checked
+        found = answer(questions) if methods()[name].one_fit else [answer(questions[0])]
+        fits |= dict(zip(members, found, strict=True))
+    return [fits[i] for i in range(len(asked))]
 
 
 def visit_weights(endpoint_name: str, days: Floats, day: float) -> Floats:

@@ -139,11 +139,11 @@ class Scenario:
         return tuple(min(arm.therapy.days, default=0.0) if arm.therapy else 0.0 for arm in self.arms)
 
     def has_therapists(self, estimand: Estimand) -> bool:
-        """Whether an arm of the contrast has therapists of several patients, who began before the estimand's day."""
+        """Whether an arm of the contrast has therapists of several patients, who begin before the last visit."""
         weights = self.contrast(estimand).weights
         for arm, start, weight in zip(self.arms, self.therapy_starts, weights, strict=True):
             staff = self.therapies[arm.therapy.name].therapists if arm.therapy else None
-            if weight != 0 and staff is not None and staff.caseload != 1 and start < estimand.day:
+            if weight != 0 and staff is not None and staff.caseload != 1 and start < self.design.visits[-1]:
                 return True
         return False
 
