@@ -307,9 +307,10 @@ def nested_mmrm_rows(data: DataFile, options: Options) -> list[Line]:
     trials = with_modelled_visits(data, trials, kept, options)
     assert trials.therapist is not None
     asked = [(day, *each) for day in days_asked(trials.days, options) for each in contrasts_of(trials, options)]
+    over = np.eye(len(trials.days))[[visit_of(trials.days, day) for day, *_ in asked]]
     fit = nested_longitudinal(
         trials.score, trials.arm, trials.therapist, baseline_column(trials), main_columns(trials),
-        [weights for _, _, weights in asked], [(trials.days == day).astype(float) for day, _, _ in asked],
+        [weights for *_, weights in asked], over,
         begins=np.full(len(trials.arms), _first_affected(data, trials, options)),
     )  # fmt: skip
     rows = []

@@ -144,12 +144,7 @@ def power_curve(rows: Rows, path: str, *, title: str) -> Figure:
     for colour, (name, mine) in zip(COLOURS, _by_line(rows).items(), strict=False):
         end = _band(axes, mine, path, "power", colour)
         ends.append((*end, name or "power", colour))
-    nulls = [row for row in rows if row.metric in ("type_i_error", "false_synergy_rate")]
-    if nulls:
-        first = next(iter(_by_line(nulls).values()))
-        metric = first[0].metric
-        end = _band(axes, first, path, metric, "0.5")
-        ends.append((*end, NULL_NAMES[metric], "0.4"))
+    ends += _null_band(axes, rows, path)
     _power_axis(axes)
     axes.set_xlabel(PATH_NAMES.get(path, path))
     axes.set_title(title)
@@ -192,14 +187,25 @@ def by_day(rows: Rows, *, unit: str, title: str) -> Figure:
             ends.append((*end, name or metric, colour))
         axes.set_xlabel(PATH_NAMES["estimand.day"])
         if metric == "power":
+            ends += _null_band(axes, rows, "estimand.day")
             _power_axis(axes)
         else:
             axes.axhline(0, color="0.7", linewidth=0.8)
             axes.set_ylabel(f"True contrast ({unit})")
         label_ends(axes, ends)
     contrast.set_title(title)
-    power.set_title("Power, with its 95 % Monte Carlo band")
+    power.set_title(f"Power by {rows[0].question.analysis}, 95 % band")
     return figure
+
+
+def _null_band(axes: Axes, rows: Rows, path: str) -> list[tuple[float, float, str, str]]:
+    """Draw the null's rejection rate, if any, of the first line; where its line ends, and its label."""
+    nulls = [row for row in rows if row.metric in ("type_i_error", "false_synergy_rate")]
+    if not nulls:
+        return []
+    first = next(iter(_by_line(nulls).values()))
+    metric = first[0].metric
+    return [(*_band(axes, first, path, metric, "0.5"), NULL_NAMES[metric], "0.4")]
 
 
 def estimands(groups: Mapping[Question, Mapping[str, Row]], *, unit: str, title: str) -> Figure:
