@@ -11,6 +11,7 @@ import typer
 from kaptrial import __version__, cli_analyse, cli_clinic, cli_decide, cli_evidence, cli_fit, cli_mechanism
 from kaptrial.cli_reading import (
     MANY_TRIALS,
+    App,
     Folder,
     JsonFile,
     ScenarioFile,
@@ -34,7 +35,7 @@ from kaptrial.process import drop_output, ended_by_sigterm, open_streams
 if TYPE_CHECKING:
     from kaptrial.spec.scenario import Scenario
 
-app = typer.Typer(
+app = App(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,

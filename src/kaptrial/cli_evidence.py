@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kaptrial.cli_reading import check_outputs, hand_over
+from kaptrial.cli_reading import App, check_outputs, hand_over
 from kaptrial.errors import FieldError, UserError
 from kaptrial.results import of_lines
 from kaptrial.results import provenance as made_by
@@ -15,7 +15,7 @@ from kaptrial.results import provenance as made_by
 if TYPE_CHECKING:
     from kaptrial.catalogue import Trial
 
-app = typer.Typer(
+app = App(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from kaptrial.errors import FieldError, UserError, line
 from kaptrial.results import Note
@@ -36,6 +37,33 @@ Folder = Annotated[
     Path | None, typer.Option("-o", "--output", metavar="DIR", help="Write tables and figures to this folder.")
 ]
 JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write one JSON object.")]
+
+
+class Command(TyperCommand):
+    """A command that uses every option it is given: one of a single value may not be given twice."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        values, _, given = self.make_parser(ctx).parse_args(args=list(args))
+        for option in given:
+            called = max(option.opts, key=len)
+            if not getattr(option, "multiple", False):
+                if given.count(option) > 1:
+                    raise UserError(f"{called}: is given {given.count(option)} times; must be given once")
+                continue
+            keys = [value.partition("=")[0].strip() for value in values[option.name]]
+            for key in keys:
+                if keys.count(key) > 1:
+                    raise UserError(f"{called}: {key} is given {keys.count(key)} times; must be given once")
+        parsed: list[str] = super().parse_args(ctx, args)
+        return parsed
+
+
+class App(typer.Typer):
+    """A group of such commands."""
+
+    def command(self, name: str | None = None, *, cls: type[TyperCommand] | None = Command, **settings: Any) -> Any:
+        """As typer's, with `Command` for its class."""
+        return super().command(name, cls=cls, **settings)
 
 
 def check_outputs(output: Path | None, json_file: Path | None) -> None:
@@ -192,8 +220,6 @@ def cells_of(path: Path, settings: list[str] | None, vary: list[str] | None, *, 
     axes: dict[str, list[Any]] = {}
     for text in vary or []:
         key, values = _assignment("--vary", text)
-        if key in axes:
-            raise UserError(f"--vary = {text!r}: {key} is varied twice; must be varied once")
         axes[key] = [_scalar(value) for value in values.split(",")]
     named: dict[str | None, dict[str, Any]] = {None: {}}
     if variants and base.variants:
