@@ -13,6 +13,7 @@ import typer
 from typer.core import TyperCommand
 
 from kaptrial.errors import FieldError, UserError, line
+from kaptrial.process import Cost, memory
 from kaptrial.results import Note
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 MOST_CELLS = 1000
 # A run of more trials says first what it will cost.
 MANY_TRIALS = 200_000
+MANY_CLINICS = 5000
 
 ScenarioFile = Annotated[Path, typer.Argument(metavar="SCENARIO", help="Scenario file in YAML.")]
 Settings = Annotated[
@@ -105,16 +107,28 @@ def hand_over(
 
 def say_cost(scenario: Scenario, trials: int, workers: int) -> None:
     """Of a long run say first, from a block of trials that is timed, what it will cost; refuse one beyond memory."""
-    if trials < MANY_TRIALS:
-        return
-    from kaptrial.design.execution import cost_of, memory
+    if trials >= MANY_TRIALS:
+        from kaptrial.design.execution import cost_of
 
-    cost = cost_of(scenario, trials, workers)
+        announce(cost_of(scenario, trials, workers), f"{trials:,} trials", f"--workers {workers}", "--replicates")
+
+
+def say_clinic_cost(scenario: Scenario, replicates: int, workers: int) -> None:
+    """The same of a clinic, from a few replicates."""
+    if replicates >= MANY_CLINICS:
+        from kaptrial.design.operations import clinic_cost
+
+        cost = clinic_cost(scenario, replicates, workers)
+        announce(cost, f"{replicates:,} trials in the clinic", f"--workers {workers}", "--replicates")
+
+
+def announce(cost: Cost, work: str, how: str, option: str) -> None:
+    """A line on stderr of what work costs; one of what it would, and UserError, where memory is too small for it."""
     hours = cost.seconds / 3600
     time = f"{hours:.2g} h" if hours >= 1 else f"{max(1, 60 * hours):.0f} min"
-    said = f"{trials:,} trials: about {time} and {cost.bytes / 1e9:.2g} GB of memory with --workers {workers}"
+    said = f"{work}: about {time} and {cost.bytes / 1e9:.2g} GB of memory with {how}"
     if cost.bytes > memory():
-        raise UserError(f"--replicates: {said}, and there are {memory() / 1e9:.2g} GB; must be fewer")
+        raise UserError(f"{option}: {said}, and there are {memory() / 1e9:.2g} GB; must be fewer")
     print(said, file=sys.stderr, flush=True)
 
 
