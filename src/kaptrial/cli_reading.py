@@ -125,7 +125,7 @@ def say_clinic_cost(scenario: Scenario, replicates: int, workers: int) -> None:
 def announce(cost: Cost, work: str, how: str, option: str) -> None:
     """A line on stderr of what work costs; one of what it would, and UserError, where memory is too small for it."""
     hours = cost.seconds / 3600
-    time = f"{hours:.2g} h" if hours >= 1 else f"{max(1, 60 * hours):.0f} min"
+    time = f"{hours:,.0f} h" if hours >= 10 else f"{hours:.1f} h" if hours >= 1 else f"{max(1, 60 * hours):.0f} min"
     said = f"{work}: about {time} and {cost.bytes / 1e9:.2g} GB of memory with {how}"
     if cost.bytes > memory():
         raise UserError(f"{option}: {said}, and there are {memory() / 1e9:.2g} GB; must be fewer")
