@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.special import stdtrit
+from typer.main import get_command
 
-from kaptrial.cli import main
+from kaptrial.cli import app, main
 
 ROOT = Path(__file__).parents[1]
 STARTER = ROOT / "scenarios" / "starter.yaml"
@@ -135,3 +136,36 @@ def test_precision_of_a_single_arm(capsys):
     with pytest.raises(SystemExit) as stop:
         main(["precision", "--half-width", "2.5"])
     assert stop.value.code == 2
+
+
+def options_of_commands(group=None, path=()):
+    """Each option of each command but --help, as (words that call the command, option)."""
+    group = group or get_command(app)
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from options_of_commands(command, (*path, name))
+            continue
+        yield from (((*path, name), each) for each in command.params if each.param_type_name == "option")
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [pytest.param(w, o, id=f"{' '.join(w)} {o.opts[0]}") for w, o in options_of_commands()],
+)
+def test_an_option_given_twice_is_refused_unless_it_is_a_list(words, option, capsys):
+    called = max(option.opts, key=len)
+    names = [*option.opts, *option.secondary_opts]
+    once = [[name] if option.is_flag else [name, "a=1"] for name in (names[0], names[-1])]
+    with pytest.raises(SystemExit) as stop:
+        main([*words, "x", *once[0], *once[1]])
+    error = capsys.readouterr().err
+    again = "a is given 2 times" if option.multiple else "is given 2 times"
+    assert (stop.value.code, error) == (2, f"kaptrial: {called}: {again}; must be given once\n")
+
+
+def test_a_list_is_used_whole(tmp_path):
+    settings = ["--set", "design.n_per_arm=10", "--set", "estimand.day=14"]
+    run("power", STARTER, "--replicates", 128, "--no-nulls", *settings, "--json", tmp_path / "out.json")
+    out = json.loads((tmp_path / "out.json").read_text())
+    assert out["provenance"]["set"] == ["design.n_per_arm=10", "estimand.day=14"]
+    assert {row["day"] for row in out["results"]} == {14}

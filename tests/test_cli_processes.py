@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from tests.spec.malformed import STARTER
 
 # Draws and writes through the same functions as the long commands do, and takes a second.
 CHEAP = ("evidence", "show", "singh2016")
+CLINIC = STARTER.parent / "clinic_one_therapist_short.yaml"
 COMMAND = [sys.executable, "-c", "from kaptrial.cli import main; main()"]
 
 
@@ -95,11 +97,33 @@ def test_a_long_run_says_first_what_it_costs(monkeypatch, capsys):
 
 
 def test_a_run_beyond_memory_is_refused(monkeypatch, capsys):
-    monkeypatch.setattr("kaptrial.design.execution.memory", lambda: 1e6)
+    monkeypatch.setattr("kaptrial.cli_reading.memory", lambda: 1e6)
     with pytest.raises(SystemExit) as stop:
         main(["power", str(STARTER), "--replicates", "10000000", "--no-nulls"])
     assert stop.value.code == 2
     assert "must be fewer" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("limit", "words", "work"),
+    [
+        ("kaptrial.cli_reading.MANY_CLINICS", ["clinic", CLINIC, "--replicates", "16"], "16 trials in the clinic"),
+        ("kaptrial.cli_reading.MANY_TRIALS", ["size", STARTER, "--replicates", "100"], "800 trials"),
+        ("kaptrial.cli_fit.MANY_DRAWS", ["fit", STARTER, "--draws", "100"], "100 draws of each chain under 1 prior"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_what_long_work_costs_is_said_before_it_starts(limit, words, work, monkeypatch, capsys):
+    monkeypatch.setattr(limit, 1)
+    with pytest.raises(SystemExit) as stop:
+        main([*map(str, words)])
+    said = [line for line in capsys.readouterr().err.splitlines() if work in line]
+    assert (stop.value.code, len(said)) == (0, 1)
+    assert re.fullmatch(rf"{work}: about \d+ min and [\d.e-]+ GB of memory with .*", said[0])
+    monkeypatch.setattr("kaptrial.cli_reading.memory", lambda: 1.0)
+    with pytest.raises(SystemExit) as stop:
+        main([*map(str, words)])
+    assert (stop.value.code, capsys.readouterr().out) == (2, "")
 
 
 def test_simulate_streams_and_refuses_what_will_not_fit(monkeypatch, tmp_path, capsys):

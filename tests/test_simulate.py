@@ -13,6 +13,7 @@ from kaptrial.model.streams import BLOCK
 from kaptrial.simulate import simulate, simulate_block
 from kaptrial.spec.files import build, load, read_raw, with_settings
 from kaptrial.spec.nulls import with_null
+from kaptrial.spec.sourced import for_arm
 from kaptrial.trials import read_csv
 from tests.clean import number
 from tests.model.reference import Patient, follow
@@ -239,6 +240,21 @@ def test_the_null_of_therapy_makes_conduct_equal_and_keeps_the_therapists():
     alone = replace(alone, null=None)  # a null that is declared turns expectancy off once more
     assert kept.expectancy.therapy is not None
     np.testing.assert_allclose(therapy_effect(alone)[..., -1], 3 * shape, rtol=1e-11)  # roundings of sums near 30
+
+
+def test_the_null_of_therapy_leaves_a_2x2_the_conduct_that_comes_with_the_drug():
+    path = Path(__file__).parents[1] / "scenarios" / "ketamine_by_cbt.yaml"
+    hazards = {"midazolam_tau": 0.01, "midazolam_cbt": 0.02, "ketamine_tau": 0.03, "ketamine_cbt": 0.2}
+    settings = {"conduct.dropout.hazard": {"by_arm": {arm: number(x, "per_day") for arm, x in hazards.items()}}}
+    settings |= {"therapies.cbt.therapists": None, "secondary": []}
+    null = with_null(load(path, settings), "therapy", expectancy=False)
+    found = {arm.id: for_arm(null.conduct.dropout.hazard, arm.id) for arm in null.arms}
+    assert found == {"midazolam_tau": 0.01, "midazolam_cbt": 0.01, "ketamine_tau": 0.03, "ketamine_cbt": 0.03}
+    # Without therapists, who differ under the null too, two arms with the same drug are the same.
+    arms = {arm.id: counterfactual(null, a).score for a, arm in enumerate(null.arms)}
+    np.testing.assert_array_equal(arms["midazolam_tau"], arms["midazolam_cbt"])
+    np.testing.assert_array_equal(arms["ketamine_tau"], arms["ketamine_cbt"])
+    assert not np.array_equal(arms["ketamine_tau"], arms["midazolam_tau"], equal_nan=True)
 
 
 # --- adherence and rescue --------------------------------------------------------------------------------------------

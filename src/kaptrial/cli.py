@@ -11,6 +11,7 @@ import typer
 from kaptrial import __version__, cli_analyse, cli_clinic, cli_decide, cli_evidence, cli_fit, cli_mechanism
 from kaptrial.cli_reading import (
     MANY_TRIALS,
+    App,
     Folder,
     JsonFile,
     ScenarioFile,
@@ -26,6 +27,7 @@ from kaptrial.cli_reading import (
     numbers_of,
     provenance_of,
     read_scenario,
+    say_clinic_cost,
     say_cost,
 )
 from kaptrial.errors import FieldError, UserError, printable
@@ -34,7 +36,7 @@ from kaptrial.process import drop_output, ended_by_sigterm, open_streams
 if TYPE_CHECKING:
     from kaptrial.spec.scenario import Scenario
 
-app = typer.Typer(
+app = App(
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -160,6 +162,7 @@ def power(
         from kaptrial.design.operations import count_clinics, operations_of
 
         plans = [cell.scenario for cell in cells]
+        say_clinic_cost(plans[0], count_clinics(plans, replicates), workers)
         with words.progress(count_clinics(plans, replicates)) as advance:
             run = operations_of(plans, seed=seed, replicates=replicates, workers=workers, progress=advance)
         realised = [each.realised or () for each in run]
@@ -193,14 +196,14 @@ def size(
     json_file: JsonFile = None,
 ) -> None:
     """The smallest size (or other number, or effect) that reaches a power, with its interval."""
-    from kaptrial.design.sample_size import solve
+    from kaptrial.design.sample_size import POINTS, solve
     from kaptrial.report.size_words import show_size
     from kaptrial.spec.files import build
 
     raw = read_scenario(scenario, settings)
     check_outputs(None, json_file)
     bounds = numbers_of("--between", between) if between else None
-    say_cost(build(raw), replicates, workers)
+    say_cost(build(raw), POINTS * replicates, workers)
     answer = solve(
         raw,
         target=target,

@@ -7,16 +7,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
 
-from kaptrial.cli_reading import JsonFile, check_outputs, hand_over, numbers_in, say_notes
+from kaptrial.cli_reading import Command, JsonFile, check_outputs, hand_over, numbers_in, say_notes
 from kaptrial.errors import FieldError
 
 # Options of the command itself, which every method has.
 OWN = ("data", "method", "json_file", "help")
 
 
-class AnalyseCommand(TyperCommand):
+class AnalyseCommand(Command):
     """With `--method NAME --help` it lists the options of that method; its help ends with the table of methods."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:

@@ -21,6 +21,8 @@ from kaptrial.cli_reading import (
     check_outputs,
     hand_over,
     provenance_of,
+    say_clinic_cost,
+    say_cost,
 )
 from kaptrial.errors import UserError
 
@@ -62,6 +64,9 @@ def clinic(
     for cell in cells:
         check_has_clinic(cell.scenario)
     check_outputs(output, json_file)
+    say_clinic_cost(cells[0].scenario, len(cells) * replicates, workers)
+    if vary is not None:
+        say_cost(cells[0].scenario, len(cells) * replicates, workers)
     provenance = provenance_of(scenario, cells, seed, replicates, settings, vary)
     if vary is None:
         results, show, write = _one(cells[0], seed, replicates, workers, provenance)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kaptrial.cli_reading import check_outputs, hand_over
+from kaptrial.cli_reading import App, check_outputs, hand_over
 from kaptrial.errors import FieldError, UserError
 from kaptrial.results import of_lines
 from kaptrial.results import provenance as made_by
@@ -15,7 +15,7 @@ from kaptrial.results import provenance as made_by
 if TYPE_CHECKING:
     from kaptrial.catalogue import Trial
 
-app = typer.Typer(
+app = App(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -162,12 +162,14 @@ def calibrate(
     """Fit the response model to the catalogue again: the design prior, its variants, and the fits without one trial."""
     from kaptrial.evidence.calibration import PARTS
     from kaptrial.evidence.calibration import calibrate as fit_again
-    from kaptrial.report.files import check_writable
+    from kaptrial.report.files import output_folder, write_bytes
 
     if only is not None and only not in PARTS:
         raise UserError(f"--only = {only!r}: must be one of {', '.join(PARTS)}")
-    check_writable(output / "x")
-    fit_again(output, only=only, say=typer.echo)
+    check_outputs(output, None)
+    with output_folder(output, keep=only is not None) as folder:
+        fit_again(lambda name, fill: write_bytes(output / name, fill), only=only, say=typer.echo)
+    typer.echo(f"wrote {output}: {folder.said()}")
 
 
 @app.command("self-check")

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kaptrial.cli_reading import Folder, JsonFile, Seed, check_outputs, choice, hand_over, numbers_in, say_notes
+from kaptrial.cli_reading import (
+    Folder,
+    JsonFile,
+    Seed,
+    announce,
+    check_outputs,
+    choice,
+    hand_over,
+    numbers_in,
+    say_notes,
+)
 from kaptrial.errors import UserError
 from kaptrial.results import Note, Severity, of_lines
 from kaptrial.results import provenance as made_by
@@ -20,6 +30,9 @@ if TYPE_CHECKING:
     from kaptrial.bayes.interaction.data import InteractionData
     from kaptrial.bayes.interaction.fit import Posterior
     from kaptrial.bayes.interaction.verdict import Verdict
+
+# More draws of each chain, over all priors, say first what they will cost.
+MANY_DRAWS = 20_000
 
 
 def fit(
@@ -62,6 +75,7 @@ def fit(
     from kaptrial.bayes.interaction.checks import posterior_check, prior_check
     from kaptrial.bayes.interaction.estimands import Limits, rows
     from kaptrial.bayes.interaction.fit import fit as fit_model
+    from kaptrial.bayes.interaction.fit import fit_cost
     from kaptrial.bayes.interaction.gaussian import COVARIANCES, RESIDUALS
     from kaptrial.bayes.interaction.model import LIKELIHOODS
     from kaptrial.bayes.interaction.models import ModelOptions, model_of
@@ -90,6 +104,9 @@ def fit(
     say_notes(trial.notes)
     model, limits = model_of(trial, chosen), Limits(margin=margin, rope=rope)
     believed = [_named(name, trial) for name in names]
+    if draws * len(names) >= MANY_DRAWS:
+        work = f"{draws:,} draws of each chain under {len(names)} prior{'s' * (len(names) > 1)}"
+        announce(fit_cost(model, believed[0], n_priors=len(names), draws=draws), work, "4 chains", "--draws")
     before = [prior_check(model, one, seed=seed) for one in believed]
     if sys.stderr is not None and sys.stderr.isatty():
         typer.echo(f"sampling under {', '.join(names)} …", err=True)

@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from kaptrial.errors import FieldError, UserError, line
+from kaptrial.process import Cost, memory
 from kaptrial.results import Note
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 MOST_CELLS = 1000
 # A run of more trials says first what it will cost.
 MANY_TRIALS = 200_000
+MANY_CLINICS = 5000
 
 ScenarioFile = Annotated[Path, typer.Argument(metavar="SCENARIO", help="Scenario file in YAML.")]
 Settings = Annotated[
@@ -36,6 +39,33 @@ Folder = Annotated[
     Path | None, typer.Option("-o", "--output", metavar="DIR", help="Write tables and figures to this folder.")
 ]
 JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write one JSON object.")]
+
+
+class Command(TyperCommand):
+    """A command that uses every option it is given: one of a single value may not be given twice."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        values, _, given = self.make_parser(ctx).parse_args(args=list(args))
+        for option in given:
+            called = max(option.opts, key=len)
+            if not getattr(option, "multiple", False):
+                if given.count(option) > 1:
+                    raise UserError(f"{called}: is given {given.count(option)} times; must be given once")
+                continue
+            keys = [value.partition("=")[0].strip() for value in values[option.name]]
+            for key in keys:
+                if keys.count(key) > 1:
+                    raise UserError(f"{called}: {key} is given {keys.count(key)} times; must be given once")
+        parsed: list[str] = super().parse_args(ctx, args)
+        return parsed
+
+
+class App(typer.Typer):
+    """A group of such commands."""
+
+    def command(self, name: str | None = None, *, cls: type[TyperCommand] | None = Command, **settings: Any) -> Any:
+        """As typer's, with `Command` for its class."""
+        return super().command(name, cls=cls, **settings)
 
 
 def check_outputs(output: Path | None, json_file: Path | None) -> None:
@@ -77,16 +107,28 @@ def hand_over(
 
 def say_cost(scenario: Scenario, trials: int, workers: int) -> None:
     """Of a long run say first, from a block of trials that is timed, what it will cost; refuse one beyond memory."""
-    if trials < MANY_TRIALS:
-        return
-    from kaptrial.design.execution import cost_of, memory
+    if trials >= MANY_TRIALS:
+        from kaptrial.design.execution import cost_of
 
-    cost = cost_of(scenario, trials, workers)
+        announce(cost_of(scenario, trials, workers), f"{trials:,} trials", f"--workers {workers}", "--replicates")
+
+
+def say_clinic_cost(scenario: Scenario, replicates: int, workers: int) -> None:
+    """The same of a clinic, from a few replicates."""
+    if replicates >= MANY_CLINICS:
+        from kaptrial.design.operations import clinic_cost
+
+        cost = clinic_cost(scenario, replicates, workers)
+        announce(cost, f"{replicates:,} trials in the clinic", f"--workers {workers}", "--replicates")
+
+
+def announce(cost: Cost, work: str, how: str, option: str) -> None:
+    """A line on stderr of what work costs; one of what it would, and UserError, where memory is too small for it."""
     hours = cost.seconds / 3600
-    time = f"{hours:.2g} h" if hours >= 1 else f"{max(1, 60 * hours):.0f} min"
-    said = f"{trials:,} trials: about {time} and {cost.bytes / 1e9:.2g} GB of memory with --workers {workers}"
+    time = f"{hours:,.0f} h" if hours >= 10 else f"{hours:.1f} h" if hours >= 1 else f"{max(1, 60 * hours):.0f} min"
+    said = f"{work}: about {time} and {cost.bytes / 1e9:.2g} GB of memory with {how}"
     if cost.bytes > memory():
-        raise UserError(f"--replicates: {said}, and there are {memory() / 1e9:.2g} GB; must be fewer")
+        raise UserError(f"{option}: {said}, and there are {memory() / 1e9:.2g} GB; must be fewer")
     print(said, file=sys.stderr, flush=True)
 
 
@@ -192,8 +234,6 @@ def cells_of(path: Path, settings: list[str] | None, vary: list[str] | None, *, 
     axes: dict[str, list[Any]] = {}
     for text in vary or []:
         key, values = _assignment("--vary", text)
-        if key in axes:
-            raise UserError(f"--vary = {text!r}: {key} is varied twice; must be varied once")
         axes[key] = [_scalar(value) for value in values.split(",")]
     named: dict[str | None, dict[str, Any]] = {None: {}}
     if variants and base.variants:

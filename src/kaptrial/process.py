@@ -1,4 +1,4 @@
-"""The process of a command: its standard streams, and how it ends when it is told to."""
+"""The process of a command: its standard streams, what it costs, and how it ends when it is told to."""
 
 from __future__ import annotations
 
@@ -7,11 +7,37 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from math import inf
+from time import perf_counter
 from typing import Any
 
 STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What a run costs: seconds, and bytes of memory for what is kept."""
+
+    seconds: float
+    bytes: float
+
+
+def timed[T](task: Callable[[], T]) -> tuple[T, float]:
+    """What a task gives, and its seconds once everything it needs is compiled."""
+    task()
+    start = perf_counter()
+    return task(), perf_counter() - start
+
+
+def memory() -> float:
+    """Bytes of memory of this machine; infinite where it does not say."""
+    try:
+        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, OSError, ValueError):
+        return inf
 
 
 def open_streams() -> None:

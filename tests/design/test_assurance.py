@@ -206,3 +206,16 @@ def test_check_lists_the_prior(tmp_path, capsys):
     path.write_text(dump(clean_with(10, normal={"mean": 6.0, "sd": 3.0})), encoding="utf-8")
     assert run("check", path) in (0, None)
     assert f"design prior of {SHIFT}: normal(mean 6, sd 3), assumption: for a test" in capsys.readouterr().out
+
+
+def test_the_expected_side_is_that_of_the_prior():
+    """KARE without synergy: the scale's ceiling makes its interaction negative, and its prior holds synergy only."""
+    s = load(STARTER.parent / "kare_factorial.yaml", {"secondary": []})
+    assert all(therapy.gamma is None for therapy in s.therapies.values())
+    found = assurance(s, seed=1, draws_of_prior=40)
+    rows = {row.metric: row for row in found.rows}
+    assert rows["truth"].value < 0 < rows["truth_mean"].value
+    for metric in ("assurance", "power"):
+        assert rows[f"{metric}_expected_side"].value <= rows[metric].value
+    # By synergy's side it is most of the power; by the ceiling's, today .009 of 400 draws, hardly any.
+    assert rows["assurance_expected_side"].value > 0.5 * rows["assurance"].value

@@ -12,7 +12,7 @@ from scipy import special, stats
 
 from kaptrial.design.execution import Job, run
 from kaptrial.design.sample_size import Answer, closed_power, solve
-from kaptrial.errors import UserError
+from kaptrial.errors import FieldError, UserError
 from kaptrial.spec.files import Raw, build, with_settings
 from tests.clean import CORRELATION, TOTAL_SD, ancova_power, clean_raw, number, t_test_power
 
@@ -230,3 +230,31 @@ def test_closed_form_only_where_it_holds():
 def test_what_cannot_be_asked(change, words):
     with pytest.raises(UserError, match=words):
         solve(two_arms(9.0, 20, "difference"), **{"target": 0.8, "replicates": 200, **change})
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    ("over", "bounds"),
+    [
+        ("measurement.rater_sd", (2.3, 3.5)),  # power falls; the exact root is 2.5
+        ("measurement.rater_sd", (0.5, 2.6)),
+        ("therapies.shift.max_effect", (4.0, 5.05)),  # power rises; the exact root is 5
+        ("therapies.shift.max_effect", (4.95, 7.0)),
+        ("design.n_per_arm", (20, 41)),  # the exact size is 40
+        ("design.n_per_arm", (39, 80)),
+    ],
+)
+def test_every_number_of_an_answer_lies_within_the_bounds(over, bounds, seed):
+    try:
+        answer = solve(
+            two_arms(5.0, 40, "difference"), target=0.768, over=over, bounds=bounds, replicates=100, seed=seed
+        )
+    except FieldError as error:
+        if "power is above 0.768 throughout" not in error.allowed:
+            raise
+        return
+    found = [answer.value, answer.lower, answer.upper, answer.lower_999, answer.upper_999, answer.closed_form]
+    found += [tried.value for tried in answer.tried]
+    assert all(bounds[0] <= x <= bounds[1] for x in found if x is not None), found
+    assert answer.reached == (answer.value is not None)
+    assert answer.reached or "not reached" in answer.message

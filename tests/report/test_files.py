@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from kaptrial.cli import main
+from kaptrial.evidence import calibration
 from kaptrial.process import ended_by_sigterm
 from kaptrial.report import files
 from kaptrial.report.figures import new_figure
@@ -172,3 +174,28 @@ def test_text_in_a_figure_is_no_mathematics(tmp_path):
     axes[0, 0].set_title(r"costs $5 and $\frac{")
     save(tmp_path, "f", figure, "costs $5")
     assert names(tmp_path) == {"f.pdf", "f.png"}
+
+
+def test_parts_of_a_calibration_share_a_folder_that_lists_them(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(calibration.fit, "fitted_trials", lambda _: ([], []))
+    monkeypatch.setattr(calibration.fit, "prepare", lambda *_: None)
+    monkeypatch.setattr(calibration.fit, "draws_before_data", lambda *_, **__: None)
+    monkeypatch.setattr(calibration.shipped, "as_table", lambda _: (["a", "b"], [[1.0, 2.0]]))
+    monkeypatch.setattr(calibration, "_fit_prior", lambda write, *_: write("p.csv", lambda path: path.write_text("1")))
+    monkeypatch.setattr(calibration, "_fit_abstinence", lambda write, _: write("x.npz", lambda path: path.touch()))
+    (tmp_path / "mine.txt").write_text("not of a run")
+    for only, names in (
+        ("prior", {"before_data.csv", "before_data.yaml", "p.csv"}),
+        ("abstinence", {"before_data.csv", "before_data.yaml", "p.csv", "x.npz"}),
+    ):
+        with pytest.raises(SystemExit) as stop:
+            main(["evidence", "calibrate", "-o", str(tmp_path), "--only", only])
+        assert stop.value.code == 0
+        said = manifest(tmp_path)
+        assert said["complete"]
+        assert set(said["files"]) == names
+        for name, sha in said["files"].items():
+            assert hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() == sha
+    assert {path.name for path in tmp_path.iterdir()} == names | {"manifest.json", "mine.txt"}
+    assert (tmp_path / "before_data.csv").read_text() == "a,b\n1,2\n"
+    assert "listed in manifest.json" in capsys.readouterr().out

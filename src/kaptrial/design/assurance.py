@@ -64,8 +64,10 @@ def assurance(
     """Power of every estimand and analysis under each draw of the scenario's prior, and its mean over the draws.
 
     For draw k the trials are those of the drawn scenario under a seed of its own, from (seed, k). The mean's error
-    comes from the spread between draws, which holds that of the finite number of replicates too. The result does not
-    depend on `workers`. A draw under which hardly anybody passes the run-in has power 0: such a trial is never filled.
+    comes from the spread between draws, which holds that of the finite number of replicates too. The expected side is
+    that of the mean estimate over the draws: a ceiling can put the scenario's own interaction on the other. The result
+    does not depend on `workers`. A draw under which hardly anybody passes the run-in has power 0: such a trial is never
+    filled.
     Raises ScenarioError where there is no prior or a draw is not allowed, before anything is simulated.
     """
     if scenario.prior is None:
@@ -78,19 +80,16 @@ def assurance(
     seeds = [_seed_of_trials(seed, k) for k in range(draws_of_prior)]
     jobs = [Job(scenario=own, seed=seed, replicates=CLASSICAL_REPLICATES)]
     jobs += [Job(scenario=s, seed=x, replicates=replicates) for s, x in zip(believed, seeds, strict=True)]
-    fits = attempt(jobs, workers=workers, progress=progress)
-    first = next(fits)
+    first, *fits = attempt(jobs, workers=workers, progress=progress)
     if isinstance(first, Unfillable):
         raise first
-    sides = expected_sides(own, first)
+    filled = [found for found in fits if not isinstance(found, Unfillable)]
+    sides = expected_sides(own, filled)
     classical = powers(own, first, sides)
-    by_draw, n_never_filled = [], 0
-    for s, found in zip(believed, fits, strict=True):
-        if isinstance(found, Unfillable):
-            n_never_filled += 1
-            by_draw.append(_never_filled(classical, replicates))
-        else:
-            by_draw.append(powers(s, found, sides))
+    by_draw = [
+        _never_filled(classical, replicates) if isinstance(found, Unfillable) else powers(s, found, sides)
+        for s, found in zip(believed, fits, strict=True)
+    ]
     true = list(in_order(_truths, list(zip(believed, seeds, strict=True)), workers))
     rows: list[Row] = []
     for j, row in enumerate(classical):
@@ -103,7 +102,7 @@ def assurance(
             rows += _truth_rows(about, own_truths[i].on(asked), values)
             for each, value in zip(by_draw, values, strict=True):
                 each.append(Row(question=about, metric="truth", value=float(value), mcse=np.nan, n_replicates=None))
-    return Assurance(rows=rows, by_draw=by_draw, draws=drawn, n_never_filled=n_never_filled)
+    return Assurance(rows=rows, by_draw=by_draw, draws=drawn, n_never_filled=len(fits) - len(filled))
 
 
 def count_replicates(draws_of_prior: int, replicates: int) -> int:

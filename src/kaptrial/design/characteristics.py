@@ -327,13 +327,15 @@ def powers(s: Scenario, fits: Fits, sides: Mapping[tuple[int, str], Side] | None
     return rows
 
 
-def expected_sides(s: Scenario, fits: Fits) -> dict[tuple[int, str], Side]:
-    """On which side of what is tested the estimates lie, where their mean tells it; of one arm this is no question."""
+def expected_sides(s: Scenario, fits: Sequence[Fits]) -> dict[tuple[int, str], Side]:
+    """On which side of what is tested the mean of all estimates lies, where it is told from none; of one arm this is no
+    question. `fits`: of the draws of a prior.
+    """
     sides: dict[tuple[int, str], Side] = {}
     for i, estimand in enumerate(s.estimands):
         for analysis in s.analyses(estimand) if s.contrast(estimand).kind != "single" else ():
-            fit = fits[i, analysis]
-            away = fit.departure[fit.failure == 0]
+            own = [each[i, analysis] for each in fits]
+            away = np.concatenate([fit.departure[fit.failure == 0] for fit in own] or [np.empty(0)])
             if len(away) > 1 and abs(away.mean()) > _SIGN_KNOWN * away.std(ddof=1) / np.sqrt(len(away)):
                 sides[i, analysis] = "lower" if away.mean() < 0 else "higher"
     return sides

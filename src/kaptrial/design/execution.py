@@ -6,8 +6,6 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
-from math import inf
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -17,6 +15,7 @@ from kaptrial.errors import Unfillable, UserError
 from kaptrial.methods.simulated import estimates
 from kaptrial.model.realised import Realised
 from kaptrial.model.streams import BLOCK
+from kaptrial.process import Cost, timed
 from kaptrial.simulate import simulate_block
 from kaptrial.spec.scenario import Scenario
 from kaptrial.spec.trial import Estimand
@@ -99,33 +98,18 @@ def in_order[T](function: Callable[..., T], tasks: Sequence[tuple[Any, ...]], wo
         raise UserError(f"workers = {workers}: {allowed}") from None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Cost:
-    """What a run costs: seconds, and bytes of memory for what is kept of each trial."""
-
-    seconds: float
-    bytes: float
-
-
 def cost_of(scenario: Scenario, trials: int, workers: int) -> Cost:
-    """The cost of so many trials, from a block that is run for it after one that compiles."""
-    fits = _attempt_block(scenario, 0, 0)
-    start = perf_counter()
-    _attempt_block(scenario, 0, 0)
-    seconds = perf_counter() - start
+    """The cost of so many trials, from one block of them."""
+    fits, seconds = timed(lambda: _attempt_block(scenario, 0, 0))
     kept = 0
     if not isinstance(fits, Unfillable):
         kept = sum(x.nbytes for fit in fits.values() for x in vars(fit).values() if x is not None)
-    blocks = trials / BLOCK
-    return Cost(seconds=blocks * seconds / min(workers, os.cpu_count() or 1), bytes=blocks * kept)
+    return shared(Cost(seconds=seconds, bytes=kept), trials / BLOCK, workers)
 
 
-def memory() -> float:
-    """Bytes of memory of this machine; infinite where it does not say."""
-    try:
-        return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    except (AttributeError, OSError, ValueError):
-        return inf
+def shared(each: Cost, n: float, workers: int) -> Cost:
+    """The cost of `n` tasks of one cost each, whose time the workers share as far as there are processors."""
+    return Cost(seconds=n * each.seconds / min(workers, os.cpu_count() or 1), bytes=n * each.bytes)
 
 
 def _attempt_block(*task: Any) -> Fits | Unfillable:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import pickle
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -11,10 +12,11 @@ import numpy as np
 
 from kaptrial.clinic.digest import Digest, digest
 from kaptrial.clinic.run import Course, realised, run
-from kaptrial.design.execution import in_order
+from kaptrial.design.execution import in_order, shared
 from kaptrial.errors import ScenarioError
 from kaptrial.model.realised import Realised
 from kaptrial.model.streams import BLOCK
+from kaptrial.process import Cost, timed
 from kaptrial.spec.files import as_raw
 from kaptrial.spec.scenario import Scenario
 
@@ -93,6 +95,12 @@ def operations_of(
 def count_clinics(scenarios: Sequence[Scenario], replicates: int) -> int:
     """How many replicates `operations_of` will run in all, for a progress bar."""
     return len({clinic_key(s) for s in scenarios}) * -(-replicates // BLOCK) * BLOCK
+
+
+def clinic_cost(s: Scenario, replicates: int, workers: int) -> Cost:
+    """The cost of so many replicates of the scenario's clinic, from a few of them."""
+    (digests, *_), seconds = timed(lambda: _chunk(s, 0, 1, 1 + CHUNK, False))
+    return shared(Cost(seconds=seconds, bytes=len(pickle.dumps(digests))), replicates / CHUNK, workers)
 
 
 def clinic_key(s: Scenario) -> str:

@@ -16,6 +16,7 @@ from kaptrial.bayes.synthesis import abstinence, fit, shipped
 from kaptrial.bayes.synthesis.model import PARAMETERS
 from kaptrial.results import provenance
 
+Write = Callable[[str, Callable[[Path], object]], object]
 PRIOR = "depression_iv_2026"
 BEFORE = "before_data"
 VARIANTS = {"published": PRIOR, "abstracts": f"{PRIOR}_abstracts", "with_documents": f"{PRIOR}_with_documents"}
@@ -26,29 +27,28 @@ SEED = 2026
 PARTS = ("prior", "folds", "abstinence", "variants")
 
 
-def calibrate(folder: Path, *, only: str | None = None, say: Callable[[str], None] = print) -> None:
-    """Fit the synthesis to every set of qualities and without each trial, and write the files into `folder`.
+def calibrate(write: Write, *, only: str | None = None, say: Callable[[str], None] = print) -> None:
+    """Fit the synthesis to every set of qualities and without each trial, and `write` the files.
 
-    `only`: one of `PARTS`. All of it takes about an hour on two cores.
+    `write`: given a file's name and what fills it. `only`: one of `PARTS`. All of it takes about an hour on two cores.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     if only in (None, "prior", "folds"):
         trials, chosen = fit.fitted_trials(fit.PUBLISHED)
         evidence = fit.prepare(trials, chosen)  # compiled once for the prior and every fold
         if only != "folds":
-            _write_before(folder)
-            _fit_prior(folder, evidence, "published", SEED, say)
+            _write_before(write)
+            _fit_prior(write, evidence, "published", SEED, say)
         if only != "prior":
-            _fit_folds(folder, evidence, say)
+            _fit_folds(write, evidence, say)
     if only in (None, "abstinence"):
-        _fit_abstinence(folder, say)
+        _fit_abstinence(write, say)
     if only in (None, "variants"):
         for offset, quality_set in enumerate(("abstracts", "with_documents"), start=1):
             evidence = fit.prepare(*fit.fitted_trials(fit.QUALITY_SETS[quality_set]))
-            _fit_prior(folder, evidence, quality_set, SEED + offset, say)
+            _fit_prior(write, evidence, quality_set, SEED + offset, say)
 
 
-def _fit_prior(folder: Path, evidence: fit.Evidence, quality_set: str, seed: int, say: Callable[[str], None]) -> None:
+def _fit_prior(write: Write, evidence: fit.Evidence, quality_set: str, seed: int, say: Callable[[str], None]) -> None:
     name = VARIANTS[quality_set]
     keys = fit.together(evidence.trials)
     result = fit.sample(evidence, keys=keys, seed=seed, target_accept=0.98)
@@ -67,10 +67,10 @@ def _fit_prior(folder: Path, evidence: fit.Evidence, quality_set: str, seed: int
         "sampler": {"chains": fit.CHAINS, "tune": fit.TUNE, "draws": fit.DRAWS, "shipped": SHIPPED_DRAWS},
         "diagnostics": {key: round(float(value), 4) for key, value in found.items()},
     }
-    _write_prior(folder, name, names, table, about)
+    _write_prior(write, name, names, table, about)
 
 
-def _write_before(folder: Path) -> None:
+def _write_before(write: Write) -> None:
     """The synthesis's own priors as a design prior, to see what the data added."""
     draws = fit.draws_before_data(SHIPPED_DRAWS, seed=SEED)
     names, table = shipped.as_table(draws)
@@ -80,23 +80,24 @@ def _write_before(folder: Path) -> None:
         **provenance(),
         "seed": SEED,
     }
-    _write_prior(folder, BEFORE, names, table, about)
+    _write_prior(write, BEFORE, names, table, about)
 
 
-def _write_prior(folder: Path, name: str, names: list[str], table: Floats, about: dict[str, Any]) -> None:
+def _write_prior(write: Write, name: str, names: list[str], table: Floats, about: dict[str, Any]) -> None:
     rows = [",".join(names), *(",".join(f"{x:.5g}" for x in row) for row in table)]
     text = "\n".join(rows) + "\n"
-    (folder / f"{name}.csv").write_text(text, encoding="utf-8")
+    write(f"{name}.csv", lambda path: path.write_text(text, encoding="utf-8"))
     about = {**about, "sha256": hashlib.sha256(text.encode()).hexdigest(), "columns": dict(PARAMETERS)}
-    (folder / f"{name}.yaml").write_text(yaml.safe_dump(about, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    noted = yaml.safe_dump(about, sort_keys=False, allow_unicode=True)
+    write(f"{name}.yaml", lambda path: path.write_text(noted, encoding="utf-8"))
 
 
-def _fit_folds(folder: Path, evidence: fit.Evidence, say: Callable[[str], None]) -> None:
+def _fit_folds(write: Write, evidence: fit.Evidence, say: Callable[[str], None]) -> None:
     columns: dict[str, Any] = {}
     for i, one in enumerate(evidence.trials):
         names, table = _fit_fold(evidence, one.key, SEED + 100 + i, say)
         columns |= {"columns": np.array(names), one.key: table}
-    np.savez_compressed(folder / shipped.FOLDS, **columns)
+    write(shipped.FOLDS, lambda path: np.savez_compressed(path, **columns))
 
 
 def _fit_fold(
@@ -115,7 +116,7 @@ def _fit_fold(
     return names, table.astype(np.float32)
 
 
-def _fit_abstinence(folder: Path, say: Callable[[str], None]) -> None:
+def _fit_abstinence(write: Write, say: Callable[[str], None]) -> None:
     trials = abstinence.fitted()
     names = list(abstinence.PARAMETERS)
     columns: dict[str, Any] = {"columns": np.array(names)}
@@ -127,4 +128,4 @@ def _fit_abstinence(folder: Path, say: Callable[[str], None]) -> None:
         chosen = np.linspace(0, len(table) - 1, FOLD_DRAWS).round().astype(np.int64)
         columns[one.key] = table[chosen].astype(np.float32)
         say(f"abstinence without {one.key}: {dict(fit.diagnostics(result))}")
-    np.savez_compressed(folder / shipped.ABSTINENCE_FOLDS, **columns)
+    write(shipped.ABSTINENCE_FOLDS, lambda path: np.savez_compressed(path, **columns))

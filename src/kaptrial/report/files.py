@@ -78,10 +78,11 @@ _OPEN: ContextVar[OutputFolder | None] = ContextVar("the folder being written", 
 
 
 @contextmanager
-def output_folder(path: Path) -> Iterator[OutputFolder]:
+def output_folder(path: Path, *, keep: bool = False) -> Iterator[OutputFolder]:
     """A folder into which `write_bytes` and `write_text` write; complete, by its manifest, once the block has ended.
 
-    Files of an earlier run, which its manifest lists, are replaced or removed; others are not touched.
+    Files of an earlier run, which its manifest lists, are replaced or removed, or with `keep` stay and are listed
+    again; others are not touched.
     """
     path.mkdir(parents=True, exist_ok=True)
     folder = OutputFolder(path, _listed(path) or {})
@@ -91,6 +92,9 @@ def output_folder(path: Path) -> Iterator[OutputFolder]:
         yield folder
     finally:
         _OPEN.reset(token)
+    if keep:
+        there = {name: sha for name, sha in folder.earlier.items() if (path / name).is_file()}
+        folder.written = there | folder.written
     folder.remove_stale()
     folder.mark(complete=True)
 

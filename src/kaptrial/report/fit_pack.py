@@ -59,7 +59,7 @@ def _figures(
     footer = f"{made}, prior {name}"
     warning = "DO NOT USE. " if verdicts[0].withheld else ""
     when = "" if data.target_day != data.target_day else f" at day {data.target_day:g}"
-    effect, unit = data.effects[data.question], UNITS[likelihood]
+    effect, unit = data.question, UNITS[likelihood]
     title = f"{warning}{effect}{when}: P(benefit) = {verdicts[0].p:.2f}"
     figure = fit_figures.posterior(question(first), unit=unit, title=title, margin=limits.margin, rope=limits.rope)
     save(folder, "interaction", figure, footer)

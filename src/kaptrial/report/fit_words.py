@@ -93,7 +93,7 @@ def show_sweep(posteriors: Sequence[Posterior], verdicts: Sequence[Verdict], row
     """The conclusion under each prior, side by side."""
     out = console()
     data = posteriors[0].model.data
-    name = data.effects[data.question]
+    name = data.question
     measure = MEASURES[posteriors[0].model.likelihood]
     when = "" if math.isnan(data.target_day) else f" at day {data.target_day:g}"
     table = Table("prior", "mean", "SD", "95 % interval", "P(benefit)", title=f"{name}{when}: {measure}", box=None)

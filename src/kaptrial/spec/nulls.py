@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
 
 from kaptrial.spec.scenario import Null, Scenario
 from kaptrial.spec.sourced import ASSUMPTION, ByArm, Sourced
-from kaptrial.spec.treatment import Doses, Therapy
+from kaptrial.spec.treatment import Arm, Doses, Therapy
 
 
 def with_null(scenario: Scenario, null: Null, *, expectancy: bool) -> Scenario:
     """The scenario with `null` true; declared, too, unless expectancy is left on.
 
-    therapy: Tmax = γ = κ = ξ = 0 and conduct the same in all arms, that of the reference arm; therapist variance stays.
+    therapy: Tmax = γ = κ = ξ = 0, and conduct is that of the reference arm, in a 2×2 that of the arm with the same
+    drug and no therapy; therapist variance stays.
     synergy: γ = κ = ξ = 0. drug: every q of the arms is 0 and adjuncts, which scale the drug's effect, are gone: doses
     of a run-in stay, and an adjunct would go on acting on them. The expectancy of what is nulled is off unless
     `expectancy` is True.
@@ -28,7 +30,7 @@ def with_null(scenario: Scenario, null: Null, *, expectancy: bool) -> Scenario:
     therapies = {
         name: replace(additive(therapy), max_effect=_zero(therapy.max_effect)) for name, therapy in s.therapies.items()
     }
-    s = replace(s, therapies=therapies, conduct=_equal(s.conduct, s.arms[s.reference_arm].id))
+    s = replace(s, therapies=therapies, conduct=_with_references(s.conduct, _without_therapy(s)))
     return s if expectancy else replace(s, expectancy=replace(s.expectancy, therapy=None))
 
 
@@ -45,13 +47,31 @@ def _inert(doses: Doses) -> Doses:
     return replace(doses, agent="saline") if doses.is_ketamine else doses
 
 
-def _equal(conduct: Any, arm_id: str) -> Any:
-    """Every per-arm value replaced by that of one arm, at any depth."""
+def _without_therapy(s: Scenario) -> dict[str, str]:
+    """The arm whose conduct each arm has under the null of the therapy.
+
+    In a 2×2 it is the one of the lowest levels among the arms with the same drug: conduct that comes with the drug
+    stays. The interaction has two arms on its right, and the last of them would bring its drug's conduct to all.
+    """
+    if not s.factors:
+        return dict.fromkeys((arm.id for arm in s.arms), s.arms[s.reference_arm].id)
+
+    def reference(arm: Arm) -> Arm:
+        same = [other for other in s.arms if (other.doses, other.adjuncts) == (arm.doses, arm.adjuncts)]
+        return min(same, key=lambda other: sum((other.factors or {}).values()))
+
+    return {arm.id: reference(arm).id for arm in s.arms}
+
+
+def _with_references(conduct: Any, references: Mapping[str, str]) -> Any:
+    """Every value per arm replaced by that of the arm's reference, at any depth."""
     changes = {}
     for field in fields(conduct):
         value = getattr(conduct, field.name)
         if isinstance(value, ByArm):
-            changes[field.name] = value.by_arm[arm_id]
+            by_arm = {arm: value.by_arm[reference] for arm, reference in references.items()}
+            same = len(set(references.values())) == 1
+            changes[field.name] = next(iter(by_arm.values())) if same else ByArm(by_arm=by_arm)
         elif field.name in ("rescue", "open_label_ketamine", "dropout") and value is not None:
-            changes[field.name] = _equal(value, arm_id)
+            changes[field.name] = _with_references(value, references)
     return replace(conduct, **changes)

@@ -177,7 +177,7 @@ class Scenario:
 
     @property
     def reference_arm(self) -> int:
-        """Index of the arm on the right of the primary contrast, whose conduct all arms have under a null.
+        """Index of the arm on the right of the primary contrast, whose conduct all have under a null outside a 2×2.
 
         A single arm is its own.
         """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from kaptrial.bayes.interaction.diagnostics import Diagnostics, diagnose
 from kaptrial.bayes.interaction.estimands import (
     Limits,
     arm_means,
-    benefit,
+    asked_draws,
     contrast_weights,
     density_at_zero,
     rows,
@@ -23,8 +24,12 @@ from kaptrial.bayes.interaction.estimands import (
 )
 from kaptrial.bayes.interaction.fit import Posterior
 from kaptrial.bayes.interaction.forward import draw_prior, replicate_scores
+from kaptrial.bayes.interaction.pictures import question
+from kaptrial.bayes.interaction.reading import Asked, from_scenario
 from kaptrial.bayes.interaction.sample import Draws
 from kaptrial.bayes.interaction.verdict import judged, verdict
+from kaptrial.errors import DataError
+from kaptrial.spec.files import load
 from tests.bayes.interaction.example import factorial
 from tests.bayes.interaction.test_density import binary_trial, days_trial
 
@@ -123,15 +128,62 @@ def test_standardised_risks_by_brute_force():
     assert {("ketamine:therapy", m) for m in ("risk_difference", "log_odds_ratio", "odds_ratio", "share_kept")} <= names
 
 
-def test_benefit_is_turned():
-    posterior = made_up(counts.model(days_trial()), shift=1.0)
-    draws, name = benefit(posterior)
-    assert name == "ketamine:therapy"
-    weights = dict(contrast_weights(posterior.model.data))[name]
-    np.testing.assert_allclose(weights, [1, -1, -1, 1], atol=1e-12)
-    lower = made_up(gaussian.model(factorial()), shift=-1.0)
-    assert benefit(lower)[0].mean() > 0
-    assert draws.shape[0] == 4
+CONTRASTS = {
+    "ketamine:therapy": [1, -1, -1, 1], "ketamine": [-1, 0, 1, 0], "main(ketamine)": [-0.5, -0.5, 0.5, 0.5],
+    "11 - 00": [-1, 0, 0, 1],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("better", ["lower", "higher"])
+@pytest.mark.parametrize("asked", CONTRASTS)
+def test_sentence_and_row_say_the_same_of_the_contrast_asked_for(asked, better):
+    data = replace(factorial(), asked=asked, better=better)
+    posterior = made_up(gaussian.model(data), shift=-1.0)
+    np.testing.assert_allclose(dict(contrast_weights(data))[asked], CONTRASTS[asked], atol=1e-12)
+    said = verdict(posterior, Limits(margin=1.0))
+    (row,) = [
+        row for row in rows(posterior, Limits(margin=1.0))
+        if (row["contrast"], row["measure"], row["day"]) == (asked, "difference", data.target_day)
+    ]  # fmt: skip
+    assert (said.lower, said.upper) == (row["lower"], row["upper"])
+    assert f"{row['lower']:.1f} to {row['upper']:.1f} points; {better} is better" in said.text
+    assert (said.p, said.p_margin) == pytest.approx((row["p_favours_left"], row["p_beyond_margin"]))
+    means = arm_means(posterior)[..., data.target] @ CONTRASTS[asked]
+    np.testing.assert_allclose(asked_draws(posterior), means, atol=1e-9)
+    assert row["mean"] == pytest.approx(means.mean())
+    assert ("sum" in said.text) == (asked == "ketamine:therapy")
+    curve = question(posterior)
+    assert curve["name"] == asked
+    assert (curve["lower"], curve["upper"]) == pytest.approx((row["lower"], row["upper"]))
+    # The prior of a contrast is that of its part in the effects.
+    prior = draw_prior(posterior.model, posterior.prior, 4000, np.random.default_rng(0))
+    effects = posterior.model.natural(prior)["arm_mean"][..., data.target] @ CONTRASTS[asked]
+    area = np.trapezoid(curve["prior"], curve["x"])
+    inside = np.mean((effects > curve["x"][0]) & (effects < curve["x"][-1]))
+    assert area == pytest.approx(inside, abs=4 * 0.5 / np.sqrt(4000))  # 4 standard errors of a share
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "day"),
+    [
+        ("anxiety_ascending_dose", "high - midazolam", 1),
+        ("depression_asat_training", "ketamine_asat - ketamine_sham", 30),
+        ("ketamine_by_cbt", "ketamine:therapy", 28),
+        ("ptsd_prolonged_exposure", "ketamine - midazolam", 71),
+        ("depression_randomised_withdrawal", "esketamine - placebo", 294),
+    ],
+)
+def test_a_scenario_asks_its_own_question(name, asked, day):
+    scenario = load(Path(__file__).parents[3] / "scenarios" / f"{name}.yaml")
+    data = from_scenario(scenario, Asked(), seed=1, source=name)
+    assert (data.question, data.target_day, data.better) == (asked, day, "lower")
+    assert bool(data.notes) == (scenario.estimand.endpoint == "time_to_relapse")
+
+
+def test_one_arm_is_refused():
+    scenario = load(Path(__file__).parents[3] / "scenarios" / "oral_titration_single_arm.yaml")
+    with pytest.raises(DataError, match="arms = 1"):
+        from_scenario(scenario, Asked(), seed=1, source="x")
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ class InteractionData:
     `levels`, (arm, effect), the same for the arms. `baseline`: (patient,) or None. `covariates`: (patient, column).
     `therapist`: (patient,), −1 without one. `unit_sd`: what one SD of the named priors is in the unit of the effects.
     `target_day`: the day that the verdict is about. `left_out`: patients without any score.
-    `notes`: what is to be said of the file.
+    `asked`: the contrast that the verdict is about, where a scenario names it. `notes`: what is to be said of the data.
     """
 
     y: Floats
@@ -46,6 +46,7 @@ class InteractionData:
     factors: tuple[str, ...] = ()
     trials_of: Floats | None = None
     left_out: int = 0
+    asked: str | None = None
     notes: tuple[Note, ...] = ()
 
     @property
@@ -54,9 +55,15 @@ class InteractionData:
         return visit_of(self.days, self.target_day)
 
     @property
-    def question(self) -> int:
-        """Number of the effect that the verdict is about: the interaction, or the first contrast."""
-        return self.roles.index("interaction") if "interaction" in self.roles else 0
+    def question(self) -> str:
+        """The contrast that the verdict is about: the one asked for, else the interaction or the first effect."""
+        usual = self.roles.index("interaction") if "interaction" in self.roles else 0
+        return self.asked or self.effects[usual]
+
+    @property
+    def asks_interaction(self) -> bool:
+        """Whether the verdict is about an interaction."""
+        return dict(zip(self.effects, self.roles, strict=True)).get(self.question) == "interaction"
 
     @property
     def n_therapists(self) -> int:

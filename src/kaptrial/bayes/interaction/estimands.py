@@ -36,13 +36,21 @@ class Limits:
 
 
 def contrast_weights(data: InteractionData) -> list[tuple[str, Floats]]:
-    """Each contrast as weights over the arms: the effects, then in a 2×2 each factor's main effect."""
+    """Each contrast as weights over the arms: the effects, in a 2×2 each factor's main effect, and what is asked."""
     # Arms' means are (1, levels)·(mean, effects); the inverse gives the effects from the means.
     inverse = np.linalg.inv(np.column_stack([np.ones(len(data.arms)), data.levels]))[1:]
     found = list(zip(data.effects, inverse, strict=True))
     if len(data.factors) == 2:
         found += [(f"main({name})", inverse[k] + inverse[2] / 2) for k, name in enumerate(data.factors)]
+    if data.question not in dict(found):
+        left, right = (np.eye(len(data.arms))[data.arms.index(arm)] for arm in data.question.split(" - "))
+        found.append((data.question, left - right))
     return found
+
+
+def effect_weights(data: InteractionData) -> Floats:
+    """The contrast that the verdict is about as weights over the effects."""
+    return np.asarray(dict(contrast_weights(data))[data.question] @ data.levels)
 
 
 def arm_means(posterior: Posterior) -> Floats:
@@ -63,12 +71,11 @@ def standardised_means(model: InteractionModel, thetas: Floats) -> Floats:
     return np.stack(means, axis=1)
 
 
-def benefit(posterior: Posterior) -> tuple[Floats, str]:
-    """Draws of the effect that the verdict is about, on the target day and turned so that more is better; its name."""
+def asked_draws(posterior: Posterior) -> Floats:
+    """Draws, (chain, draw), of the contrast that the verdict is about on the target day, left − right."""
     data = posterior.model.data
-    name, weights = contrast_weights(data)[data.question]
-    draws = np.einsum("a,cda->cd", weights, arm_means(posterior)[..., data.target])
-    return data.sign * draws, name
+    weights = dict(contrast_weights(data))[data.question]
+    return np.asarray(np.einsum("a,cda->cd", weights, arm_means(posterior)[..., data.target]))
 
 
 def rows(posterior: Posterior, limits: Limits) -> list[Row]:

@@ -12,9 +12,12 @@ from kaptrial.bayes.effects import EffectPrior
 from kaptrial.bayes.interaction.diagnostics import Diagnostics, diagnose
 from kaptrial.bayes.interaction.model import InteractionModel
 from kaptrial.bayes.interaction.models import PARAMETERS
-from kaptrial.bayes.interaction.sample import DRAWS, TARGET_ACCEPT, Draws, compiled, draw
+from kaptrial.bayes.interaction.sample import DRAWS, TARGET_ACCEPT, TUNE, Draws, compiled, draw
 from kaptrial.bayes.interaction.scales import most_components, prior_data
+from kaptrial.process import Cost, timed
 
+# Draws from which the cost of more is told.
+PROBE = 200
 # When the first draws fail, once more: a longer warm-up, more draws, and smaller steps where some diverged (only then:
 # they cost many times as much, and do nothing for chains that are merely slow, as under a prior of two widths).
 AGAIN_TUNE, AGAIN_DRAWS, AGAIN_TARGET_ACCEPT = 2000, 4, 0.99
@@ -31,6 +34,15 @@ class Posterior:
     patient_loglik: Floats
     diagnostics: Diagnostics
     reruns: int
+
+
+def fit_cost(model: InteractionModel, prior: EffectPrior, *, n_priors: int, draws: int) -> Cost:
+    """What `fit` will cost under so many priors, unless draws fail and are drawn again: from a few draws of one."""
+    ready = compiled(model, prior)
+    found, seconds = timed(lambda: _judged(model, prior, draw(ready, seed=0, draws=PROBE), 0))
+    kept = sum(x.nbytes for x in (found.draws.thetas, found.patient_loglik, *found.named.values()))
+    each = Cost(seconds=seconds * (TUNE + draws) / (TUNE + PROBE), bytes=kept * draws / PROBE)
+    return Cost(seconds=n_priors * each.seconds, bytes=n_priors * each.bytes)
 
 
 def fit(model: InteractionModel, priors: list[EffectPrior], *, seed: int, draws: int = DRAWS) -> list[Posterior]:

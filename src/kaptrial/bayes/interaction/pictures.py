@@ -10,7 +10,13 @@ from scipy.stats import gaussian_kde
 
 from kaptrial.arrays import Floats
 from kaptrial.bayes.interaction.checks import Check
-from kaptrial.bayes.interaction.estimands import STANDARDISED_DRAWS, benefit, contrast_weights, standardised_means
+from kaptrial.bayes.interaction.estimands import (
+    STANDARDISED_DRAWS,
+    asked_draws,
+    contrast_weights,
+    effect_weights,
+    standardised_means,
+)
 from kaptrial.bayes.interaction.fit import Posterior
 from kaptrial.bayes.interaction.forward import draw_prior
 
@@ -24,7 +30,7 @@ def question(posterior: Posterior) -> dict[str, Any]:
     `x`, `prior`, `posterior`: (point,); `lower`, `upper`, `median`; `name`, `day`, `sign` (of a benefit).
     """
     data = posterior.model.data
-    draws = _question_draws(posterior)
+    draws = asked_draws(posterior).ravel()
     lower, median, upper = np.quantile(draws, [0.025, 0.5, 0.975])
     reach = 2.2 * max(median - lower, upper - median)
     x = np.linspace(min(median - reach, -0.2 * reach), max(median + reach, 0.2 * reach), POINTS)
@@ -34,7 +40,7 @@ def question(posterior: Posterior) -> dict[str, Any]:
         before = gaussian_kde(_prior_draws(posterior))(x)
     density = {"x": x, "posterior": gaussian_kde(draws)(x), "prior": before}
     interval = {"lower": float(lower), "median": float(median), "upper": float(upper)}
-    about = {"name": data.effects[data.question], "day": data.target_day, "sign": data.sign}
+    about = {"name": data.question, "day": data.target_day, "sign": data.sign}
     return {**density, **interval, **about}
 
 
@@ -46,7 +52,7 @@ def forest(posteriors: Sequence[Posterior], probabilities: Sequence[float]) -> l
             before = posterior.prior.quantiles(_weights(posterior), [0.025, 0.5, 0.975])
         else:
             before = np.quantile(_prior_draws(posterior), [0.025, 0.5, 0.975])
-        after = np.quantile(_question_draws(posterior), [0.025, 0.5, 0.975])
+        after = np.quantile(asked_draws(posterior), [0.025, 0.5, 0.975])
         found.append({"prior": posterior.prior.name, "before": before, "after": after, "p": p})
     return found
 
@@ -60,21 +66,16 @@ def bands(check: Check) -> dict[str, list[Mapping[str, Any]]]:
     return found
 
 
-def _question_draws(posterior: Posterior) -> Floats:
-    draws, _ = benefit(posterior)
-    return posterior.model.data.sign * draws.ravel()
-
-
 def _prior_draws(posterior: Posterior) -> Floats:
     """The effect in question under the prior, standardised over the trial's patients."""
     model = posterior.model
     thetas = draw_prior(model, posterior.prior, STANDARDISED_DRAWS, np.random.default_rng(0))
-    _, weights = contrast_weights(model.data)[model.data.question]
+    weights = dict(contrast_weights(model.data))[model.data.question]
     return np.asarray(standardised_means(model, thetas)[..., model.data.target] @ weights)
 
 
 def _weights(posterior: Posterior) -> Floats:
     data = posterior.model.data
     weights = np.zeros(len(posterior.prior.components[0].mean))
-    weights[data.question * len(data.days) + data.target] = 1.0
+    weights[data.target :: len(data.days)] = effect_weights(data)
     return weights

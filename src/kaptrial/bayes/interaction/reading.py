@@ -23,8 +23,10 @@ from kaptrial.methods.prepared import covariate_columns, scores_under
 from kaptrial.methods.responses import responses
 from kaptrial.methods.rows import contrasts, days_asked
 from kaptrial.methods.scores import read
+from kaptrial.results import Note
 from kaptrial.simulate import simulate
 from kaptrial.spec.scenario import Scenario
+from kaptrial.spec.trial import Estimand
 from kaptrial.trials import Trials
 
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -55,7 +57,11 @@ def from_file(path: Path, options: Options, asked: Asked) -> InteractionData:
 
 
 def from_scenario(scenario: Scenario, asked: Asked, *, seed: int, source: str) -> InteractionData:
-    """One simulated trial of the scenario, under its primary estimand's strategies, from randomisation on."""
+    """One simulated trial of the scenario, from randomisation on; day, contrast and strategies are those of its primary
+    estimand.
+    """
+    if len(scenario.arms) == 1:
+        raise DataError(f"{source}: arms = 1: must be two or more")
     trials = simulate(scenario, seed=seed, replicates=1, full=False)
     scores = scores_under(trials, trials.score, scenario.estimand.strategies, scenario.scale.worst)
     after = np.flatnonzero(trials.days > max(0.0, scenario.randomisation.day))
@@ -66,15 +72,26 @@ def from_scenario(scenario: Scenario, asked: Asked, *, seed: int, source: str) -
     adjusted = adjusted or asked.likelihood == "binary"
     baseline = trials.baseline if adjusted else np.full_like(trials.baseline, np.nan)
     cut = replace(trials, days=trials.days[after], score=scores[..., after], covariates=wanted, baseline=baseline)
-    day = scenario.estimand.day if scenario.estimand.day in cut.days else float(cut.days[-1])
     reference = None if scenario.factors else scenario.arms[scenario.reference_arm].id
     scale = scenario.scale
     better: Side = "higher" if scale.better == "higher" else "lower"
-    options = Options(target_day=day, reference=reference, better=better, best=scale.best)
+    options = Options(target_day=scenario.estimand.day, reference=reference, better=better, best=scale.best)
     options = replace(options, response_fraction=scale.response_fraction or options.response_fraction)
     if not asked.roles:
         asked = replace(asked, roles=_roles_in(scenario, cut, reference))
-    return from_trials(cut, options, asked, source)
+    found = from_trials(cut, options, asked, source)
+    asked_for = scenario.contrast(scenario.estimand).text
+    return replace(found, asked=asked_for, notes=_other_endpoint(scenario.estimand, asked.likelihood))
+
+
+def _other_endpoint(estimand: Estimand, likelihood: Likelihood) -> tuple[Note, ...]:
+    """What is to be said where the outcome of the model is not the endpoint that the scenario asks about."""
+    same = ("response",) if likelihood == "binary" else ("score", "change", "percent_abstinent_days")
+    if estimand.endpoint in same:
+        return ()
+    outcome = "response" if likelihood == "binary" else "scores"
+    text = f"the scenario asks about {estimand.endpoint}; fitted are {outcome}, told at day {estimand.day:g}"
+    return (Note(code="other_endpoint", severity="warning", text=text),)
 
 
 def _roles_in(scenario: Scenario, trials: Trials, reference: str | None) -> tuple[str, ...]:

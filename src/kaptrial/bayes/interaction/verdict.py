@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kaptrial.bayes.interaction.estimands import UNITS, Limits, benefit
+from kaptrial.bayes.interaction.estimands import UNITS, Limits, asked_draws, effect_weights
 from kaptrial.bayes.interaction.fit import Posterior
 
 # Probability at which something counts as shown (a two-sided test at .05 under a flat prior), as likely, as unlikely.
@@ -15,8 +15,8 @@ SHOWN, LIKELY, UNLIKELY = 0.975, 0.9, 0.1
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """`short`: in a few words; `text`: the sentence with its probabilities; `p`: of a benefit; `withheld`: the draws
-    cannot be used.
+    """`short`: in a few words; `text`: the sentence with its probabilities; `p`: of a benefit; `lower`, `upper`: of the
+    contrast, left − right as in its row; `withheld`: the draws cannot be used.
     """
 
     short: str
@@ -31,28 +31,32 @@ class Verdict:
 
 def verdict(posterior: Posterior, limits: Limits) -> Verdict:
     """What one posterior says of the interaction (or first contrast) on the target day."""
-    draws, name = benefit(posterior)
+    draws = asked_draws(posterior)
     data, unit = posterior.model.data, UNITS[posterior.model.likelihood]
-    interaction = data.roles[data.question] == "interaction"
-    p = float(np.mean(draws > 0))
+    gain, interaction = data.sign * draws, data.asks_interaction
+    p = float(np.mean(gain > 0))
     lower, upper = (float(q) for q in np.quantile(draws, [0.025, 0.975]))
-    p_margin = None if limits.margin is None else float(np.mean(draws > limits.margin))
+    p_margin = None if limits.margin is None else float(np.mean(gain > limits.margin))
     p_rope = None if limits.rope is None else float(np.mean(np.abs(draws) < limits.rope))
     failures = posterior.diagnostics.failures
     short = judged(p, p_margin, p_rope, interaction=interaction)
     when = "" if np.isnan(data.target_day) else f"at day {data.target_day:g} "
-    what = "the combination is better than the sum of both" if interaction else f"{name} is a benefit (left over right)"
+    what = (
+        "the combination is better than the sum of both"
+        if interaction
+        else f"{data.question} is a benefit (left over right)"
+    )
     places = 3 if unit == UNITS["binary"] else 1
     text = (
         f"Given prior `{posterior.prior.name}`, {when}{what} with probability {probability(p)} "
-        f"(95 % interval {lower:.{places}f} to {upper:.{places}f} {unit}, benefit positive)"
+        f"(95 % interval {lower:.{places}f} to {upper:.{places}f} {unit}; {data.better} is better)"
     )
     if p_margin is not None:
         text += f"; by at least the margin of {limits.margin:g} {unit} with probability {probability(p_margin)}"
     if p_rope is not None:
         text += f"; within ± {limits.rope:g} {unit} of none with probability {probability(p_rope)}"
     if posterior.model.likelihood != "normal":
-        effect = data.sign * posterior.named["effect"][..., data.question, data.target]
+        effect = data.sign * effect_weights(data) @ posterior.named["effect"][..., data.target, None]
         odds = float(np.mean(effect > 0))
         text += f"; on the scale of log odds with probability {probability(odds)}"
         if max(p, 1 - p) >= SHOWN and not (odds >= SHOWN if p > 0.5 else odds <= 1 - SHOWN):

@@ -17,6 +17,9 @@ from kaptrial.design.sample_size.sizes import solve_size
 from kaptrial.errors import FieldError, ScenarioError
 from kaptrial.spec.files import Raw, build
 
+# About how many points a search tries, the answer's two among them: what it will cost.
+POINTS = 8
+
 
 def solve(
     raw: Raw,
@@ -45,4 +48,4 @@ def solve(
     return solve_size(search) if path in SIZES else solve_path(search)
 
 
-__all__ = ["SIZES", "Answer", "closed_power", "solve"]
+__all__ = ["POINTS", "SIZES", "Answer", "closed_power", "solve"]

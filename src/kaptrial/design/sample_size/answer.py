@@ -27,11 +27,11 @@ class Answer:
 
     `value`: the smallest value at `path` (the largest, if power falls with it) with power `target`; whole for a size;
     None if it was not reached. `lower`, `upper` and `lower_999`, `upper_999`: its 95 % and 99.9 % intervals from the
-    Monte Carlo error, rounded as `value` is; None where an end could not be found. `achieved`, `achieved_mcse`: power
-    at `value` in `achieved_replicates` fresh replicates under `achieved_seed`. `closed_form`: the value from the
-    non-central t, `closed_form_kind` exact or approximate (with the simulated SE). `ceiling`, `ceiling_mcse`: where the
-    power is not reached, or the number of therapists is fixed, what cannot be exceeded. `tried`: the points at which
-    the power was simulated, in rising order.
+    Monte Carlo error, rounded as `value` is and cut at the bounds; None where an end could not be found. `achieved`,
+    `achieved_mcse`: power at `value` in `achieved_replicates` fresh replicates under `achieved_seed`. `closed_form`:
+    the value from the non-central t, `closed_form_kind` exact or approximate (with the simulated SE). `ceiling`,
+    `ceiling_mcse`: where the power is not reached, or the number of therapists is fixed, what cannot be exceeded.
+    `tried`: the points at which the power was simulated, in rising order.
     """
 
     analysis: str

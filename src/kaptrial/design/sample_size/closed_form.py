@@ -99,7 +99,10 @@ def closed_size(
 
 
 def closed_path(search: Search, value: float) -> float | None:
-    """The root of the exact power, where the scenario is clean; sought between half and twice the answer."""
+    """The root of the exact power, where the scenario is clean; sought between half and twice the answer, and within
+    the bounds.
+    """
+    least, most = search.bounds or (-math.inf, math.inf)
 
     def lack(x: float) -> float:
         s = search.scenario(x)
@@ -111,6 +114,6 @@ def closed_path(search: Search, value: float) -> float | None:
     if search.whole or value == 0:
         return None
     try:
-        return float(optimize.brentq(lack, value / 2, value * 2, xtol=1e-4 * abs(value)))
+        return float(optimize.brentq(lack, max(value / 2, least), min(value * 2, most), xtol=1e-4 * abs(value)))
     except (ArithmeticError, ScenarioError, ValueError):
         return None

@@ -147,8 +147,14 @@ def refine(search: Search, axis: Axis, u: float, slope: float, *, points: int) -
 
 
 def rounded(search: Search, axis: Axis, found: _Fitted, *, rising: bool) -> tuple[float, Ends]:
-    """The answer and the ends of its 95 % and 99.9 % intervals, on the grid: up if power rises with the value."""
+    """The answer and the ends of its 95 % and 99.9 % intervals, on the grid: up if power rises with the value.
+
+    Ends are within the bounds, where there are any; the answer may lie beyond them.
+    """
     goal = search.goal
+    least, most = search.bounds or (-math.inf, math.inf)
+    if search.bounds and axis.step is not None:
+        least, most = math.ceil(least / axis.step) * axis.step, math.floor(most / axis.step) * axis.step
 
     def place(u: float | None) -> float | None:
         if u is None:
@@ -163,4 +169,6 @@ def rounded(search: Search, axis: Axis, found: _Fitted, *, rising: bool) -> tupl
     assert value is not None
     lower, upper = found.line.interval(goal, _Z95)
     lower_999, upper_999 = found.line.interval(goal, _Z999)
-    return value, (place(lower), place(upper), place(lower_999), place(upper_999))
+    ends = (place(u) for u in (lower, upper, lower_999, upper_999))
+    first, second, third, fourth = (None if end is None else min(max(end, least), most) for end in ends)
+    return value, (first, second, third, fourth)

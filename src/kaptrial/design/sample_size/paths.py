@@ -49,6 +49,15 @@ def solve_path(search: Search) -> Answer:
         value, ends = found.value, (None, None, None, None)
     else:
         value, ends = rounded(search, axis, found, rising=rising)
+        least, most = search.bounds or (-math.inf, math.inf)
+        inside = min(max(value, least), most)
+        if inside != value:
+            if (value > inside) == rising:
+                last = search.at(inside)
+                message = f"not reached by {search.path} = {inside:g}, the end of what is searched"
+                return search.answer(metric=metric, ceiling=last.power, ceiling_mcse=last.mcse, message=message)
+            notes.append(f"power is above the target at {inside:g}, the end of what is searched")
+            value = inside
     fresh = search.at(value, 2 * search.replicates, fresh=True)
     notes += size_notes(search, fresh, True, search.truth())
     closed = closed_path(search, value)
