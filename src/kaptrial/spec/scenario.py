@@ -227,10 +227,11 @@ def check_file(s: Scenario) -> None:
 
 
 def _check_effects(s: Scenario) -> None:
-    """No effect, and no spread of one, is longer than the scale."""
-    most = s.scale.high - s.scale.low if s.scale.link == "identity" else MAX_LOGIT
+    """No effect is longer than the scale, and no SD than half of it, as that of scores at both of its ends."""
+    longest = s.scale.high - s.scale.low if s.scale.link == "identity" else MAX_LOGIT
     for path, value in walk(s):
         for at, number in (("value", value.value), ("sd", value.sd)):
+            most = longest / 2 if at == "sd" or path.endswith("sd") else longest
             if value.unit in EFFECT_UNITS and number is not None and abs(number) > most:
                 allowed = f"must be at most {most:g} {value.unit} on the scale {s.outcome.scale}"
                 raise FieldError(f"{path}.{at}", number, allowed)
