@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from kaptrial.arrays import Bools, Floats, Ints
 from kaptrial.errors import DataError, FieldError
 from kaptrial.results import Note, Severity
+from kaptrial.spec.noun import LATEST_DAY
 
 # What stands for "no number" and "no therapist"; as the name of an arm these are names.
 EMPTY = frozenset(
@@ -151,6 +152,13 @@ class DataFile:
         values = self.numbers(column)
         bad = values < 0 if zero else values <= 0
         self._refuse_first(column, bad, "must be ≥ 0" if zero else "must be > 0")
+        return values
+
+    def days(self, column: str) -> Floats:
+        """A column of days after the baseline."""
+        values = self.positive(column, zero=True)
+        allowed = f"must be at most {LATEST_DAY}: days from the baseline, not a date"
+        self._refuse_first(column, values > LATEST_DAY, allowed)
         return values
 
     def zero_one(self, column: str) -> Ints:
@@ -319,7 +327,9 @@ def read_file(path: Path) -> DataFile:
         raw = [row[k] for row in rows]
         columns[name] = np.array([cell.strip() for cell in raw], dtype=np.str_)
         distinct = set(raw)
-        merged[name] = tuple(sorted(cell for cell in distinct if cell.strip() != cell and cell.strip() in distinct))
+        merged[name] = tuple(
+            sorted(cell for cell in distinct if cell.strip() not in ("", cell) and cell.strip() in distinct)
+        )
     comma = separator == ";" and any(_DECIMAL_COMMA.fullmatch(cell.strip()) for row in rows for cell in row)
     data = DataFile(path=path, columns=columns, line=np.array(line), merged=merged, decimal_comma=comma)
     if separator != ",":

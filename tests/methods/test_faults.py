@@ -351,6 +351,8 @@ def test_semicolons_and_decimal_commas_are_read_and_said(tmp_path):
         ("7,31.0,27.0", "-7,31.0,27.0", "ancova", ["column `day` = -7 at row 3", "must be ≥ 0"]),
         ("7,31.0,27.0", "7,31.0,1e999", "ancova", ["column `score` = 1e999 at row 3", "finite"]),
         ("7,31.0,27.0", "2024-02-01,31.0,27.0", "ancova", ["column `day` = '2024-02-01' at row 3", "not a date"]),
+        ("7,31.0,27.0", "20240201,31.0,27.0", "ancova", ["column `day` = 20240201 at row 3", "not a date"]),
+        ("7,31.0,27.0", "45323,31.0,27.0", "ancova", ["column `day` = 45323 at row 3", "at most 36500"]),
         ("7,31.0,27.0", "7,thirty,27.0", "ancova", ["column `baseline` = 'thirty' at row 3", "must be a number"]),
         ("7,31.0,27.0", '7,31.0,"27,0"', "ancova", ["column `score` = '27,0' at row 3", "must be a number"]),
         ("7,31.0,27.0", "7,31.0", "ancova", ["row 3 has fewer cells than the header line"]),
