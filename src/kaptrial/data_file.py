@@ -193,7 +193,8 @@ class DataFile:
                 self.note("name", f"column `{column}`: {name!r} is taken as a name", "warning")
         seen: dict[str, str] = {}
         for name in names:
-            key = " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+            seen_as = "".join(c for c in unicodedata.normalize("NFKC", name) if unicodedata.category(c) != "Cf")
+            key = " ".join(seen_as.casefold().split())
             if key in seen:
                 self.note("alike", f"column `{column}`: {seen[key]!r} and {name!r} are two names", "warning")
             seen[key] = name
@@ -299,6 +300,7 @@ class DataFile:
         """The therapist of each of `rows`, numbered from 0, −1 without one; says where arms and therapists cross."""
         empty, texts = self.missing(column)[rows], self.text(column)[rows]
         names = in_order({str(text) for text in texts[~empty]})
+        self._note_alike(column, names)
         place = {name: i for i, name in enumerate(names)}
         codes = np.array([-1 if none else place[str(t)] for t, none in zip(texts, empty, strict=True)], dtype=np.int64)
         for t, name in enumerate(names):
