@@ -36,6 +36,9 @@ BEYOND = {
     "therapies.cbt.max_effect.value = -61": ("must be at most 60 points", {"therapies.cbt.max_effect.value": -61}),
     "population.baseline.sd = 31": ("must be at most 30 points", {"population.baseline.sd": 31}),
     "measurement.deviation_sd.value = 31": ("must be at most 30 points", {"measurement.deviation_sd.value": 31}),
+    "population.baseline.value = 1": (
+        "must be an SD of 5 or more from the best score, 0", {"population.baseline.value": 1},
+    ),
     "measurement.rater_sd.value = 1e+308": ("must be ≤", {"measurement.rater_sd.value": 1e308}),
     "drug.half_life.log_sd = 1000": ("must be ≥ 0, ≤ 5", {"drug.half_life.log_sd": 1000}),
     "drug.share.logit_sd = 11": ("must be ≥ 0, ≤ 10", {"drug.share.logit_sd": 11}),
@@ -138,6 +141,22 @@ def test_a_logit_has_bounds_too():
     raw = with_settings(read_raw(STARTER.with_name("alcohol_single_infusion_met.yaml")), {"drug.max_effect": 21})
     with pytest.raises(ScenarioError, match="must be at most 20 logit"):
         build(raw)
+
+
+CLINIC = STARTER.with_name("clinic_one_therapist_short.yaml")
+
+
+@pytest.mark.parametrize(
+    ("setting", "allowed"),
+    [
+        ("clinic.recruitment.screening=14000", "must be < 3650"),
+        ("clinic.therapists.cbt.hiring=60000", "must be < 3650"),
+        ("clinic.therapists.cbt.turnover=100", "must be ≤ 12"),
+        ("clinic.sessions.to_hours=56000000000", "must be ≤ 87600"),
+    ],
+)
+def test_nothing_of_a_clinic_takes_ten_years(setting, allowed, capsys):
+    assert allowed in refusal(capsys, "check", CLINIC, "--set", setting)
 
 
 def test_a_grid_of_a_million_points_is_refused_before_it_is_built(capsys):

@@ -222,6 +222,7 @@ def check_file(s: Scenario) -> None:
     """
     _check_extent(s)
     _check_effects(s)
+    _check_room(s)
     _check_ends(s)
     _check_asked_once(s)
 
@@ -235,6 +236,15 @@ def _check_effects(s: Scenario) -> None:
             if value.unit in EFFECT_UNITS and number is not None and abs(number) > most:
                 allowed = f"must be at most {most:g} {value.unit} on the scale {s.outcome.scale}"
                 raise FieldError(f"{path}.{at}", number, allowed)
+
+
+def _check_room(s: Scenario) -> None:
+    """Patients begin where they can improve: at most one in six beyond the best score, where nobody is selected."""
+    baseline, best = s.population.baseline, s.scale.best
+    room = abs(baseline.value - best)
+    if s.scale.link == "identity" and s.population.entry is None and (room == 0 or room < baseline.spread):
+        allowed = f"must be an SD of {baseline.spread:g} or more from the best score, {best:g}"
+        raise FieldError("population.baseline.value", baseline.value, allowed)
 
 
 def _check_extent(s: Scenario) -> None:
