@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kaptrial.arrays import Bools, Floats, Ints
-from kaptrial.errors import DataError, FieldError
+from kaptrial.errors import DataError, FieldError, shown
 from kaptrial.results import Note, Severity
 from kaptrial.spec.noun import LATEST_DAY
 
@@ -34,6 +34,7 @@ _CODE = re.compile(r"[-+]?0\d.*", re.ASCII)
 _LARGEST = 1e30
 # Numbers nearer than this, absolutely or beside their mean, differ by rounding (as `aeqSurv` of R's survival has it).
 _ROUNDING = float(np.sqrt(np.finfo(float).eps))
+_MOST_BYTES = 200 * 10**6
 # Patients that a note names.
 _NAMED = 10
 
@@ -80,8 +81,8 @@ class DataFile:
     def refuse(self, column: str, row: int, allowed: str) -> None:
         """Raise DataError for one cell."""
         text = str(self.columns[column][row])
-        shown = text if _NUMBER.fullmatch(text) else repr(text)
-        raise DataError(f"{self.path}: column `{column}` = {shown} at row {self.line[row]}: {allowed}")
+        cell = text[:60] if _NUMBER.fullmatch(text) else shown(text)
+        raise DataError(f"{self.path}: column `{column}` = {cell} at row {self.line[row]}: {allowed}")
 
     # --- columns ------------------------------------------------------------------------------------------------------
 
@@ -345,9 +346,12 @@ def read_file(path: Path) -> DataFile:
 
 def _text(path: Path) -> str:
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)  # a device may have no end
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); must be a CSV file") from None
+    if len(content) > _MOST_BYTES:
+        raise DataError(f"{path}: must be under {_MOST_BYTES // 10**6} MB, as the data of one trial are")
     if b"\0" in content:
         raise DataError(f"{path}: must be a CSV file in UTF-8, not UTF-16 or a workbook: save it as CSV UTF-8")
     try:

@@ -453,3 +453,17 @@ def test_an_event_that_is_missing_is_said_to_be(tmp_path):
     text = "patient,arm,time_days,event\nP1,a,3,1\nP2,b,4,\n"
     with pytest.raises(DataError, match="column `event` is empty at row 3"):
         analyse(written(tmp_path, text), "logrank")
+
+
+def test_a_file_without_an_end_is_read_no_further_than_a_trial_goes(tmp_path, monkeypatch):
+    monkeypatch.setattr("kaptrial.data_file._MOST_BYTES", 3 * 10**6)
+    with pytest.raises(DataError, match="must be under 3 MB"):
+        analyse(Path("/dev/zero"))
+
+
+def test_long_cells_are_shortened(tmp_path):
+    text = made().to_csv(index=False)
+    for cell in ("x" * 5000, "9" * 5000):
+        with pytest.raises(DataError) as error:
+            analyse(written(tmp_path, text.replace("7,31.0,27.0", f"7,31.0,{cell}")))
+        assert len(str(error.value)) < 250

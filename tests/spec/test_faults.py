@@ -172,6 +172,12 @@ def test_settings_go_through_the_same_door(value, capsys):
     )
 
 
+def test_a_number_of_thousands_of_digits_is_shortened(tmp_path, capsys):
+    path = tmp_path / "trial.yaml"
+    path.write_text(STARTER.read_text(encoding="utf-8").replace("value: 32", f"value: 0x{'f' * 5000}"))
+    assert len(refusal(capsys, "check", path)) < 250
+
+
 def test_a_trial_file_goes_through_the_same_door(tmp_path, capsys):
     for name in ("bomb", "loop", "tag"):
         shutil.copy(FAULTS / f"{name}.yaml", tmp_path / "trial.yaml")
