@@ -16,6 +16,7 @@ import pytest
 
 from kaptrial import cli_reading
 from kaptrial.cli import main
+from kaptrial.process import LOOK, end_with
 from kaptrial.report import words
 from tests.spec.malformed import STARTER
 
@@ -151,18 +152,44 @@ def test_one_function_hands_over():
             assert "to_json" not in text, path.name
 
 
+def test_a_worker_ends_with_a_parent_that_is_killed():
+    worker = "import os, time; from kaptrial.process import end_with as e; e(os.getppid()); print(1); time.sleep(60)"
+    parent = "import subprocess, sys; p = subprocess.Popen([sys.executable, '-uc', sys.argv[1]]); print(2); p.wait()"
+    argv = [sys.executable, "-u", "-c", parent, worker]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.stdout.readline()  # both run
+        process.kill()
+        start = time.time()
+        assert process.stdout.read() == ""  # its other end closes when the worker has ended, too
+    assert time.time() - start < 30
+
+
+def test_a_process_may_be_its_own_worker():
+    """As on a machine of one core."""
+    end_with(os.getpid())
+    time.sleep(2 * LOOK)
+
+
+@pytest.mark.validation
+def test_workers_end_with_a_command_that_is_killed(tmp_path):
+    argv = [*COMMAND, "power", str(STARTER), "--replicates", "2000000", "--workers", "2", "-o", str(tmp_path / "out")]
+    with subprocess.Popen(argv, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
+        workers = workers_of(process.pid)
+        process.kill()
+    until = time.time() + 30
+    while any("popen_loky_posix" in command_line(pid) for pid in workers) and time.time() < until:
+        time.sleep(0.5)
+    assert [pid for pid in workers if "popen_loky_posix" in command_line(pid)] == []
+
+
 @pytest.mark.validation
 @pytest.mark.parametrize("who", ["the command", "a worker"])
 def test_workers_do_not_outlive_their_command(who, tmp_path):
     argv = [*COMMAND, "power", str(STARTER), "--replicates", "2000000", "--workers", "2", "-o", str(tmp_path / "out")]
     with subprocess.Popen(argv, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        workers: list[int] = []
-        until = time.time() + 120
-        while len(workers) < 2 and time.time() < until:
-            time.sleep(0.5)
-            workers = [pid for pid in children(process.pid) if "popen_loky_posix" in command_line(pid)]
-        assert len(workers) == 2
-        time.sleep(2)
+        workers = workers_of(process.pid)
         os.kill(
             process.pid if who == "the command" else workers[0], signal.SIGTERM if "command" in who else signal.SIGKILL
         )
@@ -176,9 +203,17 @@ def test_workers_do_not_outlive_their_command(who, tmp_path):
     assert out == ""
 
 
-def children(pid: int) -> list[int]:
-    """The children of a process, from /proc."""
-    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+def workers_of(pid: int) -> list[int]:
+    """The two workers of a command, which have been at work for two seconds; from /proc."""
+    workers: list[int] = []
+    until = time.time() + 120
+    while len(workers) < 2 and time.time() < until:
+        time.sleep(0.5)
+        children = [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        workers = [child for child in children if "popen_loky_posix" in command_line(child)]
+    assert len(workers) == 2
+    time.sleep(2)
+    return workers
 
 
 def command_line(pid: int) -> str:

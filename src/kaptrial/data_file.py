@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kaptrial.arrays import Bools, Floats, Ints
-from kaptrial.errors import DataError, FieldError
+from kaptrial.errors import DataError, FieldError, shown
 from kaptrial.results import Note, Severity
+from kaptrial.spec.noun import LATEST_DAY
 
 # What stands for "no number" and "no therapist"; as the name of an arm these are names.
 EMPTY = frozenset(
@@ -33,6 +34,7 @@ _CODE = re.compile(r"[-+]?0\d.*", re.ASCII)
 _LARGEST = 1e30
 # Numbers nearer than this, absolutely or beside their mean, differ by rounding (as `aeqSurv` of R's survival has it).
 _ROUNDING = float(np.sqrt(np.finfo(float).eps))
+_MOST_BYTES = 200 * 10**6
 # Patients that a note names.
 _NAMED = 10
 
@@ -79,8 +81,8 @@ class DataFile:
     def refuse(self, column: str, row: int, allowed: str) -> None:
         """Raise DataError for one cell."""
         text = str(self.columns[column][row])
-        shown = text if _NUMBER.fullmatch(text) else repr(text)
-        raise DataError(f"{self.path}: column `{column}` = {shown} at row {self.line[row]}: {allowed}")
+        cell = text[:60] if _NUMBER.fullmatch(text) else shown(text)
+        raise DataError(f"{self.path}: column `{column}` = {cell} at row {self.line[row]}: {allowed}")
 
     # --- columns ------------------------------------------------------------------------------------------------------
 
@@ -153,6 +155,13 @@ class DataFile:
         self._refuse_first(column, bad, "must be ≥ 0" if zero else "must be > 0")
         return values
 
+    def days(self, column: str) -> Floats:
+        """A column of days after the baseline."""
+        values = self.positive(column, zero=True)
+        allowed = f"must be at most {LATEST_DAY}: days from the baseline, not a date"
+        self._refuse_first(column, values > LATEST_DAY, allowed)
+        return values
+
     def zero_one(self, column: str) -> Ints:
         """A column of 0 and 1."""
         values = self.numbers(column)
@@ -185,7 +194,8 @@ class DataFile:
                 self.note("name", f"column `{column}`: {name!r} is taken as a name", "warning")
         seen: dict[str, str] = {}
         for name in names:
-            key = " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+            seen_as = "".join(c for c in unicodedata.normalize("NFKC", name) if unicodedata.category(c) != "Cf")
+            key = " ".join(seen_as.casefold().split())
             if key in seen:
                 self.note("alike", f"column `{column}`: {seen[key]!r} and {name!r} are two names", "warning")
             seen[key] = name
@@ -291,6 +301,7 @@ class DataFile:
         """The therapist of each of `rows`, numbered from 0, −1 without one; says where arms and therapists cross."""
         empty, texts = self.missing(column)[rows], self.text(column)[rows]
         names = in_order({str(text) for text in texts[~empty]})
+        self._note_alike(column, names)
         place = {name: i for i, name in enumerate(names)}
         codes = np.array([-1 if none else place[str(t)] for t, none in zip(texts, empty, strict=True)], dtype=np.int64)
         for t, name in enumerate(names):
@@ -319,7 +330,9 @@ def read_file(path: Path) -> DataFile:
         raw = [row[k] for row in rows]
         columns[name] = np.array([cell.strip() for cell in raw], dtype=np.str_)
         distinct = set(raw)
-        merged[name] = tuple(sorted(cell for cell in distinct if cell.strip() != cell and cell.strip() in distinct))
+        merged[name] = tuple(
+            sorted(cell for cell in distinct if cell.strip() not in ("", cell) and cell.strip() in distinct)
+        )
     comma = separator == ";" and any(_DECIMAL_COMMA.fullmatch(cell.strip()) for row in rows for cell in row)
     data = DataFile(path=path, columns=columns, line=np.array(line), merged=merged, decimal_comma=comma)
     if separator != ",":
@@ -333,9 +346,12 @@ def read_file(path: Path) -> DataFile:
 
 def _text(path: Path) -> str:
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)  # a device may have no end
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); must be a CSV file") from None
+    if len(content) > _MOST_BYTES:
+        raise DataError(f"{path}: must be under {_MOST_BYTES // 10**6} MB, as the data of one trial are")
     if b"\0" in content:
         raise DataError(f"{path}: must be a CSV file in UTF-8, not UTF-16 or a workbook: save it as CSV UTF-8")
     try:

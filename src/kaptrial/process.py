@@ -10,11 +10,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from math import inf
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Any
 
 STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
+# Seconds between two looks of a worker at its parent.
+LOOK = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,3 +75,16 @@ def ended_by_sigterm() -> Iterator[None]:
 def _exit(number: int, _: Any) -> None:
     signal.signal(number, signal.SIG_IGN)  # once is enough: the way out is not to be interrupted
     raise SystemExit(128 + number)
+
+
+@cache
+def end_with(parent: int) -> None:
+    """From now on this worker ends once `parent`, which started it, has ended: one that was killed can tell nobody."""
+    if os.name == "posix" and os.getpid() != parent:  # elsewhere the number of a parent that has ended is kept
+        threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+
+
+def _watch(parent: int) -> None:
+    while os.getppid() == parent:
+        sleep(LOOK)
+    os._exit(1)

@@ -203,7 +203,7 @@ def _days(data: DataFile, columns: Columns) -> Floats:
             data.need(columns.day)
         return np.full(len(data), np.nan)
     data.complete(columns.day, "must be a day")
-    return without_rounding(data.positive(columns.day, zero=True))
+    return without_rounding(data.days(columns.day))
 
 
 def _after_baseline(data: DataFile, days: Floats, score: Floats, baseline: Floats) -> Any:

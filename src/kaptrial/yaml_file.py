@@ -120,7 +120,7 @@ class _Loader(_Base):
         """YAML 1.1 reads 060 as 48 and 1:00 as 60; nobody who writes a trial means that."""
         text = str(node.value)
         if ":" in text or re.match(r"[-+]?0[0-9_box]", text):
-            raise _problem(f"the number {text}", node)
+            raise _problem(f"the number {text[:60]}", node)
         is_whole = node.tag == f"{_TAG}int"
         return self.construct_yaml_int(node) if is_whole else self.construct_yaml_float(node)
 

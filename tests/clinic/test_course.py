@@ -175,6 +175,18 @@ def test_who_waits_may_be_lost():
     assert digest(s, c).bottleneck in ("chairs", "nurses")
 
 
+def test_who_is_lost_before_a_dose_is_due_has_no_session_after_it():
+    raw = clinic_raw(site(referrals=200, chairs=1, nurses=1), n_per_arm=60)
+    raw["clinic"]["recruitment"]["loss_while_waiting"] = number(0.3, "per_day")
+    for arm in raw["arms"]:
+        arm["doses"][0]["days"] = [0, 2, 4, 6]
+    raw["arms"][1]["therapy"]["days"] = [5, 14]
+    (c,) = run(build(raw), seed=1, replicates=[0])
+    lost = (c.end == End.LOST_WAITING) & (c.arm == 1)
+    assert lost.sum() > 5
+    assert np.isnan(c.given[lost]).all()
+
+
 def test_groups_share_sessions():
     raw = clinic_raw(site(referrals=60), n_per_arm=30)
     raw["therapies"]["shift"]["group_size"] = 4

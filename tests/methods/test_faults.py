@@ -351,6 +351,8 @@ def test_semicolons_and_decimal_commas_are_read_and_said(tmp_path):
         ("7,31.0,27.0", "-7,31.0,27.0", "ancova", ["column `day` = -7 at row 3", "must be ≥ 0"]),
         ("7,31.0,27.0", "7,31.0,1e999", "ancova", ["column `score` = 1e999 at row 3", "finite"]),
         ("7,31.0,27.0", "2024-02-01,31.0,27.0", "ancova", ["column `day` = '2024-02-01' at row 3", "not a date"]),
+        ("7,31.0,27.0", "20240201,31.0,27.0", "ancova", ["column `day` = 20240201 at row 3", "not a date"]),
+        ("7,31.0,27.0", "45323,31.0,27.0", "ancova", ["column `day` = 45323 at row 3", "at most 36500"]),
         ("7,31.0,27.0", "7,thirty,27.0", "ancova", ["column `baseline` = 'thirty' at row 3", "must be a number"]),
         ("7,31.0,27.0", '7,31.0,"27,0"', "ancova", ["column `score` = '27,0' at row 3", "must be a number"]),
         ("7,31.0,27.0", "7,31.0", "ancova", ["row 3 has fewer cells than the header line"]),
@@ -404,3 +406,64 @@ def test_the_door_is_one_for_whoever_reads(tmp_path):
     data = from_file(rows_of(table, tmp_path), Options(), Asked())
     assert data.days == (7.0, 14.0, 28.0) == tuple(read_csv(FAULTS / "day0.csv").days)
     assert [note.code for note in data.notes] == ["day_0"]
+
+
+# --- siblings ---------------------------------------------------------------------------------------------------------
+
+
+def test_what_cannot_be_seen_makes_no_new_name_unsaid(tmp_path):
+    table = made().assign(therapist=[f"T{k % 6}" if k % 2 else "" for k in range(24)])
+    table.loc[3, "arm"] = "b\u200b"
+    table.loc[[1, 7], "therapist"] = ["t1", "T1\ufeff"]
+    said = notes(rows_of(table, tmp_path), "nested")
+    assert r"column `arm`: 'b' and 'b\u200b' are two names" in said
+    assert said.count("column `therapist`") == 2
+
+
+def test_patients_counted_are_those_of_the_arms_compared(tmp_path):
+    """The tests of two arms know nothing of a third."""
+    i = np.arange(30)
+    table = pd.DataFrame(
+        {"patient": i, "arm": np.array(["a", "b", "c"])[i % 3], "time_days": i + 1.0, "event": i // 3 % 2, "day": 7.0}
+    ).assign(baseline=30.0, score=lambda t: t["time_days"])
+    table = table.drop(index=[2])
+    path = rows_of(table, tmp_path)
+    for method in ("logrank", "rmst", "fisher"):
+        rows = [row for row in analyse(path, method).flat() if row["contrast"].endswith(" - a")]
+        assert {row["contrast"]: row["n_observed"] for row in rows} == {"b - a": 20, "c - a": 19}
+    assert {row["n_observed"] for row in analyse(path, "cox").flat()} == {29}
+
+
+def test_fisher_names_those_without_the_baseline_that_a_response_needs(tmp_path):
+    table = made()
+    table.loc[0, "baseline"] = np.nan
+    assert "1 patient left out: baseline is missing (P0)" in notes(rows_of(table, tmp_path), "fisher")
+    binary = table.assign(score=np.arange(24) // 2 % 2)
+    assert analyse(rows_of(binary, tmp_path), "fisher").flat()[0]["n_observed"] == 24
+    assert notes(tmp_path / "data.csv", "fisher") == ""
+
+
+def test_a_day_without_scores_is_said_to_have_none(tmp_path):
+    table = pd.read_csv(FAULTS / "base.csv")
+    table.loc[table["day"] == 14, "score"] = np.nan
+    assert "no score of day 14" in notes(rows_of(table, tmp_path), "mmrm")
+
+
+def test_an_event_that_is_missing_is_said_to_be(tmp_path):
+    text = "patient,arm,time_days,event\nP1,a,3,1\nP2,b,4,\n"
+    with pytest.raises(DataError, match="column `event` is empty at row 3"):
+        analyse(written(tmp_path, text), "logrank")
+
+
+def test_a_file_without_an_end_is_read_no_further_than_a_trial_goes(tmp_path, monkeypatch):
+    monkeypatch.setattr("kaptrial.data_file._MOST_BYTES", 3 * 10**6)
+    with pytest.raises(DataError, match="must be under 3 MB"):
+        analyse(Path("/dev/zero"))
+
+
+def test_long_cells_are_shortened(tmp_path):
+    text = made().to_csv(index=False)
+    for cell in ("x" * 5000, "9" * 5000):
+        with pytest.raises(DataError) as error:
+            analyse(written(tmp_path, text.replace("7,31.0,27.0", f"7,31.0,{cell}")))
+        assert len(str(error.value)) < 250

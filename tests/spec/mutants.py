@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from kaptrial.clinic.run import run as run_clinic
 from kaptrial.design.execution import run_block
 from kaptrial.errors import Unfillable
 from kaptrial.simulate import simulate_block
@@ -121,12 +122,14 @@ def _is_number(path: Any, old: dict[Any, Any], new: dict[Any, Any]) -> bool:
 
 
 def run(scenario: Scenario) -> str:
-    """Whether its scores lie on the scale and its estimates are numbers, in one block of trials."""
+    """Whether its scores lie on the scale and its estimates are numbers, in one block of trials and one of a clinic."""
     if scenario.n_total * len(scenario.design.visits) > MOST_RUN:
         return "too large to be run here"
     try:
         trials = simulate_block(scenario, seed=1, block=0)
         fits = run_block(scenario, 1, 0)
+        if scenario.clinic is not None:
+            run_clinic(scenario, seed=1, replicates=[0])
     except Unfillable:
         return "no trial can be filled, and power says so"
     scores, scale = trials.score[np.isfinite(trials.score)], scenario.scale

@@ -34,7 +34,11 @@ HOUSEFUL = {f"f{i}": {"share": 0.05} for i in range(20)}
 BEYOND = {
     "therapies.cbt.max_effect.value = 860": ("must be at most 60 points", {"therapies.cbt.max_effect.value": 860}),
     "therapies.cbt.max_effect.value = -61": ("must be at most 60 points", {"therapies.cbt.max_effect.value": -61}),
-    "population.baseline.sd = 36500": ("must be at most 60 points", {"population.baseline.sd": 36500}),
+    "population.baseline.sd = 31": ("must be at most 30 points", {"population.baseline.sd": 31}),
+    "measurement.deviation_sd.value = 31": ("must be at most 30 points", {"measurement.deviation_sd.value": 31}),
+    "population.baseline.value = 1": (
+        "must be an SD of 5 or more from the best score, 0", {"population.baseline.value": 1},
+    ),
     "measurement.rater_sd.value = 1e+308": ("must be ≤", {"measurement.rater_sd.value": 1e308}),
     "drug.half_life.log_sd = 1000": ("must be ≥ 0, ≤ 5", {"drug.half_life.log_sd": 1000}),
     "drug.share.logit_sd = 11": ("must be ≥ 0, ≤ 10", {"drug.share.logit_sd": 11}),
@@ -139,6 +143,22 @@ def test_a_logit_has_bounds_too():
         build(raw)
 
 
+CLINIC = STARTER.with_name("clinic_one_therapist_short.yaml")
+
+
+@pytest.mark.parametrize(
+    ("setting", "allowed"),
+    [
+        ("clinic.recruitment.screening=14000", "must be < 3650"),
+        ("clinic.therapists.cbt.hiring=60000", "must be < 3650"),
+        ("clinic.therapists.cbt.turnover=100", "must be ≤ 12"),
+        ("clinic.sessions.to_hours=56000000000", "must be ≤ 87600"),
+    ],
+)
+def test_nothing_of_a_clinic_takes_ten_years(setting, allowed, capsys):
+    assert allowed in refusal(capsys, "check", CLINIC, "--set", setting)
+
+
 def test_a_grid_of_a_million_points_is_refused_before_it_is_built(capsys):
     axis = ",".join(map(str, range(20, 1020)))
     line = refusal(capsys, "power", STARTER, "--vary", f"design.n_per_arm={axis}", "--vary", f"estimand.day={axis}")
@@ -150,6 +170,12 @@ def test_settings_go_through_the_same_door(value, capsys):
     assert "must be a value as YAML would read it" in refusal(
         capsys, "check", STARTER, "--set", f"design.n_per_arm={value}"
     )
+
+
+def test_a_number_of_thousands_of_digits_is_shortened(tmp_path, capsys):
+    path = tmp_path / "trial.yaml"
+    path.write_text(STARTER.read_text(encoding="utf-8").replace("value: 32", f"value: 0x{'f' * 5000}"))
+    assert len(refusal(capsys, "check", path)) < 250
 
 
 def test_a_trial_file_goes_through_the_same_door(tmp_path, capsys):

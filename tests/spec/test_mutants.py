@@ -55,18 +55,27 @@ def check(mutant: Mutant, path: Path, capsys: pytest.CaptureFixture[str]) -> boo
 
 
 def hold(n: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The first `n` mutants are refused or accepted as they must be, and are judged as the table says."""
+    """The first `n` mutants are refused or accepted as they must be, and those in the table judged as it says."""
     known = {int(row["mutant"]): row for row in judged()}
     last = max(known)
     for k, mutant in enumerate(mutants(n)):
         path = tmp_path / "trial.yaml"
         accepted = check(mutant, path, capsys)
-        if k > last:
-            continue
-        assert accepted == (k in known), mutant.change
-        if accepted:
-            assert mutant.change == known[k]["change"]
-            assert verdict(base(mutant.base), load(path)) == known[k]["verdict"], mutant.change
+        said = judged_in_time(mutant, load(path)) if accepted else ""
+        if k <= last:
+            assert accepted == (k in known), mutant.change
+            assert not accepted or (mutant.change, said) == (known[k]["change"], known[k]["verdict"])
+
+
+def judged_in_time(mutant: Mutant, accepted: Scenario) -> str:
+    """The verdict; what takes long is done again, since it may have been compiled."""
+    start = time.process_time()
+    said = verdict(base(mutant.base), accepted)
+    if time.process_time() - start > MOST_SECONDS:
+        start = time.process_time()
+        verdict(base(mutant.base), accepted)
+        assert time.process_time() - start < MOST_SECONDS, mutant.change
+    return said
 
 
 def test_of_the_first_mutants(tmp_path, capsys):

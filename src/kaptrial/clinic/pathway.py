@@ -176,15 +176,15 @@ def _sessions(env: simpy.Environment, p: Patient, rules: Rules, team: Team, plac
     for k, day in enumerate(arm.sessions):
         e, a = n_doses + k, arm.after[k]
         anchor = NEVER
+        if a >= 0 and not p.dose_over[a].triggered:
+            yield p.dose_over[a]
+        if p.leaves <= env.now:
+            break  # before the dose was even due, perhaps
         if a >= 0:
-            if not p.dose_over[a].triggered:
-                yield p.dose_over[a]
             anchor = p.given[a] if p.given[a] == p.given[a] else p.due[a]
             due = rules.hours.opening(int(anchor // 1) + round(day - arm.doses[a]))
         else:
             due = rules.hours.opening(int(p.randomised // 1) + round(day))
-        if p.leaves <= env.now:
-            break
         deadline = due + plan.window_days
         latest = due + plan.late_days
         if arm.promised[k] and p.given[a] == p.given[a]:

@@ -15,7 +15,7 @@ from kaptrial.errors import Unfillable, UserError
 from kaptrial.methods.simulated import estimates
 from kaptrial.model.realised import Realised
 from kaptrial.model.streams import BLOCK
-from kaptrial.process import Cost, timed
+from kaptrial.process import Cost, end_with, timed
 from kaptrial.simulate import simulate_block
 from kaptrial.spec.scenario import Scenario
 from kaptrial.spec.trial import Estimand
@@ -92,10 +92,16 @@ def in_order[T](function: Callable[..., T], tasks: Sequence[tuple[Any, ...]], wo
     from joblib import Parallel, delayed
 
     try:
-        yield from Parallel(n_jobs=workers, return_as="generator")(delayed(function)(*task) for task in tasks)
+        calls = (delayed(_in_worker)(os.getpid(), function, task) for task in tasks)
+        yield from Parallel(n_jobs=workers, return_as="generator")(calls)
     except BrokenProcessPool:
         allowed = "one of the processes was killed, as a system does that runs out of memory; fewer need less"
         raise UserError(f"workers = {workers}: {allowed}") from None
+
+
+def _in_worker[T](parent: int, function: Callable[..., T], task: tuple[Any, ...]) -> T:
+    end_with(parent)
+    return function(*task)
 
 
 def cost_of(scenario: Scenario, trials: int, workers: int) -> Cost:

@@ -25,7 +25,7 @@ RULE = ("best", "response_fraction")
 def responses(trials: Trials, options: Options, visit: int) -> Floats:
     """1 for response, 0 for none, NaN unobserved; a score that is only ever 0 or 1 is the response itself."""
     y = trials.score[..., visit]
-    if np.isin(trials.score[np.isfinite(trials.score)], (0, 1)).all():
+    if _are_responses(trials):
         return y
     if not np.isfinite(trials.baseline).any():
         raise FieldError("baseline", ABSENT, "response needs a baseline, or scores that are 0 or 1")
@@ -34,6 +34,11 @@ def responses(trials: Trials, options: Options, visit: int) -> Floats:
     return np.where(
         np.isnan(y) | np.isnan(trials.baseline), np.nan, (gained >= options.response_fraction * room) & (room > 0)
     )
+
+
+def _are_responses(trials: Trials) -> bool:
+    """Whether the scores are 0 and 1 only."""
+    return bool(np.isin(trials.score[np.isfinite(trials.score)], (0, 1)).all())
 
 
 def _logistic_rows(data: DataFile, options: Options, *, firth: bool = False) -> list[Line]:
@@ -78,7 +83,8 @@ def fisher_rows(data: DataFile, options: Options) -> list[Line]:
     """Fisher's exact test of every two arms."""
     trials = read(data, options)
     days = days_asked(trials.days, options)
-    note_unseen(data, trials, np.ones(trials.arm.shape, dtype=bool), days)
+    kept = np.ones(trials.arm.shape, dtype=bool) if _are_responses(trials) else complete(data, trials)
+    note_unseen(data, trials, kept, days)
     return [
         _fisher_row(
             responses(trials, options, visit_of(trials.days, day)),
@@ -97,7 +103,8 @@ def _fisher_row(y: Floats, trials: Trials, about: Question, weights: list[float]
 
     exact = fisher(y, trials.arm, weights)
     row = value_row(exact.risk_difference[0], about, failure=int(exact.failure[0]))
-    return Line(numbers={**row.numbers, "p": float(exact.p[0]), "n_observed": int(np.isfinite(y).sum())})
+    compared = np.array(weights)[trials.arm] != 0
+    return Line(numbers={**row.numbers, "p": float(exact.p[0]), "n_observed": int(np.isfinite(y[compared]).sum())})
 
 
 @method(

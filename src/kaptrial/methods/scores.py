@@ -90,8 +90,8 @@ def with_modelled_visits(data: DataFile, trials: Trials, kept: Bools, options: O
         n = int(seen[:, visit_of(trials.days, options.target_day)].sum())
         raise FieldError("target_day", options.target_day, f"{count(n, 'patient')} seen: too few for a model")
     n = int(seen[:, sparse].sum())
-    text = f"{count(n, 'score')} of {'day' if len(days) == 1 else 'days'} {listed(days)} left out: too few for a model"
-    data.note("sparse_visit", text, "warning")
+    of = f"{count(n, 'score') if n else 'no score'} of {'day' if len(days) == 1 else 'days'} {listed(days)}"
+    data.note("sparse_visit", f"{of} left out: too few for a model" if n else of, "warning")
     return replace(trials, days=trials.days[~sparse], score=trials.score[..., ~sparse])
 
 

@@ -37,10 +37,10 @@ class Times:
         """Patients with a time and all covariates."""
         return np.isfinite(self.time) & np.isfinite(self.covariates).all(axis=-1)
 
-    def row(self, options: Options, fit: Fit, about: Question) -> Line:
-        """A line of the table with the patients and events it is from."""
-        n_events = int((self.event & self.used).sum())
-        return fit_row(options, fit, about, int(self.used.sum()), n_events=n_events)
+    def row(self, options: Options, fit: Fit, about: Question, compared: Sequence[float] | None = None) -> Line:
+        """A line of the table with the patients and events it is from: all, or those of the arms compared."""
+        used = self.used if compared is None else self.used & (np.array(compared)[self.arm] != 0)
+        return fit_row(options, fit, about, int(used.sum()), n_events=int((self.event & used).sum()))
 
 
 def read(data: DataFile, options: Options) -> Times:
@@ -48,6 +48,7 @@ def read(data: DataFile, options: Options) -> Times:
     time_column = options.time or "time_days"
     event_column = options.event or ("event" if data.has("event") else "relapse")
     time = without_rounding(data.positive(time_column, zero=True))
+    data.complete(event_column, "must be 1 for an event, or 0")
     event = data.zero_one(event_column) == 1
     patients = data.one_row_each(options.patient)
     rows = np.arange(len(time))
@@ -76,7 +77,7 @@ def logrank_rows(data: DataFile, options: Options) -> list[Line]:
         if sum(weight != 0 for weight in weights) != 2:
             continue  # an interaction is a question for Cox
         fit = _logrank_test(times.time, times.event, times.arm, weights, times.stratum)
-        row = times.row(options, fit, _about("logrank", contrast, "log_hazard_ratio"))
+        row = times.row(options, fit, _about("logrank", contrast, "log_hazard_ratio"), weights)
         chi_square = {"statistic": float(fit.statistic[0]) ** 2, "df": 1.0 if np.isfinite(fit.p[0]) else NAN}
         rows.append(Line(numbers={**row.numbers, **chi_square}))
     return rows + median_rows(times, "logrank")
@@ -106,7 +107,7 @@ def rmst_rows(data: DataFile, options: Options) -> list[Line]:
     rows = []
     for contrast, weights in times.contrasts:
         for fit, measure in ((found.difference(weights), "rmst_difference"), (found.ratio(weights), "log_rmst_ratio")):
-            rows.append(times.row(options, fit, _about("rmst", contrast, measure, horizon)))
+            rows.append(times.row(options, fit, _about("rmst", contrast, measure, horizon), weights))
     for a, name in enumerate(times.arms):
         failure = int(found.failure[0, a])
         row = value_row(found.mean[0, a], _about("rmst", name, "rmst", horizon), failure=failure)

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from kaptrial.errors import ABSENT, FieldError
 from kaptrial.spec.noun import Day, Flag, Identifier, Positive, PositiveDay, Text, Whole, noun
-from kaptrial.spec.sourced import Days, Money, PerYear, Rate, Share, Sourced, VaryingDays, VaryingPerMonth
+from kaptrial.spec.sourced import ClinicDays, Money, PerYear, Rate, Share, Sourced, VaryingClinicDays, VaryingPerMonth
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WEEKDAYS: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -21,6 +21,7 @@ Hour = Annotated[float, Field(strict=True, ge=0, le=24)]
 Month = Annotated[int, Field(strict=True, ge=1, le=12)]
 # A slip of the pen above these.
 MOST_SITES, MOST_STAFF, LATEST_DAY = 100, 1000, 3650.0
+HoursLater = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=24 * LATEST_DAY)]
 
 
 @noun
@@ -98,9 +99,9 @@ class Recruitment:
 
     consent: Share
     screen_failure: Share
-    screening: VaryingDays
-    opening_delay: Days | None = None
-    ramp: Days | None = None
+    screening: VaryingClinicDays
+    opening_delay: ClinicDays | None = None
+    ramp: ClinicDays | None = None
     seasonality: Share | None = None
     peak_month: Month = 1
     by_entry: Flag = True
@@ -179,8 +180,8 @@ class SessionRules:
     when its first member has waited so long.
     """
 
-    from_hours: Day = 0.0
-    to_hours: Positive | None = None
+    from_hours: HoursLater = 0.0
+    to_hours: HoursLater | None = None
     after_window: Literal["give", "skip"] = "give"
     window_days: PositiveDay = 3.0
     late_days: PositiveDay = 14.0
@@ -212,7 +213,7 @@ class TherapistPlan:
     shared: Flag = False
     leave: Share | None = None
     turnover: PerYear | None = None
-    hiring: Days | None = None
+    hiring: ClinicDays | None = None
 
     def __post_init__(self) -> None:
         for name in ("caseload", "sessions_per_week"):

@@ -222,18 +222,29 @@ def check_file(s: Scenario) -> None:
     """
     _check_extent(s)
     _check_effects(s)
+    _check_room(s)
     _check_ends(s)
     _check_asked_once(s)
 
 
 def _check_effects(s: Scenario) -> None:
-    """No effect, and no spread of one, is longer than the scale."""
-    most = s.scale.high - s.scale.low if s.scale.link == "identity" else MAX_LOGIT
+    """No effect is longer than the scale, and no SD than half of it, as that of scores at both of its ends."""
+    longest = s.scale.high - s.scale.low if s.scale.link == "identity" else MAX_LOGIT
     for path, value in walk(s):
         for at, number in (("value", value.value), ("sd", value.sd)):
+            most = longest / 2 if at == "sd" or path.endswith("sd") else longest
             if value.unit in EFFECT_UNITS and number is not None and abs(number) > most:
                 allowed = f"must be at most {most:g} {value.unit} on the scale {s.outcome.scale}"
                 raise FieldError(f"{path}.{at}", number, allowed)
+
+
+def _check_room(s: Scenario) -> None:
+    """Patients begin where they can improve: at most one in six beyond the best score, where nobody is selected."""
+    baseline, best = s.population.baseline, s.scale.best
+    room = abs(baseline.value - best)
+    if s.scale.link == "identity" and s.population.entry is None and (room == 0 or room < baseline.spread):
+        allowed = f"must be an SD of {baseline.spread:g} or more from the best score, {best:g}"
+        raise FieldError("population.baseline.value", baseline.value, allowed)
 
 
 def _check_extent(s: Scenario) -> None:

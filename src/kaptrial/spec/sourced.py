@@ -120,6 +120,9 @@ VaryingShare = _of(unit="share", low=0, high=1, open_low=True, spread="logit_sd"
 # A half-life of 1e9 days is said of what never fades.
 Days = _of(unit="day", low=0, high=1e10, open_low=True)
 VaryingDays = _of(unit="day", low=0, high=1e10, open_low=True, spread="log_sd")
+# Of a clinic's own affairs, none of which takes ten years.
+ClinicDays = _of(unit="day", low=0, high=3650, open_low=True)
+VaryingClinicDays = _of(unit="day", low=0, high=3650, open_low=True, spread="log_sd")
 Rate = _of(unit="per_day", low=0, high=10)
 Multiple = _of(unit="none", low=0, high=1000)
 PositiveMultiple = _of(unit="none", low=0, high=1000, open_low=True)
@@ -127,7 +130,8 @@ Slope = _of(unit="per_point", low=-10, high=10)
 Correlation = _of(unit="none", low=-1, high=1, open_low=True)
 Concentration = _of(unit="dose", low=0, high=1000, open_low=True)
 VaryingPerMonth = _of(unit="per_month", low=0, high=10_000, spread="log_sd")
-PerYear = _of(unit="per_year", low=0, high=100)
+# A hazard of 12 a year is a stay of a month.
+PerYear = _of(unit="per_year", low=0, high=12)
 Money = _of(unit="money", low=0)
 
 
