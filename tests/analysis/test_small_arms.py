@@ -46,6 +46,7 @@ def fits(rng, n, events):
         found = logistic(response, arm, none, W, firth=firth)
         yield "odds", found.log_odds_ratio
         yield "risks", found.risk_difference
+        yield "risks of a sample", found.risk_difference_random
     yield "quasi-binomial", quasi_binomial(k, np.full(shape, 30.0), arm, none, W).fit
     yield "beta-binomial", beta_binomial(k, np.full(shape, 30.0), arm, none, W).fit
     counts = rng.negative_binomial(1, 0.1, shape) * (events > 0)

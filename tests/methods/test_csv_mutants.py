@@ -89,7 +89,7 @@ def hold(n: int, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_of_the_first_mutants(quick, tmp_path, capsys):
-    hold(180, tmp_path, capsys)
+    hold(108, tmp_path, capsys)
 
 
 @pytest.mark.validation

@@ -22,7 +22,7 @@ from scipy.special import betaincinv
 
 from kaptrial.analysis.dense import solve
 from kaptrial.analysis.firth import penalised
-from kaptrial.analysis.fit import Failure, Fit
+from kaptrial.analysis.fit import Failure, Fit, too_few
 from kaptrial.analysis.glm import BINOMIAL, Glm, Size, contrast_of_coefficients, expit, fit_one, room
 from kaptrial.analysis.predictor import as_arrays, dot
 from kaptrial.arrays import Floats, Ints
@@ -83,11 +83,18 @@ def logistic(y: Floats, arm: Ints, covariates: Floats, weights: ArrayLike, *, fi
     data = as_arrays(y, arm, covariates, weights)
     _all_logistic(*data, firth, odds, risks, odds_failure, risks_failure)
     difference, fixed, random, df = risks
+    seen = np.isfinite(y) & np.isfinite(covariates).all(axis=-1)
+    few = (risks_failure == _NONE) & too_few(seen, arm, weights)
     log_odds_ratio = Fit(estimate=odds[0], se=odds[1], df=odds[2], failure=odds_failure)
     return Logistic(
         log_odds_ratio=penalised(log_odds_ratio, *data) if firth else log_odds_ratio,
         risk_difference=Fit(estimate=difference, se=fixed, df=df, failure=risks_failure),
-        risk_difference_random=Fit(estimate=difference, se=random, df=df, failure=risks_failure),
+        risk_difference_random=Fit(
+            estimate=np.where(few, np.nan, difference),
+            se=np.where(few, np.nan, random),
+            df=np.where(few, np.nan, df),
+            failure=np.where(few, int(Failure.TOO_FEW_PATIENTS), risks_failure),
+        ),
     )
 
 
