@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from kaptrial.bayes.fast import CoefficientPrior, Flag, Scales, Terms, TrialData, posterior
+from kaptrial.priors.gaussian_quadrature import CoefficientPrior, Flag, Scales, Terms, TrialData, posterior
 
 SHAPE = np.array([0, 0.25, 0.5, 0.75, 1.0])
 N_CELL, N_FAST, N_NUTS, ROUNDS = 50, 2000, 3, 5

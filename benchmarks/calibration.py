@@ -14,13 +14,13 @@ from pathlib import Path
 import pandas as pd
 
 from kaptrial import __version__
-from kaptrial.bayes import sbc
-from kaptrial.bayes.interaction import self_check as interaction
-from kaptrial.bayes.mechanism import self_check as mechanism
-from kaptrial.report.evidence_figures import self_check
-from kaptrial.report.files import write_text
-from kaptrial.report.pack import save
-from kaptrial.spec.files import load
+from kaptrial.evidence.figures import self_check
+from kaptrial.output.files import write_text
+from kaptrial.output.folder import save
+from kaptrial.priors import sbc
+from kaptrial.questions.fit import self_check as interaction
+from kaptrial.questions.mechanism import self_check as mechanism
+from kaptrial.scenario.files import load
 
 SCENARIO = Path(__file__).parents[1] / "scenarios" / "ketamine_by_cbt.yaml"
 MECHANISMS = "mechanisms"

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from kaptrial.design.operations import operations
-from kaptrial.spec.files import load
-from kaptrial.spec.scenario import Scenario
+from kaptrial.questions.clinic.operations import operations
+from kaptrial.scenario.files import load
+from kaptrial.scenario.scenario import Scenario
 
 SCENARIO = Path(__file__).parents[1] / "scenarios" / "clinic_one_therapist_short.yaml"
 

@@ -19,8 +19,8 @@ from numba import njit
 from scipy.special import stdtr
 from scipy.stats import t as student_t
 
-from kaptrial.analysis.ancova import contrast
 from kaptrial.arrays import Floats, Ints
+from kaptrial.estimators.ancova import contrast
 
 PER_CELL, CELLS = 50, 4
 PATIENTS = PER_CELL * CELLS

@@ -17,9 +17,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # one core, also where NumPy
 import numpy as np
 from numba import njit
 from scipy.special import stdtr
-from tests.analysis.mmrm_numpy import closed_form
+from tests.estimators.mmrm_numpy import closed_form
 
-from kaptrial.analysis.mmrm import MmrmPlan, mmrm, monotone
+from kaptrial.estimators.mmrm import MmrmPlan, mmrm, monotone
 
 N, ARMS, VISITS = 200, 2, 4
 SD = np.array([6.0, 9.0, 9.0, 9.0, 9.0])

@@ -16,8 +16,8 @@ import numpy as np
 from numba import njit
 from scipy.special import stdtr
 
-from kaptrial.analysis.nested import common
-from kaptrial.analysis.nested.sums import gather
+from kaptrial.estimators.nested import common
+from kaptrial.estimators.nested.sums import gather
 
 PER_ARM, THERAPISTS = 96, 12
 EFFECT, TOTAL_SD, ICC = -4.0, 9.0, 0.05

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from kaptrial.design.execution import Job, run
 from kaptrial.model.streams import BLOCK
-from kaptrial.spec.files import load
-from kaptrial.spec.scenario import Scenario
+from kaptrial.questions.power.execution import Job, run
+from kaptrial.scenario.files import load
+from kaptrial.scenario.scenario import Scenario
 
 SCENARIO = Path(__file__).parents[1] / "scenarios" / "cbt_after_ketamine.yaml"
 PATIENTS, VISITS = 200, [0, 1, 7, 14, 28]

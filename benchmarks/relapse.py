@@ -18,11 +18,11 @@ from math import erfc, log, sqrt
 import numpy as np
 from numba import njit
 
-from kaptrial.analysis.fit import Failure
-from kaptrial.analysis.survival.at_risk import count
-from kaptrial.analysis.survival.cox import two_arms
-from kaptrial.analysis.survival.logrank import compare
-from kaptrial.analysis.survival.order import arrange
+from kaptrial.estimators.fit import Failure
+from kaptrial.estimators.survival.at_risk import count
+from kaptrial.estimators.survival.cox import two_arms
+from kaptrial.estimators.survival.logrank import compare
+from kaptrial.estimators.survival.order import arrange
 
 N, MONTHS, ACCRUAL, MEDIAN, RATIO = 200, 24.0, 12.0, 12.0, 0.65
 CONTROL_MEAN = MEDIAN / log(2.0)

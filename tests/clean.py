@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from kaptrial.spec.files import build
-from kaptrial.spec.scenario import Scenario
+from kaptrial.scenario.files import build
+from kaptrial.scenario.scenario import Scenario
 
 TRAIT_SD, DEVIATION_SD, RATER_SD, TIME_CONSTANT, DAY = 5.0, 6.0, 2.5, 14.0, 28.0
 TOTAL_SD = float(np.sqrt(TRAIT_SD**2 + DEVIATION_SD**2 + RATER_SD**2))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,10 +10,10 @@ from scipy.special import stdtrit
 from typer.main import get_command
 
 from kaptrial.cli import app, main
+from tests import SCENARIOS
 
-ROOT = Path(__file__).parents[1]
-STARTER = ROOT / "scenarios" / "starter.yaml"
-KARE = ROOT / "scenarios" / "kare_factorial.yaml"
+STARTER = SCENARIOS / "starter.yaml"
+KARE = SCENARIOS / "kare_factorial.yaml"
 METRICS = {
     "power", "type_i_error", "truth", "truth_if_additive", "mean_estimate", "bias", "empirical_se", "model_se",
     "coverage", "type_s", "type_m",
@@ -120,7 +119,7 @@ def test_errors_are_short_and_exit_2(arguments, tmp_path, monkeypatch, capsys):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("scenario", sorted((ROOT / "scenarios").glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("scenario", sorted((SCENARIOS).glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_scenario_is_valid_and_described(scenario, capsys):
     run("check", scenario)
     run("describe", scenario)

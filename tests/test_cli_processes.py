@@ -14,11 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from kaptrial import cli_reading
-from kaptrial.cli import main
+from kaptrial.cli import main, options
+from kaptrial.output import terminal
 from kaptrial.process import LOOK, end_with
-from kaptrial.report import words
-from tests.spec.malformed import STARTER
+from tests.scenario.malformed import STARTER
 
 # Draws and writes through the same functions as the long commands do, and takes a second.
 CHEAP = ("evidence", "show", "singh2016")
@@ -58,7 +57,7 @@ def test_what_was_found_is_printed_even_if_it_cannot_be_written(monkeypatch, tmp
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device", "k.json")
 
-    monkeypatch.setattr("kaptrial.report.files.write_text", full)
+    monkeypatch.setattr("kaptrial.output.files.write_text", full)
     with pytest.raises(SystemExit) as stop:
         main([*CHEAP, "--json", str(tmp_path / "k.json")])
     shown = capsys.readouterr()
@@ -89,7 +88,7 @@ def test_a_long_run_says_first_what_it_costs(monkeypatch, capsys):
     def stop(_: int) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(words, "progress", stop)
+    monkeypatch.setattr(terminal, "progress", stop)
     with pytest.raises(SystemExit):
         main(["power", str(STARTER), "--replicates", "10000000", "--no-nulls"])
     said = capsys.readouterr().err
@@ -98,7 +97,7 @@ def test_a_long_run_says_first_what_it_costs(monkeypatch, capsys):
 
 
 def test_a_run_beyond_memory_is_refused(monkeypatch, capsys):
-    monkeypatch.setattr("kaptrial.cli_reading.memory", lambda: 1e6)
+    monkeypatch.setattr("kaptrial.cli.options.memory", lambda: 1e6)
     with pytest.raises(SystemExit) as stop:
         main(["power", str(STARTER), "--replicates", "10000000", "--no-nulls"])
     assert stop.value.code == 2
@@ -108,9 +107,9 @@ def test_a_run_beyond_memory_is_refused(monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("limit", "words", "work"),
     [
-        ("kaptrial.cli_reading.MANY_CLINICS", ["clinic", CLINIC, "--replicates", "16"], "16 trials in the clinic"),
-        ("kaptrial.cli_reading.MANY_TRIALS", ["size", STARTER, "--replicates", "100"], "800 trials"),
-        ("kaptrial.cli_fit.MANY_DRAWS", ["fit", STARTER, "--draws", "100"], "100 draws of each chain under 1 prior"),
+        ("kaptrial.cli.options.MANY_CLINICS", ["clinic", CLINIC, "--replicates", "16"], "16 trials in the clinic"),
+        ("kaptrial.cli.options.MANY_TRIALS", ["size", STARTER, "--replicates", "100"], "800 trials"),
+        ("kaptrial.cli.fit.MANY_DRAWS", ["fit", STARTER, "--draws", "100"], "100 draws of each chain under 1 prior"),
     ],
 )
 @pytest.mark.filterwarnings("ignore")
@@ -121,7 +120,7 @@ def test_what_long_work_costs_is_said_before_it_starts(limit, words, work, monke
     said = [line for line in capsys.readouterr().err.splitlines() if work in line]
     assert (stop.value.code, len(said)) == (0, 1)
     assert re.fullmatch(rf"{work}: about \d+ min and [\d.e-]+ GB of memory with .*", said[0])
-    monkeypatch.setattr("kaptrial.cli_reading.memory", lambda: 1.0)
+    monkeypatch.setattr("kaptrial.cli.options.memory", lambda: 1.0)
     with pytest.raises(SystemExit) as stop:
         main([*map(str, words)])
     assert (stop.value.code, capsys.readouterr().out) == (2, "")
@@ -145,10 +144,10 @@ def test_simulate_streams_and_refuses_what_will_not_fit(monkeypatch, tmp_path, c
 
 def test_one_function_hands_over():
     """Every command that prints results goes through it: none prints before it has written."""
-    sources = Path(cli_reading.__file__).parent.glob("cli*.py")
+    sources = Path(options.__file__).parent.glob("cli*.py")
     for path in sources:
         text = path.read_text(encoding="utf-8")
-        if path.name != "cli_reading.py":
+        if path.name != "options.py":
             assert "to_json" not in text, path.name
 
 

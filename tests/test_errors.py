@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
@@ -11,9 +10,9 @@ from kaptrial.cli import main
 from kaptrial.errors import ABSENT, DataError, FieldError, ScenarioError, UserError
 from kaptrial.methods.from_file import analyse
 from kaptrial.methods.options import Options
-from kaptrial.spec.decision import DecisionRule
+from kaptrial.scenario.decision import DecisionRule
+from tests import ROOT, SCENARIOS
 
-ROOT = Path(__file__).parents[1]
 DATA = ROOT / "tests" / "data" / "two_arm_monotone.csv"
 
 
@@ -29,7 +28,7 @@ def test_the_field_in_python_is_the_option_on_the_command_line(capsys):
         DecisionRule(go=0.3)
     assert str(caught.value) == "go = 0.3: must be a probability from 0.5 to below 1"
     assert (caught.value.field, caught.value.value) == ("go", 0.3)
-    kare = ROOT / "scenarios" / "kare_factorial.yaml"
+    kare = SCENARIOS / "kare_factorial.yaml"
     assert said(capsys, "decide", kare, "--go", 0.3).endswith(" --go = 0.3: must be a probability from 0.5 to below 1")
     with pytest.raises(FieldError, match=r"no_go = 0\.99: must be a probability from 0 to below `go`"):
         DecisionRule(no_go=0.99)
@@ -58,7 +57,7 @@ def test_only_the_command_line_names_options():
     named = [
         f"{path.relative_to(ROOT)}: {found[0]}"
         for path in sorted((ROOT / "src" / "kaptrial").rglob("*.py"))
-        if not path.name.startswith("cli")
+        if path.parent.name != "cli"
         for found in re.finditer(r"(?<![\w-])--[a-z][\w-]*", path.read_text())
     ]
     assert named == []

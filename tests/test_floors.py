@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests import ROOT, SCENARIOS
+
 DATA = ROOT / "tests" / "data" / "two_arm_monotone.csv"
 JOBS = {
-    "power": ("power", ROOT / "scenarios" / "starter.yaml", "--replicates", 128, "-o"),
+    "power": ("power", SCENARIOS / "starter.yaml", "--replicates", 128, "-o"),
     "analyse": ("analyse", DATA, "--reference", "ketamine", "--json"),
     "fit": ("fit", DATA, "--reference", "ketamine", "--draws", 200, "-o"),
 }

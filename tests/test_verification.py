@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests import ROOT
+
 PAGE = (ROOT / "docs" / "verification.md").read_text(encoding="utf-8")
 KINDS = {"exact", "golden", "statistical", "external"}
 HEADER = "| kind | what | where | result |"

@@ -8,14 +8,16 @@ import io
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from kaptrial import __code__, __version__
+from kaptrial.errors import FieldError, nearest
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
 Value = str | float | int | bool | None
 Severity = Literal["information", "warning", "error"]
@@ -135,12 +137,15 @@ class Results[R: Flat]:
     provenance : mapping
         Version, code, scenario hash, seed, replicates and whatever else the numbers depend on.
     notes : sequence of Note
+    figures : callable, optional
+        Draws the figures of these results, by name.
     """
 
     kind: str
     rows: Sequence[R]
     provenance: Mapping[str, Any] = field(default_factory=provenance)
     notes: Sequence[Note] = ()
+    figures: Callable[[], Mapping[str, Figure]] | None = field(default=None, compare=False)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -157,6 +162,13 @@ class Results[R: Flat]:
         import pandas as pd
 
         return pd.DataFrame(self.flat())
+
+    def plot(self, name: str) -> Figure:
+        """One of the figures of these results. Raises FieldError for a name that is none, with those there are."""
+        drawn = self.figures() if self.figures is not None else {}
+        if name not in drawn:
+            raise FieldError("name", name, f"must be one of {', '.join(drawn) or 'no figures'}{nearest(name, drawn)}")
+        return drawn[name]
 
     def to_csv(self) -> str:
         """The rows as CSV with a header line."""

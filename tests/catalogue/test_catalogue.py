@@ -12,8 +12,8 @@ import yaml
 from pydantic import TypeAdapter
 
 from kaptrial import catalogue
-from kaptrial.bayes.synthesis.arms import courses
 from kaptrial.catalogue.trials import QUALITIES
+from kaptrial.evidence.synthesis.arms import courses
 
 DATA = files("kaptrial.catalogue") / "data"
 TRIALS = catalogue.trial_keys()

@@ -18,10 +18,10 @@ import pytest
 
 from kaptrial import catalogue
 from kaptrial.method_table import methods
-from kaptrial.spec.scenario import Scenario
-from kaptrial.spec.trial import Endpoint
+from kaptrial.scenario.scenario import Scenario
+from kaptrial.scenario.trial import Endpoint
+from tests import ROOT, SCENARIOS
 
-ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "coverage.md").read_text(encoding="utf-8")
 OUT_OF_SCOPE = "out of scope: "
 
@@ -175,7 +175,7 @@ def test_every_part_names_something_or_gives_a_reason(kind, item, where):
 
 def test_every_scenario_answers_an_entry():
     """Of the scenario files only the one for beginners is asked for by no entry."""
-    files = {f"scenarios/{path.name}" for path in (ROOT / "scenarios").glob("*.yaml")}
+    files = {f"scenarios/{path.name}" for path in (SCENARIOS).glob("*.yaml")}
     assert files - set(all_names()) == {"scenarios/starter.yaml"}
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from kaptrial.bayes.synthesis.layout import targets
 from kaptrial.catalogue import trial, trial_keys
 from kaptrial.evidence.scoring import crps, pooled_predictions, tail_probability, unit_of
+from kaptrial.evidence.synthesis.layout import targets
 
 
 def crps_of_normal(mean, sd, y):

@@ -8,8 +8,8 @@ from statistics import fmean, median, variance
 import numpy as np
 import pytest
 
-from kaptrial.bayes.synthesis.layout import Target
 from kaptrial.evidence.statistics import STATISTICS, statistic
+from kaptrial.evidence.synthesis.layout import Target
 
 CASES, DRAWS = 300, 3
 DAYS = (1.0, 3.0, 7.0, 14.0, 21.0)

@@ -7,8 +7,8 @@ from itertools import combinations
 
 import pytest
 
-from kaptrial.bayes.synthesis import fit
 from kaptrial.catalogue import trial, trial_keys
+from kaptrial.evidence.synthesis import fit
 
 TRIALS, _ = fit.fitted_trials(fit.PUBLISHED)
 KEYS = {one.key for one in TRIALS}

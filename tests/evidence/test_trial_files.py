@@ -7,12 +7,12 @@ import re
 
 import pytest
 
-from kaptrial.bayes.synthesis.measures import ABSTINENCE, NEEDS, PERCENT, TWO_ARMS
 from kaptrial.catalogue import Citation, read_trial, source, trial, trial_keys
 from kaptrial.cli import main
 from kaptrial.errors import DataError
 from kaptrial.evidence.statistics import STATISTICS
-from kaptrial.report.evidence_words import cited
+from kaptrial.evidence.synthesis.measures import ABSTINENCE, NEEDS, PERCENT, TWO_ARMS
+from kaptrial.evidence.terminal import cited
 from tests.evidence.example_trial import figure, raw_trial, written
 
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from kaptrial.cli import main
 
-DATA = Path(__file__).parents[1] / "data"
 LONG = """patient,arm,day,baseline,score,therapist,site
 1,a,7,30,20,,x
 1,a,14,30,18,,x

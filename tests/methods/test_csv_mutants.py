@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kaptrial.bayes.interaction import fit as sampling
-from kaptrial.bayes.interaction.fit import Posterior
-from kaptrial.bayes.interaction.forward import draw_prior
-from kaptrial.bayes.interaction.sample import Draws
 from kaptrial.cli import main
+from kaptrial.questions.fit import fit as sampling
+from kaptrial.questions.fit.fit import Posterior
+from kaptrial.questions.fit.forward import draw_prior
+from kaptrial.questions.fit.sample import Draws
 from tests.methods.csv_mutants import COMMANDS, Mutant, mutants, sound
 
 # Processor seconds that one file may take.

@@ -17,10 +17,11 @@ from kaptrial.cli import main
 from kaptrial.errors import DataError, FieldError, UserError
 from kaptrial.methods.from_file import analyse
 from kaptrial.methods.options import Options
-from kaptrial.spec.files import load
-from kaptrial.trials import read_csv
+from kaptrial.scenario.files import load
+from kaptrial.simulation.trials import read_csv
+from tests import DATA, SCENARIOS
 
-FAULTS = Path(__file__).parents[1] / "data" / "faults"
+FAULTS = DATA / "faults"
 KENWARD_ROGER = Options(df="kenward-roger", target_day=28)
 
 
@@ -276,7 +277,7 @@ def test_references_must_be_other_arms(tmp_path, named):
         analyse(rows_of(made(), tmp_path), "reference_based", Options(reference_for=named))
 
 
-FACTORIAL = Path(__file__).parents[2] / "scenarios" / "ketamine_by_cbt.yaml"
+FACTORIAL = SCENARIOS / "ketamine_by_cbt.yaml"
 
 
 def test_a_scenario_follows_the_same_rule():
@@ -400,7 +401,7 @@ def test_mostly_empty_ids_are_one_line(tmp_path):
 
 def test_the_door_is_one_for_whoever_reads(tmp_path):
     """`fit` and `mechanism` read a file as `analyse` does."""
-    from kaptrial.bayes.interaction.reading import Asked, from_file
+    from kaptrial.questions.fit.reading import Asked, from_file
 
     table = pd.read_csv(FAULTS / "day0.csv")
     data = from_file(rows_of(table, tmp_path), Options(), Asked())
@@ -456,7 +457,7 @@ def test_an_event_that_is_missing_is_said_to_be(tmp_path):
 
 
 def test_a_file_without_an_end_is_read_no_further_than_a_trial_goes(tmp_path, monkeypatch):
-    monkeypatch.setattr("kaptrial.data_file._MOST_BYTES", 3 * 10**6)
+    monkeypatch.setattr("kaptrial.simulation.data_file._MOST_BYTES", 3 * 10**6)
     with pytest.raises(DataError, match="must be under 3 MB"):
         analyse(Path("/dev/zero"))
 

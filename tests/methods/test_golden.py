@@ -8,15 +8,14 @@ higher.
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from kaptrial.cli import main
+from tests import DATA, TESTS
 
-DATA = Path(__file__).parents[1] / "data"
-REAL = Path(__file__).parents[1] / "golden" / "real"
+REAL = TESTS / "golden" / "real"
 R = json.loads((DATA / "reference.json").read_text())
 ARMS = "ketamine_therapy - ketamine"
 TERMS = ("ketamine", "therapy", "ketamine:therapy")

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from kaptrial import method_table
-from kaptrial.analysis.fit import Fit
 from kaptrial.cli import main
 from kaptrial.errors import FieldError
+from kaptrial.estimators.fit import Fit
 from kaptrial.method_table import as_markdown, method, methods
 from kaptrial.methods.from_file import analyse
 from kaptrial.methods.options import Options
-from kaptrial.spec.files import load
+from kaptrial.scenario.files import load
+from tests import ROOT, SCENARIOS
 
-ROOT = Path(__file__).parents[2]
-STARTER = ROOT / "scenarios" / "starter.yaml"
+STARTER = SCENARIOS / "starter.yaml"
 DATA = ROOT / "tests" / "data" / "two_arm_monotone.csv"
 
 
@@ -103,14 +102,14 @@ def test_an_option_is_refused_even_at_its_usual_value(capsys):
 
 @pytest.mark.parametrize(("old", "new"), [("single_arm_response", "single_arm"), ("single_arm_change", "single_arm")])
 def test_old_names_of_one_arm_are_taken(old, new):
-    one_arm = ROOT / "scenarios" / "oral_titration_single_arm.yaml"
+    one_arm = SCENARIOS / "oral_titration_single_arm.yaml"
     settings = {"analysis.methods": [old]} | ({"estimand.endpoint": "change"} if "change" in old else {})
     scenario = load(one_arm, settings)
     assert scenario.analyses(scenario.estimand) == (new,)
 
 
 def test_the_old_name_of_days_of_success_is_taken(tmp_path):
-    scenario = load(ROOT / "scenarios" / "alcohol_single_infusion_met.yaml", {"estimand.methods": ["quasibinomial"]})
+    scenario = load(SCENARIOS / "alcohol_single_infusion_met.yaml", {"estimand.methods": ["quasibinomial"]})
     assert scenario.analyses(scenario.estimand) == ("abstinent_days",)
     run("analyse", ROOT / "tests" / "data" / "abstinent_days.csv", "--method", "quasibinomial", "--factor", "ketamine",
         "--json", tmp_path / "out.json")  # fmt: skip

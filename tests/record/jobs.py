@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-DATA = ROOT / "tests" / "data"
+from tests import DATA, ROOT
+
 SCENARIOS = sorted((ROOT / "scenarios").glob("*.yaml"))
 TWO_ARMS, FACTORIAL = DATA / "two_arm_monotone.csv", DATA / "factorial_intermittent.csv"
 NESTED, RELAPSE = DATA / "partially_nested.csv", DATA / "relapse.csv"
 DAYS, CROSSOVER = DATA / "abstinent_days.csv", DATA / "crossover.csv"
 FACTORS = ("--factor", "ketamine", "--factor", "therapy")
 KETAMINE = ("--reference", "ketamine")
-KARE, CLINIC = ROOT / "scenarios" / "kare_factorial.yaml", ROOT / "scenarios" / "clinic_one_therapist_short.yaml"
+KARE, CLINIC = (ROOT / "scenarios" / f"{name}.yaml" for name in ("kare_factorial", "clinic_one_therapist_short"))
 STARTER = ROOT / "scenarios" / "starter.yaml"
 
 

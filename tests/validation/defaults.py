@@ -5,16 +5,15 @@ Usage: uv run python -m tests.validation.defaults
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from kaptrial.design.characteristics import Cell, characteristics
+from kaptrial.questions.power.characteristics import Cell, characteristics
 from kaptrial.results import Row, grouped
-from kaptrial.spec.files import load
+from kaptrial.scenario.files import load
+from tests import SCENARIOS
 from tests.clean import number
 from tests.validation.therapists import table
 
-SCENARIOS = Path(__file__).parents[2] / "scenarios"
 REPLICATES, SEED = 10_000, 1
 NO_METHOD: dict[str, Any] = {"variants": None, "analysis.methods": None, "estimand.methods": None}
 STRATA = [{"name": "severity", "levels": {"low": {"share": 0.5}, "high": {"share": 0.5}}}]

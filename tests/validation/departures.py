@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from kaptrial.design.characteristics import Cell, characteristics
+from kaptrial.questions.power.characteristics import Cell, characteristics
 from kaptrial.results import Row
-from kaptrial.spec.files import build
+from kaptrial.scenario.files import build
 from tests.clean import ancova_power, clean_raw, number
 
 N, DELTA, REPLICATES, SEED = 60, 4.0, 20_000, 20

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from kaptrial.design.characteristics import Cell, characteristics
+from kaptrial.questions.power.characteristics import Cell, characteristics
 from kaptrial.results import Row
 from tests.clean import ancova_power, clean, t_test_power
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from kaptrial.design.characteristics import Cell
-from kaptrial.design.what_if import compare
-from kaptrial.spec.files import load
+from kaptrial.questions.clinic.staffing_plans import compare
+from kaptrial.questions.power.characteristics import Cell
+from kaptrial.scenario.files import load
+from tests import SCENARIOS
 
-SCENARIO = Path(__file__).parents[2] / "scenarios" / "clinic_one_therapist_short.yaml"
+SCENARIO = SCENARIOS / "clinic_one_therapist_short.yaml"
 PATH = "clinic.sites[0].therapists.cbt"
 
 

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 
-from kaptrial.bayes.fast import CoefficientPrior, Scales, Terms, TrialData, posterior
+from kaptrial.priors.gaussian_quadrature import CoefficientPrior, Scales, Terms, TrialData, posterior
 
 pytestmark = pytest.mark.validation
 

@@ -13,17 +13,15 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from kaptrial import truth
-from kaptrial.design import characteristics as module
-from kaptrial.design.characteristics import Cell, characteristics
-from kaptrial.spec.files import load
+from kaptrial.questions.power import characteristics as module
+from kaptrial.questions.power import truth
+from kaptrial.questions.power.characteristics import Cell, characteristics
+from kaptrial.scenario.files import load
 
-ROOT = Path(__file__).parents[2]
 PATIENTS = 50
 SEEDS, TRIALS, TOLERANCE = 64, 150, 4 / np.sqrt(2 * 63)
 SHARES = ("power", "type_i_error", "false_synergy_rate", "expectancy_only_rate", "coverage", "type_s", "familywise")
@@ -45,7 +43,7 @@ def test_stated_errors_are_those_of_repeated_runs(name, monkeypatch):
     for each in ("truths", "truths_if_additive", "truths_without_expectancy"):
         monkeypatch.setattr(module, each, partial(getattr(truth, each), blocks=1))
     monkeypatch.setattr(truth, "_counterfactual", few_patients)
-    scenario = replace(load(ROOT / "scenarios" / f"{name}.yaml"), variants=None)
+    scenario = replace(load(SCENARIOS / f"{name}.yaml"), variants=None)
     values, errors = defaultdict(list), defaultdict(list)
     for seed in range(1, SEEDS + 1):
         (result,) = characteristics([Cell(scenario=scenario, columns={})], seed=seed, replicates=TRIALS)

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from kaptrial.cli_reading import cells_of
-from kaptrial.design.characteristics import characteristics
+from kaptrial.cli.options import cells_of
+from kaptrial.questions.power.characteristics import characteristics
 from kaptrial.results import Row, grouped
+from tests import ROOT, SCENARIOS
 
 pytestmark = pytest.mark.validation
 
-ROOT = Path(__file__).parents[2]
 README, ANALYSES = (" ".join((ROOT / name).read_text().split()) for name in ("README.md", "docs/analyses.md"))
 
 
 def power(scenario: str, replicates: int, *settings: str) -> list[tuple[dict, dict[str, Row]]]:
     """Each question of `kaptrial power`, as a flat row, with its metrics."""
-    cells = cells_of(ROOT / "scenarios" / scenario, list(settings), None)
+    cells = cells_of(SCENARIOS / scenario, list(settings), None)
     results = characteristics(cells, seed=1, replicates=replicates, workers=2)
     return [(next(iter(rows.values())).flat(), rows) for result in results for rows in grouped(result.rows).values()]
 

@@ -4,16 +4,16 @@ them."""
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
 from kaptrial.catalogue import trial
 from kaptrial.evidence.replication import calibration, replicable, replicate
+from tests import ROOT
 
 pytestmark = pytest.mark.validation
 
-PAGE = Path(__file__).parents[2] / "docs" / "synthesis.md"
+PAGE = ROOT / "docs" / "synthesis.md"
 MEASURES = ("median_width_90", "crps", "crps_pooled", "crps_pooled_mean")
 SHARE_IN_90, SHARE_IN_50, CRPS, CRPS_POOLED = 0.91, 0.54, 0.135, 0.172  # of 100 figures read in abstracts
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import pytest
 
+from tests import ROOT
 from tests.validation import defaults, departures, therapists
 
 pytestmark = pytest.mark.validation
 
-PAGE = Path(__file__).parents[2] / "docs" / "verification.md"
+PAGE = ROOT / "docs" / "verification.md"
 
 
 @pytest.mark.parametrize("script", [defaults, departures, therapists])

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from kaptrial.design.characteristics import Cell, characteristics
+from kaptrial.questions.power.characteristics import Cell, characteristics
 from kaptrial.results import Row
-from kaptrial.spec.files import build
+from kaptrial.scenario.files import build
 from tests.clean import TOTAL_SD, clean_raw, number
 
 PER_ARM, VISITS, SEED = 48, [0, 7, 14, 28], 30

@@ -1,6 +1,6 @@
 """Named priors of the effects in a trial: what each says of drug, therapy and interaction, and where it is from.
 
-Stated in SDs of the outcome between patients; `bayes/effects.py` turns them into points.
+Stated in SDs of the outcome between patients; `priors/effects.py` turns them into points.
 """
 
 from __future__ import annotations

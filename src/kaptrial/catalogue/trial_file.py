@@ -65,7 +65,7 @@ class Baseline(TypedDict, total=False):
 
 @_form
 class Measure(TypedDict, total=False):
-    """A figure in the project's own terms; what each statistic needs stands in bayes/synthesis/measures.py."""
+    """A figure in the project's own terms; what each statistic needs stands in evidence/synthesis/measures.py."""
 
     statistic: Required[Text]
     endpoint: Text

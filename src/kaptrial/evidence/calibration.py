@@ -12,8 +12,8 @@ import yaml
 from numpy.typing import NDArray
 
 from kaptrial.arrays import Floats
-from kaptrial.bayes.synthesis import abstinence, fit, shipped
-from kaptrial.bayes.synthesis.model import PARAMETERS
+from kaptrial.evidence.synthesis import abstinence, fit, shipped
+from kaptrial.evidence.synthesis.model import PARAMETERS
 from kaptrial.results import provenance
 
 Write = Callable[[str, Callable[[Path], object]], object]

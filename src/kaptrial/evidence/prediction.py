@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from kaptrial.arrays import Floats
-from kaptrial.bayes.synthesis.arms import courses
-from kaptrial.bayes.synthesis.layout import Target
 from kaptrial.catalogue import Trial
 from kaptrial.evidence.statistics import statistic
+from kaptrial.evidence.synthesis.arms import courses
+from kaptrial.evidence.synthesis.layout import Target
 from kaptrial.evidence.trial_simulation import Baseline, TrialEffects, new_trial_effects, scores
 
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from kaptrial.arrays import Floats
-from kaptrial.bayes.synthesis.layout import Target
 from kaptrial.catalogue import trial
+from kaptrial.evidence.synthesis.layout import Target
 
 _DAY_BANDS = (0.0, 2.5, 10.0, 35.0, np.inf)
 # Statistics in points of a scale: compared across scales as shares of the baseline.

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from kaptrial.arrays import Bools, Floats
-from kaptrial.bayes.synthesis.layout import DEFAULT_FRACTION, Target, response_fraction
+from kaptrial.evidence.synthesis.layout import DEFAULT_FRACTION, Target, response_fraction
 
 Days = tuple[float, ...]
 

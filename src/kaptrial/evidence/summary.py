@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from kaptrial.arrays import Floats
-from kaptrial.bayes.synthesis.arms import Course
 from kaptrial.evidence.statistics import responders
+from kaptrial.evidence.synthesis.arms import Course
 from kaptrial.evidence.trial_simulation import Baseline, new_trial_effects, scores
 
 SIX = (0.0, 2.0, 4.0, 7.0, 9.0, 11.0)

@@ -14,7 +14,8 @@ import numpy as np
 from scipy.special import expit
 
 from kaptrial.arrays import Floats
-from kaptrial.bayes.synthesis.arms import (
+from kaptrial.catalogue import scale, scale_names
+from kaptrial.evidence.synthesis.arms import (
     BACKGROUND,
     BELIEF,
     LEARNING_HALF_LIFE_DAYS,
@@ -23,16 +24,15 @@ from kaptrial.bayes.synthesis.arms import (
     ROUTE,
     Course,
 )
-from kaptrial.bayes.synthesis.constants import (
+from kaptrial.model.expectancy import rise_and_fade
+from kaptrial.model.measurement import ornstein_uhlenbeck, record
+from kaptrial.model.response import ArmSchedule, DrugParameters, PatientParameters, TherapyParameters, course, timetable
+from kaptrial.priors.constants import (
     CONSOLIDATED_HALF_LIFE_DAYS,
     NATURAL_TIME_CONSTANT_DAYS,
     ONSET_DAYS,
     RATER_SD,
 )
-from kaptrial.catalogue import scale, scale_names
-from kaptrial.model.expectancy import rise_and_fade
-from kaptrial.model.measurement import ornstein_uhlenbeck, record
-from kaptrial.model.response import ArmSchedule, DrugParameters, PatientParameters, TherapyParameters, course, timetable
 
 LN2 = float(np.log(2.0))
 _VAGUE_WINDOW = 1.0  # the plasticity window has no effect while γ = 0

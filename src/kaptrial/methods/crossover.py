@@ -6,12 +6,12 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from kaptrial.arrays import Ints
-from kaptrial.data_file import DataFile, in_order, listed
 from kaptrial.errors import DataError, FieldError
 from kaptrial.method_table import method
 from kaptrial.methods.options import ALWAYS, COMPARED, Options
 from kaptrial.methods.rows import NAN, fit_row
 from kaptrial.results import Line, Question
+from kaptrial.simulation.data_file import DataFile, in_order, listed
 
 
 @method(
@@ -22,7 +22,7 @@ from kaptrial.results import Line, Question
 )  # fmt: skip
 def crossover_rows(data: DataFile, options: Options) -> list[Line]:
     """Treatments compared within patients, given periods; the test for carry-over on patients' totals."""
-    from kaptrial.analysis.crossover import carryover, crossover
+    from kaptrial.estimators.crossover import carryover, crossover
 
     score = options.score or "score"
     data.need(options.patient, options.period, options.treatment, score)

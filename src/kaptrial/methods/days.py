@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kaptrial.analysis.fit import Fit
 from kaptrial.arrays import Floats, Ints
-from kaptrial.data_file import DataFile
+from kaptrial.estimators.fit import Fit
 from kaptrial.method_table import DAYS, method
 from kaptrial.methods.options import ALWAYS, ARMS, COMPARED, COVARIATES, Options
 from kaptrial.methods.rows import NAN, contrasts, fit_row, value_row
 from kaptrial.methods.simulated import SimulatedQuestion
 from kaptrial.results import Line, Question
+from kaptrial.simulation.data_file import DataFile
 
 # More events of one patient than an estimator takes.
 MOST_EVENTS = 10_000_000
@@ -65,8 +65,8 @@ def abstinent_days_rows(data: DataFile, options: Options) -> list[Line]:
     """Days of success out of days: quasi-binomial odds ratio, and linear on the percent, in a 2×2 without interaction
     too.
     """
-    from kaptrial.analysis.ancova import ancova
-    from kaptrial.analysis.proportion import quasi_binomial
+    from kaptrial.estimators.ancova import ancova
+    from kaptrial.estimators.proportion import quasi_binomial
 
     counts = read(data, options, "abstinent_days", "days", bounded=True)
     percent = 100 * counts.k / counts.n
@@ -95,7 +95,7 @@ def abstinent_days_rows(data: DataFile, options: Options) -> list[Line]:
 
 def beta_binomial_rows(data: DataFile, options: Options) -> list[Line]:
     """Days of success out of days: beta-binomial odds ratio."""
-    from kaptrial.analysis.proportion import beta_binomial
+    from kaptrial.estimators.proportion import beta_binomial
 
     counts = read(data, options, "abstinent_days", "days", bounded=True)
     rows = []
@@ -111,7 +111,7 @@ def beta_binomial_rows(data: DataFile, options: Options) -> list[Line]:
     measure="log_odds_ratio", usual_outcome="higher", rows=abstinent_days_rows, options=OF_DAYS,
 )  # fmt: skip
 def _abstinent_days(q: SimulatedQuestion) -> Fit:
-    from kaptrial.analysis.proportion import quasi_binomial
+    from kaptrial.estimators.proportion import quasi_binomial
 
     return quasi_binomial(*_successes(q), q.arm, q.covariates, q.weights).fit
 
@@ -121,7 +121,7 @@ def _abstinent_days(q: SimulatedQuestion) -> Fit:
     measure="log_odds_ratio", usual_outcome="higher", rows=beta_binomial_rows, options=OF_DAYS,
 )  # fmt: skip
 def _beta_binomial(q: SimulatedQuestion) -> Fit:
-    from kaptrial.analysis.proportion import beta_binomial
+    from kaptrial.estimators.proportion import beta_binomial
 
     return beta_binomial(*_successes(q), q.arm, q.covariates, q.weights).fit
 
@@ -135,7 +135,7 @@ def _successes(q: SimulatedQuestion) -> tuple[Floats, Floats]:
 @method("counts", summary="counts, negative binomial regression", measure="log_rate_ratio", options=OF_DAYS)
 def count_rows(data: DataFile, options: Options) -> list[Line]:
     """Counts: negative binomial rate ratio, the logarithm of the exposure as offset."""
-    from kaptrial.analysis.counts import negative_binomial
+    from kaptrial.estimators.counts import negative_binomial
 
     counts = read(data, options, "count", "exposure", bounded=False)
     rows = []

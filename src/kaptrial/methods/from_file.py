@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kaptrial.arrays import Floats, Ints
-from kaptrial.data_file import DataFile, read_file
 from kaptrial.method_table import Method, method_name, methods
 from kaptrial.methods.options import Options
 from kaptrial.methods.rows import contrasts_of, days_asked, fit_row, margin_kind, visit_of
 from kaptrial.results import Line, Question, Results, provenance
+from kaptrial.simulation.data_file import DataFile, read_file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,15 +26,15 @@ class FileQuestion:
 
 
 def analyse(
-    path: Path, method: str = "ancova", options: Options | None = None, given: Iterable[str] | None = None
+    source: Path | DataFile, method: str = "ancova", options: Options | None = None, given: Iterable[str] | None = None
 ) -> Results[Line]:
     """One row an estimate: analysis, contrast, measure, day, estimate, se, df, statistic, p, lower, upper, n_observed,
     failure, and what else the method has to say. Numbers that test nothing (variances, medians) have rows of their own.
 
     Parameters
     ----------
-    path : Path
-        A CSV file.
+    source : Path or DataFile
+        A CSV file, or one that has been read.
     method : str
         A name of the table of methods.
     options : Options, optional
@@ -51,13 +51,13 @@ def analyse(
     options = options or Options()
     row = methods()[method_name(method)]
     row.refuse(options.changed() if given is None else given)
-    data = read_file(path)
+    data = source if isinstance(source, DataFile) else read_file(source)
     found = _rows(row, data, options) if row.rows is None else row.rows(data, options)
     if any(line.numbers.get("margin") is not None for line in found):
         kind = margin_kind(row.measure).replace("_", " ")
         data.note("margin", f"the margin {options.margin:g} is a {kind}")
     return Results(
-        kind="analyse", rows=found, provenance=provenance(data=path.name, method=row.name), notes=tuple(data.notes)
+        kind="analyse", rows=found, provenance=provenance(data=data.path.name, method=row.name), notes=tuple(data.notes)
     )
 
 

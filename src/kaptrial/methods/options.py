@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 from kaptrial.errors import FieldError
 from kaptrial.method_table import Side
-from kaptrial.spec.trial import Imputation, Structure
+from kaptrial.scenario.trial import Imputation, Structure
 
 Df = Literal["satterthwaite", "kenward-roger"]
 Residual = Literal["common", "by_arm"]

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from kaptrial.analysis import intercurrent
-from kaptrial.analysis.endpoints import Rule, endpoint, failures
 from kaptrial.arrays import Floats
-from kaptrial.spec.scenario import Scenario
-from kaptrial.spec.trial import Estimand, Strategies
-from kaptrial.trials import Trials
+from kaptrial.estimators import intercurrent
+from kaptrial.estimators.endpoints import Rule, endpoint, failures
+from kaptrial.scenario.scenario import Scenario
+from kaptrial.scenario.trial import Estimand, Strategies
+from kaptrial.simulation.trials import Trials
 
 
 def scores_under(trials: Trials, scores: Floats, strategies: Strategies, worst: float) -> Floats:
@@ -56,7 +56,7 @@ def patient_endpoint(trials: Trials, scores: Floats, scenario: Scenario, estiman
 
 def relapse_times(trials: Trials, scores: Floats, scenario: Scenario, estimand: Estimand) -> tuple[Floats, np.ndarray]:
     """Days from the origin to failure and whether it was seen, (replicate, patient); NaN who is not at risk."""
-    from kaptrial.analysis.survival import observed_at_visits
+    from kaptrial.estimators.survival import observed_at_visits
 
     relapse = scenario.relapse
     assert relapse is not None  # the scenario was checked

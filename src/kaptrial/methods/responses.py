@@ -7,17 +7,17 @@ from dataclasses import replace
 import numpy as np
 from scipy.special import ndtri
 
-from kaptrial.analysis.fit import Fit
 from kaptrial.arrays import Floats
-from kaptrial.data_file import DataFile
 from kaptrial.errors import ABSENT, FieldError
+from kaptrial.estimators.fit import Fit
 from kaptrial.method_table import BINARY, method
 from kaptrial.methods.options import VISITS, Options
 from kaptrial.methods.rows import contrasts_of, days_asked, fit_row, named, value_row, visit_of
 from kaptrial.methods.scores import ADJUSTED, UNADJUSTED, all_columns, complete, n_used, note_unseen, read
 from kaptrial.methods.simulated import SimulatedQuestion
 from kaptrial.results import Line, Question, Value
-from kaptrial.trials import Columns, Trials, trials_of
+from kaptrial.simulation.data_file import DataFile
+from kaptrial.simulation.trials import Columns, Trials, trials_of
 
 RULE = ("best", "response_fraction")
 
@@ -43,7 +43,7 @@ def _are_responses(trials: Trials) -> bool:
 
 def _logistic_rows(data: DataFile, options: Options, *, firth: bool = False) -> list[Line]:
     """Logistic regression: odds ratio and standardised risk difference; Fisher's exact test for two arms."""
-    from kaptrial.analysis import binary
+    from kaptrial.estimators import binary
 
     trials = read(data, options)
     columns, kept, days = all_columns(trials), complete(data, trials), days_asked(trials.days, options)
@@ -99,7 +99,7 @@ def fisher_rows(data: DataFile, options: Options) -> list[Line]:
 
 
 def _fisher_row(y: Floats, trials: Trials, about: Question, weights: list[float]) -> Line:
-    from kaptrial.analysis.binary import fisher
+    from kaptrial.estimators.binary import fisher
 
     exact = fisher(y, trials.arm, weights)
     row = value_row(exact.risk_difference[0], about, failure=int(exact.failure[0]))
@@ -112,7 +112,7 @@ def _fisher_row(y: Floats, trials: Trials, about: Question, weights: list[float]
     rows=response_rows, options=(*ADJUSTED, *RULE),
 )  # fmt: skip
 def _response(q: SimulatedQuestion) -> Fit:
-    from kaptrial.analysis.binary import logistic
+    from kaptrial.estimators.binary import logistic
 
     return logistic(q.y, q.arm, q.covariates, q.weights).risk_difference
 
@@ -122,7 +122,7 @@ def _response(q: SimulatedQuestion) -> Fit:
     measure="log_odds_ratio", rows=firth_rows, options=(*ADJUSTED, *RULE),
 )  # fmt: skip
 def _firth(q: SimulatedQuestion) -> Fit:
-    from kaptrial.analysis.binary import logistic
+    from kaptrial.estimators.binary import logistic
 
     return logistic(q.y, q.arm, q.covariates, q.weights, firth=True).log_odds_ratio
 
@@ -133,7 +133,7 @@ def _firth(q: SimulatedQuestion) -> Fit:
 )  # fmt: skip
 def _fisher(q: SimulatedQuestion) -> Fit:
     """The exact test as a fit: the risk difference with the standard error that gives a normal test the exact p."""
-    from kaptrial.analysis.binary import fisher
+    from kaptrial.estimators.binary import fisher
 
     exact = fisher(q.y, q.arm, q.weights)
     z = np.abs(ndtri(np.clip(exact.p / 2, 1e-300, 0.4999999)))
@@ -146,7 +146,7 @@ def _fisher(q: SimulatedQuestion) -> Fit:
 
 def single_arm_rows(data: DataFile, options: Options) -> list[Line]:
     """One arm: mean change from baseline with its t interval, and the share responding with its exact interval."""
-    from kaptrial.analysis import single_arm
+    from kaptrial.estimators import single_arm
 
     columns = Columns(
         patient=options.patient, arm=options.arm, day=options.day, baseline=options.baseline or "baseline",
@@ -181,7 +181,7 @@ def single_arm_rows(data: DataFile, options: Options) -> list[Line]:
     options=("alpha", "score", "arm", "baseline", "better", *VISITS, *RULE),
 )  # fmt: skip
 def _single_arm(q: SimulatedQuestion) -> Fit:
-    from kaptrial.analysis import single_arm
+    from kaptrial.estimators import single_arm
 
     one = single_arm.response if q.estimand.endpoint in BINARY else single_arm.mean_change
     return one(q.y, q.estimand.benchmark)

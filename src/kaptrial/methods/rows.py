@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from kaptrial.analysis.fit import Failure, Fit
 from kaptrial.errors import FieldError
+from kaptrial.estimators.fit import Failure, Fit
 from kaptrial.method_table import methods
 from kaptrial.methods.options import Options
 from kaptrial.results import Line, Question
-from kaptrial.trials import Trials
+from kaptrial.simulation.trials import Trials
 
 NAN = float("nan")
 
@@ -34,7 +34,7 @@ def fit_row(
         "favours": _favours(estimate, side.favourable(options.better) == "higher") if known else None, **more,
     }  # fmt: skip
     if options.margin is not None and margin_kind(about.measure) == margin_kind(side.measure):
-        from kaptrial.analysis.margin import non_inferior, on_scale_of
+        from kaptrial.estimators.margin import non_inferior, on_scale_of
 
         better = side.favourable(options.better)
         margin = on_scale_of(about.measure, options.margin, better)

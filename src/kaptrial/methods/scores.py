@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kaptrial.analysis.fit import Fit
 from kaptrial.arrays import Bools, Floats
-from kaptrial.data_file import DataFile, count, listed
 from kaptrial.errors import DataError, FieldError
+from kaptrial.estimators.fit import Fit
 from kaptrial.method_table import BINARY, DAYS, SCORES, method
 from kaptrial.methods.options import ALWAYS, ARMS, COMPARED, COVARIATES, VISITS, Options
 from kaptrial.methods.prepared import covariate_columns
 from kaptrial.methods.rows import NAN, contrasts_of, days_asked, fit_row, named, value_row, visit_of
 from kaptrial.methods.simulated import AnyQuestion, SimulatedQuestion, visit_weights
 from kaptrial.results import Line, Question
-from kaptrial.spec.contrast import references_of
-from kaptrial.trials import Columns, Trials, trials_of
+from kaptrial.scenario.contrast import references_of
+from kaptrial.simulation.data_file import DataFile, count, listed
+from kaptrial.simulation.trials import Columns, Trials, trials_of
 
 if TYPE_CHECKING:
-    from kaptrial.analysis.imputation import Imputation, Scores
+    from kaptrial.estimators.imputation import Imputation, Scores
 
 ONE_DAY = (*SCORES, *BINARY, DAYS)
 UNADJUSTED = (*ALWAYS, *COMPARED, *ARMS, *VISITS)
@@ -117,14 +117,14 @@ def n_used(scores: Floats, kept: Bools) -> int:
 
 @method("ancova", summary="ANCOVA of one visit, complete cases", endpoints=ONE_DAY, options=ADJUSTED)
 def _ancova(q: AnyQuestion) -> Fit:
-    from kaptrial.analysis.ancova import ancova
+    from kaptrial.estimators.ancova import ancova
 
     return ancova(q.y, q.arm, q.covariates, q.weights)
 
 
 @method("difference", summary="difference of the means of one visit, unadjusted", endpoints=ONE_DAY, options=UNADJUSTED)
 def _difference(q: AnyQuestion) -> Fit:
-    from kaptrial.analysis.ancova import ancova
+    from kaptrial.estimators.ancova import ancova
 
     return ancova(q.y, q.arm, q.covariates[..., :0], q.weights)
 
@@ -134,7 +134,7 @@ def _difference(q: AnyQuestion) -> Fit:
 
 def mmrm_rows(data: DataFile, options: Options) -> list[Line]:
     """MMRM: contrasts at each day, averaged over the days, and of the area under the curve; covariance, likelihood."""
-    from kaptrial.analysis.mmrm import MmrmPlan, mmrm
+    from kaptrial.estimators.mmrm import MmrmPlan, mmrm
 
     trials = read(data, options)
     kept = complete(data, trials, baseline=not options.constrained_baseline)
@@ -205,7 +205,7 @@ def _covariance_rows(loglik: float, covariance: Floats, labels: list[str]) -> li
     options=(*ADJUSTED, "covariance", "df", "constrained_baseline"),
 )  # fmt: skip
 def _mmrm(q: SimulatedQuestion) -> Fit:
-    from kaptrial.analysis.mmrm import MmrmPlan, mmrm
+    from kaptrial.estimators.mmrm import MmrmPlan, mmrm
 
     y, days = q.scores()
     plan, by_visit = q.scenario.analysis, q.split_covariates()
@@ -224,8 +224,8 @@ def _mmrm(q: SimulatedQuestion) -> Fit:
 
 def nested_rows(data: DataFile, options: Options) -> list[Line]:
     """Partially nested model at each day, its variances, and what ignoring the therapists would have given."""
-    from kaptrial.analysis.ancova import ancova
-    from kaptrial.analysis.nested import nested
+    from kaptrial.estimators.ancova import ancova
+    from kaptrial.estimators.nested import nested
 
     trials = _with_therapists(data, options)
     assert trials.therapist is not None
@@ -290,7 +290,7 @@ def _crossed(trials: Trials, options: Options) -> list[int] | None:
     needs_therapists=True, rows=nested_rows, options=(*ADJUSTED, "therapist", "df", "residual", "crossed"),
 )  # fmt: skip
 def _nested(q: SimulatedQuestion) -> Fit:
-    from kaptrial.analysis.nested import nested
+    from kaptrial.estimators.nested import nested
 
     assert q.trials.therapist is not None  # the scenario was checked
     plan = q.scenario.analysis
@@ -299,7 +299,7 @@ def _nested(q: SimulatedQuestion) -> Fit:
 
 def nested_mmrm_rows(data: DataFile, options: Options) -> list[Line]:
     """MMRM with a therapist intercept (and slope) in the therapy arms, at each day."""
-    from kaptrial.analysis.nested_longitudinal import nested_longitudinal
+    from kaptrial.estimators.nested_longitudinal import nested_longitudinal
 
     trials = _with_therapists(data, options)
     kept = complete(data, trials)
@@ -340,7 +340,7 @@ def _first_affected(data: DataFile, trials: Trials, options: Options) -> int:
     options=(*ADJUSTED, "therapist", "therapy_from"),
 )  # fmt: skip
 def _nested_mmrm(questions: Sequence[SimulatedQuestion]) -> list[Fit]:
-    from kaptrial.analysis.nested_longitudinal import nested_longitudinal
+    from kaptrial.estimators.nested_longitudinal import nested_longitudinal
 
     q = questions[0]
     assert q.trials.therapist is not None  # the scenario was checked
@@ -357,7 +357,7 @@ def _nested_mmrm(questions: Sequence[SimulatedQuestion]) -> list[Fit]:
 
 def reference_based_rows(data: DataFile, options: Options) -> list[Line]:
     """Scores after dropout imputed by one strategy or several; a tipping point if asked."""
-    from kaptrial.analysis.imputation import Imputation, Scores, reference_based
+    from kaptrial.estimators.imputation import Imputation, Scores, reference_based
 
     trials = read(data, options)
     kept = complete(data, trials)
@@ -398,7 +398,7 @@ def _tipping_point(
     scores: Scores, weights: list[float], visit: int, how: Imputation, options: Options, about: Question
 ) -> Line:
     """The delta at which significance is lost."""
-    from kaptrial.analysis.imputation import Tipping, tipping_point
+    from kaptrial.estimators.imputation import Tipping, tipping_point
 
     seen = scores.y[np.isfinite(scores.y)]
     # Scores that are all the same have no range to look in, and no significance to lose.
@@ -418,7 +418,7 @@ def _tipping_point(
     ),
 )  # fmt: skip
 def _reference_based(q: SimulatedQuestion) -> Fit:
-    from kaptrial.analysis.imputation import Imputation, Scores, reference_based
+    from kaptrial.estimators.imputation import Imputation, Scores, reference_based
 
     y, days = q.scores()
     visit = int(np.searchsorted(days, q.estimand.day))

@@ -8,13 +8,13 @@ from typing import Protocol
 
 import numpy as np
 
-from kaptrial.analysis.fit import Fit
 from kaptrial.arrays import Bools, Floats, Ints
+from kaptrial.estimators.fit import Fit
 from kaptrial.method_table import method_of, methods
 from kaptrial.methods.prepared import covariate_columns, patient_endpoint, relapse_times, scores_under
-from kaptrial.spec.scenario import Scenario
-from kaptrial.spec.trial import Estimand
-from kaptrial.trials import Trials
+from kaptrial.scenario.scenario import Scenario
+from kaptrial.scenario.trial import Estimand
+from kaptrial.simulation.trials import Trials
 
 # The covariates whose effect may differ from visit to visit; the others have one slope.
 BY_VISIT = ("baseline", "randomisation_score")

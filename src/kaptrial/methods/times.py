@@ -7,15 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kaptrial.analysis.fit import Failure, Fit, too_few
 from kaptrial.arrays import Bools, Floats, Ints
-from kaptrial.data_file import DataFile, without_rounding
 from kaptrial.errors import DataError, FieldError
+from kaptrial.estimators.fit import Failure, Fit, too_few
 from kaptrial.method_table import TIME, method
 from kaptrial.methods.options import ALWAYS, ARMS, COMPARED, COVARIATES, Options
 from kaptrial.methods.rows import NAN, contrasts, fit_row, value_row
 from kaptrial.methods.simulated import SimulatedQuestion
 from kaptrial.results import Line, Question
+from kaptrial.simulation.data_file import DataFile, without_rounding
 
 TIMES = (*(name for name in ALWAYS if name != "score"), *COMPARED, *ARMS, "patient", "time", "event")
 
@@ -85,7 +85,7 @@ def logrank_rows(data: DataFile, options: Options) -> list[Line]:
 
 def cox_rows(data: DataFile, options: Options) -> list[Line]:
     """Cox regression with Efron's ties: log hazard ratios."""
-    from kaptrial.analysis import survival
+    from kaptrial.estimators import survival
 
     times = read(data, options)
     rows = []
@@ -97,7 +97,7 @@ def cox_rows(data: DataFile, options: Options) -> list[Line]:
 
 def rmst_rows(data: DataFile, options: Options) -> list[Line]:
     """Restricted mean time up to the target day: difference, log ratio and each arm's mean; medians."""
-    from kaptrial.analysis import survival
+    from kaptrial.estimators import survival
 
     times = read(data, options)
     horizon = _last_day(data, times) if options.target_day is None else options.target_day
@@ -130,7 +130,7 @@ def _last_day(data: DataFile, times: Times) -> float:
 
 def median_rows(times: Times, analysis: str) -> list[Line]:
     """Kaplan–Meier median of each arm; no number where it is not reached."""
-    from kaptrial.analysis import survival
+    from kaptrial.estimators import survival
 
     medians = survival.kaplan_meier(times.time, times.event, times.arm, len(times.arms)).median[0]
     return [value_row(medians[a], _about(analysis, name, "median_days")) for a, name in enumerate(times.arms)]
@@ -146,7 +146,7 @@ def _logrank(q: SimulatedQuestion) -> Fit:
 
 def _logrank_test(time: Floats, event: Bools, arm: Ints, weights: Sequence[float], stratum: Ints | None = None) -> Fit:
     """The log-rank test where its arms are large enough for the normal distribution to mean anything."""
-    from kaptrial.analysis import survival
+    from kaptrial.estimators import survival
 
     fit = survival.logrank(time, event, arm, weights, stratum=stratum)
     few = (fit.failure == Failure.NONE) & too_few(np.isfinite(time), arm, weights)
@@ -159,7 +159,7 @@ def _logrank_test(time: Floats, event: Bools, arm: Ints, weights: Sequence[float
     options=(*TIMES, "stratum", *COVARIATES),
 )  # fmt: skip
 def _cox(q: SimulatedQuestion) -> Fit:
-    from kaptrial.analysis import survival
+    from kaptrial.estimators import survival
 
     return survival.cox(*q.times(), q.arm, q.unstratified_covariates(), q.weights, stratum=q.strata())
 
@@ -169,7 +169,7 @@ def _cox(q: SimulatedQuestion) -> Fit:
     usual_outcome="higher", rows=rmst_rows, options=(*TIMES, "target_day"),
 )  # fmt: skip
 def _rmst(q: SimulatedQuestion) -> Fit:
-    from kaptrial.analysis import survival
+    from kaptrial.estimators import survival
 
     relapse = q.scenario.relapse
     assert relapse is not None  # the scenario was checked

@@ -1,1 +1,0 @@
-"""BELIEF: from the catalogue to priors."""

@@ -1,0 +1,300 @@
+"""The command line: one clear line and exit 2 for what cannot be used, never a traceback."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kaptrial import __version__
+from kaptrial.cli import analyse as cli_analyse
+from kaptrial.cli import clinic as cli_clinic
+from kaptrial.cli import decide as cli_decide
+from kaptrial.cli import evidence as cli_evidence
+from kaptrial.cli import fit as cli_fit
+from kaptrial.cli import mechanism as cli_mechanism
+from kaptrial.cli.options import (
+    MANY_TRIALS,
+    App,
+    Folder,
+    JsonFile,
+    ScenarioFile,
+    Seed,
+    Settings,
+    Vary,
+    Workers,
+    as_option,
+    cells_of,
+    check_outputs,
+    hand_over,
+    load,
+    numbers_of,
+    provenance_of,
+    read_scenario,
+    say_clinic_cost,
+    say_cost,
+)
+from kaptrial.errors import FieldError, UserError, printable
+from kaptrial.process import drop_output, ended_by_sigterm, open_streams
+
+if TYPE_CHECKING:
+    from kaptrial.scenario.scenario import Scenario
+
+app = App(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Simulation and design of ketamine versus ketamine-plus-psychotherapy trials.",
+)
+
+app.add_typer(cli_evidence.app, name="evidence")
+app.command("analyse", cls=cli_analyse.AnalyseCommand)(cli_analyse.analyse)
+app.command("clinic")(cli_clinic.clinic)
+app.command("decide")(cli_decide.decide)
+app.command("fit")(cli_fit.fit)
+app.command("mechanism")(cli_mechanism.mechanism)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run the command line. Exits 2 after one line on stderr for anything the user can mend."""
+
+    open_streams()
+    try:
+        with ended_by_sigterm():
+            app(args=argv, standalone_mode=True)
+    except UserError as error:
+        print(f"kaptrial: {as_option(error) if isinstance(error, FieldError) else error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except OSError as error:
+        if error.filename is None:
+            drop_output()
+        where = "standard output" if error.filename is None else printable(str(error.filename))
+        print(f"kaptrial: {where}: {error.strerror}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        typer.echo(f"kaptrial {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def check(scenario: ScenarioFile, settings: Settings = None) -> None:
+    """Validate a scenario; list the assumptions that have no source."""
+    from kaptrial.questions.power import terminal
+
+    base, *_ = cells_of(scenario, settings, None)  # builds every variant too, and so checks it
+    terminal.show_check(base.scenario, scenario)
+
+
+@app.command()
+def describe(
+    scenario: ScenarioFile,
+    settings: Settings = None,
+    seed: Seed = 1,
+) -> None:
+    """Show arms and days, parameters with their sources, and what the model says is true."""
+    from kaptrial.questions.power import terminal
+    from kaptrial.questions.power.truth import truths
+
+    loaded = load(scenario, settings)
+    terminal.show_description(loaded, truths(loaded, seed=seed), seed)
+
+
+@app.command()
+def simulate(
+    scenario: ScenarioFile,
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="FILE", help="CSV file to write.")],
+    settings: Settings = None,
+    seed: Seed = 1,
+    replicates: Annotated[int, typer.Option(min=1, help="Trials to simulate.")] = 1,
+) -> None:
+    """Simulate trials into a long-format CSV that `analyse` reads."""
+    from kaptrial.output.files import check_writable, write_bytes
+    from kaptrial.output.terminal import say
+
+    loaded = load(scenario, settings)
+    check_writable(output)
+    write_bytes(output, lambda path: _write_trials(path, output, loaded, seed, replicates))
+    say(f"wrote {output}: {replicates} trial{'s' * (replicates > 1)} of {loaded.n_total} patients, seed {seed}")
+
+
+def _write_trials(path: Path, target: Path, scenario: Scenario, seed: int, replicates: int) -> None:
+    """Block after block, so that memory does not grow with the number of trials."""
+    from kaptrial.model.streams import BLOCK
+    from kaptrial.output.files import check_room
+    from kaptrial.simulation.simulate import blocks
+
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        for b, trials in enumerate(blocks(scenario, seed=seed, replicates=replicates)):
+            table = trials.first(replicates - b * BLOCK).to_frame()
+            table["replicate"] += b * BLOCK
+            table.to_csv(file, header=b == 0, index=False)
+            if b == 0 and replicates >= MANY_TRIALS:
+                size = file.tell() * replicates / BLOCK
+                check_room(target, size)
+                print(f"{replicates:,} trials: about {size / 1e9:.2g} GB", file=sys.stderr, flush=True)
+
+
+@app.command()
+def power(
+    scenario: ScenarioFile,
+    replicates: Annotated[int, typer.Option(min=2, max=10_000_000, help="Trials to simulate for each row.")] = 2000,
+    seed: Seed = 1,
+    settings: Settings = None,
+    vary: Vary = None,
+    nulls: Annotated[bool, typer.Option("--nulls/--no-nulls", help="Simulate the nulls too.")] = True,
+    variants: Annotated[bool, typer.Option("--variants/--no-variants", help="Run the scenario's variants too.")] = True,
+    clinic: Annotated[
+        bool, typer.Option("--clinic", help="The trial as its clinic would run it (docs/clinic.md).")
+    ] = False,
+    workers: Workers = 1,
+    output: Folder = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Power and the other operating characteristics, each with its Monte Carlo standard error."""
+    from kaptrial.output.terminal import progress
+    from kaptrial.questions.power import terminal
+    from kaptrial.questions.power.characteristics import characteristics, count_replicates, results_of
+
+    cells = cells_of(scenario, settings, vary, variants=variants)
+    check_outputs(output, json_file)
+    realised = None
+    if clinic:
+        from kaptrial.questions.clinic.operations import count_clinics, operations_of
+
+        plans = [cell.scenario for cell in cells]
+        say_clinic_cost(plans[0], count_clinics(plans, replicates), workers)
+        with progress(count_clinics(plans, replicates)) as advance:
+            run = operations_of(plans, seed=seed, replicates=replicates, workers=workers, progress=advance)
+        realised = [each.realised or () for each in run]
+    total = count_replicates(cells, replicates, nulls=nulls)
+    say_cost(cells[0].scenario, total, workers)
+    with progress(total) as advance:
+        found = characteristics(
+            cells, seed=seed, replicates=replicates, workers=workers, nulls=nulls, realised=realised, progress=advance
+        )
+    provenance = provenance_of(scenario, cells, seed, replicates, settings, vary) | ({"clinic": True} if clinic else {})
+    results = results_of(found, provenance)
+
+    def write_folder(folder: Path) -> None:
+        from kaptrial.questions.power.output import write_power
+
+        write_power(folder, found, results)
+
+    hand_over(results, lambda: terminal.show_power(results), json_file, output, write_folder)
+
+
+@app.command()
+def size(
+    scenario: ScenarioFile,
+    target: Annotated[float, typer.Option("--power", min=0.01, max=0.999, help="Power to reach.")] = 0.9,
+    over: Annotated[str, typer.Option(metavar="PATH", help="The number to solve for.")] = "",
+    between: Annotated[str, typer.Option(metavar="LOW,HIGH", help="Where to look for it.")] = "",
+    replicates: Annotated[int, typer.Option(min=100, max=10_000_000, help="Trials at each point tried.")] = 2000,
+    seed: Seed = 1,
+    settings: Settings = None,
+    workers: Workers = 1,
+    json_file: JsonFile = None,
+) -> None:
+    """The smallest size (or other number, or effect) that reaches a power, with its interval."""
+    from kaptrial.questions.size import POINTS, solve
+    from kaptrial.questions.size.terminal import show_size
+    from kaptrial.scenario.files import build
+
+    raw = read_scenario(scenario, settings)
+    check_outputs(None, json_file)
+    bounds = numbers_of("--between", between) if between else None
+    say_cost(build(raw), POINTS * replicates, workers)
+    answer = solve(
+        raw,
+        target=target,
+        over=over or None,
+        bounds=bounds,
+        replicates=replicates,
+        seed=seed,
+        workers=workers,
+    )
+    provenance = provenance_of(
+        scenario, cells_of(scenario, settings, None, variants=False), seed, replicates, settings, None
+    )
+    hand_over(answer.results(provenance), lambda: show_size(answer, provenance), json_file)
+
+
+@app.command()
+def assurance(
+    scenario: ScenarioFile,
+    draws: Annotated[int, typer.Option(min=2, max=1_000_000, help="Draws of the design prior.")] = 400,
+    replicates: Annotated[int, typer.Option(min=2, max=1_000_000, help="Trials to simulate for each draw.")] = 128,
+    seed: Seed = 1,
+    settings: Settings = None,
+    prior: Annotated[str | None, typer.Option(metavar="NAME", help="A prior of the catalogue, by name.")] = None,
+    workers: Workers = 1,
+    output: Folder = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Power averaged over the scenario's design prior, and how likely high power is under it."""
+    from kaptrial.output.terminal import progress
+    from kaptrial.questions.assurance.assurance import assurance as average
+    from kaptrial.questions.assurance.assurance import count_replicates
+    from kaptrial.questions.assurance.terminal import show_assurance
+    from kaptrial.questions.power.characteristics import Cell
+    from kaptrial.results import Results
+    from kaptrial.scenario.files import build, with_prior
+
+    raw = read_scenario(scenario, settings)
+    loaded = build(raw if prior is None else with_prior(raw, prior))
+    check_outputs(output, json_file)
+    total = count_replicates(draws, replicates)
+    say_cost(loaded, total, workers)
+    with progress(total) as advance:
+        found = average(
+            loaded, seed=seed, draws_of_prior=draws, replicates=replicates, workers=workers, progress=advance
+        )
+    cells = [Cell(scenario=loaded, columns={})]
+    provenance = provenance_of(scenario, cells, seed, replicates, settings, None) | {"draws": draws, "prior": prior}
+    results = Results(kind="assurance", rows=found.rows, provenance=provenance, notes=found.notes)
+
+    def write_folder(folder: Path) -> None:
+        from kaptrial.questions.assurance.output import write_assurance
+
+        write_assurance(folder, loaded, found, results)
+
+    hand_over(results, lambda: show_assurance(results), json_file, output, write_folder)
+
+
+@app.command()
+def precision(
+    half_width: Annotated[float, typer.Option(min=1e-9, help="Half the width of the confidence interval wanted.")],
+    sd: Annotated[float | None, typer.Option(min=1e-9, help="SD of the change: size for a mean.")] = None,
+    share: Annotated[float | None, typer.Option(min=0.0, max=1.0, help="Share responding: size for a share.")] = None,
+    assurance: Annotated[
+        float | None, typer.Option(min=0.01, max=0.9999, help="Probability of so narrow an interval; else on average.")
+    ] = None,
+    alpha: Annotated[float, typer.Option(min=0.0001, max=0.5)] = 0.05,
+) -> None:
+    """Size of a single-arm trial by the precision of its estimate."""
+    from kaptrial.estimators import single_arm
+
+    if (sd is None) == (share is None):
+        raise UserError("--sd, --share: exactly one must be given")
+    level = f"{100 * (1 - alpha):g} % interval"
+    if sd is not None:
+        n = single_arm.size_for_mean(half_width, sd, alpha=alpha, assurance=assurance)
+        how = "on average" if assurance is None else f"with probability {assurance:g}"
+        typer.echo(f"{n} patients: the {level} of the mean change is ± {half_width:g} or narrower {how} (SD {sd:g}, t)")
+        return
+    assert share is not None
+    if assurance is not None:
+        raise UserError(f"--assurance = {assurance:g}: goes with --sd")
+    n = single_arm.size_for_share(half_width, share, alpha=alpha)
+    typer.echo(f"{n} patients: half the exact {level} of a share of {share:g} is {half_width:g} or less on average")
+
+
+if __name__ == "__main__":
+    main()

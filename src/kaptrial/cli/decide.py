@@ -1,0 +1,114 @@
+"""`kaptrial decide …`: what Bayesian decision rules make of a design, before a patient is recruited."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kaptrial.cli.options import (
+    Folder,
+    JsonFile,
+    ScenarioFile,
+    Seed,
+    Settings,
+    Vary,
+    Workers,
+    cells_of,
+    check_outputs,
+    hand_over,
+    provenance_of,
+    say_cost,
+)
+from kaptrial.errors import FieldError
+
+if TYPE_CHECKING:
+    from kaptrial.questions.power.characteristics import Cell
+
+
+def decide(
+    scenario: ScenarioFile,
+    design_prior: Annotated[
+        str | None,
+        typer.Option(metavar="NAME,…", help="What is true: scenario, null, prior (of the file) or a named prior."),
+    ] = None,
+    prior: Annotated[
+        str | None, typer.Option(metavar="NAME,…", help="What the analysis believes: weak, skeptical, … or all.")
+    ] = None,
+    margin: Annotated[float | None, typer.Option(help="Points towards benefit that the effect must exceed.")] = None,
+    go: Annotated[float | None, typer.Option(help="Go: P(effect better than the margin) is at least this.")] = None,
+    no_go: Annotated[float | None, typer.Option("--no-go", help="No go: it is at most this.")] = None,
+    rope: Annotated[float | None, typer.Option(help="Half width, in points, of what is no difference.")] = None,
+    rope_probability: Annotated[
+        float | None, typer.Option(help="No difference: it holds the effect with this.")
+    ] = None,
+    interim: Annotated[float | None, typer.Option(metavar="SHARE", help="A look after this share of patients.")] = None,
+    futility: Annotated[float | None, typer.Option(help="Stop there if go is foreseen with less than this.")] = None,
+    replicates: Annotated[int, typer.Option(min=2, max=10_000_000, help="Trials for each design prior.")] = 2000,
+    draws: Annotated[int, typer.Option(min=2, max=100_000, help="Draws of the file's prior, 128 trials each.")] = 200,
+    seed: Seed = 1,
+    settings: Settings = None,
+    vary: Vary = None,
+    workers: Workers = 1,
+    output: Folder = None,
+    json_file: JsonFile = None,
+) -> None:
+    """How often a Bayesian trial ends with go, consider or no go, and wrongly: power, error and assurance.
+
+    Options override what the scenario declares under `decision` and `design.looks`. Where neither says otherwise: go
+    0.975, no-go 0.1, rope-probability 0.9, futility 0.05, prior weak,skeptical,evidence, design-prior scenario,null.
+    """
+    from kaptrial.catalogue.effect_priors import NAMES
+    from kaptrial.output.terminal import progress
+    from kaptrial.questions.decide.characteristics import count_replicates, decisions, notes
+    from kaptrial.questions.decide.terminal import show_decisions
+    from kaptrial.results import Results
+
+    rule = {"margin": margin, "go": go, "no_go": no_go, "rope": rope, "rope_probability": rope_probability}
+    priors = {"priors": NAMES if prior == "all" else _names(prior), "design_priors": _names(design_prior)}
+    options = {**rule, **priors, "share": interim, "futility": futility}
+    given = {name: value for name, value in options.items() if value is not None}
+    try:
+        cells = [_overridden(cell, given) for cell in cells_of(scenario, settings, vary, variants=False)]
+        check_outputs(output, json_file)
+        total = count_replicates(cells, replicates, draws)
+        say_cost(cells[0].scenario, total, workers)
+        with progress(total) as advance:
+            rows = decisions(
+                cells, seed=seed, replicates=replicates, draws_of_prior=draws, workers=workers, progress=advance
+            )
+    except FieldError as error:  # of an option, or else of the scenario's own rule
+        raise error if error.field.partition("[")[0] in given else error.below("decision") from None
+    asked = cells[0].scenario
+    declared = {"rule": vars(asked.decision), "interim": [vars(look) for look in asked.design.looks], "draws": draws}
+    provenance = provenance_of(scenario, cells, seed, replicates, settings, vary) | declared
+    results = Results(kind="decide", rows=rows, provenance=provenance, notes=notes(rows))
+
+    def write_folder(folder: Path) -> None:
+        from kaptrial.questions.decide.output import write_decisions
+
+        write_decisions(folder, cells, results)
+
+    hand_over(results, lambda: show_decisions(results, cells), json_file, output, write_folder)
+
+
+def _names(text: str | None) -> tuple[str, ...] | None:
+    """Names with commas, each once, in the order given."""
+    return None if text is None else tuple(dict.fromkeys(part.strip() for part in text.split(",")))
+
+
+def _overridden(cell: Cell, given: dict[str, Any]) -> Cell:
+    """The cell with the fields that options give in place of those that its scenario declares, but for varied ones."""
+    from kaptrial.scenario.trial import Look
+
+    s, looks = cell.scenario, cell.scenario.design.looks
+    look = {k: v for k, v in given.items() if k in ("share", "futility") and f"design.looks[0].{k}" not in cell.columns}
+    rule = {k: v for k, v in given.items() if k in vars(s.decision) and f"decision.{k}" not in cell.columns}
+    if "share" in look:  # one look, in place of all that are declared
+        looks = looks[:1] or (Look(share=look["share"]),)
+    elif look and not looks:
+        raise FieldError("futility", look["futility"], "needs a look: `share`, or design.looks in the scenario")
+    design = replace(s.design, looks=tuple(replace(each, **look) for each in looks))
+    return replace(cell, scenario=replace(s, decision=replace(s.decision, **rule), design=design))

@@ -1,0 +1,205 @@
+"""`kaptrial evidence …`: the catalogue of published trials, and the model's replicas of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kaptrial.cli.options import App, check_outputs, hand_over
+from kaptrial.errors import FieldError, UserError
+from kaptrial.results import of_lines
+from kaptrial.results import provenance as made_by
+
+if TYPE_CHECKING:
+    from kaptrial.catalogue import Trial
+
+app = App(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Published trials: list, show, cite; simulate them under the calibrated model.",
+)
+JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write one JSON object.")]
+
+
+@app.command("list")
+def list_trials(
+    indication: Annotated[str | None, typer.Option(metavar="TEXT", help="Only indications with this text.")] = None,
+    therapy: Annotated[bool, typer.Option("--therapy", help="Only trials with a psychotherapy.")] = False,
+    json_file: JsonFile = None,
+) -> None:
+    """The catalogued trials."""
+    from kaptrial import evidence
+    from kaptrial.catalogue import trial
+    from kaptrial.evidence import terminal
+
+    results = evidence.list(indication, therapy=therapy)
+    check_outputs(None, json_file)
+    chosen = [trial(str(line.numbers["key"])) for line in results]
+    hand_over(results, lambda: terminal.show_list(chosen), json_file)
+
+
+@app.command()
+def show(
+    key: Annotated[str, typer.Argument(metavar="TRIAL", help="Key of a catalogued trial, or a file of its form.")],
+    cite: Annotated[str | None, typer.Option(metavar="FORM", help="Only the citation: text or bibtex.")] = None,
+    json_file: JsonFile = None,
+) -> None:
+    """One trial: who, what, and every figure with where it was read."""
+    from kaptrial.evidence import terminal
+
+    one = _trial(key)
+    if cite is not None:
+        if cite not in ("text", "bibtex"):
+            raise UserError(f"--cite = {cite!r}: must be text or bibtex")
+        from kaptrial.output.terminal import say
+
+        say(one.citation.bibtex(one.key) if cite == "bibtex" else terminal.cited(one.citation))
+        return
+    check_outputs(None, json_file)
+    rows = [terminal.figure_row(one, figure) for figure in one.figures]
+    results = of_lines("evidence", rows, made_by(**terminal.trial_row(one)))
+    hand_over(results, lambda: terminal.show_trial(one), json_file)
+
+
+@app.command()
+def replicate(
+    which: Annotated[str, typer.Argument(metavar="TRIAL|all", help="Key, file of its form, or all.")] = "all",
+    replicates: Annotated[int, typer.Option(min=100, max=100_000, help="Simulated trials each.")] = 2000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of every random stream.")] = 1,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="DIR", help="Write table and figure.")
+    ] = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Simulate published trials under the model fitted without them, and set their figures against it."""
+    from kaptrial.catalogue import trial
+    from kaptrial.evidence import terminal
+    from kaptrial.evidence.replication import calibration, replicable
+    from kaptrial.evidence.replication import replicate as replicate_trials
+
+    trials = [trial(key) for key in replicable()] if which == "all" else [_trial(which)]
+    check_outputs(output, json_file)
+    try:
+        table = replicate_trials(trials, seed=seed, replicates=replicates)
+    except FieldError as error:
+        raise UserError(f"{which}: {error}") from None
+    if table.empty:
+        raise UserError(
+            f"{which}: no figure of this trial is a target of the model (see `kaptrial evidence show {which}`)"
+        )
+    summary = calibration(table)
+    provenance = made_by(seed=seed, replicates=replicates, trials=len(trials))
+    results = of_lines("replication", table.to_dict("records"), provenance)
+
+    def write_folder(folder: Path) -> None:
+        from kaptrial.evidence.output import write_replication
+
+        write_replication(folder, table, summary, results)
+
+    hand_over(results, lambda: terminal.show_replication(table, summary, provenance), json_file, output, write_folder)
+
+
+@app.command()
+def card(
+    prior: Annotated[str | None, typer.Option(metavar="NAME", help="A shipped prior; else the default.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of every random stream.")] = 1,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="DIR", help="Write every prior's card, and figures.")
+    ] = None,
+) -> None:
+    """What the calibrated model says a new trial would show, beside the published figures."""
+    from kaptrial.catalogue.priors import prior_names, provenance
+    from kaptrial.errors import nearest
+    from kaptrial.evidence import calibration, summary, terminal
+    from kaptrial.evidence.synthesis.model import PARAMETERS
+    from kaptrial.evidence.synthesis.shipped import prior_draws
+
+    name = prior or calibration.PRIOR
+    if name not in prior_names():
+        raise UserError(f"--prior = {name!r}: must be one of {', '.join(prior_names())}{nearest(name, prior_names())}")
+    check_outputs(output, None)
+    table = summary.card(prior_draws(name), seed=seed)
+    results = of_lines("card", table.to_dict("records"), made_by(seed=seed))
+
+    def write_folder(folder: Path) -> None:
+        from kaptrial.evidence.output import write_card
+
+        names = [calibration.BEFORE, *calibration.VARIANTS.values()]
+        draws = {each: prior_draws(each) for each in names}
+        tables = {each: summary.card(draws[each], seed=seed) for each in names}
+        about = made_by(seed=seed) | {
+            "prior": calibration.PRIOR,
+            "before": calibration.BEFORE,
+            "trials": len(provenance(calibration.PRIOR)["trials"]),
+            "parameters": list(PARAMETERS),
+        }
+        write_card(folder, tables, draws, about)
+
+    hand_over(results, lambda: terminal.show_card(table, name, made_by(seed=seed)), None, output, write_folder)
+
+
+@app.command()
+def calibrate(
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for the files.")],
+    only: Annotated[
+        str | None, typer.Option(metavar="PART", help="prior, folds, abstinence or variants; else all.")
+    ] = None,
+) -> None:
+    """Fit the response model to the catalogue again: the design prior, its variants, and the fits without one trial."""
+    from kaptrial.evidence.calibration import PARTS
+    from kaptrial.evidence.calibration import calibrate as fit_again
+    from kaptrial.output.files import output_folder, write_bytes
+
+    if only is not None and only not in PARTS:
+        raise UserError(f"--only = {only!r}: must be one of {', '.join(PARTS)}")
+    check_outputs(output, None)
+    with output_folder(output, keep=only is not None) as folder:
+        fit_again(lambda name, fill: write_bytes(output / name, fill), only=only, say=typer.echo)
+    typer.echo(f"wrote {output}: {folder.said()}")
+
+
+@app.command("self-check")
+def self_check(
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for ranks and figure.")],
+    fits: Annotated[int, typer.Option(min=20, help="Simulated data sets, each fitted.")] = 200,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of every random stream.")] = 1,
+) -> None:
+    """Simulation-based calibration of the synthesis on a reduced set of trials: slow, minutes to an hour."""
+    from kaptrial.evidence.output import write_self_check
+    from kaptrial.evidence.synthesis import self_check as check
+    from kaptrial.priors import sbc
+
+    check_outputs(output, None)
+    ranks = check.ranks(fits, seed=seed, say=typer.echo)
+    outside = ", ".join(sbc.outside(ranks)) or "none"
+    results = of_lines("self-check", ranks.to_dict("records"), made_by(seed=seed, fits=fits))
+    hand_over(
+        results,
+        lambda: typer.echo(f"{fits} fits; parameters outside their simultaneous band (level 1 − .05/m): {outside}"),
+        None,
+        output,
+        lambda folder: write_self_check(folder, ranks, results.provenance),
+    )
+
+
+def _trial(key: str) -> Trial:
+    from kaptrial.catalogue import read_trial, trial, trial_keys
+    from kaptrial.errors import nearest
+
+    if key in trial_keys():
+        return trial(key)
+    if key.endswith((".yaml", ".yml")):
+        from kaptrial.evidence.synthesis.layout import check
+
+        try:
+            one = read_trial(Path(key))
+            check(one)
+            return one
+        except FieldError as error:
+            raise UserError(f"{key}: {error}") from None
+    raise UserError(
+        f"{key}: must be a catalogued trial (`kaptrial evidence list`) or a YAML file{nearest(key, trial_keys())}"
+    )

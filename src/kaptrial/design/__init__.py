@@ -1,1 +1,0 @@
-"""Operating characteristics, sample size and their execution."""

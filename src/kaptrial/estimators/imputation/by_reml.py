@@ -1,0 +1,136 @@
+"""Imputation for any missingness and covariance structure: moments of the scores not seen given those seen.
+
+The strategy's mean of a patient at visit j is a row of the design, a combination of the mixed model's rows: own arm at
+j; reference arm at j; own arm at the last visit seen, plus reference arm at j, minus reference arm there. With β and V
+by REML, o the visits seen and m = rows · β, the score at visit v is normal with mean m_v + V_vo V_oo⁻¹ (y_o − m_o) and
+variance V_vv − V_vo V_oo⁻¹ V_ov.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from kaptrial.arrays import Floats, Ints
+from kaptrial.estimators import dense
+from kaptrial.estimators.imputation.patients import CIR, CR, JR, LMCF, MAR, Patients, Plan, last_seen
+from kaptrial.estimators.mmrm import reml
+
+
+@njit(cache=True, nogil=True)
+def impute(rows: Ints, patients: Patients, plan: Plan, z: Floats, sd: Floats) -> int:
+    """Complete the visit by a model fitted to the patients `rows`: failure code.
+
+    Fills z (patient,), the scores or their conditional means, and sd (patient,), 0 where seen.
+    """
+    y, w, arm, _ = patients
+    n, n_visits = y.shape
+    m, visit = w.shape[1], plan.visit
+    n_rows = 0
+    for i in range(n):
+        z[i], sd[i] = y[i, visit], 0.0
+        if y[i, visit] != y[i, visit]:
+            n_rows += 1 + np.isfinite(y[i]).sum()
+    if n_rows == 0:
+        return reml.NONE
+    column = plan.column.copy()
+    design = np.zeros((n_rows, column.max() + 1))
+    row = 0
+    for i in range(n):
+        if y[i, visit] != y[i, visit]:
+            last = last_seen(y[i])
+            for j in range(n_visits):
+                if j == visit or y[i, j] == y[i, j]:
+                    _mean_row(design[row], w[i], arm[i], last, j, plan)
+                    row += 1
+    model_y, model_w = y[rows], w[rows]
+    size = m + n_visits
+    room = 16
+    masks, counts, t = np.empty(room, dtype=np.int64), np.empty(room), np.empty((room, size, size))
+    n_patterns = reml.moments(model_y, model_w, masks, counts, t)
+    while n_patterns < 0:
+        room *= 4
+        masks, counts, t = np.empty(room, dtype=np.int64), np.empty(room), np.empty((room, size, size))
+        n_patterns = reml.moments(model_y, model_w, masks, counts, t)
+    left, estimable = reml.keep_columns(n_patterns, masks, t, column, design)
+    if not estimable:
+        for a in range(len(plan.arm_weights)):
+            if column[visit, a] < 0:
+                return reml.NOT_OBSERVED
+        return reml.CONFOUNDED
+    v, beta = np.empty((n_visits, n_visits)), np.empty(left)
+    # Of the types that `mmrm` calls it with, so that it is compiled once.
+    none, nothing, kenward_roger = design[:0, :left], np.empty(0), bool(np.bool_(False))
+    failure = reml.NOT_CONVERGED
+    for structure in plan.structures:
+        failure, _ = reml.fit(
+            n_patterns, masks, counts, t, column, left, none, structure, kenward_roger, nothing, nothing, nothing,
+            v, beta,
+        )  # fmt: skip
+        if failure == reml.NONE:
+            break
+    if failure != reml.NONE:
+        return failure
+    row = 0
+    seen, means = np.empty(n_visits, dtype=np.int64), np.empty(n_visits)
+    for i in range(n):
+        if y[i, visit] != y[i, visit]:
+            n_seen = 0
+            for j in range(n_visits):
+                if j == visit or y[i, j] == y[i, j]:
+                    means[j] = 0.0
+                    for c in range(left):
+                        means[j] += design[row, c] * beta[c]
+                    row += 1
+                    if j != visit:
+                        seen[n_seen] = j
+                        n_seen += 1
+            z[i], sd[i] = _conditional(v, y[i], means, seen[:n_seen], visit)
+            if not sd[i] >= 0.0:
+                return reml.SINGULAR
+    return reml.NONE
+
+
+@njit(cache=True, nogil=True)
+def _mean_row(row: Floats, w: Floats, arm: int, last: int, j: int, plan: Plan) -> None:
+    """Add the design row of the strategy's mean at visit j of a patient last seen at `last` (−1: never)."""
+    used, reference = plan.strategy, plan.references[arm]
+    if arm == reference or last > plan.visit:  # a gap, not dropout
+        used = MAR
+    elif last < 0 and used in (CIR, LMCF):
+        used = JR
+    if used == CR or (used == JR and j > last):
+        _add(row, w, reference, j, plan, 1.0)
+    elif used == CIR and j > last:
+        _add(row, w, arm, last, plan, 1.0)
+        _add(row, w, reference, j, plan, 1.0)
+        _add(row, w, reference, last, plan, -1.0)
+    else:
+        _add(row, w, arm, last if used == LMCF and j > last else j, plan, 1.0)
+
+
+@njit(cache=True, nogil=True)
+def _add(row: Floats, w: Floats, arm: int, j: int, plan: Plan, sign: float) -> None:
+    """Add the design row of a patient's mean at visit j, had they been in `arm`."""
+    row[plan.column[j, arm]] += sign
+    for a in range(len(plan.arm_weights), len(w)):
+        row[plan.column[j, a]] += sign * w[a]
+
+
+@njit(cache=True, nogil=True)
+def _conditional(v: Floats, y: Floats, means: Floats, seen: Ints, visit: int) -> tuple[float, float]:
+    """Mean and SD of the score at `visit` given those seen; NaN if V is singular there."""
+    n = len(seen)
+    factor, weights = np.empty((n, n)), np.empty(n)
+    for a in range(n):
+        weights[a] = v[visit, seen[a]]
+        for b in range(n):
+            factor[a, b] = v[seen[a], seen[b]]
+    if not dense.cholesky(factor, n, 1e-12):
+        return np.nan, np.nan
+    dense.solve(factor, n, weights)
+    mean, variance = means[visit], v[visit, visit]
+    for a in range(n):
+        mean += weights[a] * (y[seen[a]] - means[seen[a]])
+        variance -= weights[a] * v[visit, seen[a]]
+    return mean, np.sqrt(variance)

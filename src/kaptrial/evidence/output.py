@@ -1,0 +1,62 @@
+"""Files of the evidence: the replication's table and figure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kaptrial.evidence import figures
+from kaptrial.output.files import write_text
+from kaptrial.output.folder import save, write_results
+from kaptrial.results import Line, Results
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def write_replication(folder: Path, table: pd.DataFrame, summary: pd.DataFrame, results: Results[Line]) -> None:
+    """replication.csv, calibration.csv, replication.json and the figure."""
+    write_results(folder, results, name="replication")
+    write_text(folder / "calibration.csv", summary.to_csv(index=False))
+    footer = (
+        "kaptrial {version}, seed {seed}, {replicates} replicates a trial, fitted without it. "
+        "Thin bar 90 %, thick 50 %, tick median; ring: reported; cross: outside 90 %"
+    ).format_map(results.provenance)
+    save(folder, "replication", figures.replication(table), footer)
+
+
+def write_card(
+    folder: Path,
+    tables: Mapping[str, pd.DataFrame],
+    draws: Mapping[str, Mapping[str, Any]],
+    provenance: Mapping[str, Any],
+) -> None:
+    """card.csv (every prior's card), the cards side by side, prior against posterior, and what trades off."""
+    import pandas as pd
+
+    made = f"kaptrial {provenance['version']}, seed {provenance['seed']}"
+    footer = f"{made}, {provenance['prior']}: {provenance['trials']} trials"
+    every = pd.concat([table.assign(prior=name) for name, table in tables.items()], ignore_index=True)
+    write_text(folder / "card.csv", every.to_csv(index=False))
+    save(folder, "cards", figures.cards(tables), footer)
+    before, after = draws[provenance["before"]], draws[provenance["prior"]]
+    columns = {name: (before[name], after[name]) for name in provenance["parameters"]}
+    figure = figures.distributions(columns, names=list(columns))
+    save(folder, "prior_posterior", figure, f"grey: before data; blue: {footer}")
+    save(folder, "trade_off", figures.trade_off(after), footer)
+
+
+def write_self_check(folder: Path, ranks: pd.DataFrame, provenance: Mapping[str, Any]) -> None:
+    """ranks.csv and the figure of simulation-based calibration."""
+    from kaptrial.priors import sbc
+
+    n = sbc.RANKED_DRAWS
+    write_text(folder / "ranks.csv", ranks.to_csv(index=False))
+    differences = {name: sbc.ecdf_difference(ranks[name].to_numpy(), n) for name in sbc.ranked(ranks)}
+    footer = (
+        f"kaptrial {provenance['version']}, seed {provenance['seed']}, {provenance['fits']} fits, {n} draws each; "
+        "grey: 95 % simultaneous for all parameters"
+    )
+    band = sbc.band(len(ranks), n, sbc.level(ranks))
+    save(folder, "self_check", figures.self_check(differences, band), footer)

@@ -1,0 +1,138 @@
+"""A catalogued trial's arms in the terms of the response model: doses, belief, background, therapy."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from pydantic import TypeAdapter, ValidationError
+
+from kaptrial.catalogue import Trial
+from kaptrial.catalogue.trial_file import allowed
+from kaptrial.errors import ABSENT, FieldError
+from kaptrial.scenario.scenario import quantities
+from kaptrial.scenario.treatment import Doses
+
+# What the patients of an arm may believe about the drug: share who believe they received it.
+BELIEF = ("certain", "midazolam", "saline")
+# Populations whose drug effect may differ from that of unipolar depression, the reference.
+POPULATION = ("depression", "bipolar depression", "PTSD", "OCD", "anxiety")
+# Ways of giving the drug whose effect may differ from an infusion beyond bioavailability, the reference.
+ROUTE = ("IV", "IN", "SL", "oral", "IM", "SC")
+# What else is given throughout: nothing new, usual inpatient care, or an antidepressant started on day 0.
+BACKGROUND = ("none", "usual_care", "new_antidepressant")
+# Therapies whose target is the memory or the trigger itself; the others are general.
+EXPOSURE = ("wet", "emdr", "prolonged_exposure", "trauma_focused", "exposure")
+# Arms' extra contact that stands in for a therapy without being one.
+NO_THERAPY = ("sham_training", "usual_care")
+LEARNING_PER_SESSION = 0.25
+LEARNING_HALF_LIFE_DAYS = 365.0
+_DOSES = TypeAdapter(Doses)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Course:
+    """One arm: days and sizes (reference doses) of its doses, and what else acts on its patients.
+
+    `therapy`: "", "general" or "exposure", with the days of its sessions.
+    """
+
+    arm: str
+    n: int
+    dose_days: tuple[float, ...]
+    dose_sizes: tuple[float, ...]
+    belief: str
+    population: str
+    route: str
+    background: str
+    therapy: str
+    session_days: tuple[float, ...]
+
+    def learnt(self, day: float) -> float:
+        """1 − exp(−L) at `day`: the share of the therapy's effect that is there (docs/model.md)."""
+        ages = day - np.array([d for d in self.session_days if d < day])
+        return float(-np.expm1(-LEARNING_PER_SESSION * np.exp2(-ages / LEARNING_HALF_LIFE_DAYS).sum()))
+
+
+def courses(trial: Trial) -> dict[str, Course]:
+    """The arms of a trial by id. Raises FieldError where an arm cannot be expressed."""
+    given = doses(trial)
+    return {raw["id"]: _course(trial, raw, given[raw["id"]], f"arms[{i}]") for i, raw in enumerate(trial.arms)}
+
+
+def doses(trial: Trial) -> dict[str, list[Doses]]:
+    """What each arm of a trial is given, by id. Raises FieldError where that is not in the scenario file's form."""
+    return {
+        raw["id"]: [_doses(entry, f"arms[{i}].doses[{j}]") for j, entry in enumerate(raw.get("doses", []))]
+        for i, raw in enumerate(trial.arms)
+    }
+
+
+def population_of(trial: Trial) -> str:
+    """The model's population of a trial. Raises FieldError where its indication has none."""
+    if trial.indication not in POPULATION:
+        raise FieldError("indication", trial.indication, f"must be one of {', '.join(POPULATION)}")
+    return trial.indication
+
+
+def _course(trial: Trial, raw: dict[str, Any], given: list[Doses], at: str) -> Course:
+    background = trial.background or "none"
+    if background not in BACKGROUND:
+        raise FieldError("background", background, f"must be one of {', '.join(BACKGROUND)}")
+    days: list[float] = []
+    sizes: list[float] = []
+    drug = [(j, each) for j, each in enumerate(given) if each.is_ketamine]
+    for j, each in drug:
+        if each.route not in ROUTE:
+            raise FieldError(f"{at}.doses[{j}].route", each.route, f"must be one of {', '.join(ROUTE)}")
+        days += each.days
+        try:
+            sizes += quantities(each)
+        except FieldError as error:
+            raise error.below(f"{at}.doses[{j}]") from None
+    order = np.argsort(days, kind="stable")
+    therapy = raw.get("therapy") or {}
+    return Course(
+        arm=str(raw["id"]),
+        n=int(raw["n"]),
+        dose_days=tuple(float(days[i]) for i in order),
+        dose_sizes=tuple(float(sizes[i]) for i in order),
+        belief=_belief(trial, {"ketamine" if each.is_ketamine else each.agent for each in given}),
+        population=population_of(trial),
+        route=min((each.route for _, each in drug), default="IV"),
+        background=background,
+        therapy=_kind_of_therapy(therapy.get("name")),
+        session_days=tuple(float(day) for day in therapy.get("days", ())),
+    )
+
+
+def _belief(trial: Trial, agents: Collection[str]) -> str:
+    """Who received the drug knows it (coylelaws2015: open and blinded trials alike), unless under anaesthesia."""
+    if trial.masked:
+        return "midazolam"
+    if "ketamine" in agents or trial.blinding == "open":
+        return "certain"
+    return "midazolam" if "midazolam" in agents else "saline"
+
+
+def _kind_of_therapy(name: str | None) -> str:
+    if name is None or name in NO_THERAPY:
+        return ""
+    return "exposure" if name in EXPOSURE else "general"
+
+
+def _doses(raw: dict[str, Any], at: str) -> Doses:
+    try:
+        return _DOSES.validate_python(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+    where = "".join(
+        f"[{step}]" if isinstance(step, int) else f".{step}" for step in first["loc"] if "#" not in str(step)
+    )
+    cause = first.get("ctx", {}).get("error")
+    if isinstance(cause, FieldError):
+        raise cause.below(f"{at}{where}")
+    value = ABSENT if first["type"] == "missing" else first["input"]
+    raise FieldError(f"{at}{where}", value, allowed(first))

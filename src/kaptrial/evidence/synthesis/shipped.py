@@ -1,0 +1,64 @@
+"""Writing the calibrated model for the catalogue, and reading back the draws of a fit without one trial."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kaptrial.arrays import Floats
+from kaptrial.catalogue.priors import columns
+from kaptrial.evidence.synthesis.model import PARAMETERS, VECTORS
+
+FOLDS = "leave_one_out.npz"
+ABSTINENCE_FOLDS = "leave_one_out_abstinence.npz"
+
+
+def as_table(draws: Mapping[str, Floats]) -> tuple[list[str], Floats]:
+    """Column names and the draws as one table (draw, column)."""
+    names = list(PARAMETERS) + [f"{name}[{level}]" for name, levels in VECTORS.items() for level in levels[1:]]
+    parts = [draws[name][:, None] for name in PARAMETERS] + [draws[name][:, 1:] for name in VECTORS]
+    return names, np.concatenate(parts, axis=1)
+
+
+def from_table(names: list[str], table: Floats) -> dict[str, Floats]:
+    """The inverse of `as_table`; the reference levels' zeros are put back."""
+    by_name = {name: table[:, i].astype(float) for i, name in enumerate(names)}
+    out: dict[str, Floats] = {name: by_name[name] for name in PARAMETERS}
+    for name, levels in VECTORS.items():
+        rest = [by_name[f"{name}[{level}]"] for level in levels[1:]]
+        out[name] = np.stack([np.zeros(len(table)), *rest], axis=1)
+    return out
+
+
+def prior_draws(name: str) -> dict[str, Floats]:
+    """Draws of a shipped prior by parameter. Raises KeyError for an unknown name."""
+    names, table = columns(name)
+    return from_table(names, table)
+
+
+@cache
+def _archive(name: str) -> dict[str, NDArray[np.float32]]:
+    data = (files("kaptrial.evidence.synthesis") / "data" / name).read_bytes()
+    with np.load(io.BytesIO(data)) as archive:
+        return {key: archive[key] for key in archive.files}
+
+
+def fold_draws(trial: str) -> dict[str, Floats] | None:
+    """Draws of the fit without this trial; None where the trial was not fitted."""
+    archive = _archive(FOLDS)
+    if trial not in archive:
+        return None
+    return from_table([str(name) for name in archive["columns"]], archive[trial].astype(float))
+
+
+def abstinence_fold_draws(trial: str) -> dict[str, Floats] | None:
+    """The same of the model of abstinence, by the names of its parameters."""
+    archive = _archive(ABSTINENCE_FOLDS)
+    if trial not in archive:
+        return None
+    return {str(name): archive[trial][:, i].astype(float) for i, name in enumerate(archive["columns"])}

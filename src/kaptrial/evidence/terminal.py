@@ -1,0 +1,181 @@
+"""The catalogue and its replication on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from kaptrial.catalogue import Citation, Figure, Trial
+from kaptrial.output.terminal import console
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def trial_row(one: Trial) -> dict[str, Any]:
+    """One trial as a flat row."""
+    return {
+        "key": one.key,
+        "indication": one.indication,
+        "population": one.population,
+        "design": one.design,
+        "blinding": one.blinding,
+        "n": max(one.enrolled.values(), default=None) if len(one.enrolled) == 1 else sum(one.enrolled.values()) or None,
+        "regimen": one.regimen,
+        "therapy": one.therapy,
+        "control": one.control,
+        "outcome": one.outcome,
+        "figures": len(one.figures),
+        "targets": sum(len(figure.measures) for figure in one.figures),
+        "citation": one.citation.text,
+        "doi": one.citation.doi,
+        "doi_status": one.citation.doi_status,
+    }
+
+
+def figure_row(one: Trial, figure: Figure) -> dict[str, Any]:
+    """One figure as a flat row."""
+    return {
+        "key": one.key,
+        "time": figure.time,
+        "arm": figure.arm,
+        "statistic": figure.statistic,
+        "value": figure.value,
+        **figure.uncertainty,
+        "quality": figure.quality,
+        "source": figure.url or figure.how,
+        "target": figure.target,
+        "not_target": figure.not_target,
+        "note": figure.note,
+    }
+
+
+def show_list(trials: Sequence[Trial]) -> None:
+    """One line a trial."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("trial", "indication", "design", "regimen", "therapy", "targets"):
+        table.add_column(name, overflow="fold")
+    for one in trials:
+        row = trial_row(one)
+        table.add_row(
+            one.key, one.indication, one.design, one.regimen or "", one.therapy or "–", str(row["targets"] or "–")
+        )
+    console().print(table)
+    console().print(f"{len(trials)} trials; `kaptrial evidence show TRIAL` has the figures")
+
+
+def show_trial(one: Trial) -> None:
+    """Citation, what was done, and the figures."""
+    out = console()
+    out.print(cited(one.citation))
+    for name in (
+        "indication",
+        "population",
+        "design",
+        "blinding",
+        "regimen",
+        "therapy",
+        "control",
+        "outcome",
+        "dose_note",
+    ):
+        if getattr(one, name):
+            out.print(f"  {name.replace('_', ' ')}: {getattr(one, name)}")
+    table = Table(box=None, pad_edge=False)
+    for name in ("time", "arm", "statistic", "value", "quality", "source", "use"):
+        table.add_column(name, overflow="fold")
+    for figure in one.figures:
+        spread = ", ".join(f"{k} {v}" for k, v in figure.uncertainty.items())
+        use = "target" if figure.target else (f"no: {figure.not_target}" if figure.not_target else "")
+        value = f"{figure.value}" + (f" ({spread})" if spread else "")
+        table.add_row(
+            figure.time,
+            figure.arm,
+            figure.statistic,
+            value,
+            figure.quality,
+            figure.url or figure.how or "source document",
+            use,
+        )
+    out.print(table)
+    if one.notes:
+        out.print(f"Note: {one.notes}")
+
+
+def cited(citation: Citation) -> str:
+    """The citation as text; a DOI that was not seen on a page says so."""
+    if citation.doi is None:
+        return citation.text
+    doubt = "" if citation.doi_status == "seen" else " (recalled: check before printing)"
+    return f"{citation.text}. https://doi.org/{citation.doi}{doubt}"
+
+
+_PERCENT = ("response", "remission", "relaps", "abstinent", "sustained")
+
+
+def as_reported(statistic: str, value: float) -> str:
+    """A value in the units in which people read it."""
+    if value != value:
+        return "–"
+    if value in (float("inf"), float("-inf")):
+        return "not reached"
+    if statistic.startswith(_PERCENT) and statistic != "response_ratio":
+        return f"{100 * value:.0f} %"
+    return f"{value:.2f}" if statistic.startswith(("standardised", "response_ratio")) else f"{value:.1f}"
+
+
+def show_replication(table: pd.DataFrame, summary: pd.DataFrame, provenance: Mapping[str, Any]) -> None:
+    """Predicted against reported, misses marked, and the overall calibration."""
+    out = console()
+    shown = Table(box=None, pad_edge=False)
+    for name in ("trial", "figure", "arm", "day", "quality", "reported", "predicted", "90 % interval", "tail p", ""):
+        shown.add_column(name, overflow="fold")
+    for row in table.to_dict("records"):
+        kind = row["statistic"]
+        figure = (row["trial"], f"{kind.replace('_', ' ')} {row['endpoint']}", row["arm"], f"{row['day']:g}")
+        reported, median, low, high = (as_reported(kind, row[name]) for name in ("reported", "median", "q05", "q95"))
+        missed = "" if row["inside_90"] else "MISS"
+        shown.add_row(*figure, row["quality"], reported, median, f"{low} to {high}", f"{row['tail']:.2f}", missed)
+    out.print(shown)
+    calibration = Table(box=None, pad_edge=False)
+    for name in ("figures", "quality", "number", "in 50 %", "in 90 %", "median width", "CRPS", "pooled", "pooled mean"):
+        calibration.add_column(name)
+    for row in summary.to_dict("records"):
+        shares = (f"{100 * row[name]:.0f} %" for name in ("inside_50", "inside_90"))
+        errors = (f"{row[name]:.3f}" for name in ("crps", "crps_pooled", "crps_pooled_mean"))
+        width, about = f"{row['median_width_90']:.2f}", (row["kind"], row["quality"], str(row["figures"]))
+        calibration.add_row(*about, *shares, width, *errors)
+    out.print(calibration)
+    out.print(
+        "Each trial is predicted by the model fitted without it. Widths and CRPS: shares of the baseline, shares, or "
+        f"months. kaptrial {provenance['version']}, seed {provenance['seed']}, {provenance['replicates']} replicates."
+    )
+
+
+def show_card(table: pd.DataFrame, prior: str, provenance: Mapping[str, Any]) -> None:
+    """The calibrated model beside what was published."""
+    out = console()
+    shown = Table(box=None, pad_edge=False)
+    for name in ("a new trial would show", "median", "90 % interval", "published", "source"):
+        shown.add_column(name, overflow="fold")
+    for row in table.to_dict("records"):
+        values = [in_words(row["unit"], row[q]) for q in ("median", "q05", "q95")]
+        shown.add_row(row["figure"], values[0], f"{values[1]} to {values[2]}", row["published"], row["source"])
+    out.print(shown)
+    out.print(
+        f"{prior}: MADRS 32 (SD 5), ketamine 0.5 mg/kg IV, response 50 %, relapse when less than 40 % of the baseline "
+        "is gone. Intervals run over draws and between trials. * was not fitted, or only as part of a pooled analysis. "
+        f"kaptrial {provenance['version']}, seed {provenance['seed']}."
+    )
+
+
+def in_words(unit: str, value: float) -> str:
+    """A card's number in its unit."""
+    if value in (float("inf"), float("-inf")):
+        return "not reached"
+    if unit == "share":
+        return f"{100 * value:.0f} %"
+    number = f"{value:.1f}" if value < 10 else f"{value:.0f}"
+    return f"{number} days" if unit == "days" else f"× {number}"

@@ -1,0 +1,1 @@
+"""What every command shows and writes alike: files, tables, figures."""

@@ -1,0 +1,37 @@
+"""What a folder of outputs holds alike: rows as JSON and CSV, figures as PDF and PNG."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kaptrial.output.files import write_bytes, write_text
+from kaptrial.results import Results
+from kaptrial.scenario.files import dump
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from kaptrial.scenario.scenario import Scenario
+
+
+def write_results(folder: Path, results: Results[Any], scenario: Scenario | None = None, name: str = "results") -> None:
+    """The rows as JSON and CSV, and the scenario that they are of."""
+    if scenario is not None:
+        write_text(folder / "scenario.yaml", dump(scenario))
+    write_text(folder / f"{name}.json", results.to_json())
+    write_text(folder / f"{name}.csv", results.to_csv())
+
+
+def footer(provenance: Mapping[str, Any]) -> str:
+    """How a figure of simulated trials was made."""
+    made = f"kaptrial {provenance['version']}, seed {provenance['seed']}, {provenance['replicates']} replicates"
+    return f"{made}, scenario {provenance['scenario_sha256'][:8]}"
+
+
+def save(folder: Path, name: str, figure: Figure, footer: str) -> None:
+    """One figure, with a footer that says how it was made, as PDF and as 300-dpi PNG, the same bytes each time."""
+    figure.supxlabel(footer, fontsize=6, color="0.45", x=0.99, ha="right")
+    write_bytes(folder / f"{name}.pdf", lambda path: figure.savefig(path, metadata={"CreationDate": None}))
+    write_bytes(folder / f"{name}.png", lambda path: figure.savefig(path, dpi=300))

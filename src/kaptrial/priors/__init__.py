@@ -1,0 +1,1 @@
+"""Priors of effects, the deterministic posterior under them, and the calibration of samplers."""

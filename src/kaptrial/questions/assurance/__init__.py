@@ -1,0 +1,1 @@
+"""Power averaged over a design prior."""

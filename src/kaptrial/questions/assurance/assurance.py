@@ -1,0 +1,172 @@
+"""Assurance: power averaged over the design prior (O'Hagan, Stevens & Campbell 2005, Pharm Stat), and what the prior
+says of the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import special
+
+from kaptrial.arrays import Floats
+from kaptrial.errors import ScenarioError, Unfillable
+from kaptrial.method_table import method_of
+from kaptrial.model.streams import BLOCK
+from kaptrial.priors.design_prior import Draw, draws, with_draw
+from kaptrial.questions.power.characteristics import TARGET_POWER, expected_sides, powers, question, share
+from kaptrial.questions.power.execution import Job, attempt, in_order
+from kaptrial.questions.power.truth import Truth, truths
+from kaptrial.results import Note, Question, Row
+from kaptrial.scenario.scenario import Scenario
+
+# Replicates of the power at the scenario's own values, beside which assurance stands.
+CLASSICAL_REPLICATES = 2000
+# The truth of one draw needs to be known only within the spread between draws: 128 × 50 patients in each arm.
+TRUTH_BLOCKS, TRUTH_PATIENTS = 1, 50
+# The prior predictive interval of the truth.
+LOWER, UPPER = 0.05, 0.95
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assurance:
+    """`rows`: one a question and metric. `by_draw`: the rows of each draw, one a question and metric (power, truth).
+    `draws`: what was drawn. `n_never_filled`: draws of power 0, under which hardly anybody passes the run-in."""
+
+    rows: list[Row]
+    by_draw: list[list[Row]]
+    draws: list[Draw]
+    n_never_filled: int
+
+    @property
+    def notes(self) -> list[Note]:
+        """What is to be minded when the rows are read."""
+        found = []
+        failed = sum(row.n_failed for row in self.rows if row.metric == "assurance")
+        if failed:
+            text = f"{failed} replicates in all had no estimate and count as not rejecting"
+            found.append(Note(code="failed", severity="warning", text=text))
+        if self.n_never_filled:
+            text = f"under {self.n_never_filled} draws hardly anybody passes the run-in: power 0"
+            found.append(Note(code="never_filled", severity="warning", text=text))
+        return found
+
+
+def assurance(
+    scenario: Scenario,
+    *,
+    seed: int,
+    draws_of_prior: int = 400,
+    replicates: int = BLOCK,
+    workers: int = 1,
+    progress: Callable[[int], None] | None = None,
+) -> Assurance:
+    """Power of every estimand and analysis under each draw of the scenario's prior, and its mean over the draws.
+
+    For draw k the trials are those of the drawn scenario under a seed of its own, from (seed, k). The mean's error
+    comes from the spread between draws, which holds that of the finite number of replicates too. The expected side is
+    that of the mean estimate over the draws: a ceiling can put the scenario's own interaction on the other. The result
+    does not depend on `workers`. A draw under which hardly anybody passes the run-in has power 0: such a trial is never
+    filled.
+    Raises ScenarioError where there is no prior or a draw is not allowed, before anything is simulated.
+    """
+    if scenario.prior is None:
+        raise ScenarioError("prior is missing: assurance needs one, a name or also with distributions by path")
+    if scenario.null is not None:
+        raise ScenarioError(f"null = {scenario.null!r}: must not be set for assurance, which is a mean of powers")
+    drawn = draws(scenario.prior, seed=seed, n=draws_of_prior)
+    own = replace(scenario, prior=None, variants=None)
+    believed = [with_draw(scenario, draw) for draw in drawn]
+    seeds = [_seed_of_trials(seed, k) for k in range(draws_of_prior)]
+    jobs = [Job(scenario=own, seed=seed, replicates=CLASSICAL_REPLICATES)]
+    jobs += [Job(scenario=s, seed=x, replicates=replicates) for s, x in zip(believed, seeds, strict=True)]
+    first, *fits = attempt(jobs, workers=workers, progress=progress)
+    if isinstance(first, Unfillable):
+        raise first
+    filled = [found for found in fits if not isinstance(found, Unfillable)]
+    sides = expected_sides(own, filled)
+    classical = powers(own, first, sides)
+    by_draw = [
+        _never_filled(classical, replicates) if isinstance(found, Unfillable) else powers(s, found, sides)
+        for s, found in zip(believed, fits, strict=True)
+    ]
+    true = list(in_order(_truths, list(zip(believed, seeds, strict=True)), workers))
+    rows: list[Row] = []
+    for j, row in enumerate(classical):
+        rows += _power_rows(row, [each[j] for each in by_draw])
+    own_truths = truths(own, seed=seed)
+    for i, estimand in enumerate(own.estimands):
+        for analysis in own.analyses(estimand):
+            asked, about = method_of(analysis).measure_of(estimand.endpoint), question(own, estimand, analysis)
+            values = np.array([np.nan if each is None else each[i].on(asked).value for each in true])
+            rows += _truth_rows(about, own_truths[i].on(asked), values)
+            for each, value in zip(by_draw, values, strict=True):
+                each.append(Row(question=about, metric="truth", value=float(value), mcse=np.nan, n_replicates=None))
+    return Assurance(rows=rows, by_draw=by_draw, draws=drawn, n_never_filled=len(fits) - len(filled))
+
+
+def count_replicates(draws_of_prior: int, replicates: int) -> int:
+    """How many replicates `assurance` will simulate in all, for a progress bar."""
+    blocks = [-(-n // BLOCK) for n in (CLASSICAL_REPLICATES, replicates)]
+    return (blocks[0] + draws_of_prior * blocks[1]) * BLOCK
+
+
+def _seed_of_trials(seed: int, k: int) -> int:
+    """The seed of draw k's trials, apart from the stream that the draw itself came from."""
+    child = np.random.SeedSequence([seed, k]).spawn(1)[0]
+    return int(child.generate_state(1, np.uint64)[0])
+
+
+def _truths(s: Scenario, seed: int) -> list[Truth] | None:
+    try:
+        return truths(s, seed=seed, blocks=TRUTH_BLOCKS, patients=TRUTH_PATIENTS)
+    except Unfillable:
+        return None
+
+
+def _never_filled(classical: list[Row], replicates: int) -> list[Row]:
+    return [replace(row, value=0.0, n_replicates=replicates, n_failed=replicates) for row in classical]
+
+
+def _power_rows(own: Row, by_draw: list[Row]) -> list[Row]:
+    """Assurance, the probability of high power, and the power at the scenario's own values, of one kind of power."""
+    values = np.array([row.value for row in by_draw])
+    n, kind = len(values), own.metric.removeprefix("power")
+    over = replace(
+        own, n_replicates=by_draw[0].n_replicates, n_failed=sum(row.n_failed for row in by_draw), more={"n_draws": n}
+    )
+    mean, error = float(values.mean()), float(values.std(ddof=1) / np.sqrt(n))
+    high, high_error = share(values >= TARGET_POWER)
+    return [
+        replace(over, metric=f"assurance{kind}", value=mean, mcse=error),
+        replace(over, metric=f"probability_of_80_power{kind}", value=high, mcse=high_error),
+        replace(own, metric=f"power{kind}", more={"n_draws": None}),
+    ]
+
+
+def _truth_rows(about: Question, own: Truth, values: Floats) -> list[Row]:
+    """The truth at the scenario's own values; mean and 90 % interval of the truth over the draws."""
+    values = values[~np.isnan(values)]
+    n = len(values)
+
+    def row(metric: str, value: float, mcse: float, n_draws: int | None) -> Row:
+        more = {"n_draws": n_draws}
+        return Row(question=about, metric=metric, value=value, mcse=mcse, n_replicates=None, more=more)
+
+    found = [row("truth", own.value, own.mcse, None)]
+    if n < 2:
+        return found
+    found.append(row("truth_mean", float(values.mean()), float(values.std(ddof=1) / np.sqrt(n)), n))
+    for metric, p in (("truth_lower", LOWER), ("truth_upper", UPPER)):
+        found.append(row(metric, float(np.quantile(values, p)), _quantile_error(values, p), n))
+    return found
+
+
+def _quantile_error(values: Floats, p: float) -> float:
+    """The standard error of a quantile from the beta weights of the order statistics (Maritz & Jarrett 1978, JASA)."""
+    n = len(values)
+    a, b = p * (n + 1), (1 - p) * (n + 1)
+    weights = np.diff(special.betainc(a, b, np.arange(n + 1) / n))
+    ordered = np.sort(values)
+    centre = float(weights @ ordered)
+    return float(np.sqrt(weights @ (ordered - centre) ** 2))

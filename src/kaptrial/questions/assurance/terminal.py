@@ -1,0 +1,76 @@
+"""What `kaptrial assurance` says on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.table import Table
+
+from kaptrial.output.terminal import by_mcse, console, with_error
+from kaptrial.results import Question, Results, Row, grouped
+
+# Columns of the table: heading, and the metric with its kind of power in place of {}.
+SHOWN = (
+    ("assurance", "assurance{}"),
+    ("P(power ≥ .8)", "probability_of_80_power{}"),
+    ("power at own values", "power{}"),
+)
+# Kinds of power beside the plain one, and how a row of the table calls them.
+KINDS = {
+    "": "",
+    "_expected_side": "on the expected side",
+    "_better": "better than the benchmark",
+    "_non_inferiority": "non-inferiority",
+    "_multiplicity": "under multiplicity",
+    "_any": "any",
+    "_all": "all",
+}
+
+
+def show_assurance(results: Results[Row]) -> None:
+    """A table of assurance, the probability of high power and the power at the scenario's own values; then truths."""
+    out = console()
+    about = results.provenance
+    out.print(
+        f"{about['title']}\nseed {about['seed']}, {about['draws']} draws of the prior, {about['replicates']} replicates"
+        f" each, kaptrial {about['version']}; value ± Monte Carlo standard error\n",
+    )
+    table = Table("contrast", "endpoint", "day", "analysis", "", box=None, padding=(0, 2, 0, 0))
+    for heading, _ in SHOWN:
+        table.add_column(heading, justify="right", no_wrap=True)
+    groups = grouped(results.rows)
+    for asked, found in groups.items():
+        for kind, called in KINDS.items():
+            if f"assurance{kind}" in found and not _says_the_same(found, kind):
+                day = "" if asked.day is None else f"{asked.day:g}"
+                table.add_row(asked.contrast, asked.endpoint, day, asked.analysis, called, *_values(found, kind))
+    out.print(table)
+    for note in results.notes:
+        out.print(note.text)
+    for line in truth_lines(groups.items()):
+        out.print(line)
+
+
+def truth_lines(groups: Iterable[tuple[Question, dict[str, Row]]]) -> list[str]:
+    """What the prior says of the truth of each question, once for analyses that estimate the same."""
+    lines = []
+    for asked, found in groups:
+        if "truth_mean" not in found:
+            continue
+        own, mean, low, high = (
+            by_mcse(found[m].value, found[m].mcse) for m in ("truth", "truth_mean", "truth_lower", "truth_upper")
+        )
+        lines.append(
+            f"The truth of {asked.contrast} ({asked.endpoint}, {asked.measure}, day {asked.day:g}): {own} at the"
+            f" scenario's own values; under the prior {mean} on average, 90 % between {low} and {high}."
+        )
+    return list(dict.fromkeys(lines))
+
+
+def _says_the_same(found: dict[str, Row], kind: str) -> bool:
+    """Rejections on the expected side are worth a row only where there are others."""
+    return kind == "_expected_side" and _values(found, kind) == _values(found, "")
+
+
+def _values(found: dict[str, Row], kind: str) -> list[str]:
+    return [with_error(found[metric.format(kind)]) for _, metric in SHOWN]

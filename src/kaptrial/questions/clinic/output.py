@@ -1,0 +1,152 @@
+"""The folder that `kaptrial clinic` writes: tables as CSV and JSON, figures as PDF and 300-dpi PNG."""
+
+from __future__ import annotations
+
+from math import exp
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from kaptrial.output.files import write_text
+from kaptrial.output.folder import footer, save, write_results
+from kaptrial.questions.clinic import figures, tables
+from kaptrial.questions.clinic.replicate_summary import FATES
+from kaptrial.questions.clinic.tables import Quantity
+from kaptrial.results import Line, Results
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from kaptrial.questions.clinic.operations import Operations
+    from kaptrial.scenario.scenario import Scenario
+
+FLOW = ("referred", *FATES.values())
+Values = dict[tuple[str, str, str], Quantity]
+KEPT = {"promised sessions": "sessions in window", "later doses": "later doses in window", "visits": "visits in window"}
+
+
+def write_clinic(folder: Path, scenario: Scenario, found: Operations, results: Results[Quantity]) -> None:
+    """scenario.yaml, results.json and results.csv, accrual.csv, lags.csv, week.csv and the five figures."""
+    curve, lags = tables.accrual(found.digests), tables.lag_histogram(found.digests)
+    week = tables.week(found.first, _busiest_site(scenario, found))
+    write_results(folder, results, scenario)
+    for name, table in (("accrual", curve), ("lags", lags), ("week", week)):
+        write_text(folder / f"{name}.csv", table.to_csv(index=False))
+    for name, figure in _figures(scenario, results, curve, lags, week).items():
+        save(folder, name, figure, footer(results.provenance))
+
+
+def write_plans(folder: Path, scenario: Scenario, results: Results[Line], paths: list[str]) -> None:
+    """scenario.yaml, plans.json and plans.csv; the figure where one path with numbers is varied."""
+    write_results(folder, results, scenario, name="plans")
+    rows = results.flat()
+    done = [row for row in rows if row["power"] is not None]
+    if len(paths) == 1 and len(done) > 1 and all(isinstance(row[paths[0]], int | float) for row in done):
+        costs = scenario.clinic.costs if scenario.clinic else None
+        currency, asked = costs.currency if costs else "", scenario.estimand
+        title = f"{asked.contrast}, {asked.endpoint.replace('_', ' ')}, day {asked.day:g}"
+        name, own = path_name(scenario, paths[0]), _own(scenario, paths[0])
+        figure = figures.plans(rows, paths[0], name=name, own=own, currency=currency, title=title)
+        save(folder, "plans", figure, footer(results.provenance))
+
+
+def path_name(scenario: Scenario, path: str) -> str:
+    """A path of the plan in words."""
+    steps = path.replace("]", "").replace("[", ".").split(".")
+    assert scenario.clinic is not None
+    if steps[:2] == ["clinic", "sites"]:
+        site = scenario.clinic.sites[int(steps[2])].id
+        what = f"Therapists ({steps[4]})" if steps[3] == "therapists" else steps[3]
+        return f"{what.capitalize() if what.islower() else what} at {site}"
+    if path == "clinic.sessions.to_hours":
+        return "Window ends, hours after infusion"
+    return path
+
+
+def _own(scenario: Scenario, path: str) -> float | None:
+    """The value that the scenario itself has at a path, if it is a number."""
+    node: Any = scenario
+    for step in path.replace("]", "").replace("[", ".").split("."):
+        node = (
+            node[step]
+            if isinstance(node, dict)
+            else node[int(step)]
+            if isinstance(node, tuple)
+            else getattr(node, step)
+        )
+    return float(node) if isinstance(node, int | float) else None
+
+
+def _figures(
+    s: Scenario, results: Results[Quantity], curve: pd.DataFrame, lags: pd.DataFrame, week: pd.DataFrame
+) -> dict[str, Figure]:
+    clinic = s.clinic
+    assert clinic is not None
+    value = {(q.table, q.of, q.metric): q for q in results.rows}
+    last = {name: value["milestones", "trial", name].value for name in ("last patient in", "last patient out")}
+    title = "Last patient in after {last patient in:.0f} months, out after {last patient out:.0f}, on average"
+    flow = {name: value["flow", "all", name].value for name in FLOW}
+    drawn = {
+        "accrual": figures.accrual(curve, n=s.n_total, title=title.format_map(last)),
+        "utilisation": figures.busy(_busy(s, value), title="How busy everybody is"),
+        "flow": figures.consort(flow, _arms(s, value), title="From referral to completion: numbers to be expected"),
+    }
+    if len(week):
+        title = f"The busiest week, number {week['week'].iloc[0]} of the first simulated trial"
+        drawn["week"] = figures.gantt(week, hours=(clinic.hours.opens, clinic.hours.closes), title=title)
+    rules = clinic.sessions
+    if lags["share"].sum() > 0 and (rules.to_hours is None or lags[lags["promised"]]["share"].sum() > 0):
+        kept = [q.value for key, q in value.items() if key[0] == "kept" and key[2] == "promised sessions in window"]
+        drawn["lags"] = figures.lags(
+            lags,
+            window=None if rules.to_hours is None else (rules.from_hours, rules.to_hours),
+            open_share=_window(s),
+            kept=sum(kept) / len(kept) if kept else None,
+            title="From the infusion to the sessions that were promised in its window",
+        )
+    return drawn
+
+
+def _window(s: Scenario) -> list[tuple[float, float]]:
+    """How open the plasticity window is after one fresh dose, by hours, where a therapy works through it."""
+    if s.drug.window_half_life is None or not any(t.gamma and t.gamma.value > 0 for t in s.therapies.values()):
+        return []
+    half_life = 24 * s.drug.window_half_life.value
+    return [(float(h), 1 - exp(-(0.5 ** (h / half_life)))) for h in range(0, 241, 4)]
+
+
+def _busy(s: Scenario, value: Values) -> list[dict[str, Any]]:
+    assert s.clinic is not None
+    rows = []
+    one = len(s.clinic.sites) == 1
+    for kind in ("chairs", "nurses", "therapists", "raters"):
+        keys = [
+            key for key in value if key[0] == "utilisation" and key[2] == "share" and key[1].startswith(f"{kind} at")
+        ]
+        for key in keys:
+            waited = value.get(("utilisation", kind, "days waited"))
+            share = {name: getattr(value[key], name) for name in ("value", "lower", "upper")}
+            label = kind if one else key[1]
+            rows.append({"label": label, **share, "waited": waited.value if waited and one else None})
+    return rows
+
+
+def _arms(s: Scenario, value: Values) -> list[dict[str, Any]]:
+    arms = []
+    for arm in s.arms:
+        mine = {key[2]: q.value for key, q in value.items() if key[0] == "flow" and key[1] == arm.id}
+        lines = [
+            f"{label}: {100 * value['kept', arm.id, f'{what} in window'].value:.0f} %"
+            for what, label in KEPT.items()
+            if ("kept", arm.id, f"{what} in window") in value
+        ]
+        arms.append({"label": arm.label, **mine, "lines": lines})
+    return arms
+
+
+def _busiest_site(s: Scenario, found: Operations) -> int:
+    counts = [0] * len(s.clinic.sites if s.clinic else ())
+    for use in found.first.use:
+        counts[use.site] += len(use.services)
+    return counts.index(max(counts))

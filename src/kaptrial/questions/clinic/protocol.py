@@ -1,0 +1,86 @@
+"""What each arm asks of the clinic, worked out once: doses, sessions and the dose that each follows, visits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+
+import numpy as np
+
+from kaptrial.arrays import Floats
+from kaptrial.scenario.clinic import Booking, Clinic
+from kaptrial.scenario.scenario import Scenario
+from kaptrial.scenario.sourced import for_arm
+
+MINUTES = 24 * 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmProtocol:
+    """One arm's appointments, in protocol days.
+
+    `after`: for each session the number of the dose before it, −1 for none. `promised`: whether its protocol day lies
+    in the window promised after that dose. `session`: duration in days; `group`: patients who share one. `dropout`:
+    hazard a day, at the scenario's mean score.
+    """
+
+    doses: tuple[float, ...]
+    sessions: tuple[float, ...]
+    after: tuple[int, ...]
+    promised: tuple[bool, ...]
+    therapy: str | None
+    session: float
+    group: int
+    dropout: float
+
+
+def arm_protocols(s: Scenario, clinic: Clinic) -> list[ArmProtocol]:
+    """What each arm asks for. Events stand in the order of the response model: doses by day, then sessions."""
+    found = []
+    to_hours = -inf if clinic.sessions.to_hours is None else clinic.sessions.to_hours
+    for arm in s.arms:
+        doses = tuple(sorted(day for given in arm.doses for day in given.days))
+        sessions = arm.therapy.days if arm.therapy else ()
+        after = tuple(sum(dose <= day for dose in doses) - 1 for day in sessions)
+        lags = [24 * (day - doses[a]) if a >= 0 else inf for a, day in zip(after, sessions, strict=True)]
+        promised = tuple(clinic.sessions.from_hours < lag + 24 and lag <= to_hours for lag in lags)
+        therapy = s.therapies[arm.therapy.name] if arm.therapy and sessions else None
+        dropout = s.conduct.dropout
+        found.append(
+            ArmProtocol(
+                doses=doses,
+                sessions=sessions,
+                after=after,
+                promised=promised,
+                therapy=arm.therapy.name if arm.therapy and sessions else None,
+                session=(therapy.session_minutes or 0.0) / MINUTES if therapy else 0.0,
+                group=therapy.group_size if therapy else 1,
+                dropout=for_arm(dropout.hazard, arm.id) if dropout else 0.0,
+            )
+        )
+    return found
+
+
+def event_days(protocols: list[ArmProtocol]) -> Floats:
+    """Protocol days of each arm's doses and then sessions, (arm, treatment event); NaN past the last."""
+    days = np.full((len(protocols), max(len(p.doses) + len(p.sessions) for p in protocols)), np.nan)
+    for a, p in enumerate(protocols):
+        days[a, : len(p.doses) + len(p.sessions)] = [*p.doses, *p.sessions]
+    return days
+
+
+@dataclass(frozen=True, kw_only=True)
+class Keeping:
+    """How appointments are kept: probability of no show, of that or a cancellation; when to ask again, how often."""
+
+    no_show: float
+    either: float
+    rebook: float
+    attempts: int
+
+
+def keeping(booking: Booking) -> Keeping:
+    """A booking's rules as plain numbers."""
+    no_show = booking.no_show.value if booking.no_show else 0.0
+    cancelled = booking.cancelled.value if booking.cancelled else 0.0
+    return Keeping(no_show=no_show, either=no_show + cancelled, rebook=booking.rebook_days, attempts=booking.attempts)

@@ -1,0 +1,107 @@
+"""A trial, a model and named priors to one judged answer: posteriors, verdicts, checks, rows, notes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kaptrial.priors.effects import EffectPrior, named
+from kaptrial.questions.fit.checks import Check, posterior_check, prior_check
+from kaptrial.questions.fit.data import InteractionData
+from kaptrial.questions.fit.estimands import Limits, rows
+from kaptrial.questions.fit.fit import Posterior, fit
+from kaptrial.questions.fit.models import ModelOptions, model_of
+from kaptrial.questions.fit.verdict import Verdict, verdict
+from kaptrial.results import Line, Note, Results, Severity, provenance
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class FitResults(Results[Line]):
+    """Results of `fit`; under each prior in turn the posterior, the verdict in words, and the checks of predictions
+    before the data and after them.
+    """
+
+    posteriors: tuple[Posterior, ...]
+    verdicts: tuple[Verdict, ...]
+    checks: tuple[tuple[Check, Check], ...]
+    limits: Limits
+
+    @property
+    def verdict(self) -> str:
+        """What the first prior's posterior says, in a sentence."""
+        return self.verdicts[0].text
+
+    @property
+    def inference_data(self) -> Any:
+        """The first prior's draws, predictions and data for ArviZ."""
+        from kaptrial.questions.fit.inference_data import tree
+
+        before, after = self.checks[0]
+        made = dict(self.provenance)
+        return tree(self.posteriors[0], before, after, seed=made["seed"], provenance=made)
+
+
+def believed(names: Sequence[str], trial: InteractionData) -> list[EffectPrior]:
+    """The named priors of this trial's effects. Raises FieldError for a name that is none."""
+    return [named(name, roles=trial.roles, days=trial.days, unit=trial.unit_sd, better=trial.better) for name in names]
+
+
+def answer(
+    trial: InteractionData,
+    chosen: ModelOptions,
+    names: Sequence[str],
+    limits: Limits,
+    *,
+    seed: int,
+    draws: int,
+    **more: Any,
+) -> FitResults:
+    """The posterior of the trial's effects under each named prior; `more` is what else its provenance says."""
+    model, priors = model_of(trial, chosen), believed(names, trial)
+    before = [prior_check(model, prior, seed=seed) for prior in priors]
+    posteriors = fit(model, priors, seed=seed, draws=draws)
+    after = [posterior_check(one, seed=seed) for one in posteriors]
+    verdicts = [verdict(one, limits) for one in posteriors]
+    lines = [Line(numbers=dict(row)) for one in posteriors for row in rows(one, limits)]
+    made = provenance(**more) | {"seed": seed, "draws": draws}
+    made |= _provenance(trial, posteriors, verdicts) | vars(chosen)
+    made |= {"margin": limits.margin, "rope": limits.rope}
+    checks = tuple(zip(before, after, strict=True))
+    notes = (*trial.notes, *_notes(verdicts, checks))
+    return FitResults(
+        kind="fit", rows=lines, provenance=made, notes=notes, posteriors=tuple(posteriors), verdicts=tuple(verdicts),
+        checks=checks, limits=limits,
+    )  # fmt: skip
+
+
+def _notes(verdicts: Sequence[Verdict], checks: Sequence[tuple[Check, Check]]) -> list[Note]:
+    """The verdict under each prior, and what the checks of its predictions found."""
+    notes = []
+    for said, both in zip(verdicts, checks, strict=True):
+        severity: Severity = "error" if said.withheld else "information"
+        notes.append(Note(code="verdict", severity=severity, text=said.text))
+        lines = (line for check in both for line in check.warnings)
+        notes += [Note(code="predictive_check", severity="warning", text=line) for line in lines]
+    return notes
+
+
+def _provenance(trial: InteractionData, posteriors: Sequence[Posterior], verdicts: Sequence[Verdict]) -> dict[str, Any]:
+    return {
+        "priors": [one.prior.name for one in posteriors],
+        "unit_sd": trial.unit_sd,
+        "better": trial.better,
+        "target_day": None if trial.target_day != trial.target_day else trial.target_day,
+        "roles": dict(zip(trial.effects, trial.roles, strict=True)),
+        "patients": len(trial.y),
+        "patients_without_scores": trial.left_out,
+        "verdicts": {one.prior.name: said.text for one, said in zip(posteriors, verdicts, strict=True)},
+        "diagnostics": {one.prior.name: _diagnostics(one) for one in posteriors},
+    }
+
+
+def _diagnostics(posterior: Posterior) -> dict[str, Any]:
+    found = posterior.diagnostics
+    chains = {name: getattr(found, name) for name in ("r_hat", "ess_bulk", "ess_tail", "divergences")}
+    loo = {"largest_k_hat": float(found.k_hat.max()), "elpd_loo": found.elpd, "elpd_loo_se": found.elpd_se}
+    return chains | loo | {"reruns": posterior.reruns, "failures": list(found.failures)}

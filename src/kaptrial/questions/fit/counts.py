@@ -1,0 +1,65 @@
+"""The model of successes out of a number (days abstinent of days), one row a patient: beta-binomial.
+
+    k_i ~ BetaBinomial(n_i, p_i κ, (1 − p_i) κ),   ρ = 1/(1 + κ)
+    logit p_i = μ + b·z_i + c'w_i + Σ_k x_ik E_k + u_j(i)
+
+ρ, the correlation of two days of one patient, is uniform on (0, 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from scipy.special import expit, logit
+
+from kaptrial.arrays import Floats
+from kaptrial.questions.fit.data import InteractionData
+from kaptrial.questions.fit.layout import layout, linear_draws
+from kaptrial.questions.fit.model import Given, InteractionModel, chosen, scaled_widths
+
+PARAMETERS = ("effect", "means", "slopes", "coefficients", "rho", "therapist_sd", "therapist_raw")
+# Risks are shown in percent of the days.
+PERCENT = 100.0
+
+
+def model(data: InteractionData) -> InteractionModel:
+    """The model of successes `data.y[:, 0]` out of `data.trials_of`."""
+    from kaptrial.questions.fit.density import likelihoods as whole
+
+    assert data.trials_of is not None
+    lay = layout(data, spread=1)
+    n = np.ascontiguousarray(data.trials_of)
+    fixed = (n, lay.x, lay.z, lay.w, lay.therapist)
+
+    def density(theta: Floats, scores: Floats, given: Given) -> tuple[float, Floats]:
+        grad = np.empty(lay.size)
+        widths = scaled_widths(given, data.unit_sd, linked=True)
+        k = np.ascontiguousarray(scores[:, 0])
+        prior = (*chosen(given), widths)
+        value = whole.counts_density(theta, grad, lay.at, k, *fixed, *prior)
+        return value, grad
+
+    def parts(thetas: Floats, scores: Floats) -> Floats:
+        out = np.empty((len(thetas), len(n)))
+        whole.counts_parts(np.ascontiguousarray(thetas), lay.at, np.ascontiguousarray(scores[:, 0]), *fixed, out)
+        return out
+
+    def natural(thetas: Floats) -> dict[str, Floats]:
+        return linear_draws(data, lay, thetas) | {"rho": expit(lay.block(thetas, "spread"))}
+
+    def replicas(named: Mapping[str, Floats], expected: Floats, rng: np.random.Generator) -> Floats:
+        kappa = 1 / np.asarray(named["rho"]).reshape(-1, 1, 1) - 1
+        p = np.clip(expit(expected), 1e-12, 1 - 1e-12)
+        # Where a patient's days are nearly all alike the beta's parameters come near 0.
+        share = rng.beta(np.maximum(p * kappa, 1e-12), np.maximum((1 - p) * kappa, 1e-12))
+        return rng.binomial(n.astype(np.int64)[None, :, None], share).astype(np.float64)
+
+    def spread_draws(n: int, rng: np.random.Generator, widths: Mapping[str, float]) -> Floats:
+        return np.asarray(logit(rng.random((n, 1))))
+
+    return InteractionModel(
+        likelihood="abstinent_days", data=data, layout=lay, density=density, parts=parts, natural=natural,
+        replicas=replicas, risk=lambda expected, _: PERCENT * expit(expected), spread_draws=spread_draws,
+        start=np.zeros(lay.size),
+    )  # fmt: skip

@@ -1,0 +1,130 @@
+"""Figures of a Bayesian fit: the effect in question, effects over time, priors beside each other, predictive bands."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from kaptrial.output.figures import COLOURS, DOUBLE, SINGLE, beside, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Rows = Sequence[Mapping[str, Any]]
+GREY = "0.55"
+
+
+def posterior(curve: Mapping[str, Any], *, unit: str, margin: float | None, rope: float | None, title: str) -> Figure:
+    """Prior (grey) and posterior (blue) of the effect in question, with its 95 % interval, margin and ROPE."""
+    figure, grid = new_figure(SINGLE, 2.9)
+    axes = grid[0, 0]
+    x, after, before = curve["x"], curve["posterior"], curve["prior"]
+    top = max(after.max(), before.max())
+    axes.plot(x, before, color=GREY, linewidth=1.2)
+    axes.plot(x, after, color=COLOURS[0])
+    inside = (x >= curve["lower"]) & (x <= curve["upper"])
+    axes.fill_between(x[inside], after[inside], color=COLOURS[0], alpha=0.25, lw=0)
+    axes.axvline(0, color="0.3", linewidth=0.8)
+    axes.set_ylim(0, 1.32 * top)
+    axes.set_xlim(x[0], x[-1])
+    if rope is not None:
+        axes.axvspan(-rope, rope, color=COLOURS[5], alpha=0.2, lw=0)
+        inner = -curve["sign"]
+        place, style = (inner * rope, 1.25 * top), {"va": "baseline", "fontsize": 7, "color": "#8A5A00"}
+        beside(axes, "ROPE", place, (3 * inner, 0), **style)
+    if margin is not None:
+        at = curve["sign"] * margin
+        axes.axvline(at, color=COLOURS[1], linewidth=1, linestyle=(0, (3, 2)))
+        place, shift = (at, 1.13 * top), (-3 if curve["sign"] < 0 else 3, 0)
+        beside(axes, f"margin {margin:g}", place, shift, va="baseline", fontsize=7, color=COLOURS[1])
+    # Beside the flank that faces away from zero, where neither ROPE nor margin is.
+    right = bool(x[int(after.argmax())] > 0)
+    flank = [k for k in range(len(x)) if after[k] > 0.55 * after.max()]
+    k = flank[-1] if right else flank[0]
+    beside(axes, "posterior", (x[k], after[k]), (4 if right else -4, 2), color=COLOURS[0])
+    edge = int(0.06 * len(x)) if right else int(0.94 * len(x))
+    beside(axes, "prior", (x[edge], max(before[edge], after[edge])), (0, 5), color="0.4")
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    better = "left" if curve["sign"] < 0 else "right"
+    axes.set_xlabel(f"{curve['name']} ({unit}; benefit to the {better})")
+    axes.set_title(textwrap.fill(title, 50))
+    return figure
+
+
+def over_time(rows: Rows, *, unit: str, sign: float) -> Figure:
+    """Each effect by day: posterior mean and 95 % interval; rows of one measure in the order of effects."""
+    names = list(dict.fromkeys(str(row["contrast"]) for row in rows))
+    figure, grid = new_figure(DOUBLE, 2.7, columns=len(names), sharey=True)
+    for axes, name, colour in zip(grid[0], names, COLOURS, strict=False):
+        mine = [row for row in rows if row["contrast"] == name]
+        places = range(len(mine))
+        axes.axhline(0, color="0.6", linewidth=0.8)
+        axes.vlines(places, [r["lower"] for r in mine], [r["upper"] for r in mine], color=colour, linewidth=1.4)
+        axes.plot(places, [r["mean"] for r in mine], "o-", color=colour, markersize=4, linewidth=0.7)
+        axes.set_xticks(places, [f"{r['day']:g}" for r in mine])
+        axes.set_xlim(-0.5, len(mine) - 0.5)
+        axes.set_xlabel("Day")
+        axes.set_title(textwrap.fill(name, 26), color=colour)
+    better = "below" if sign < 0 else "above"
+    grid[0, 0].set_ylabel(f"Effect ({unit}; benefit {better} 0)")
+    return figure
+
+
+def priors(rows: Rows, *, name: str, unit: str, sign: float, title: str) -> Figure:
+    """The effect in question under each prior: the prior's 95 % (grey) and the posterior's (blue)."""
+    figure, grid = new_figure(4.8, 1.2 + 0.36 * len(rows))
+    axes = grid[0, 0]
+    reach = 1.6 * max(abs(float(end)) for row in rows for end in (row["after"][0], row["after"][2]))
+    for y, row in enumerate(rows):
+        low, high = (max(-reach, min(reach, float(end))) for end in (row["before"][0], row["before"][2]))
+        axes.plot([low, high], [y - 0.15] * 2, color=GREY, linewidth=1.2, solid_capstyle="butt")
+        for end, mark in ((float(row["before"][0]), "<"), (float(row["before"][2]), ">")):
+            if abs(end) > reach:
+                axes.plot([reach if end > 0 else -reach], [y - 0.15], mark, color=GREY, markersize=4, clip_on=False)
+        axes.plot([row["after"][0], row["after"][2]], [y + 0.15] * 2, color=COLOURS[0], linewidth=1.8)
+        axes.plot([row["after"][1]], [y + 0.15], "o", color=COLOURS[0], markersize=4)
+        axes.annotate(
+            f"{row['p']:.2f}", (1.03, y), xycoords=("axes fraction", "data"), va="center", fontsize=7.5, color="0.2"
+        )
+    axes.annotate("P(benefit)", (1.0, -0.62), xycoords=("axes fraction", "data"), fontsize=7, va="bottom", color="0.2")
+    axes.axvline(0, color="0.3", linewidth=0.8)
+    axes.set_yticks(range(len(rows)), [str(row["prior"]).replace("_", " ") for row in rows])
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.set_xlim(-reach, reach)
+    better = "left" if sign < 0 else "right"
+    axes.set_xlabel(f"{name} ({unit}; benefit to the {better})")
+    axes.set_title(textwrap.fill(title, 60), pad=10)
+    return figure
+
+
+def predictive(arms: Mapping[str, Rows], *, unit: str) -> Figure:
+    """Arm means by day: what the posterior foresees (95 % band, line) and what was seen (points)."""
+    columns = min(len(arms), 4)
+    lines = -(-len(arms) // columns)
+    figure, grid = new_figure(
+        max(SINGLE, DOUBLE * columns / 4), 0.5 + 2.2 * lines, rows=lines, columns=columns, sharey=True
+    )
+    flat = [axes for row in grid for axes in row]
+    for axes, (name, rows), colour in zip(flat, arms.items(), COLOURS * 3, strict=False):
+        places = list(range(len(rows)))
+        if len(rows) > 1:
+            axes.fill_between(
+                places, [r["lower"] for r in rows], [r["upper"] for r in rows], color=colour, alpha=0.22, lw=0
+            )
+            axes.plot(places, [r["mean"] for r in rows], color=colour, linewidth=1)
+        else:
+            axes.vlines(places, rows[0]["lower"], rows[0]["upper"], color=colour, linewidth=5, alpha=0.3)
+            axes.plot(places, [rows[0]["mean"]], "_", color=colour, markersize=8)
+        axes.plot(places, [r["observed"] for r in rows], "o", color="black", markersize=3.5)
+        axes.set_xticks(places, ["" if r["day"] != r["day"] else f"{r['day']:g}" for r in rows])
+        axes.set_xlim(-0.4, len(rows) - 0.6)
+        axes.set_title(textwrap.fill(name.replace("_", ", "), 22), color=colour, fontsize=7.5)
+        axes.set_xlabel("Day" if rows[0]["day"] == rows[0]["day"] else "")
+    for axes in flat[len(arms) :]:
+        axes.set_visible(False)
+    for row in grid:
+        row[0].set_ylabel(f"Mean ({unit})")
+    return figure

@@ -1,0 +1,62 @@
+"""The parameters of an interaction model in one unconstrained vector, and out of it again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kaptrial.arrays import Floats, Ints
+from kaptrial.questions.fit.data import InteractionData, standardised
+
+# In the order of the vector. What `spread` holds is the likelihood's own.
+BLOCKS = ("effects", "means", "slopes", "coefficients", "therapist_sd", "therapist_raw", "spread", "residual", "ratios")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """`at`: where each of `BLOCKS` begins, then the end. `x`, `z`, `w`: what effects, slopes, coefficients act on."""
+
+    at: Ints
+    x: Floats
+    z: Floats
+    w: Floats
+    therapist: Ints
+    n_effects: int
+    n_visits: int
+
+    @property
+    def size(self) -> int:
+        """Number of parameters."""
+        return int(self.at[-1])
+
+    def block(self, theta: Floats, name: str) -> Floats:
+        """The part of (draw, parameter) that belongs to a block."""
+        b = BLOCKS.index(name)
+        return theta[..., self.at[b] : self.at[b + 1]]
+
+
+def layout(data: InteractionData, *, spread: int, residual: int = 0, ratios: int = 0) -> Layout:
+    """The lay-out for these data, with so many parameters in the likelihood's own blocks."""
+    n_visits = len(data.days)
+    w = standardised(data.covariates) if data.covariates.shape[1] else data.covariates
+    sizes = [
+        len(data.effects) * n_visits, n_visits, n_visits if data.baseline is not None else 0, w.shape[1],
+        1 if data.n_therapists else 0, data.n_therapists, spread, residual, ratios,
+    ]  # fmt: skip
+    return Layout(
+        at=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64), x=np.ascontiguousarray(data.x),
+        z=standardised(data.baseline) if data.baseline is not None else np.zeros(len(data.y)),
+        w=np.ascontiguousarray(w), therapist=data.therapist, n_effects=len(data.effects), n_visits=n_visits,
+    )  # fmt: skip
+
+
+def linear_draws(data: InteractionData, lay: Layout, theta: Floats) -> dict[str, Floats]:
+    """The parameters all models share, and `effect` and `arm_mean`, by name; leading axes as those of `theta`."""
+    shape = theta.shape[:-1]
+    effect = lay.block(theta, "effects").reshape(*shape, lay.n_effects, lay.n_visits)
+    names = ("means", "slopes", "coefficients", "therapist_sd", "therapist_raw")
+    found = {"effect": effect} | {name: lay.block(theta, name) for name in names}
+    found["therapist_sd"] = np.exp(found["therapist_sd"])
+    found["arm_mean"] = found["means"][..., None, :] + np.einsum("ak,...kt->...at", data.levels, effect)
+    return {name: value for name, value in found.items() if value.shape[-1]}

@@ -1,0 +1,66 @@
+"""A model as the sampler and the checks take it: one noun for all likelihoods."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from kaptrial.arrays import Floats
+from kaptrial.questions.fit.data import InteractionData
+from kaptrial.questions.fit.layout import Layout
+from kaptrial.questions.fit.scales import share
+
+Likelihood = Literal["normal", "binary", "abstinent_days"]
+LIKELIHOODS: tuple[Likelihood, ...] = ("normal", "binary", "abstinent_days")
+Given = Mapping[str, Floats]
+
+
+@dataclass(frozen=True, kw_only=True)
+class InteractionModel:
+    """`density(theta, scores, given)`: log density and gradient in the unconstrained parameters, `given` as of
+    `scales.prior_data`. `parts(thetas, scores)`: each patient's log likelihood, (draw, patient). `natural(thetas)`:
+    named parameters and what derives from them. `replicas(named, expected, rng)`: scores drawn, (draw, patient,
+    visit). `risk(expected, named)`: the mean outcome of patients with these predictors, for the g-computation.
+    `spread_draws(n, rng, widths)`: draws of the likelihood's own blocks from their prior, in their order. `start`:
+    where to begin.
+    """
+
+    likelihood: Likelihood
+    data: InteractionData
+    layout: Layout
+    density: Callable[[Floats, Floats, Given], tuple[float, Floats]]
+    parts: Callable[[Floats, Floats], Floats]
+    natural: Callable[[Floats], dict[str, Floats]]
+    replicas: Callable[[Mapping[str, Floats], Floats, np.random.Generator], Floats]
+    risk: Callable[[Floats, Mapping[str, Floats]], Floats]
+    spread_draws: Callable[[int, np.random.Generator, Mapping[str, float]], Floats]
+    start: Floats
+
+    def expected(self, thetas: Floats, x: Floats | None = None) -> Floats:
+        """Each patient's mean or logit, (draw, patient, visit).
+
+        Where `x` is given with these effects acting, and an average therapist or none.
+        """
+        from kaptrial.questions.fit.density.likelihoods import predictors
+
+        lay = self.layout
+        out = np.empty((len(thetas), len(lay.z), lay.n_visits))
+        acting = lay.x if x is None else np.ascontiguousarray(x)
+        therapist = lay.therapist if x is None else np.full_like(lay.therapist, -1)
+        predictors(np.ascontiguousarray(thetas), lay.at, acting, lay.z, lay.w, therapist, out)
+        return out
+
+
+def chosen(given: Given) -> tuple[Any, ...]:
+    """Weights, means and roots of the effects' prior, as the densities take them."""
+    return given["prior_weight"], given["prior_mean"], given["prior_root"]
+
+
+def scaled_widths(given: Given, unit: float, *, linked: bool) -> Floats:
+    """Widths in points or logits: means, slopes, therapists; the SDs of logarithms have no unit."""
+    names = ("means", "slopes", "log_sds", "therapists", "log_ratios")
+    units = [1.0 if n.startswith("log_") else unit * share(n, linked=linked) for n in names]
+    return np.array([float(given[f"width_{n}"]) * of for n, of in zip(names, units, strict=True)])

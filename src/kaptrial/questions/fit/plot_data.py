@@ -1,0 +1,81 @@
+"""Tables from which figures are drawn: densities, intervals, predictive bands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from scipy.stats import gaussian_kde
+
+from kaptrial.arrays import Floats
+from kaptrial.questions.fit.checks import Check
+from kaptrial.questions.fit.estimands import (
+    STANDARDISED_DRAWS,
+    asked_draws,
+    contrast_weights,
+    effect_weights,
+    standardised_means,
+)
+from kaptrial.questions.fit.fit import Posterior
+from kaptrial.questions.fit.forward import draw_prior
+
+# Points of a density.
+POINTS = 300
+
+
+def question(posterior: Posterior) -> dict[str, Any]:
+    """Prior and posterior density of the effect in question on the target day, in the unit of the outcome.
+
+    `x`, `prior`, `posterior`: (point,); `lower`, `upper`, `median`; `name`, `day`, `sign` (of a benefit).
+    """
+    data = posterior.model.data
+    draws = asked_draws(posterior).ravel()
+    lower, median, upper = np.quantile(draws, [0.025, 0.5, 0.975])
+    reach = 2.2 * max(median - lower, upper - median)
+    x = np.linspace(min(median - reach, -0.2 * reach), max(median + reach, 0.2 * reach), POINTS)
+    if posterior.model.likelihood == "normal":
+        before = posterior.prior.density(_weights(posterior), x)
+    else:
+        before = gaussian_kde(_prior_draws(posterior))(x)
+    density = {"x": x, "posterior": gaussian_kde(draws)(x), "prior": before}
+    interval = {"lower": float(lower), "median": float(median), "upper": float(upper)}
+    about = {"name": data.question, "day": data.target_day, "sign": data.sign}
+    return {**density, **interval, **about}
+
+
+def forest(posteriors: Sequence[Posterior], probabilities: Sequence[float]) -> list[dict[str, Any]]:
+    """One row a prior: the central 95 % of the effect in question before and after, and the benefit's probability."""
+    found = []
+    for posterior, p in zip(posteriors, probabilities, strict=True):
+        if posterior.model.likelihood == "normal":
+            before = posterior.prior.quantiles(_weights(posterior), [0.025, 0.5, 0.975])
+        else:
+            before = np.quantile(_prior_draws(posterior), [0.025, 0.5, 0.975])
+        after = np.quantile(asked_draws(posterior), [0.025, 0.5, 0.975])
+        found.append({"prior": posterior.prior.name, "before": before, "after": after, "p": p})
+    return found
+
+
+def bands(check: Check) -> dict[str, list[Mapping[str, Any]]]:
+    """The rows of a check of means, by arm."""
+    found: dict[str, list[Mapping[str, Any]]] = {}
+    for row in check.rows:
+        if row["statistic"] == "mean":
+            found.setdefault(row["arm"], []).append(row)
+    return found
+
+
+def _prior_draws(posterior: Posterior) -> Floats:
+    """The effect in question under the prior, standardised over the trial's patients."""
+    model = posterior.model
+    thetas = draw_prior(model, posterior.prior, STANDARDISED_DRAWS, np.random.default_rng(0))
+    weights = dict(contrast_weights(model.data))[model.data.question]
+    return np.asarray(standardised_means(model, thetas)[..., model.data.target] @ weights)
+
+
+def _weights(posterior: Posterior) -> Floats:
+    data = posterior.model.data
+    weights = np.zeros(len(posterior.prior.components[0].mean))
+    weights[data.target :: len(data.days)] = effect_weights(data)
+    return weights

@@ -1,0 +1,119 @@
+"""A Bayesian fit on the terminal: the verdict first, then the table, then what the draws are worth."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.table import Table
+
+from kaptrial.output.terminal import by_mcse, console
+from kaptrial.questions.fit.answer import FitResults
+from kaptrial.questions.fit.diagnostics import K_HAT
+from kaptrial.questions.fit.estimands import MEASURES
+from kaptrial.questions.fit.fit import Posterior
+from kaptrial.questions.fit.verdict import probability
+
+Rows = Sequence[Mapping[str, Any]]
+NAMES = {
+    "difference": "difference", "risk_difference": "difference of risks", "odds_ratio": "odds ratio",
+    "percentage_point_difference": "difference, percentage points", "ratio_of_means": "ratio of means",
+    "log_odds_ratio": "log odds ratio", "share_kept": "share of the first day's effect kept",
+}  # fmt: skip
+
+
+def show_fit(results: FitResults) -> None:
+    """One posterior: verdict, warnings, table, diagnostics."""
+    posterior, verdict, (before, after) = results.posteriors[0], results.verdicts[0], results.checks[0]
+    rows = results.flat()
+    out = console()
+    out.print(verdict.text)
+    for line in (*before.warnings, *after.warnings):
+        out.print(f"warning: {line}")
+    table = Table("contrast", "measure", "day", "mean", "SD", "95 % interval", "P(left better)", box=None)
+    extra = [name for name in ("p_beyond_margin", "p_in_rope", "bf_null") if any(name in row for row in rows)]
+    titles = {"p_beyond_margin": "P(> margin)", "p_in_rope": "P(in ROPE)", "bf_null": "BF for none"}
+    for name in extra:
+        table.add_column(titles[name])
+    for row in rows:
+        if not _shown(row, posterior):
+            continue
+        table.add_row(*_cells(row), *(_extra(row, name) for name in extra))
+    out.print(table)
+    out.print(diagnostics_line(posterior))
+
+
+def _shown(row: Mapping[str, Any], posterior: Posterior) -> bool:
+    """Effects on every day; the other measures on the target day. The files hold all."""
+    data = posterior.model.data
+    if row["measure"] == "log_odds_ratio":
+        return False  # the odds ratio says the same
+    effect = row["measure"] == MEASURES[posterior.model.likelihood] and row["contrast"] in data.effects
+    return effect or math.isnan(row["day"]) or row["day"] == data.target_day
+
+
+def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    mcse = row["mcse_mean"]
+    day = "" if math.isnan(row["day"]) else f"{row['day']:g}"
+    if row["reason"]:
+        return (row["contrast"], NAMES[row["measure"]], day, "–", "–", row["reason"], "")
+    ends = " to ".join(by_mcse(row[end], mcse if math.isfinite(mcse) else None) for end in ("lower", "upper"))
+    if not math.isfinite(mcse):
+        ends = f"{row['lower']:.2f} to {row['upper']:.2f} (median {row['median']:.2f})"
+    favours = row["p_favours_left"]
+    mean, sd = by_mcse(row["mean"], mcse), by_mcse(row["sd"], mcse)
+    likely = "" if math.isnan(favours) else probability(favours)
+    return row["contrast"], NAMES[row["measure"]], day, mean, sd, ends, likely
+
+
+def _extra(row: Mapping[str, Any], name: str) -> str:
+    value = row.get(name)
+    if value is None:
+        return ""
+    if name == "bf_null":
+        return "not estimable" if math.isnan(value) else by_mcse(value, row["bf_null_se"])
+    return probability(value)
+
+
+def diagnostics_line(posterior: Posterior) -> str:
+    """Diagnostics in one line, and what they mean."""
+    d = posterior.diagnostics
+    shape = posterior.draws.thetas.shape
+    again = f", after {posterior.reruns} rerun" if posterior.reruns else ""
+    line = (
+        f"draws: {shape[0]} chains of {shape[1]}{again}; R-hat ≤ {d.r_hat:.4f}, ESS ≥ {d.ess_bulk:.0f} (bulk) and "
+        f"{d.ess_tail:.0f} (tail), {d.divergences} divergent; LOO {d.elpd:.1f} (SE {d.elpd_se:.1f}), k-hat ≤ "
+        f"{d.k_hat.max():.2f}"
+    )
+    if d.influential:
+        line += f"; {d.influential} patients with k-hat > {K_HAT}: LOO cannot be trusted for them"
+    return line
+
+
+def show_sweep(results: FitResults) -> None:
+    """The conclusion under each prior, side by side."""
+    posteriors, verdicts, rows = results.posteriors, results.verdicts, results.flat()
+    out = console()
+    data = posteriors[0].model.data
+    name = data.question
+    measure = MEASURES[posteriors[0].model.likelihood]
+    when = "" if math.isnan(data.target_day) else f" at day {data.target_day:g}"
+    table = Table("prior", "mean", "SD", "95 % interval", "P(benefit)", title=f"{name}{when}: {measure}", box=None)
+    for title, value in (("P(> margin)", verdicts[0].p_margin), ("P(in ROPE)", verdicts[0].p_rope)):
+        if value is not None:
+            table.add_column(title)
+    table.add_column("verdict")
+    for posterior, verdict in zip(posteriors, verdicts, strict=True):
+        asked = (posterior.prior.name, name, measure)
+        mine = [row for row in rows if (row["prior"], row["contrast"], row["measure"]) == asked]
+        row = next(row for row in mine if row["day"] == data.target_day or math.isnan(data.target_day))
+        cells = _cells(row)
+        more = [probability(p) for p in (verdict.p_margin, verdict.p_rope) if p is not None]
+        table.add_row(posterior.prior.name, *cells[3:6], probability(verdict.p), *more, verdict.short)
+    out.print(table)
+    shown = {verdict.short for verdict in verdicts}
+    depends = "The conclusion depends on the prior: the data alone do not settle it."
+    out.print("The conclusion is the same under every prior." if len(shown) == 1 else depends)
+    for posterior in posteriors:
+        out.print(f"{posterior.prior.name}: {diagnostics_line(posterior)}")

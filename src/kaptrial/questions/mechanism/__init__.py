@@ -1,0 +1,1 @@
+"""The response model fitted to one trial."""

@@ -1,0 +1,70 @@
+"""Figures of fitted mechanisms: prior against posterior of each parameter, and the fitted course on the data."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from kaptrial.output.figures import COLOURS, DOUBLE, label_ends, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def contraction(rows: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> Figure:
+    """95 % intervals of prior (grey) and posterior of every parameter, models side by side, with the contraction."""
+    variants = list(dict.fromkeys(row["variant"] for row in rows))
+    of = {name: [row for row in rows if row["parameter"] == name] for name in names}
+    # Above what every model has, below what one has.
+    shared = [name for name in names if len(of[name]) == len(variants)]
+    single = [name for name in names if 0 < len(of[name]) < len(variants)]
+    columns = max(len(shared), len(single))
+    figure, grid = new_figure(DOUBLE, 3.1, rows=2, columns=columns, height_ratios=[len(variants), 1.2])
+    for line, parameters in zip(grid, (shared, single), strict=True):
+        for axes, name in zip(line, parameters, strict=False):
+            for i, row in enumerate(of[name]):
+                colour = COLOURS[variants.index(row["variant"])]
+                before, after = (row["prior_lower"], row["prior_upper"]), (row["lower"], row["upper"])
+                axes.plot(before, [-i, -i], color="0.85", linewidth=5, solid_capstyle="butt")
+                axes.plot(after, [-i, -i], color=colour)
+                axes.plot(row["median"], -i, "o", color=colour, markersize=3.5)
+                text = f"{row['variant']}, {100 * row['contraction']:.0f} %"
+                style = {"ha": "right", "va": "bottom", "fontsize": 5.8, "color": colour}
+                axes.annotate(text, (0.99, -i + 0.2), xycoords=("axes fraction", "data"), **style)
+            axes.set_ylim(-len(of[name]) + 0.5, 0.75)
+            axes.set_yticks([])
+            axes.spines["left"].set_visible(False)
+            axes.set_title(textwrap.fill(names[name], 26), fontsize=7.5)
+        for axes in line[len(parameters) :]:
+            axes.set_visible(False)
+    title = "Grey: prior, 95 %. Line: posterior, 95 %, and by how much the data narrowed it"
+    figure.suptitle(title, fontsize=8.5, x=0.01, ha="left")
+    return figure
+
+
+def courses(panels: Sequence[tuple[str, Sequence[Mapping[str, Any]]]], days: Sequence[float], *, unit: str) -> Figure:
+    """One panel a mechanism. `panels`: (name, arms), an arm with `label`, `mean`, `lower`, `upper` (day,) of the fitted
+    course and `seen`, `seen_low`, `seen_high`, the observed means with 95 % intervals."""
+    figure, grid = new_figure(DOUBLE, 4.6, rows=2, columns=2, sharex=True, sharey=True)
+    for axes, (name, arms) in zip(grid.ravel(), panels, strict=True):
+        ends = []
+        for i, arm in enumerate(arms):
+            colour = COLOURS[i % len(COLOURS)]
+            axes.fill_between(days, arm["lower"], arm["upper"], color=colour, alpha=0.15, linewidth=0)
+            axes.plot(days, arm["mean"], color=colour)
+            shifted = [day + (i - (len(arms) - 1) / 2) * 0.012 * max(days) for day in days]
+            low = [a - b for a, b in zip(arm["seen"], arm["seen_low"], strict=True)]
+            high = [b - a for a, b in zip(arm["seen"], arm["seen_high"], strict=True)]
+            axes.errorbar(shifted, arm["seen"], yerr=[low, high], fmt="o", markersize=2.8, elinewidth=0.7, color=colour)
+            ends.append((days[-1], arm["mean"][-1], arm["label"], colour))
+        axes.set_title(name)
+        if axes in grid[:, 1]:
+            label_ends(axes, ends, least_gap=0.085)
+    for axes in grid[1]:
+        axes.set_xlabel("Day")
+    for axes in grid[:, 0]:
+        axes.set_ylabel(unit)
+    title = "Line and band: fitted mean course, 95 %. Points: observed means, 95 %"
+    figure.suptitle(title, fontsize=8.5, x=0.01, ha="left")
+    return figure

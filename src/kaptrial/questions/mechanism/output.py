@@ -1,0 +1,56 @@
+"""The folder a mechanism fit writes: tables, figures, and the draws as netCDF."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kaptrial.output.files import write_bytes, write_text
+from kaptrial.output.folder import save, write_results
+from kaptrial.questions.mechanism.figures import contraction, courses
+from kaptrial.questions.mechanism.terminal import NAMES
+from kaptrial.results import Line, Results
+
+if TYPE_CHECKING:
+    from kaptrial.questions.mechanism.fit import MechanismFit
+    from kaptrial.scenario.scenario import Scenario
+
+
+def write_mechanism(folder: Path, scenario: Scenario, found: MechanismFit, results: Results[Line]) -> None:
+    """scenario.yaml, results.json and .csv, ranking.csv, the figures `contraction` and `courses`, draws_*.nc."""
+    import pandas as pd
+
+    write_results(folder, results, scenario)
+    if found.ranking is not None:
+        write_text(folder / "ranking.csv", pd.DataFrame(found.ranking).to_csv(index=False))
+    footer = "kaptrial {version}, {data}, {draws} draws, seed {seed}, scenario {scenario_sha256:.8}"
+    footer = footer.format_map(results.provenance)
+    save(folder, "contraction", contraction(results.flat(), NAMES), footer)
+    save(folder, "courses", courses(*_panels(scenario, found), unit=_unit(scenario)), footer)
+    for fit in found.variants:
+        name = f"draws_{fit.name.replace(' ', '_')}.nc"
+        write_bytes(folder / name, partial(fit.tree.to_netcdf, engine="h5netcdf"))
+
+
+def _unit(scenario: Scenario) -> str:
+    return f"{scenario.outcome.scale}, mean score"
+
+
+def _panels(scenario: Scenario, found: MechanismFit) -> tuple[list[tuple[str, list[dict[str, Any]]]], list[float]]:
+    scores, days = found.scores, list(found.course.days)
+    panels = []
+    for fit in found.variants:
+        arms = []
+        for a, arm in enumerate(scenario.arms):
+            drawn, own = fit.course[:, a], scores.y[scores.arm == a]
+            n = np.isfinite(own).sum(axis=0)
+            mean, se = np.nanmean(own, axis=0), np.nanstd(own, axis=0, ddof=1) / np.sqrt(n)
+            low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
+            fitted = {"mean": drawn.mean(axis=0), "lower": low, "upper": high}
+            seen = {"seen": mean, "seen_low": mean - 1.96 * se, "seen_high": mean + 1.96 * se}
+            arms.append({"label": arm.label.replace(", then ", " + "), **fitted, **seen})
+        panels.append((fit.name, arms))
+    return panels, days

@@ -1,0 +1,78 @@
+"""What `kaptrial mechanism` says on the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from kaptrial.output.terminal import console
+
+if TYPE_CHECKING:
+    from kaptrial.questions.mechanism.fit import MechanismFit
+
+NAMES = {
+    "natural": "natural course, points", "max_effect": "drug's largest mean effect, points",
+    "half_life": "half-life of the drug's effect, days", "therapy": "therapy's largest effect, points",
+    "gamma": "γ, synergy through the window", "kappa": "κ, slower decay", "xi": "ξ, overlap",
+}  # fmt: skip
+# Pareto k above which leaving a patient out is not told by the draws of the whole fit (Vehtari and colleagues 2024).
+HIGH_K = 0.7
+
+
+def show_mechanism(found: MechanismFit, provenance: Mapping[str, Any]) -> None:
+    """Warnings first; prior and posterior of every parameter; then which mechanism fits, or why that cannot be told."""
+    out = console()
+    for line in warnings(found):
+        out.print(line, style="bold")
+    out.print(
+        f"{provenance['title']}\ndata: {provenance['data']}; {provenance['draws']} draws, seed {provenance['seed']}, "
+        f"kaptrial {provenance['version']}\n",
+    )
+    table = Table("model", "parameter", box=None, padding=(0, 2, 0, 0))
+    for heading in ("prior median (95 %)", "posterior median (95 %)", "contraction", "told by"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    before = None
+    for row in found.rows:
+        shown = row["variant"] if row["variant"] != before else ""
+        before = row["variant"]
+        prior = f"{row['prior_median']:.2g} ({row['prior_lower']:.2g} to {row['prior_upper']:.2g})"
+        posterior = f"{row['median']:.2g} ({row['lower']:.2g} to {row['upper']:.2g})"
+        name, contraction = NAMES[row["parameter"]], f"{row['contraction']:.2f}"
+        table.add_row(shown, name, prior, posterior, contraction, row["told_by"])
+    out.print(table)
+    out.print("contraction: share of the prior variance that the data took away, in logs of what is positive\n")
+    for line in ranking_lines(found):
+        out.print(line)
+
+
+def warnings(found: MechanismFit) -> list[str]:
+    """What forbids to use a fit, or part of it."""
+    lines = []
+    for fit in found.variants:
+        if not fit.usable:
+            lines.append(
+                f"DO NOT USE {fit.name}: largest R-hat {fit.r_hat:.3f}, smallest ESS {fit.ess:.0f}, "
+                f"{fit.divergences} divergent transitions"
+            )
+        high = int((fit.k_hat > HIGH_K).sum())
+        if high:
+            lines.append(f"{fit.name}: Pareto k > {HIGH_K:g} for {high} patients; its LOO is not to be trusted")
+    return lines
+
+
+def ranking_lines(found: MechanismFit) -> list[str]:
+    """Which mechanism predicts left-out patients better, in words."""
+    if found.ranking is None:
+        return [f"No ranking of mechanisms: {found.why_not}."]
+    lines = ["Predicting a patient left out (LOO; difference in log score from the best ± SE; stacking weight):"]
+    lines += [
+        f"  {row['variant']}: {row['difference']:.1f} ± {row['difference_se']:.1f}; {row['stacking_weight']:.2f}"
+        for row in found.ranking
+    ]
+    if found.best is not None:
+        lines.append(f"Verdict: {found.best} predicts best, clearly.")
+    else:
+        lines.append("Verdict: undecided; no mechanism predicts clearly better than every other one.")
+    return lines

@@ -1,0 +1,1 @@
+"""Power and the other operating characteristics."""

@@ -1,0 +1,38 @@
+"""The cells of a power run: the scenario, its variants, and every combination of the values that are varied."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+from math import prod
+from typing import Any
+
+from kaptrial.errors import FieldError
+from kaptrial.questions.power.characteristics import Cell
+from kaptrial.scenario.files import Raw, build, with_settings
+
+# More scenarios than this in one run are a slip of the pen.
+MOST_CELLS = 1000
+
+
+def cells(raw: Raw, vary: Mapping[str, Sequence[Any]], *, variants: bool = True) -> list[Cell]:
+    """Each checked before anything runs. Raises ScenarioError, and FieldError for too many of them."""
+    base = build(raw)
+    named: dict[str | None, dict[str, Any]] = {None: {}}
+    if variants and base.variants:
+        named = {base.base_label: {}}
+        named.update(base.variants)
+    n_cells = len(named) * prod(map(len, vary.values()))
+    if n_cells > MOST_CELLS:
+        allowed = f"must be at most {MOST_CELLS}"
+        raise FieldError("vary", f"{n_cells} scenarios, the variants among them", allowed)
+    found = []
+    for label, changes in named.items():
+        for point in product(*vary.values()):
+            chosen = dict(zip(vary, point, strict=True))
+            columns = ({} if label is None else {"variant": label}) | chosen
+            # What varies of the estimand is asked of the primary one.
+            alone: dict[str, Any] = {"secondary": []} if any(key.startswith("estimand.") for key in vary) else {}
+            scenario = build(with_settings(raw, {**changes, **chosen, **alone}))
+            found.append(Cell(scenario=scenario, columns=columns))
+    return found

@@ -1,0 +1,176 @@
+"""Running many trials: blocks of replicates in bounded memory, on any number of workers, with the same result."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from kaptrial.errors import Unfillable, UserError
+from kaptrial.estimators.fit import Fit
+from kaptrial.methods.simulated import estimates
+from kaptrial.model.realised import Realised
+from kaptrial.model.streams import BLOCK
+from kaptrial.process import Cost, end_with, timed
+from kaptrial.scenario.scenario import Scenario
+from kaptrial.scenario.trial import Estimand
+from kaptrial.simulation.simulate import simulate_block
+from kaptrial.simulation.trials import Trials
+
+# What a block returns: the fit of each (estimand, method), and of interactions at the end of the scale.
+Fits = dict[tuple[int, str], Fit]
+AT_BEST = " at best"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A scenario to be simulated and analysed `replicates` times under `seed`.
+
+    `realised`: for each block, what a clinic made of the protocol (`questions.clinic.operations`); None: as it stands.
+    `estimands`: numbers of those to be analysed; None: all. `at_best`: whether interactions are also fitted with the
+    combined arm at the end of the scale.
+    """
+
+    scenario: Scenario
+    seed: int
+    replicates: int
+    realised: Sequence[Realised] | None = None
+    estimands: tuple[int, ...] | None = None
+    at_best: bool = True
+
+    @property
+    def n_blocks(self) -> int:
+        """Blocks needed for the replicates."""
+        return -(-self.replicates // BLOCK)
+
+
+def run(jobs: Sequence[Job], *, workers: int = 1, progress: Callable[[int], None] | None = None) -> Iterator[Fits]:
+    """The fits of each job in turn, every one of shape (replicates,).
+
+    `progress` is told the number of replicates done. The result does not depend on `workers`: blocks are
+    joined in their order. Raises Unfillable where a job's trials cannot be filled.
+    """
+    for found in attempt(jobs, workers=workers, progress=progress):
+        if isinstance(found, Unfillable):
+            raise found
+        yield found
+
+
+def attempt(
+    jobs: Sequence[Job], *, workers: int = 1, progress: Callable[[int], None] | None = None
+) -> Iterator[Fits | Unfillable]:
+    """As `run`, with the error in place of the fits of a job whose trials cannot be filled."""
+    tasks = [
+        (job.scenario, job.seed, block, job.realised[block] if job.realised else None, job.estimands, job.at_best)
+        for job in jobs
+        for block in range(job.n_blocks)
+    ]
+    results = in_order(_attempt_block, tasks, workers)
+    for job in jobs:
+        blocks: list[Fits] = []
+        error = None
+        for _ in range(job.n_blocks):
+            found = next(results)
+            if isinstance(found, Unfillable):
+                error = found
+            else:
+                blocks.append(found)
+            if progress is not None:
+                progress(BLOCK)
+        yield error or {key: _join([b[key] for b in blocks], job.replicates) for key in blocks[0]}
+
+
+def in_order[T](function: Callable[..., T], tasks: Sequence[tuple[Any, ...]], workers: int) -> Iterator[T]:
+    """What the function gives for each task, in the order of the tasks whatever the number of workers."""
+    if workers == 1:
+        yield from (function(*task) for task in tasks)
+        return
+    from joblib import Parallel, delayed
+
+    try:
+        calls = (delayed(_in_worker)(os.getpid(), function, task) for task in tasks)
+        yield from Parallel(n_jobs=workers, return_as="generator")(calls)
+    except BrokenProcessPool:
+        allowed = "one of the processes was killed, as a system does that runs out of memory; fewer need less"
+        raise UserError(f"workers = {workers}: {allowed}") from None
+
+
+def _in_worker[T](parent: int, function: Callable[..., T], task: tuple[Any, ...]) -> T:
+    end_with(parent)
+    return function(*task)
+
+
+def cost_of(scenario: Scenario, trials: int, workers: int) -> Cost:
+    """The cost of so many trials, from one block of them."""
+    fits, seconds = timed(lambda: _attempt_block(scenario, 0, 0))
+    kept = 0
+    if not isinstance(fits, Unfillable):
+        kept = sum(x.nbytes for fit in fits.values() for x in vars(fit).values() if x is not None)
+    return shared(Cost(seconds=seconds, bytes=kept), trials / BLOCK, workers)
+
+
+def shared(each: Cost, n: float, workers: int) -> Cost:
+    """The cost of `n` tasks of one cost each, whose time the workers share as far as there are processors."""
+    return Cost(seconds=n * each.seconds / min(workers, os.cpu_count() or 1), bytes=n * each.bytes)
+
+
+def _attempt_block(*task: Any) -> Fits | Unfillable:
+    try:
+        return run_block(*task)
+    except Unfillable as error:
+        return error
+
+
+def run_block(
+    scenario: Scenario,
+    seed: int,
+    block: int,
+    realised: Realised | None = None,
+    estimands: Sequence[int] | None = None,
+    at_best: bool = True,
+) -> Fits:
+    """Simulate one block and analyse it for the estimands by each of their methods."""
+    trials = simulate_block(scenario, seed=seed, block=block, realised=realised)
+    every = scenario.estimands
+    numbers = range(len(every)) if estimands is None else estimands
+    asked = [(i, analysis) for i in numbers for analysis in scenario.analyses(every[i])]
+    fits = dict(zip(asked, estimates(trials, scenario, [(every[i], name) for i, name in asked]), strict=True))
+    interactions = [(i, name) for i, name in asked if scenario.contrast(every[i]).kind == "interaction"]
+    if at_best and interactions:
+        best = _at_best(trials, scenario)
+        found = estimates(best, scenario, [(every[i], name) for i, name in interactions])
+        fits |= {(i, name + AT_BEST): fit for (i, name), fit in zip(interactions, found, strict=True)}
+    return fits
+
+
+def _at_best(trials: Trials, scenario: Scenario) -> Trials:
+    """The trials if every patient of the combined arm had the best possible scores after randomisation: no synergy can
+    do more."""
+    combined = (trials.arm == scenario_arm_with_both(scenario))[..., None]
+    later = trials.days > scenario.randomisation.day
+    score = np.where(combined & later & ~np.isnan(trials.score), scenario.scale.best, trials.score)
+    return replace(trials, score=score)
+
+
+def scenario_arm_with_both(scenario: Scenario) -> int:
+    """Index of the arm of a 2×2 that has both factors."""
+    return next(a for a, arm in enumerate(scenario.arms) if arm.factors and all(arm.factors.values()))
+
+
+def best_endpoint(scenario: Scenario, estimand: Estimand) -> float:
+    """The best value an endpoint can take: the end of the scale, or certainty."""
+    return 1.0 if estimand.endpoint in ("response", "remission", "sustained_response") else scenario.scale.best
+
+
+def _join(fits: Sequence[Fit], n: int) -> Fit:
+    return type(fits[0])(
+        **{
+            name: np.concatenate([getattr(f, name) for f in fits])[:n]
+            for name, x in vars(fits[0]).items()
+            if x is not None
+        }
+    )

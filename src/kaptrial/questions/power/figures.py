@@ -1,0 +1,329 @@
+"""Figures for proposals: column width, colour-blind safe, direct labels.
+
+Every function takes tables or plain values and returns a matplotlib Figure; nothing is computed here.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from kaptrial.output.figures import COLOURS, DOUBLE, PATH_NAMES, SINGLE, beside, label_ends, new_figure
+from kaptrial.results import Question, Row
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+NULL_NAMES = {"type_i_error": "type I error", "false_synergy_rate": "false synergy"}
+Rows = Sequence[Row]
+
+
+def trajectories(table: pd.DataFrame, arms: Sequence[Mapping[str, Any]], *, dose: str, unit: str, title: str) -> Figure:
+    """Mean latent (line) and observed (points) scores by arm; doses and sessions under the time axis.
+
+    `table`: arm, kind, day, mean, lower, upper. `arms`: id, label, doses (days), sessions (days). `dose`: what a dose
+    is called.
+    """
+    height = 3.1 + 0.22 * len(arms)
+    figure, grid = new_figure(DOUBLE, height, rows=2, sharex=True, height_ratios=[12, 1.1 * len(arms)])
+    axes, strip = grid[0, 0], grid[1, 0]
+    ends = []
+    shift = 0.004 * table["day"].max()
+    for i, arm in enumerate(arms):
+        colour = COLOURS[i % len(COLOURS)]
+        mine = table[table["arm"] == arm["id"]]
+        latent, seen = mine[mine["kind"] == "latent"], mine[mine["kind"] == "observed"]
+        axes.plot(latent["day"], latent["mean"], color=colour)
+        reach = [seen["mean"] - seen["lower"], seen["upper"] - seen["mean"]]
+        at = seen["day"] + (i - (len(arms) - 1) / 2) * 2 * shift
+        axes.errorbar(at, seen["mean"], yerr=reach, fmt="o", color=colour, markersize=3, elinewidth=0.8)
+        ends.append((latent["day"].iloc[-1], latent["mean"].iloc[-1], arm["label"], colour))
+        y = len(arms) - 1 - i
+        strip.plot(arm["doses"], [y + 0.2] * len(arm["doses"]), "v", color=colour, markersize=4.5)
+        strip.plot(arm["sessions"], [y - 0.2] * len(arm["sessions"]), "o", markersize=3.2, mfc="white", mec=colour)
+    axes.set_ylabel(unit)
+    axes.set_title(textwrap.fill(title, 72))
+    label_ends(axes, ends)
+    strip.set_ylim(-0.6, len(arms) - 0.4)
+    strip.set_yticks(range(len(arms)), [arm["label"] for arm in reversed(arms)], fontsize=7)
+    strip.tick_params(axis="y", length=0)
+    strip.spines["left"].set_visible(False)
+    strip.set_xlabel(f"Day (▼ {dose}, ○ session). Line: latent mean; point: observed mean, 95 % range between trials")
+    return figure
+
+
+def decay(
+    table: pd.DataFrame, published: Sequence[tuple[float, float, int, str]], *, dose: str, size: str, unit: str
+) -> Figure:
+    """Improvement after one and six doses without therapy, and the share responding where the scale has a rule.
+
+    `table`: doses, day, improvement, responding. `published`: (day, share in percent, doses, label)
+    of published response shares, drawn as diamonds. `dose`: what a dose is called; `size`: how large each is.
+    """
+    with_response = table["responding"].notna().any()
+    figure, grid = new_figure(DOUBLE if with_response else SINGLE, 2.7, columns=2 if with_response else 1)
+    panels = [("improvement", f"Mean improvement ({unit})", 1.0)]
+    if with_response:
+        panels.append(("responding", "Responding (% of all patients)", 100.0))
+    for axes, (column, label, factor) in zip(grid[0], panels, strict=True):
+        for colour, (n, mine) in zip(COLOURS, table.groupby("doses"), strict=False):
+            shown = mine[mine["day"] > 0]
+            axes.plot(shown["day"], shown[column] * factor, color=colour)
+            at = shown.iloc[int(len(shown) * 0.36)]
+            name = f"one {dose}" if n == 1 else f"{n} {dose}s"
+            beside(axes, name, (at["day"], at[column] * factor), (4, 5), color=colour, fontsize=8)
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel("Day")
+        axes.set_ylabel(label)
+    for k, (day, share, n, text) in enumerate(published if with_response else ()):
+        colour, axes = COLOURS[0 if n == 1 else 1], grid[0, 1]
+        axes.plot(day, share, "D", color=colour, markersize=4, mfc="white", zorder=3)
+        axes.annotate(
+            f"◇ {text}: {share:g} %",
+            (0.36, 1 - 0.075 * k),
+            xycoords="axes fraction",
+            fontsize=6.5,
+            color=colour,
+            va="top",
+        )
+    title = f"After one and six {dose}s of {size}, no therapy"
+    grid[0, 0].set_title(title if with_response else textwrap.fill(title, 44))
+    return figure
+
+
+def power_curve(rows: Rows, path: str, *, title: str) -> Figure:
+    """Power of the primary estimand over one varied path with its Monte Carlo band; the null's rejection rate below."""
+    figure, grid = new_figure(4.6, 3.0)
+    axes = grid[0, 0]
+    ends = []
+    for colour, (name, mine) in zip(COLOURS, _by_line(rows).items(), strict=False):
+        end = _band(axes, mine, path, "power", colour)
+        ends.append((*end, name or "power", colour))
+    ends += _null_band(axes, rows, path)
+    _power_axis(axes)
+    axes.set_xlabel(PATH_NAMES.get(path, path))
+    axes.set_title(title)
+    label_ends(axes, ends)
+    return figure
+
+
+def assurance(powers: Sequence[float], *, assurance: float, mcse: float, at_own: float, title: str) -> Figure:
+    """Power in each draw of the design prior, its mean, the assurance, and the power at the scenario's own values."""
+    figure, grid = new_figure(SINGLE, 2.8)
+    axes = grid[0, 0]
+    bins = [i / 20 for i in range(21)]
+    axes.hist(powers, bins=bins, weights=[1 / len(powers)] * len(powers), color=COLOURS[4], edgecolor="white", lw=0.5)
+    top = axes.get_ylim()[1]
+    axes.set_ylim(0, 1.34 * top)
+    marks = [
+        (assurance, f"assurance {assurance:.2f} ± {mcse:.1g}", COLOURS[0], "-"),
+        (at_own, f"power at own values {at_own:.2f}", COLOURS[1], (0, (3, 2))),
+    ]
+    # The mark nearer to its end of the axis stands higher, so that its label passes over the other line.
+    marks.sort(key=lambda mark: -abs(mark[0] - 0.5))
+    for (value, text, colour, style), height in zip(marks, (1.24, 1.1), strict=True):
+        axes.plot([value, value], [0, height * top], color=colour, linestyle=style)
+        beside(axes, text, (value, height * top), (-3 if value > 0.5 else 3, 0), color=colour, fontsize=7)
+    axes.set_xlim(0, 1)
+    axes.set_xlabel(f"Power in a draw of the prior ({len(powers)} draws)")
+    axes.set_ylabel("Share of draws")
+    axes.set_title(textwrap.fill(title, 40))
+    return figure
+
+
+def by_day(rows: Rows, *, unit: str, title: str) -> Figure:
+    """How the true contrast and its power move with the day of the primary outcome, a line a variant."""
+    figure, grid = new_figure(DOUBLE, 2.9, columns=2)
+    contrast, power = grid[0]
+    for axes, metric in ((contrast, "truth"), (power, "power")):
+        ends = []
+        for colour, (name, mine) in zip(COLOURS, _by_line(rows).items(), strict=False):
+            end = _band(axes, mine, "estimand.day", metric, colour, marker="o")
+            ends.append((*end, name or metric, colour))
+        axes.set_xlabel(PATH_NAMES["estimand.day"])
+        if metric == "power":
+            ends += _null_band(axes, rows, "estimand.day")
+            _power_axis(axes)
+        else:
+            axes.axhline(0, color="0.7", linewidth=0.8)
+            axes.set_ylabel(f"True contrast ({unit})")
+        label_ends(axes, ends)
+    contrast.set_title(title)
+    power.set_title(f"Power by {rows[0].question.analysis}, 95 % band")
+    return figure
+
+
+def _null_band(axes: Axes, rows: Rows, path: str) -> list[tuple[float, float, str, str]]:
+    """Draw the null's rejection rate, if any, of the first line; where its line ends, and its label."""
+    nulls = [row for row in rows if row.metric in ("type_i_error", "false_synergy_rate")]
+    if not nulls:
+        return []
+    first = next(iter(_by_line(nulls).values()))
+    metric = first[0].metric
+    return [(*_band(axes, first, path, metric, "0.5"), NULL_NAMES[metric], "0.4")]
+
+
+def estimands(groups: Mapping[Question, Mapping[str, Row]], *, unit: str, title: str) -> Figure:
+    """Each analysis of one contrast beside the truth of its estimand, with power and type I error in figures.
+
+    `groups`: the rows of each analysis by metric.
+    """
+    questions = list(dict.fromkeys(str(about.strategies) for about in groups))
+    height = 1.1 + 0.2 * len(groups) + 0.2 * len(questions)
+    figure, grid = new_figure(DOUBLE, height, columns=2, sharey=True, width_ratios=[5, 1.6])
+    axes, numbers = grid[0]
+    y = 0.0
+    for q, question in enumerate(questions):
+        colour = COLOURS[q % len(COLOURS)]
+        mine = [found for about, found in groups.items() if about.strategies == question]
+        name = question.replace("_", " ") or "all analyses"
+        beside(axes, name, (0, y), (2, 0), color=colour, xycoords=("axes fraction", "data"))
+        top, y = y, y + 1
+        for group in mine:
+            mean, reach = group["mean_estimate"].value, 1.96 * group["empirical_se"].value
+            axes.plot([mean - reach, mean + reach], [y, y], color=colour, linewidth=1)
+            axes.plot([mean], [y], "o", color=colour, markersize=4)
+            for x, (metric, digits) in enumerate((("power", 2), ("type_i_error", 3))):
+                text = f"{group[metric].value:.{digits}f}" if metric in group else ""
+                numbers.annotate(text, (x, y), ha="center", va="center", fontsize=7.5)
+            y += 1
+        axes.plot([mine[0]["truth"].value] * 2, [top + 0.5, y - 0.5], color="0.35", linewidth=1, linestyle=(0, (3, 2)))
+    labels = []
+    for question in questions:
+        labels += ["", *(about.analysis for about in groups if about.strategies == question)]
+    axes.set_yticks(range(len(labels)), [label.replace("_", " ") for label in labels])
+    axes.tick_params(axis="y", length=0)
+    axes.set_ylim(y - 0.4, -0.6)
+    axes.set_xlabel(f"{unit}. Point: mean estimate, line: 95 % range between trials; dashed: truth")
+    axes.set_title(title)
+    numbers.set_xlim(-0.6, 1.6)
+    numbers.set_xticks([0, 1], ["power", "type I error"])
+    numbers.xaxis.tick_top()
+    numbers.tick_params(length=0)
+    for side in numbers.spines.values():
+        side.set_visible(False)
+    numbers.tick_params(axis="y", left=False, labelleft=False)
+    return figure
+
+
+def heat_map(rows: Rows, paths: tuple[str, str], *, title: str) -> Figure:
+    """Power of the primary estimand over two varied paths, a panel a variant; white line: 80 %."""
+    import numpy as np
+
+    lines = _by_line([row for row in rows if row.metric == "power"])
+    figure, grid = new_figure(max(3.6, 3.1 * len(lines)), 3.1, columns=len(lines))
+    worst = 0.0
+    image = None
+    for axes, (name, mine) in zip(grid[0], lines.items(), strict=True):
+        xs, ys = (list(dict.fromkeys(row.question.column(path) for row in mine)) for path in paths)
+        values = np.full((len(ys), len(xs)), np.nan)
+        for row in mine:
+            x, y = (row.question.column(path) for path in paths)
+            values[ys.index(y), xs.index(x)] = row.value
+            worst = max(worst, row.mcse)
+        image = axes.imshow(values, origin="lower", aspect="auto", cmap="cividis", vmin=0, vmax=1)
+        for j in range(len(ys)):
+            for i in range(len(xs)):
+                colour = "black" if values[j, i] > 0.55 else "white"
+                weight = "bold" if values[j, i] >= 0.8 else "normal"
+                axes.text(
+                    i, j, f"{values[j, i]:.2f}", ha="center", va="center", color=colour, fontsize=7.5, weight=weight
+                )
+        axes.set_xticks(range(len(xs)), [_tick(x) for x in xs])
+        axes.set_yticks(range(len(ys)), [_tick(y) for y in ys])
+        axes.set_xlabel(PATH_NAMES.get(paths[0], paths[0]))
+        axes.set_ylabel(PATH_NAMES.get(paths[1], paths[1]))
+        axes.set_title(name or title)
+    assert image is not None
+    figure.colorbar(image, ax=grid[0].tolist(), label=f"Power (bold: ≥ 80 %; MCSE ≤ {worst:.2g})")
+    return figure
+
+
+def interaction_room(
+    means: Sequence[tuple[str, float]],
+    *,
+    additive: float,
+    best: float,
+    detectable: float,
+    unit: str,
+    title: str,
+) -> Figure:
+    """A 2×2 on its own scale: the cells, the additive sum, the room above it and the detectable interaction.
+
+    `means`: (label, mean) of the four cells, the combined one last.
+    """
+    figure, grid = new_figure(6.0, 3.3)
+    axes = grid[0, 0]
+    direction = 1.0 if best > additive else -1.0
+    target = additive + direction * detectable
+    for i, (label, mean) in enumerate(means):
+        axes.plot(i, mean, "o", color=COLOURS[0] if i < len(means) - 1 else COLOURS[1], markersize=6)
+        beside(axes, f"{mean:.0f}", (i, mean), (-8, 0), fontsize=8)
+        name = label.replace(" + ", "\n+ ")
+        beside(axes, name, (i, 0), (0, -6), xycoords=("data", "axes fraction"), va="top", fontsize=7)
+    last = len(means) - 1
+    axes.hlines(additive, last - 0.3, last + 1.05, color="0.3", linewidth=1, linestyle="--")
+    axes.annotate("sum of both effects", (last - 0.33, additive), ha="right", va="center", fontsize=7, color="0.3")
+    axes.axhline(best, color="0.3", linewidth=1)
+    beside(axes, f"end of the scale, {best:g}", (-0.35, best), (0, 3), ha="left", fontsize=7, color="0.3")
+    reached = f"detectable\n(80 % power)\n{detectable:.0f}"
+    # What cannot be reached is labelled where it stands: beyond the end of the scale.
+    edge = best if (target - best) * direction > 0 else additive
+    for x, end, at, text, colour in (
+        (last + 0.4, best, (best + additive) / 2, f"room {abs(best - additive):.0f}", COLOURS[2]),
+        (last + 0.95, target, (edge + target) / 2, reached, COLOURS[1]),
+    ):
+        axes.annotate("", (x, end), (x, additive), arrowprops={"arrowstyle": "<->", "color": colour, "linewidth": 1.5})
+        beside(axes, text, (x, at), (4, 0), color=colour, fontsize=7)
+    cells = [mean for _, mean in means]
+    span = abs(target - (min(cells) if direction > 0 else max(cells)))
+    ends = [*cells, target, best]
+    axes.set_ylim(min(ends) - 0.12 * span, max(ends) + 0.1 * span)
+    axes.set_xlim(-0.5, last + 1.7)
+    axes.set_xticks([])
+    axes.set_yticks(
+        [tick for tick in axes.get_yticks() if (best - tick) * direction >= 0 and min(ends) <= tick <= max(ends)]
+    )
+    axes.set_ylabel(unit)
+    axes.set_title(title)
+    return figure
+
+
+def _tick(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
+
+
+def _by_line(rows: Rows) -> dict[str, list[Row]]:
+    """Rows grouped by variant, in the order in which they come."""
+    lines: dict[str, list[Row]] = {}
+    for row in rows:
+        lines.setdefault(str(row.question.column("variant") or ""), []).append(row)
+    return lines
+
+
+def _band(
+    axes: Axes, rows: Rows, path: str, metric: str, colour: str, marker: str | None = None
+) -> tuple[float, float]:
+    """Draw one metric over a path with its 95 % Monte Carlo band; the line's last point."""
+    points = sorted((_number(row, path), row.value, row.mcse) for row in rows if row.metric == metric)
+    x, y = [p[0] for p in points], [p[1] for p in points]
+    axes.plot(x, y, color=colour, marker=marker, markersize=3)
+    axes.fill_between(
+        x, [v - 1.96 * e for _, v, e in points], [v + 1.96 * e for _, v, e in points], color=colour, alpha=0.2, lw=0
+    )
+    return x[-1], y[-1]
+
+
+def _number(row: Row, path: str) -> float:
+    """The value of a varied path, which is a number."""
+    return float(row.question.column(path) or 0)
+
+
+def _power_axis(axes: Axes) -> None:
+    axes.set_ylim(0, 1.02)
+    axes.set_ylabel("Power")
+    for level in (0.8, 0.9):
+        axes.axhline(level, color="0.75", linewidth=0.7, linestyle=":")

@@ -1,0 +1,160 @@
+"""The folder a power run writes: tables as CSV and JSON, figures as PDF and 300-dpi PNG."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kaptrial.method_table import BINARY
+from kaptrial.output.files import write_text
+from kaptrial.output.folder import footer, save, write_results
+from kaptrial.questions.power import figures
+from kaptrial.questions.power.characteristics import question
+from kaptrial.questions.power.courses import course_drawn, decay, mean_mg_per_kg, trajectories
+from kaptrial.questions.power.doses import all_doses, dose_word
+from kaptrial.results import Question, Results, Row, grouped
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from kaptrial.questions.power.characteristics import CellResult
+    from kaptrial.scenario.scenario import Scenario
+    from kaptrial.scenario.treatment import Doses
+
+# Published shares of patients responding, shown beside the model's infusions where the scale is one of depression:
+# (catalogue key, its figure's time, day, infusions, label).
+PUBLISHED = (
+    ("han2016", 1.0, 1, 52.2, "Han 2016, one, 24 h"),
+    ("han2016", 3.0, 1, 47.9, "72 h"),
+    ("han2016", 7.0, 1, 39.8, "7 d"),
+    ("phillips2019", 12.0, 6, 59.0, "Phillips 2019, six"),
+    ("murrough2013b", 13.0, 6, 70.8, "Murrough 2013, up to six"),
+)
+DEPRESSION_SCALES = ("MADRS", "HDRS-17", "HDRS-21", "HDRS-24", "HDRS-25")
+
+
+def write_power(folder: Path, cells: list[CellResult], results: Results[Row]) -> None:
+    """The first cell's scenario, results.json, results.csv, estimates.csv (one row a replicate) and the figures."""
+    write_results(folder, results, cells[0].cell.scenario)
+    write_text(folder / "estimates.csv", _estimates(cells).to_csv(index=False))
+    for name, figure in figures_of(cells, results.provenance["seed"]).items():
+        save(folder, name, figure, footer(results.provenance))
+
+
+def _estimates(results: list[CellResult]) -> pd.DataFrame:
+    import pandas as pd
+
+    frames = []
+    for result in results:
+        for (i, analysis), fit in result.fits.items():
+            about = question(result.cell.scenario, result.cell.scenario.estimands[i], analysis).flat()
+            about.pop("measure")
+            numbers = {name: getattr(fit, name) for name in ("estimate", "se", "df", "p", "failure")}
+            replicate = range(1, len(fit.se) + 1)
+            frames.append(pd.DataFrame({**result.cell.columns, **about, "replicate": replicate, **numbers}))
+    return pd.concat(frames, ignore_index=True)
+
+
+def figures_of(results: list[CellResult], seed: int) -> dict[str, Figure]:
+    first = results[0]
+    scenario = first.cell.scenario
+    course, dose = trajectories(scenario, seed=seed), dose_word(all_doses(scenario))
+    drawn = {
+        "trajectories": figures.trajectories(
+            course, _arms(scenario), dose=dose, unit=_unit(scenario), title=scenario.title
+        )
+    }
+    if any(doses.is_ketamine and doses.days for arm in scenario.arms for doses in arm.doses):
+        given = course_drawn(scenario)
+        comparable = scenario.scale.id in DEPRESSION_SCALES and given.route == "IV"
+        published = [(d, s, n, t) for _, d, n, s, t in PUBLISHED] if comparable else []
+        course, named = decay(scenario, seed=seed), {"dose": dose_word([given]), "size": _dose_size(given)}
+        drawn["decay"] = figures.decay(course, published, **named, unit=scenario.scale.unit)
+    compared = _compared(first)
+    if len(compared) > 1:
+        unit = f"{scenario.estimand.contrast} ({_effect_unit(first)})"
+        title = f"{scenario.title}, day {scenario.estimand.day:g}"
+        drawn["estimands"] = figures.estimands(compared, unit=unit, title=title)
+    rows = [row for result in results for row in result.primary.values()]
+    paths = [key for key in first.cell.columns if key != "variant"]
+    title = f"{scenario.estimand.contrast}, {scenario.estimand.endpoint}"
+    if paths == ["estimand.day"]:
+        drawn["power_by_day"] = figures.by_day(rows, unit=_effect_unit(first), title=title)
+    elif len(paths) == 1 and _is_numeric(rows, paths[0]):
+        drawn["power_curve"] = figures.power_curve(rows, paths[0], title=f"{title}, day {scenario.estimand.day:g}")
+    elif len(paths) == 2:
+        drawn["power_map"] = figures.heat_map(rows, (paths[0], paths[1]), title=title)
+    if "room_for_synergy" in first.primary:
+        drawn["interaction_room"] = _room(first)
+    return drawn
+
+
+def _compared(result: CellResult) -> dict[Question, dict[str, Row]]:
+    """The analyses of the primary contrast, day and measure, under every strategy asked."""
+    asked = next(iter(result.primary.values())).question
+    return {
+        about: found
+        for about, found in grouped(result.rows).items()
+        if "mean_estimate" in found and replace(about, analysis=asked.analysis, strategies=asked.strategies) == asked
+    }
+
+
+def _effect_unit(result: CellResult) -> str:
+    measure = next(iter(result.primary.values())).question.measure
+    unit = result.cell.scenario.scale.unit
+    named = {"risk_difference": "probability", "rmst_difference": "days", "difference": unit, "change": unit}
+    named |= dict.fromkeys(BINARY, "probability")
+    return named.get(measure, measure.replace("_", " "))
+
+
+def _is_numeric(rows: list[Row], path: str) -> bool:
+    return all(isinstance(row.question.column(path), int | float) for row in rows)
+
+
+def _unit(scenario: Scenario) -> str:
+    scale = scenario.scale
+    return f"{scale.id} ({scale.unit})" if scale.unit == "points" else f"{scale.id.replace('_', ' ').capitalize()}"
+
+
+def _dose_size(doses: Doses) -> str:
+    own = "" if len(set(doses.mg_per_kg_by_day())) == 1 else ", the mean of its course"
+    return f"{mean_mg_per_kg(doses):.3g} mg/kg {doses.agent}{own}"
+
+
+def _arms(scenario: Scenario) -> list[dict[str, Any]]:
+    run_in = scenario.randomisation.run_in
+    before = [day for doses in run_in.doses for day in doses.days] if run_in else []
+    return [
+        {
+            "id": arm.id,
+            "label": arm.label,
+            "doses": before + [day for doses in arm.doses for day in doses.days],
+            "sessions": list(arm.therapy.days) if arm.therapy else [],
+        }
+        for arm in scenario.arms
+    ]
+
+
+def _room(result: CellResult) -> Figure:
+    """The figure of an interaction's room, where the primary estimand is one and its scale ends."""
+    found = {metric: row.value for metric, row in result.primary.items()}
+    scenario, truth = result.cell.scenario, result.truths[0]
+    weights = scenario.contrast(scenario.estimand).weights
+    both = next(a for a, arm in enumerate(scenario.arms) if all((arm.factors or {}).values()))
+    order = [a for a in range(len(weights)) if a != both] + [both]
+    additive = -sum(w * m for a, (w, m) in enumerate(zip(weights, truth.arm_means, strict=True)) if a != both)
+    best = 1.0 if result.primary["truth"].question.measure == "risk_difference" else scenario.scale.best
+    detectable, power = found["detectable_difference"], found["power_at_best"]
+    unit = "percentage points" if scenario.scale.unit == "percent" else scenario.scale.unit
+    return figures.interaction_room(
+        [(scenario.arms[a].label, truth.arm_means[a]) for a in order],
+        additive=additive,
+        best=best,
+        detectable=detectable,
+        unit=_unit(scenario),
+        title=f"{scenario.n_total / len(scenario.arms):g} a cell {'cannot' if power < 0.8 else 'could'} find a synergy"
+        f" here: it takes {detectable:.0f} {unit}\nbeyond the sum of both effects, and the scale leaves"
+        f" {abs(best - additive):.0f}\n(power {power:.2f} if everybody in the combined cell did best)",
+    )

@@ -1,0 +1,191 @@
+"""The estimand's true value, by counterfactual simulation: the same patients in every arm, on the recorded scale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from kaptrial.arrays import Bools, Floats
+from kaptrial.estimators.survival import cox
+from kaptrial.method_table import BINARY
+from kaptrial.methods.prepared import patient_endpoint, relapse_times
+from kaptrial.scenario.nulls import additive
+from kaptrial.scenario.patients import Expectancy
+from kaptrial.scenario.scenario import Scenario
+from kaptrial.scenario.trial import Estimand
+from kaptrial.simulation.simulate import simulate_block
+from kaptrial.simulation.trials import Trials
+
+PATIENTS_IN_REPLICATE = 250
+BLOCKS = 2
+# An error from so many groups is known to a sixth.
+JACKKNIFE_GROUPS = 20
+# Blocks for truth are numbered far from those of the trials, so that the two are independent under one seed.
+FIRST_BLOCK = 1_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Truth:
+    """The true value of one estimand.
+
+    `value`, `mcse`: the contrast of the endpoint's means and its Monte Carlo standard error. `measures`: the same on
+    other measures that analyses estimate: log_odds_ratio, of the arms' shares; log_hazard_ratio, the one that Cox
+    regression without covariates finds in many patients. `arm_means`, `arm_sds`: the endpoint's mean and SD between
+    patients in each arm. `arm_covariance`: of the Monte Carlo errors of the means; the same patients are in every arm,
+    so that a contrast is known better than a sum. `past_best`: largest share, over arms, of patients whose latent score
+    at the estimand's day is better than the scale's best. `icc`: share of a score's variance that lies between
+    therapists, by arm; 0 for other endpoints.
+    """
+
+    value: float
+    mcse: float
+    arm_means: tuple[float, ...]
+    arm_covariance: tuple[tuple[float, ...], ...]
+    arm_sds: tuple[float, ...]
+    past_best: float
+    icc: tuple[float, ...]
+    measures: dict[str, tuple[float, float]] = field(default_factory=dict)
+
+    def error_of(self, weights: Floats) -> float:
+        """The Monte Carlo standard error of Σ_a w_a · mean of arm a."""
+        return float(np.sqrt(max(0.0, weights @ np.array(self.arm_covariance) @ weights)))
+
+    def on(self, measure: str) -> Truth:
+        """The truth on the measure that an analysis estimates."""
+        value, mcse = self.measures.get(measure, (self.value, self.mcse))
+        return replace(self, value=value, mcse=mcse)
+
+
+def truths(
+    scenario: Scenario, *, seed: int, blocks: int = BLOCKS, patients: int = PATIENTS_IN_REPLICATE
+) -> list[Truth]:
+    """The truth of each of the scenario's estimands. Therapists differ, but each patient has another.
+
+    From `blocks` blocks of replicates of `patients` patients, or as many as the scenario's ratio needs.
+    """
+    found: dict[int, Truth] = {}
+    for absent in {e.strategies.events("hypothetical") for e in scenario.estimands}:
+        mine = [i for i, e in enumerate(scenario.estimands) if e.strategies.events("hypothetical") == absent]
+        s = _counterfactual(scenario, absent, max(patients, 2 * len(scenario.arms), sum(scenario.ratio)))
+        endpoints, seen, beyond = _potential_outcomes(s, [scenario.estimands[i] for i in mine], seed, blocks)
+        for k, i in enumerate(mine):
+            found[i] = _truth(s, scenario.estimands[i], endpoints[:, k], seen[:, k], beyond[:, k])
+    return [found[i] for i in range(len(scenario.estimands))]
+
+
+def truths_if_additive(scenario: Scenario, *, seed: int, blocks: int = BLOCKS) -> list[Truth]:
+    """The truths with γ = κ = ξ = 0: what the recorded scale makes of an additive therapy."""
+    therapies = {name: additive(therapy) for name, therapy in scenario.therapies.items()}
+    return truths(replace(scenario, therapies=therapies), seed=seed, blocks=blocks)
+
+
+def truths_without_expectancy(scenario: Scenario, *, seed: int, blocks: int = BLOCKS) -> list[Truth]:
+    """The truths if nobody hoped or was disappointed: what is left of the contrast without expectancy."""
+    return truths(replace(scenario, expectancy=Expectancy()), seed=seed, blocks=blocks)
+
+
+def _counterfactual(scenario: Scenario, absent: tuple[str, ...], patients: int) -> Scenario:
+    """Many patients, one therapist each, in a world without the events under the hypothetical strategy."""
+    therapies = {
+        name: t if t.therapists is None else replace(t, therapists=replace(t.therapists, count=None, caseload=1))
+        for name, t in scenario.therapies.items()
+    }
+    causes = {
+        "rescue": ("rescue",),
+        "open_label_ketamine": ("open_label_ketamine",),
+        "therapy_discontinuation": ("stop_sessions",),
+        "missed_infusions": ("missed_doses", "stop_doses"),
+    }
+    conduct = replace(scenario.conduct, **{cause: None for event in absent for cause in causes[event]})
+    design = replace(scenario.design, n_per_arm=None, n_total=patients)
+    return replace(scenario, design=design, therapies=therapies, conduct=conduct)
+
+
+def _potential_outcomes(s: Scenario, estimands: list[Estimand], seed: int, blocks: int) -> tuple[Floats, Bools, Floats]:
+    """Endpoints of the same patients in every arm, (arm, estimand, patient), whether a time ended in failure, and the
+    share past the best score, (arm, estimand)."""
+    endpoints, events, beyond = [], [], []
+    for a in range(len(s.arms)):
+        values, seen, shares = [], [], []
+        for block in range(blocks):
+            trials = simulate_block(s, seed=seed, block=FIRST_BLOCK + block, full=True, force_arm=a)
+            assert trials.outcome is not None
+            assert trials.latent is not None
+            values.append([patient_endpoint(trials, trials.outcome, s, e).ravel() for e in estimands])
+            seen.append([_failed(trials, s, e).ravel() for e in estimands])
+            past = (trials.latent - s.scale.best) * s.scale.sign > 0
+            shares.append([past[..., s.design.visits.index(e.day)].mean() for e in estimands])
+        endpoints.append(np.concatenate(values, axis=1))
+        events.append(np.concatenate(seen, axis=1))
+        beyond.append(np.mean(shares, axis=0))
+    return np.stack(endpoints), np.stack(events), np.stack(beyond)
+
+
+def _failed(trials: Trials, s: Scenario, estimand: Estimand) -> Bools:
+    """Whether each patient's time to relapse ended in failure; no patient's where the endpoint is no time."""
+    if estimand.endpoint != "time_to_relapse":
+        return np.zeros(trials.arm.shape, dtype=np.bool_)
+    assert trials.outcome is not None
+    return relapse_times(trials, trials.outcome, s, estimand)[1]
+
+
+def _truth(s: Scenario, estimand: Estimand, endpoints: Floats, seen: Bools, beyond: Floats) -> Truth:
+    weights = np.array(s.contrast(estimand).weights)
+    # Among responders the patients of the arms are not the same; in all other endpoints nobody is missing.
+    means, sds = np.nanmean(endpoints, axis=1), np.nanstd(endpoints, axis=1, ddof=1)
+    centred = np.nan_to_num(endpoints - means[:, None])
+    value, mcse = _mean_and_error(centred, weights, float(weights @ means))
+    measures = {}
+    used = weights != 0
+    if estimand.endpoint in (*BINARY, "percent_abstinent_days"):
+        shares = means / (1.0 if estimand.endpoint in BINARY else 100.0)
+        if ((shares[used] > 0) & (shares[used] < 1)).all():
+            slopes = np.zeros(len(means))
+            slopes[used] = (weights * shares / (means * shares * (1 - shares)))[used]  # of the logit in the mean
+            logits = np.zeros(len(means))
+            logits[used] = np.log(shares[used] / (1 - shares[used]))
+            measures["log_odds_ratio"] = _mean_and_error(centred, slopes, float(weights @ logits))
+    if estimand.endpoint == "time_to_relapse":
+        measures["log_hazard_ratio"] = _log_hazard_ratio(endpoints, seen, weights)
+    return Truth(
+        value=value,
+        mcse=mcse,
+        measures=measures,
+        arm_means=tuple(map(float, means)),
+        arm_covariance=tuple(tuple(map(float, row)) for row in np.atleast_2d(np.cov(centred)) / endpoints.shape[1]),
+        arm_sds=tuple(map(float, sds)),
+        past_best=float(beyond[weights != 0].max()),
+        icc=tuple(_icc(s, estimand, a, float(sd)) for a, sd in enumerate(sds)),
+    )
+
+
+def _mean_and_error(centred: Floats, slopes: Floats, value: float) -> tuple[float, float]:
+    """A value with the standard error of Σ slope_a · mean_a over the same patients."""
+    spread = slopes @ centred
+    return value, float(spread.std(ddof=1) / np.sqrt(spread.size))
+
+
+def _log_hazard_ratio(times: Floats, seen: Bools, weights: Floats) -> tuple[float, float]:
+    """The log hazard ratio of times (arm, patient), with its error by the jackknife over groups of patients.
+
+    The model's own error takes the arms for independent, and the same patients are in every arm.
+    """
+
+    def fitted(kept: Bools) -> float:
+        arm = np.repeat(np.arange(len(times)), kept.sum())[None, :]
+        none = np.empty((1, arm.shape[1], 0))
+        fit = cox(times[:, kept].reshape(1, -1), seen[:, kept].reshape(1, -1), arm, none, weights)
+        return float(fit.estimate[0])
+
+    group = np.arange(times.shape[1]) % JACKKNIFE_GROUPS
+    without = np.array([fitted(group != g) for g in range(JACKKNIFE_GROUPS)])
+    return fitted(group >= 0), float(np.sqrt((JACKKNIFE_GROUPS - 1) * without.var()))
+
+
+def _icc(s: Scenario, estimand: Estimand, a: int, sd: float) -> float:
+    session = s.arms[a].therapy
+    therapists = s.therapies[session.name].therapists if session else None
+    if therapists is None or sd == 0 or s.scale.link != "identity" or estimand.endpoint not in ("score", "change"):
+        return 0.0
+    return therapists.sd.value**2 / sd**2

@@ -1,0 +1,187 @@
+"""Simulated points of a search, all under one seed."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from scipy import optimize, special
+
+from kaptrial.arrays import Bools, Floats
+from kaptrial.errors import FieldError, ScenarioError
+from kaptrial.estimators.fit import Fit
+from kaptrial.questions.power.characteristics import t_power
+from kaptrial.questions.power.execution import Job, run
+from kaptrial.questions.power.truth import Truth, truths
+from kaptrial.questions.size.answer import SIZES, Answer, Tried
+from kaptrial.scenario.files import Raw, build, split_path, with_settings
+from kaptrial.scenario.scenario import Scenario
+
+# Replicates at the points that only find the neighbourhood of the answer.
+_PILOT = 512
+
+
+def asked(s: Scenario) -> Scenario:
+    """The scenario with its primary question and first method only."""
+    analysis = replace(s.analysis, methods=s.methods(s.estimand)[:1])
+    return replace(s, secondary=(), variants=None, analysis=analysis)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """What one value gave. `rejects`, `estimates`: (replicate,), NaN estimates where the fit failed."""
+
+    value: float
+    rejects: Bools
+    estimates: Floats
+    mean: float
+    sd: float
+    model_se: float
+    df: float
+
+    @property
+    def power(self) -> float:
+        return float(self.rejects.mean())
+
+    @property
+    def mcse(self) -> float:
+        return math.sqrt(self.power * (1 - self.power) / len(self.rejects))
+
+    @property
+    def probit(self) -> float:
+        """Φ⁻¹ of the power, kept finite."""
+        half = 0.5 / len(self.rejects)
+        return float(special.ndtri(min(max(self.power, half), 1 - half)))
+
+    @property
+    def ncp(self) -> float:
+        return abs(self.mean) / self.sd if self.sd > 0 else 0.0
+
+
+def _point(value: float, fit: Fit, alpha: float) -> Point:
+    ok = fit.failure == 0
+    enough = int(ok.sum()) > 1
+    return Point(
+        value=value,
+        rejects=np.nan_to_num(fit.p, nan=1.0) < alpha,
+        estimates=fit.estimate,
+        mean=float(fit.estimate[ok].mean()) if enough else 0.0,
+        sd=float(fit.estimate[ok].std(ddof=1)) if enough else 0.0,
+        model_se=float(np.sqrt(np.mean(fit.se[ok] ** 2))) if enough else 0.0,
+        df=float(np.median(fit.df[ok])) if enough else 1.0,
+    )
+
+
+class Search:
+    """One question: scenarios at values of the path, their simulated points, and what was tried."""
+
+    def __init__(
+        self,
+        raw: Raw,
+        base: Scenario,
+        path: str,
+        target: float,
+        bounds: tuple[float, float] | None,
+        replicates: int,
+        seed: int,
+        workers: int,
+    ) -> None:
+        self.raw, self.base, self.path, self.target = raw, base, path, target
+        self.bounds, self.replicates, self.seed, self.workers = bounds, replicates, seed, workers
+        self.pilot = min(replicates, _PILOT)
+        self.goal = float(special.ndtri(target))
+        self.alpha = base.analysis.alpha
+        self._points: dict[tuple[float, int], Point] = {}
+        self.own = _number_at(raw, path)
+        self.whole = path in SIZES or self._is_whole()
+        for value in bounds or ():
+            self.scenario(value)
+
+    def _is_whole(self) -> bool:
+        """True if the path takes whole numbers only."""
+        values = self.bounds or (self.own,)
+        if any(value is None or value != int(value) for value in values):
+            return False
+        try:
+            build(with_settings(self.raw, {self.path: values[0] + 0.5}))  # type: ignore[operator]
+        except ScenarioError as error:
+            return "whole number" in str(error)
+        return False
+
+    def scenario(self, value: float) -> Scenario:
+        """The scenario with the value set; ScenarioError if it may not stand there."""
+        setting = int(value) if value == int(value) else float(value)
+        return asked(build(with_settings(self.raw, {self.path: setting})))
+
+    def allows(self, value: float) -> bool:
+        """Whether the value may stand at the path."""
+        try:
+            self.scenario(value)
+        except ScenarioError:
+            return False
+        return True
+
+    def at(self, value: float, replicates: int | None = None, *, fresh: bool = False) -> Point:
+        """The simulated point at a value; `fresh`: under the next seed, and not among the points tried."""
+        count = replicates or self.replicates
+        if not fresh and (value, count) in self._points:
+            return self._points[value, count]
+        s = self.scenario(value)
+        job = Job(scenario=s, seed=self.seed + fresh, replicates=count)
+        (fits,) = run([job], workers=self.workers)
+        point = _point(value, fits[0, s.analyses(s.estimand)[0]], self.alpha)
+        if not fresh:
+            self._points[value, count] = point
+        return point
+
+    def simulated(self) -> list[Point]:
+        """The points tried, in rising order of value."""
+        return [p for _, p in sorted(self._points.items(), key=lambda item: item[0])]
+
+    def truth(self) -> Truth:
+        """The truth of the scenario as it stands."""
+        return truths(self.base, seed=self.seed)[0]
+
+    def required_ncp(self, df: float) -> float:
+        """The noncentrality at which a t test has the target power."""
+        return float(optimize.brentq(lambda d: t_power(d, 1.0, df, self.alpha) - self.target, 1e-9, 400.0))
+
+    def answer(self, **found: Any) -> Answer:
+        """The answer with what every answer has."""
+        e = self.base.estimand
+        tried = tuple(
+            Tried(value=p.value, power=p.power, mcse=p.mcse, replicates=len(p.rejects)) for p in self.simulated()
+        )
+        return Answer(
+            analysis=self.base.analyses(e)[0],
+            contrast=e.contrast,
+            endpoint=e.endpoint,
+            day=e.day,
+            path=self.path,
+            target=self.target,
+            achieved_replicates=2 * self.replicates,
+            achieved_seed=self.seed + 1,
+            tried=tried,
+            **found,
+        )
+
+
+def _number_at(raw: Raw, path: str) -> float | None:
+    """The number that stands at a path, or at its `value`; None if nothing does."""
+    node: Any = raw
+    for step in split_path(path):
+        try:
+            node = node[step]
+        except (KeyError, IndexError, TypeError):
+            node = None
+            break
+    if isinstance(node, dict) and "value" in node:
+        node = node["value"]
+    if node is None:
+        with_settings(raw, {path: 1})  # an unknown path is an error here
+        return None
+    if isinstance(node, bool) or not isinstance(node, int | float):
+        raise FieldError("over", path, f"must be the path of a number; there stands {node!r:.40}")
+    return float(node)

@@ -1,0 +1,146 @@
+"""The smallest size of a trial."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from functools import partial
+
+from scipy import special
+
+from kaptrial.errors import FieldError
+from kaptrial.questions.power.characteristics import t_power
+from kaptrial.questions.power.truth import Truth
+from kaptrial.questions.size.answer import Answer
+from kaptrial.questions.size.closed_form import closed_size
+from kaptrial.questions.size.curve import Axis, Ends, refine, rounded
+from kaptrial.questions.size.search import Point, Search
+from kaptrial.questions.size.standard_error import SELaw, ceiling_power, se_law, size_by_law, therapists_fixed
+from kaptrial.scenario.scenario import Scenario
+from kaptrial.simulation.reading import reading_of
+
+# The largest arm that is considered unless bounds are given.
+LARGEST_ARM = 10_000
+# Patients times days read of one trial: a larger one takes gigabytes a block, and is simulated only if bounds ask.
+_LARGEST_TRIAL = 300_000
+
+
+def solve_size(search: Search) -> Answer:
+    s = search.base
+    arms = 1 if search.path == "design.n_per_arm" else len(s.arms)
+    step = 1.0 if search.path == "design.n_per_arm" else float(sum(s.ratio))
+    low, high = search.bounds or (max(2.0 * arms, step), _largest(s, arms))
+    low, high = math.ceil(low / step) * step, math.floor(high / step) * step
+    if low >= high:
+        allowed = f"must hold two sizes that are multiples of {step:g}, the sum of the ratio"
+        raise FieldError("bounds", search.bounds, allowed)
+    start = min(max(math.ceil((search.own or low) / step) * step, low), min(high, 1000.0 * arms))
+    pilot = search.at(start, search.pilot)
+    truth = search.truth()
+    known = abs(truth.value) > 4 * truth.mcse + 1e-9
+    seen = abs(pilot.mean) > 4 * pilot.sd / math.sqrt(search.pilot)
+    if not known and not seen:
+        return _null_answer(search, truth, start, min(high, 4 * start))
+    effect = abs(pilot.mean) if seen else abs(truth.value)
+    law = SELaw(fixed=0.0, fixed_mcse=0.0, per_n=pilot.sd**2 * start)
+    ceiling: tuple[float, float] | None = None
+    notes: list[str] = []
+    ends: Ends
+    if therapists_fixed(s):
+        law = se_law(search, start, high, arms)
+        ceiling = ceiling_power(abs(truth.value) if known else effect, law, search)
+        if ceiling[0] < search.target:
+            return _fixed_answer(search, law, ceiling, start)
+    closed, kind = closed_size(search, truth, effect, law, pilot.df / start, low, high, step)
+    answer = partial(search.answer, metric="size", closed_form=closed, closed_form_kind=kind)
+    guess = size_by_law(search, effect, law, pilot.df / start, low, high)
+    if guess is None:
+        at_high = t_power(effect, law.at(high), pilot.df / start * high, search.alpha)
+        ncp = effect / law.at(high)
+        density = math.exp(-(special.ndtri(at_high) ** 2) / 2) / math.sqrt(2 * math.pi)
+        of_effect = pilot.sd / effect / math.sqrt(search.pilot) if seen else truth.mcse / effect
+        error = density * ncp * math.hypot(of_effect, 1 / math.sqrt(2 * search.pilot))
+        needed = law.per_n * (search.required_ncp(1e6) / effect) ** 2
+        message = (
+            f"not reached by {search.path} = {high:g}, the largest considered: power there would be about"
+            f" {at_high:.2f} (from the SE simulated at {start:g}); about {needed:.0f} would be needed"
+        )
+        return answer(ceiling=at_high, ceiling_mcse=error, message=message)
+    axis = Axis(to=math.sqrt, back=lambda u: u * u, low=low, high=high, step=step)
+    u = math.sqrt(guess)
+    slope = effect / law.at(guess) / u
+    few = 4 if guess * len(s.arms) / arms > 2000 else 6
+    found = refine(search, axis, u, slope, points=few)
+    if isinstance(found, Point):
+        if found.power < search.target:
+            message = f"not reached by {search.path} = {found.value:g}"
+            return answer(ceiling=found.power, ceiling_mcse=found.mcse, message=message)
+        below = max((p.value for p in search.simulated() if p.power < search.target), default=None)
+        notes.append(
+            f"power is above the target at {found.value:g}"
+            + (", the smallest considered" if below is None else f" and below it at {below:g}; no curve was fitted")
+        )
+        value, ends = found.value, (None, None, None, None)
+    else:
+        value, ends = rounded(search, axis, found, rising=True)
+        if value > high:
+            message = f"not reached by {search.path} = {high:g}; about {value:g} would be needed"
+            last = search.at(high)
+            return answer(ceiling=last.power, ceiling_mcse=last.mcse, message=message)
+    fresh = search.at(value, 2 * search.replicates, fresh=True)
+    notes += size_notes(search, fresh, known, truth)
+    if kind == "approximate":
+        near = replace(law, per_n=max(fresh.sd**2 - law.fixed, 1e-12) * value)
+        n = size_by_law(search, abs(fresh.mean), near, fresh.df / value, low, high)
+        closed = None if n is None else math.ceil(n / step - 1e-9) * step
+    return search.answer(
+        metric="size", value=value, lower=ends[0], upper=ends[1], lower_999=ends[2], upper_999=ends[3],
+        achieved=fresh.power, achieved_mcse=fresh.mcse, closed_form=closed, closed_form_kind=kind,
+        ceiling=ceiling[0] if ceiling else None, ceiling_mcse=ceiling[1] if ceiling else None,
+        reached=True, message="; ".join(notes),
+    )  # fmt: skip
+
+
+def _largest(s: Scenario, arms: int) -> float:
+    """The largest size to be simulated unless bounds are given."""
+    affordable = _LARGEST_TRIAL * arms / (len(s.arms) * len(reading_of(s).days))
+    return float(min(LARGEST_ARM * arms, 100_000, max(affordable, s.design.n_per_arm or s.n_total)))
+
+
+def size_notes(search: Search, fresh: Point, known: bool, truth: Truth) -> list[str]:
+    """What a reader of the answer should know of the test's validity."""
+    notes = []
+    if fresh.sd > 0:
+        ratio, error = fresh.model_se / fresh.sd, 1 / math.sqrt(2 * len(fresh.rejects))
+        if ratio < 1 - max(0.05, 4 * error):
+            notes.append(
+                f"the analysis takes its SE too small, {ratio:.2f} of the true one: it rejects a true null too often,"
+                " and part of this power is that"
+            )
+    if not known:
+        notes.append(f"the truth, {truth.value:.2g} ± {truth.mcse:.1g}, is not told from 0: it is bias that is found")
+    return notes
+
+
+def _null_answer(search: Search, truth: Truth, start: float, larger: float) -> Answer:
+    first, last = search.at(start), search.at(larger)
+    message = (
+        f"no size reaches it: the truth is {truth.value:.2g} ± {truth.mcse:.1g}, not told from 0, and a valid test has"
+        f" power alpha, {search.alpha:g} (here {first.power:.3f} at {start:g}, {last.power:.3f} at {larger:g})"
+    )
+    if last.power > search.alpha + 4 * last.mcse:
+        message += "; what is above alpha is type I error of the declared analysis"
+        return search.answer(metric="size", ceiling=search.alpha, ceiling_mcse=0.0, message=message)
+    return search.answer(metric="size", ceiling=last.power, ceiling_mcse=last.mcse, message=message)
+
+
+def _fixed_answer(search: Search, law: SELaw, ceiling: tuple[float, float], start: float) -> Answer:
+    sizes = [p for p in search.answer(metric="size").tried if p.replicates != search.pilot or p.value != start]
+    last = sizes[-1]
+    message = (
+        "no size reaches it: the number of therapists is fixed, so the SE cannot fall below"
+        f" {math.sqrt(law.fixed):.2g}, and a test with the right level has power at most {ceiling[0]:.2f} ±"
+        f" {ceiling[1]:.1g}; more therapists are needed. The declared analysis ignores them: it rejects in"
+        f" {last.power:.2f} at {last.value:g}, and ever more often with n, whether or not there is an effect"
+    )
+    return search.answer(metric="size", ceiling=ceiling[0], ceiling_mcse=ceiling[1], message=message)

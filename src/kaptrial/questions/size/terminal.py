@@ -1,0 +1,73 @@
+"""What `kaptrial size` says on the terminal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.table import Table
+
+from kaptrial.output.terminal import by_mcse, console, error
+from kaptrial.questions.size import SIZES, Answer
+
+
+def show_size(answer: Answer, provenance: dict[str, Any]) -> None:
+    """The value found with its interval, the check by fresh replicates, the closed form, and the points tried."""
+    out = console()
+    out.print(
+        f"{provenance['title']}\nseed {provenance['seed']}, {provenance['replicates']} replicates a point,"
+        f" kaptrial {provenance['version']}\n",
+    )
+    out.print(
+        f"analysis: {answer.analysis}; contrast: {answer.contrast}; endpoint: {answer.endpoint}; day: {answer.day:g}\n",
+    )
+    table = Table(answer.path, "power", "replicates", box=None, padding=(0, 2, 0, 0))
+    for point in answer.tried:
+        table.add_row(
+            _value(answer, point.value),
+            f"{by_mcse(point.power, point.mcse)} ± {error(point.mcse)}",
+            f"{point.replicates}",
+        )
+    out.print(table)
+    for line in size_lines(answer):
+        out.print(line)
+
+
+def size_lines(answer: Answer) -> list[str]:
+    """The answer in sentences."""
+    lines = []
+    goal = f"{100 * answer.target:g} % power"
+    if answer.value is None:
+        lines.append(f"\n{answer.path}: {goal} is not reached.")
+    else:
+        which = {"largest": "at most", "size": "", "minimal_detectable": "minimal detectable"}.get(
+            answer.metric, "at least"
+        )
+        lines.append(f"\n{answer.path} for {goal}: {which} {_value(answer, answer.value)}".replace(":  ", ": "))
+        if answer.lower is not None:
+            lines[-1] += (
+                f" (95 % interval {_value(answer, answer.lower)} to {_value(answer, answer.upper)},"
+                f" 99.9 % {_value(answer, answer.lower_999)} to {_value(answer, answer.upper_999)};"
+                " Monte Carlo error only)."
+            )
+        lines.append(
+            f"Power there in {answer.achieved_replicates} fresh replicates (seed {answer.achieved_seed}):"
+            f" {by_mcse(answer.achieved, answer.achieved_mcse)} ± {error(answer.achieved_mcse)}."
+        )
+    if answer.closed_form is not None:
+        how = {
+            "exact": "Closed form (its conditions hold)",
+            "approximate": "A t test with the simulated SE (approximate)",
+        }[answer.closed_form_kind or "approximate"]
+        lines.append(f"{how}: {_value(answer, answer.closed_form)}.")
+    if answer.ceiling is not None:
+        most = f"{by_mcse(answer.ceiling, answer.ceiling_mcse)} ± {error(answer.ceiling_mcse)}"
+        lines.append(f"Highest power within reach: {most}.")
+    if answer.message:
+        lines.append(answer.message[0].upper() + answer.message[1:] + ".")
+    return lines
+
+
+def _value(answer: Answer, value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.0f}" if answer.path in SIZES else f"{value:.3g}"

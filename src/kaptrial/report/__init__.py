@@ -1,1 +1,0 @@
-"""Figures and words. They receive tables and compute nothing."""

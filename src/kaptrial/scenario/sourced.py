@@ -1,0 +1,179 @@
+"""A number about the world, with its unit, its spread between patients and where it comes from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Discriminator, Tag
+
+from kaptrial.catalogue import source_keys
+from kaptrial.errors import ABSENT, FieldError, nearest
+from kaptrial.scenario.noun import Number, Text, noun
+
+ASSUMPTION = "assumption"
+SPREADS = ("sd", "log_sd", "logit_sd")
+# The largest spreads on the log and the logit scale, where 5 is a factor of 150 from one patient to the next.
+GREATEST_SPREAD = {"log_sd": 5.0, "logit_sd": 10.0}
+# The unit of an effect is the unit of the latent scale: points of a score, or logits of a day's abstinence.
+EFFECT_UNITS = ("points", "logit")
+
+
+@noun
+class Sourced:
+    """A value with its source: a catalogue key, or `assumption` with a note that says why.
+
+    `sd`, `log_sd`, `logit_sd`: standard deviation between patients on the natural, log or logit scale. On the last two
+    `value` is the median. The spread has the value's source unless `spread_source` names another. `derived` says how a
+    value was worked out from the source's figures.
+    """
+
+    value: Number
+    unit: Text
+    source: Text
+    sd: Number | None = None
+    log_sd: Number | None = None
+    logit_sd: Number | None = None
+    note: Text | None = None
+    derived: Text | None = None
+    spread_source: Text | None = None
+    spread_note: Text | None = None
+
+    def __post_init__(self) -> None:
+        given = [name for name in SPREADS if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise FieldError(given[1], getattr(self, given[1]), f"only one spread may be given, and {given[0]} is")
+        for name in given:
+            if not 0 <= getattr(self, name) <= GREATEST_SPREAD.get(name, math.inf):
+                most = f", ≤ {GREATEST_SPREAD[name]:g}" if name in GREATEST_SPREAD else ""
+                raise FieldError(name, getattr(self, name), f"must be ≥ 0{most}")
+        if self.spread_source is not None and not given:
+            raise FieldError("spread_source", self.spread_source, f"needs a spread: one of {', '.join(SPREADS)}")
+        for key, note in (("source", "note"), ("spread_source", "spread_note")):
+            check_source(key, getattr(self, key), note, getattr(self, note))
+
+    @property
+    def spread(self) -> float:
+        """The standard deviation between patients on whichever scale it was given; 0 where none was."""
+        return next((float(getattr(self, name)) for name in SPREADS if getattr(self, name) is not None), 0.0)
+
+    @property
+    def is_assumption(self) -> bool:
+        """True if the value or its spread rests on an assumption and not on a published figure."""
+        return ASSUMPTION in (self.source, self.spread_source)
+
+
+def check_source(key: str, source: str | None, note_key: str, note: str | None) -> None:
+    """Raise FieldError unless the source is one of the catalogue's, or an assumption with a note."""
+    if source is None:
+        return
+    if source == ASSUMPTION:
+        if note is None:
+            raise FieldError(note_key, ABSENT, "an assumption needs a note that says why")
+    elif source not in source_keys():
+        raise FieldError(
+            key, source, f"must be `{ASSUMPTION}` or a key of the catalogue{nearest(source, source_keys())}"
+        )
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """What may stand at a sourced field: its unit, its bounds and the scale on which patients vary.
+
+    `unit="effect"` stands for the latent unit of the outcome scale, which the scenario checks as a whole.
+    """
+
+    unit: str
+    low: float | None = None
+    high: float | None = None
+    open_low: bool = False
+    spread: str | None = None
+
+    def __call__(self, value: Sourced) -> Sourced:
+        units = EFFECT_UNITS if self.unit == "effect" else (self.unit,)
+        if value.unit not in units:
+            raise FieldError("unit", value.unit, f"must be {' or '.join(units)}")
+        if self.low is not None and (value.value <= self.low if self.open_low else value.value < self.low):
+            raise FieldError("value", value.value, f"must be {'>' if self.open_low else '≥'} {self.low:g}")
+        if self.high is not None and (value.value >= self.high if self.open_low else value.value > self.high):
+            raise FieldError("value", value.value, f"must be {'<' if self.open_low else '≤'} {self.high:g}")
+        for name in SPREADS:
+            if getattr(value, name) is not None and name != self.spread:
+                allowed = f"here it is `{self.spread}`" if self.spread else "this value has no spread between patients"
+                raise FieldError(name, getattr(value, name), f"is not the spread of this value; {allowed}")
+        return value
+
+
+def _of(**what: Any) -> Any:
+    return Annotated[Sourced, AfterValidator(Quantity(**what))]
+
+
+Effect = _of(unit="effect")
+VaryingEffect = _of(unit="effect", spread="sd")
+EffectSize = _of(unit="effect", low=0)
+VaryingMaxEffect = _of(unit="effect", spread="sd")
+ScalableEffect = _of(unit="effect", spread="log_sd")
+Share = _of(unit="share", low=0, high=1)
+VaryingShare = _of(unit="share", low=0, high=1, open_low=True, spread="logit_sd")
+# A half-life of 1e9 days is said of what never fades.
+Days = _of(unit="day", low=0, high=1e10, open_low=True)
+VaryingDays = _of(unit="day", low=0, high=1e10, open_low=True, spread="log_sd")
+# Of a clinic's own affairs, none of which takes ten years.
+ClinicDays = _of(unit="day", low=0, high=3650, open_low=True)
+VaryingClinicDays = _of(unit="day", low=0, high=3650, open_low=True, spread="log_sd")
+Rate = _of(unit="per_day", low=0, high=10)
+Multiple = _of(unit="none", low=0, high=1000)
+PositiveMultiple = _of(unit="none", low=0, high=1000, open_low=True)
+Slope = _of(unit="per_point", low=-10, high=10)
+Correlation = _of(unit="none", low=-1, high=1, open_low=True)
+Concentration = _of(unit="dose", low=0, high=1000, open_low=True)
+VaryingPerMonth = _of(unit="per_month", low=0, high=10_000, spread="log_sd")
+# A hazard of 12 a year is a stay of a month.
+PerYear = _of(unit="per_year", low=0, high=12)
+Money = _of(unit="money", low=0)
+
+
+@noun
+class ByArm[Q]:
+    """One sourced value for each arm."""
+
+    by_arm: Mapping[str, Q]
+
+
+def _which(raw: object) -> str:
+    is_by_arm = isinstance(raw, ByArm) or (isinstance(raw, Mapping) and "by_arm" in raw)
+    return "#by_arm" if is_by_arm else "#same"
+
+
+def _per_arm(quantity: Any) -> Any:
+    return Annotated[
+        Annotated[quantity, Tag("#same")] | Annotated[ByArm[quantity], Tag("#by_arm")], Discriminator(_which)
+    ]
+
+
+SharePerArm = _per_arm(Share)
+RatePerArm = _per_arm(Rate)
+
+
+def for_arm(value: Sourced | ByArm[Sourced], arm_id: str) -> float:
+    """The value that holds in one arm."""
+    return value.by_arm[arm_id].value if isinstance(value, ByArm) else value.value
+
+
+def walk(noun_: object, path: str = "") -> list[tuple[str, Sourced]]:
+    """Every sourced value below a noun, with its path, in the order of the fields."""
+    if isinstance(noun_, Sourced):
+        return [(path, noun_)]
+    found: list[tuple[str, Sourced]] = []
+    if is_dataclass(noun_):
+        for field in fields(noun_):
+            found += walk(getattr(noun_, field.name), f"{path}.{field.name}" if path else field.name)
+    elif isinstance(noun_, Mapping):
+        for key, value in noun_.items():
+            found += walk(value, f"{path}.{key}")
+    elif isinstance(noun_, tuple):
+        for i, value in enumerate(noun_):
+            found += walk(value, f"{path}[{i}]")
+    return found

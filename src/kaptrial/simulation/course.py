@@ -1,0 +1,100 @@
+"""The noise-free course of improvement under what was received."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kaptrial.arrays import Floats, Ints
+from kaptrial.model import expectancy
+from kaptrial.model.response import DrugParameters, PatientParameters, TherapyParameters, course, timetable
+from kaptrial.scenario.scenario import Scenario
+from kaptrial.scenario.sourced import Sourced
+from kaptrial.scenario.treatment import zero_if_absent
+from kaptrial.simulation.patients import Patients
+from kaptrial.simulation.reading import Reading
+from kaptrial.simulation.received import Received, first_session, schedules_of
+
+LN2 = float(np.log(2.0))
+
+
+def improvement_of(
+    s: Scenario,
+    reading: Reading,
+    patients: Patients,
+    received: Received,
+) -> Floats:
+    """Noise-free improvement at the reading days, (replicate, patient, reading day)."""
+    schedules, arm = schedules_of(s), received.arm
+    drug, therapy = course(
+        timetable(reading.days, schedules),
+        arm=arm,
+        taken=received.taken,
+        drug=drug_parameters(s),
+        therapy=therapy_parameters(s),
+        patients=PatientParameters(
+            decay_rate_per_day=patients.decay_rate_per_day,
+            max_effect=patients.max_effect,
+            max_therapy_effect=_max_therapy_effect(s, arm, patients.therapy_z),
+            responder=patients.responder,
+        ),
+        own_day=received.own_day,
+    )
+    improvement = drug + therapy
+    days = reading.days
+    if s.natural_course is not None:
+        improvement += patients.natural_change[..., None] * -np.expm1(-days / s.natural_course.time_constant.value)
+    if received.therapist_effect is not None:
+        started = days > first_session(schedules, received)[..., None]
+        improvement += received.therapist_effect[..., None] * started
+    x = s.expectancy
+    if x.drug is not None and received.belief is not None:
+        starts = [
+            min((d for d, _ in sch.doses if d >= s.randomisation.day), default=s.randomisation.day) for sch in schedules
+        ]
+        shape = np.stack(
+            [expectancy.rise_and_fade(days, start, x.drug.onset.value, x.drug.half_life.value) for start in starts]
+        )
+        lost = zero_if_absent(x.drug.disappointment)
+        improvement += expectancy.expectancy(received.belief, shape[arm], x.drug.effect.value, lost)
+    if x.therapy is not None:
+        hoped = np.array([bool(a.therapy and s.therapies[a.therapy.name].is_hoped_for) for a in s.arms])
+        shape = expectancy.rise_and_fade(days, s.randomisation.day, x.therapy.onset.value, x.therapy.half_life.value)
+        lost = zero_if_absent(x.therapy.disappointment)
+        improvement += expectancy.expectancy(hoped[arm], shape, x.therapy.effect.value, lost)
+    return improvement
+
+
+def drug_parameters(s: Scenario) -> DrugParameters:
+    """The scenario's drug as the model takes it."""
+    d = s.drug
+    return DrugParameters(
+        linear=d.effect == "linear",
+        ec50=d.ec50.value if d.ec50 else 1.0,
+        hill=d.hill.value if d.hill else 1.0,
+        consolidated_share=d.consolidation.share.value if d.consolidation else 0.0,
+        consolidated_rate_per_day=LN2 / d.consolidation.half_life.value if d.consolidation else 0.0,
+        window_rate_per_day=LN2 / d.window_half_life.value if d.window_half_life else 1.0,
+    )
+
+
+def therapy_parameters(s: Scenario) -> TherapyParameters:
+    """The arms' therapies as the model takes them; an arm without therapy learns nothing."""
+    rows = []
+    for arm in s.arms:
+        if arm.therapy is None:
+            rows.append((0.0, 1.0, 0.0, 0.0, 0.0))
+            continue
+        t = s.therapies[arm.therapy.name]
+        effects = (zero_if_absent(x) for x in (t.gamma, t.kappa, t.xi))
+        rows.append((t.learning_per_session.value, LN2 / t.half_life.value, *effects))
+    learning, forgetting, gamma, kappa, xi = np.array(rows).T
+    return TherapyParameters(
+        learning_per_session=learning, forgetting_rate_per_day=forgetting, gamma=gamma, kappa=kappa, xi=xi
+    )
+
+
+def _max_therapy_effect(s: Scenario, arm: Ints, z: Floats) -> Floats:
+    sizes: list[Sourced | None] = [s.therapies[a.therapy.name].max_effect if a.therapy else None for a in s.arms]
+    median = np.array([zero_if_absent(x) for x in sizes])[arm]
+    log_sd = np.array([0.0 if x is None else x.spread for x in sizes])
+    return median * np.exp(log_sd[arm] * z) if log_sd.any() else median

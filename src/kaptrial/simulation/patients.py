@@ -1,0 +1,104 @@
+"""Who the patients are: the scenario's population drawn through the model's distributions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kaptrial.arrays import Floats, Ints
+from kaptrial.model import measurement, population
+from kaptrial.model.streams import Stream, generator, normals, uniforms
+from kaptrial.scenario.scenario import Scenario
+from kaptrial.scenario.treatment import zero_if_absent
+from kaptrial.simulation.randomisation import draw_strata
+from kaptrial.simulation.reading import Reading
+
+LN2 = float(np.log(2.0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patients:
+    """What a patient brings, (replicate, patient, ...): parameters, deviations, strata."""
+
+    trait: Floats
+    decay_rate_per_day: Floats
+    max_effect: Floats
+    therapy_z: Floats
+    natural_change: Floats
+    responder: np.ndarray
+    deviation: Floats
+    rater_error: Floats
+    strata: Ints
+
+
+def draw_patients(s: Scenario, seed: int, block: int, reading: Reading, attempt: int = 0) -> Patients:
+    """All patients of a block before they are allocated. `attempt` > 0: others in their place."""
+    n, m = s.n_total, s.measurement
+    strata, shift = _strata(s, seed, block, attempt)
+    z = normals(generator(seed, block, Stream.PATIENT, attempt), n, 7)
+    entry = s.population.entry
+    slack = s.scale.step / 2 if m.round else 0.0
+    zero = population.draw_day_zero(
+        z[..., :3],
+        uniforms(generator(seed, block, Stream.ENTRY, attempt), n, 1)[..., 0] if entry else None,
+        mean=s.population.baseline.value + shift,
+        trait_sd=s.population.baseline.spread,
+        deviation_sd=m.deviation_sd.value,
+        rater_sd=m.rater_sd.value if s.scale.link == "identity" else 0.0,
+        low=entry.at_least - slack if entry and entry.at_least is not None else -np.inf,
+        high=entry.at_most + slack if entry and entry.at_most is not None else np.inf,
+    )
+    spread = s.population.baseline.spread
+    standardised = (
+        (zero.trait - s.population.baseline.value - shift) / spread if spread > 0 else np.zeros_like(zero.trait)
+    )
+    varying = population.correlate(standardised, z[..., 3:], s.population.correlation_matrix())
+    deviation = _deviations(s, seed, block, reading, zero.deviation, attempt)
+    rater_error = np.zeros(1)
+    if s.scale.link == "identity":
+        later = normals(generator(seed, block, Stream.RATER, attempt), n, len(reading.visits) - 1)
+        rater_error = np.concatenate([zero.rater_error[..., None], m.rater_sd.value * later], axis=-1)
+    half_life, natural = s.drug.half_life, s.natural_course
+    responder = np.ones(zero.trait.shape, dtype=np.bool_)
+    if s.population.non_responders is not None:
+        u = uniforms(generator(seed, block, Stream.NON_RESPONDER, attempt), n, 1)[..., 0]
+        responder = u >= s.population.non_responders.value
+    return Patients(
+        trait=zero.trait,
+        decay_rate_per_day=LN2 / population.log_normal(half_life.value, half_life.spread, varying[..., 1]),
+        max_effect=_max_effect(s, zero.trait, varying[..., 0]),
+        therapy_z=varying[..., 2],
+        natural_change=(natural.change.value + natural.change.spread * varying[..., 3]) if natural else np.zeros(1),
+        responder=responder,
+        deviation=deviation,
+        rater_error=rater_error,
+        strata=strata,
+    )
+
+
+def _strata(s: Scenario, seed: int, block: int, attempt: int) -> tuple[Ints, Floats]:
+    """Levels of the stratification factors, (replicate, patient, factor), and the shift of the trait they bring."""
+    levels = draw_strata(s, seed, block, attempt)
+    shift = np.zeros(levels.shape[:2])
+    for f, factor in enumerate(s.design.allocation.strata):
+        shift += np.array([zero_if_absent(level.shift) for level in factor.levels.values()])[levels[..., f]]
+    return levels, shift
+
+
+def _deviations(s: Scenario, seed: int, block: int, reading: Reading, start: Floats, attempt: int) -> Floats:
+    m = s.measurement
+    z = normals(generator(seed, block, Stream.DEVIATION, attempt), s.n_total, len(reading.days) - 1)
+    time_constant = m.deviation_time_constant.value
+    return measurement.ornstein_uhlenbeck(start, z, reading.days, m.deviation_sd.value, time_constant)
+
+
+def _max_effect(s: Scenario, trait: Floats, z: Floats) -> Floats:
+    """Emax of each patient (or the slope): a share of the way from the trait to the best score, or in units."""
+    d = s.drug
+    if d.share is not None:
+        room = np.maximum((trait - s.scale.best) * -s.scale.sign, 0.0)
+        return room * population.logit_normal(d.share.value, d.share.spread, z)
+    size = d.slope if d.effect == "linear" else d.max_effect
+    assert size is not None  # Drug guarantees one of the three
+    return size.value + size.spread * z

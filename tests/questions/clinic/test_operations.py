@@ -1,0 +1,166 @@
+"""The clinic over many replicates: the same bytes for any number of workers, power in the clinic, the cheapest plan."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from kaptrial.cli import main
+from kaptrial.errors import ScenarioError
+from kaptrial.questions.clinic.operations import clinic_key, operations, operations_of
+from kaptrial.questions.clinic.output import write_clinic
+from kaptrial.questions.clinic.staffing_plans import Target, compare
+from kaptrial.questions.clinic.tables import summary
+from kaptrial.questions.power.characteristics import Cell, characteristics
+from kaptrial.results import Results
+from kaptrial.scenario.files import build, with_settings
+from tests.clean import clean, number
+from tests.questions.clinic.plans import clinic, clinic_raw, site
+
+
+def tight_raw():
+    """One therapist for whom the caseload is too much, in a trial where nothing but sessions works."""
+    raw = clinic_raw(site(referrals=60, therapists={"shift": 1}), n_per_arm=30)
+    raw["clinic"]["sessions"] = {"from_hours": 12, "to_hours": 48, "late_days": 5}
+    raw["clinic"]["therapists"]["shift"] |= {"caseload": 10, "sessions_per_week": 3}
+    raw["therapies"]["shift"] |= {"learning_per_session": number(0.3, "none"), "max_effect": number(9, "points")}
+    units = {"chair_month": 100, "therapist_month": 1000, "trial_month": 2000}
+    raw["clinic"]["costs"] = {"currency": "EUR"} | {name: number(value, "money") for name, value in units.items()}
+    return raw
+
+
+def run(*arguments: object) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([str(a) for a in arguments])
+    assert stop.value.code in (0, None)
+
+
+def test_workers_do_not_change_a_byte(tmp_path):
+    path = tmp_path / "trial.yaml"
+    path.write_text(yaml.safe_dump(clinic_raw(n_per_arm=6)))
+    for workers in (1, 2):
+        run("clinic", path, "--replicates", 40, "--workers", workers, "--json", tmp_path / f"{workers}.json")
+    assert (tmp_path / "1.json").read_bytes() == (tmp_path / "2.json").read_bytes()
+    out = json.loads((tmp_path / "1.json").read_text())
+    assert {"table", "of", "metric", "unit", "value", "mcse", "lower", "upper", "n_replicates"} == set(
+        out["results"][0]
+    )
+    assert out["provenance"]["seed"] == 1
+    s = clinic(n_per_arm=6)
+    found = [operations(s, seed=1, replicates=40, workers=w, for_trials=True).realised for w in (1, 2)]
+    for name, values in vars(found[0][0]).items():
+        assert values.tobytes() == getattr(found[1][0], name).tobytes(), name
+
+
+def test_figures_and_tables_are_written_the_same_each_time(tmp_path):
+    s = clinic(n_per_arm=6)
+    found = operations(s, seed=1, replicates=4)
+    about = {"version": "0", "seed": 1, "replicates": 4, "scenario_sha256": "0" * 64}
+    results = Results(kind="clinic", rows=summary(found.digests), provenance=about)
+    for folder in ("a", "b"):
+        write_clinic(tmp_path / folder, s, found, results)
+    names = {p.name for p in (tmp_path / "a").iterdir()}
+    drawn = ("accrual", "week", "lags", "flow", "utilisation")
+    tables = {"results.json", "results.csv", "accrual.csv", "lags.csv", "week.csv", "scenario.yaml"}
+    assert names == tables | {f"{name}.{kind}" for name in drawn for kind in ("pdf", "png")}
+    for name in names:
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes(), name
+
+
+def test_power_takes_the_clinic(tmp_path):
+    path = tmp_path / "trial.yaml"
+    path.write_text(yaml.safe_dump(clinic_raw(n_per_arm=6)))
+    run("power", path, "--clinic", "--replicates", 32, "--no-nulls", "--json", tmp_path / "power.json")
+    power = json.loads((tmp_path / "power.json").read_text())
+    assert power["provenance"]["clinic"] is True
+    assert "power" in {row["metric"] for row in power["results"]}
+
+
+def test_more_replicates_keep_the_earlier_ones():
+    s = clinic(n_per_arm=10)
+    few, more = (operations(s, seed=1, replicates=r) for r in (5, 20))
+    assert [d.values for d in few.digests] == [d.values for d in more.digests[:5]]
+
+
+def test_a_crowded_clinic_costs_power_and_the_null_holds_its_level():
+    raw = tight_raw()
+    cells = [
+        Cell(scenario=build(with_settings(raw, {"clinic.sites[0].therapists.shift": n})), columns={"n": n})
+        for n in (1, 8)
+    ]
+    realised = [each.realised or () for each in operations_of([c.scenario for c in cells], seed=1, replicates=128)]
+    results = characteristics(cells, seed=1, replicates=128, realised=realised)
+    protocol = characteristics(cells[:1], seed=1, replicates=128, nulls=False)
+    by = [{row.metric: row for row in result.rows if row.question.analysis == "ancova"} for result in results]
+    power = [rows["power"].value for rows in by]
+    print(power, protocol[0].rows[0].value)
+    assert power[0] < power[1] - 0.1
+    assert abs(power[1] - protocol[0].rows[0].value) < 0.08
+    for rows in by:
+        error = rows["type_i_error"]
+        assert abs(error.value - 0.05) < 4 * 0.0193
+    # The bias is what the clinic takes away.
+    assert by[0]["bias"].value > 4 * by[0]["bias"].mcse
+    assert "takes away" in results[0].notes[-1].text
+
+
+def test_what_the_model_assumes_is_nothing_to_the_clinic():
+    raw = clinic_raw()
+    same = {"therapies.shift.max_effect": 1, "drug.half_life": 3, "estimand.contrast": "control - treated"}
+    assert clinic_key(build(raw)) == clinic_key(build(with_settings(raw, same)))
+    for change in ({"clinic.sites[0].chairs": 2}, {"design.n_per_arm": 30}, {"arms[1].therapy.days": [2, 3]}):
+        assert clinic_key(build(raw)) != clinic_key(build(with_settings(raw, change)))
+
+
+def test_the_cheapest_plan_that_is_enough_is_found():
+    raw = tight_raw()
+    cells = [
+        Cell(scenario=build(with_settings(raw, {"clinic.sites[0].therapists.shift": n})), columns={"n": n})
+        for n in (8, 1, 3)
+    ]
+    target = 0.7
+    rows = {row["n"]: row for row in compare(cells, seed=1, replicates=64, target=Target(power=target))}
+    print({n: row["power"] for n, row in rows.items()})
+    assert rows[1]["power"] < target <= rows[3]["power"]
+    assert [n for n, row in rows.items() if row["chosen"]] == [3]
+    assert rows[8]["power"] is None  # dearer than what is enough
+    assert rows[1]["cost"] < rows[3]["cost"] < rows[8]["cost"]
+    late = compare(cells, seed=1, replicates=32, target=Target(months=0.1))
+    assert not any(row["chosen"] for row in late)
+
+
+def test_a_scenario_without_a_clinic_is_refused_in_one_line(tmp_path, capsys):
+    with pytest.raises(ScenarioError, match="clinic is missing"):
+        operations(clean(n_per_arm=10, delta=1), seed=1, replicates=2)
+    raw = clinic_raw()
+    del raw["clinic"]
+    path = tmp_path / "trial.yaml"
+    path.write_text(yaml.safe_dump(raw))
+    for arguments in (["clinic", path], ["power", path, "--clinic"], ["clinic", path, "--months", 3]):
+        with pytest.raises(SystemExit) as stop:
+            main([str(a) for a in arguments])
+        assert stop.value.code == 2
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1
+        assert "must be given" in said or "go with --vary" in said
+
+
+def test_plans_are_compared_from_the_command_line(tmp_path):
+    path = tmp_path / "trial.yaml"
+    path.write_text(yaml.safe_dump(tight_raw()))
+    run(
+        "clinic", path, "--vary", "clinic.sites[0].therapists.shift=1,3", "--power", 0.3, "--months", 60,
+        "--replicates", 16, "-o", tmp_path / "out", "--json", tmp_path / "rows.json",
+    )  # fmt: skip
+    assert (tmp_path / "out" / "plans.csv").is_file()
+    rows = json.loads((tmp_path / "rows.json").read_text())["results"]
+    assert {"power", "power_mcse", "in_window", "months", "cost", "bottleneck", "chosen"} <= set(rows[0])
+
+
+def test_help_does_not_load_simpy():
+    code = "import sys, kaptrial.cli; sys.exit('simpy' in sys.modules or 'pandas' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
