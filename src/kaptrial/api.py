@@ -6,7 +6,7 @@ pandas DataFrame.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from os import PathLike
@@ -176,12 +176,13 @@ def power(
     """
     from kaptrial.questions.power.cells import cells
     from kaptrial.questions.power.characteristics import characteristics, results_of
-    from kaptrial.questions.power.output import figures_of
+    from kaptrial.questions.power.output import figures_of, write_power
 
     asked = cells(_raw(scenario), vary or {}, variants=variants)
     found = characteristics(asked, seed=seed, replicates=replicates, workers=workers, nulls=nulls)
     made = _made(scenario, asked[0].scenario, seed=seed, replicates=replicates, vary=dict(vary or {}))
-    return replace(results_of(found, made), figures=partial(figures_of, found, seed))
+    writer = _into_folder(lambda folder, results: write_power(folder, found, results))
+    return replace(results_of(found, made), figures=partial(figures_of, found, seed), writer=writer)
 
 
 def size(
@@ -261,12 +262,14 @@ def assurance(
         Where neither the scenario nor `prior` says what is believed.
     """
     from kaptrial.questions.assurance.assurance import assurance as average
+    from kaptrial.questions.assurance.output import write_assurance
 
     raw = _raw(scenario)
     s = build(raw if prior is None else with_prior(raw, prior))
     found = average(s, seed=seed, draws_of_prior=draws, replicates=replicates, workers=workers)
     made = _made(scenario, s, seed=seed, replicates=replicates, draws=draws, prior=prior)
-    return Results(kind="assurance", rows=found.rows, provenance=made, notes=found.notes)
+    writer = _into_folder(lambda folder, results: write_assurance(folder, s, found, results))
+    return Results(kind="assurance", rows=found.rows, provenance=made, notes=found.notes, writer=writer)
 
 
 def decide(
@@ -297,12 +300,14 @@ def decide(
     Results
     """
     from kaptrial.questions.decide.characteristics import decisions, notes
+    from kaptrial.questions.decide.output import write_decisions
     from kaptrial.questions.power.cells import cells
 
     asked = cells(_raw(scenario), vary or {}, variants=False)
     rows = decisions(asked, seed=seed, replicates=replicates, draws_of_prior=draws, workers=workers)
     made = _made(scenario, asked[0].scenario, seed=seed, replicates=replicates, draws=draws, vary=dict(vary or {}))
-    return Results(kind="decide", rows=rows, provenance=made, notes=notes(rows))
+    writer = _into_folder(lambda folder, results: write_decisions(folder, asked, results))
+    return Results(kind="decide", rows=rows, provenance=made, notes=notes(rows), writer=writer)
 
 
 def clinic(scenario: AnyScenario, *, replicates: int = 200, seed: int = 1, workers: int = 1) -> Results[Any]:
@@ -325,13 +330,15 @@ def clinic(scenario: AnyScenario, *, replicates: int = 200, seed: int = 1, worke
     """
     from kaptrial.questions.clinic import tables
     from kaptrial.questions.clinic.operations import check_has_clinic, operations
+    from kaptrial.questions.clinic.output import write_clinic
 
     s = load_scenario(scenario)
     check_has_clinic(s)
     found = operations(s, seed=seed, replicates=replicates, workers=workers)
     quantities = tables.summary(found.digests, s.clinic.costs.currency if s.clinic and s.clinic.costs else "")
     made, note = _made(scenario, s, seed=seed, replicates=replicates), tables.bottleneck_note(found.digests)
-    return Results(kind="clinic", rows=quantities, provenance=made, notes=[note])
+    writer = _into_folder(lambda folder, results: write_clinic(folder, s, found, results))
+    return Results(kind="clinic", rows=quantities, provenance=made, notes=[note], writer=writer)
 
 
 def analyse(data: AnyData, method: str = "ancova", **options: Any) -> Results[Line]:
@@ -392,7 +399,7 @@ def fit(
     data : path, DataFrame or Scenario
         A trial's data, or a scenario of which one trial is simulated.
     prior : str or sequence of str
-        Named priors of effects (docs/bayes.md).
+        Named priors (`effect_priors`), or "all".
     likelihood : str
         normal, binary or abstinent_days.
     margin, rope : float, optional
@@ -416,9 +423,11 @@ def fit(
     FieldError, DataError, ScenarioError
         For what cannot be used.
     """
+    from kaptrial.catalogue.effect_priors import NAMES
     from kaptrial.questions.fit.answer import answer
     from kaptrial.questions.fit.estimands import Limits
     from kaptrial.questions.fit.models import ModelOptions
+    from kaptrial.questions.fit.output import write_fit
     from kaptrial.questions.fit.reading import Asked, from_file, from_scenario
 
     asked = Asked(likelihood=likelihood, roles=tuple(roles), unit_sd=unit_sd)
@@ -426,9 +435,11 @@ def fit(
         trial = from_scenario(data, asked, seed=seed, source="the scenario")
     else:
         trial = from_file(_data(data), _options(options), asked)
-    names, limits = (prior,) if isinstance(prior, str) else tuple(prior), Limits(margin=margin, rope=rope)
+    named = NAMES if prior == "all" else (prior,) if isinstance(prior, str) else tuple(prior)
+    limits = Limits(margin=margin, rope=rope)
     chosen = ModelOptions(likelihood=likelihood)
-    return answer(trial, chosen, names, limits, seed=seed, draws=draws, data="data", options=options)
+    results = answer(trial, chosen, named, limits, seed=seed, draws=draws, data="data", options=options)
+    return replace(results, writer=_into_folder(write_fit))
 
 
 def mechanism(
@@ -455,6 +466,37 @@ def mechanism(
 
     s = load_scenario(scenario)
     return answer(s, None if data is None else _data(data), seed=seed, draws=draws, columns=columns)
+
+
+def effect_priors() -> Results[Line]:
+    """The named priors of effects, which `fit` and `decide` take.
+
+    Returns
+    -------
+    Results
+        One row a prior: name, description.
+
+    Examples
+    --------
+    >>> import kaptrial as kt
+    >>> kt.effect_priors().to_frame()["name"].tolist()[:2]
+    ['flat', 'weak']
+    """
+    from kaptrial.catalogue.effect_priors import DESCRIPTIONS, NAMES
+
+    rows = [Line(numbers={"name": name, "description": DESCRIPTIONS[name]}) for name in NAMES]
+    return Results(kind="effect_priors", rows=rows)
+
+
+def _into_folder(write: Callable[[Path, Any], object]) -> Callable[[Path, Any], None]:
+    """What writes results, in a folder that is complete by its manifest."""
+    from kaptrial.output.files import output_folder
+
+    def writer(folder: Path, results: Any) -> None:
+        with output_folder(folder):
+            write(folder, results)
+
+    return writer
 
 
 def _raw(scenario: AnyScenario) -> dict[str, Any]:

@@ -10,6 +10,8 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from kaptrial import __code__, __version__
@@ -139,6 +141,8 @@ class Results[R: Flat]:
     notes : sequence of Note
     figures : callable, optional
         Draws the figures of these results, by name.
+    writer : callable, optional
+        Writes the results into a folder.
     """
 
     kind: str
@@ -146,6 +150,7 @@ class Results[R: Flat]:
     provenance: Mapping[str, Any] = field(default_factory=provenance)
     notes: Sequence[Note] = ()
     figures: Callable[[], Mapping[str, Figure]] | None = field(default=None, compare=False)
+    writer: Callable[[Path, Any], None] | None = field(default=None, compare=False)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -169,6 +174,12 @@ class Results[R: Flat]:
         if name not in drawn:
             raise FieldError("name", name, f"must be one of {', '.join(drawn) or 'no figures'}{nearest(name, drawn)}")
         return drawn[name]
+
+    def write(self, folder: str | PathLike[str]) -> None:
+        """Tables and figures into a folder, as the command writes them; its manifest is written last."""
+        if self.writer is None:
+            raise FieldError("folder", str(folder), f"results of {self.kind} write no folder: to_csv(), to_json()")
+        self.writer(Path(folder), self)
 
     def to_csv(self) -> str:
         """The rows as CSV with a header line."""
