@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import pytest
 
 from kaptrial.cli.options import cells_of
@@ -68,3 +71,12 @@ def test_strategies_and_analyses_of_rescue_and_dropout():
     mmrm, nested = found["rescue: treatment_policy", "mmrm"], found["rescue: treatment_policy", "nested"]
     assert f"{mmrm[2]} ± .006 (MMRM, power {mmrm[0][:3]} ± .01)" in README
     assert f"(nested) it is {nested[2]} ± .004, and power {nested[0][:3]} ± .01" in README
+
+
+def test_the_python_example_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    seen: dict[str, Any] = {}
+    exec(block, seen)
+    assert (tmp_path / "results" / "power_curve.png").exists()
+    assert seen["posterior"].verdict
