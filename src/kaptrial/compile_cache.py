@@ -29,12 +29,12 @@ def compiled_sources(package: Path = PACKAGE) -> list[Path]:
     texts = {path: path.read_bytes() for path in sorted(package.rglob("*.py"))}
     modules = {_module(package, path): path for path in texts}
     todo = [path for path, text in texts.items() if re.search(rb"^@njit\b", text, re.M)]
-    found: set[Path] = set()
+    paths: set[Path] = set()
     while todo:
         path = todo.pop()
-        found.add(path)
-        todo += {modules[name] for name in _imported(texts[path].decode()) if name in modules} - found
-    return sorted(found)
+        paths.add(path)
+        todo += {modules[name] for name in _imported(texts[path].decode()) if name in modules} - paths
+    return sorted(paths)
 
 
 def _module(package: Path, path: Path) -> str:

@@ -56,7 +56,7 @@ class DataError(UserError):
 
 def printable(text: str) -> str:
     """Text of a file as a terminal may show it: what would move the cursor, colour or reverse it stands as its code."""
-    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def line(where: str, value: object, allowed: str) -> str:

@@ -157,13 +157,13 @@ def analyse(
     said["visits"] = numbers_in("--visits", said["visits"])
     said["reference_for"] = tuple(_pair(text) for text in said["reference_for"] or ())
     check_outputs(None, json_file)
-    found = analyse_file(data, row.name, Options(**said), given)
+    results = analyse_file(data, row.name, Options(**said), given)
 
     def show() -> None:
-        terminal.show_table(found.to_frame(), title=f"{row.name} of {data.name}")
-        say_notes(found.notes)
+        terminal.show_table(results.to_frame(), title=f"{row.name} of {data.name}")
+        say_notes(results.notes)
 
-    hand_over(found, show, json_file)
+    hand_over(results, show, json_file)
 
 
 def _parts(text: str) -> Iterable[str]:

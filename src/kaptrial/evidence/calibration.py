@@ -52,8 +52,8 @@ def _fit_prior(write: Write, evidence: fit.Evidence, quality_set: str, seed: int
     name = VARIANTS[quality_set]
     keys = fit.together(evidence.trials)
     result = fit.sample(evidence, keys=keys, seed=seed, target_accept=0.98)
-    found = fit.diagnostics(result)
-    say(f"{name}: {len(keys)} trials, {dict(found)}")
+    diagnostics = fit.diagnostics(result)
+    say(f"{name}: {len(keys)} trials, {dict(diagnostics)}")
     names, table = shipped.as_table(fit.parameter_draws(result.posterior, SHIPPED_DRAWS))
     lay = evidence.lay
     about = {
@@ -65,7 +65,7 @@ def _fit_prior(write: Write, evidence: fit.Evidence, quality_set: str, seed: int
         **provenance(),
         "seed": seed,
         "sampler": {"chains": fit.CHAINS, "tune": fit.TUNE, "draws": fit.DRAWS, "shipped": SHIPPED_DRAWS},
-        "diagnostics": {key: round(float(value), 4) for key, value in found.items()},
+        "diagnostics": {key: round(float(value), 4) for key, value in diagnostics.items()},
     }
     _write_prior(write, name, names, table, about)
 
@@ -108,9 +108,9 @@ def _fit_fold(
     for attempt in range(3):
         sampler = {"draws": FOLD_SAMPLES, "tune": FOLD_TUNE * 2**attempt, "chains": FOLD_CHAINS}
         result = fit.sample(evidence, keys=keys, seed=seed + 1000 * attempt, **sampler)
-        found = fit.diagnostics(result)
-        say(f"without {left_out}: {len(keys)} trials, {dict(found)}")
-        if found["r_hat"] <= FOLD_R_HAT:
+        diagnostics = fit.diagnostics(result)
+        say(f"without {left_out}: {len(keys)} trials, {dict(diagnostics)}")
+        if diagnostics["r_hat"] <= FOLD_R_HAT:
             break
     names, table = shipped.as_table(fit.parameter_draws(result.posterior, FOLD_DRAWS))
     return names, table.astype(np.float32)

@@ -63,7 +63,7 @@ def _draws_without(one: Trial) -> dict[str, Floats] | None:
     if one.key not in trial_keys() or one != trial(one.key):
         return None
     pools = (key for key in trial_keys() if one.key in trial(key).contains)
-    return next((found for key in (one.key, *pools) if (found := fold_draws(key)) is not None), None)
+    return next((draws for key in (one.key, *pools) if (draws := fold_draws(key)) is not None), None)
 
 
 def _predict_abstinence(one: Trial, seed: int, replicates: int) -> list[Prediction]:

@@ -33,8 +33,8 @@ def simulate(
     `full`: with the latent course and the outcome after dropout, which an analysis does not see. `realised`: for each
     block, what its clinics made of the protocol under the same seed (questions/clinic/operations.py).
     """
-    found = blocks(scenario, seed=seed, replicates=replicates, full=full, realised=realised)
-    return _concatenate(list(found)).first(replicates)
+    simulated = blocks(scenario, seed=seed, replicates=replicates, full=full, realised=realised)
+    return _concatenate(list(simulated)).first(replicates)
 
 
 def blocks(
@@ -109,14 +109,14 @@ def simulate_block(
 
 
 def _covariates(s: Scenario, strata: Ints, full: Floats) -> dict[str, Covariate]:
-    found = {
+    covariates = {
         factor.name: Covariate(values=strata[..., f].astype(float), levels=tuple(factor.levels))
         for f, factor in enumerate(s.design.allocation.strata)
     }
     if s.randomisation.day > 0:
         v = s.design.visits.index(s.randomisation.day)
-        found["randomisation_score"] = Covariate(values=full[..., v].copy())
-    return found
+        covariates["randomisation_score"] = Covariate(values=full[..., v].copy())
+    return covariates
 
 
 def _concatenate(blocks: list[Trials]) -> Trials:

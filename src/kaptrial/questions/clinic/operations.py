@@ -54,13 +54,13 @@ def operations(
     digests: list[Digest] = []
     parts: list[Realised] = []
     first: Course | None = None
-    for found, part, course in in_order(_chunk, tasks, workers):
-        digests += found
+    for summaries, part, course in in_order(_chunk, tasks, workers):
+        digests += summaries
         first = first or course
         if part is not None:
             parts.append(part)
         if progress is not None:
-            progress(len(found))
+            progress(len(summaries))
     assert first is not None
     per_block = BLOCK // CHUNK
     blocks = tuple(_join(parts[i : i + per_block]) for i in range(0, len(parts), per_block))
@@ -82,14 +82,14 @@ def operations_of(
     progress: Callable[[int], None] | None = None,
 ) -> list[Operations]:
     """The clinic of each scenario, for its trials; those whose clinics have the same to do are run once."""
-    found: dict[str, Operations] = {}
+    runs: dict[str, Operations] = {}
     for s in scenarios:
         key = clinic_key(s)
-        if key not in found:
-            found[key] = operations(
+        if key not in runs:
+            runs[key] = operations(
                 s, seed=seed, replicates=replicates, workers=workers, for_trials=True, progress=progress
             )
-    return [found[clinic_key(s)] for s in scenarios]
+    return [runs[clinic_key(s)] for s in scenarios]
 
 
 def count_clinics(scenarios: Sequence[Scenario], replicates: int) -> int:

@@ -26,10 +26,10 @@ Values = dict[tuple[str, str, str], Quantity]
 KEPT = {"promised sessions": "sessions in window", "later doses": "later doses in window", "visits": "visits in window"}
 
 
-def write_clinic(folder: Path, scenario: Scenario, found: Operations, results: Results[Quantity]) -> None:
+def write_clinic(folder: Path, scenario: Scenario, run: Operations, results: Results[Quantity]) -> None:
     """scenario.yaml, results.json and results.csv, accrual.csv, lags.csv, week.csv and the five figures."""
-    curve, lags = tables.accrual(found.digests), tables.lag_histogram(found.digests)
-    week = tables.week(found.first, _busiest_site(scenario, found))
+    curve, lags = tables.accrual(run.digests), tables.lag_histogram(run.digests)
+    week = tables.week(run.first, _busiest_site(scenario, run))
     write_results(folder, results, scenario)
     for name, table in (("accrual", curve), ("lags", lags), ("week", week)):
         write_text(folder / f"{name}.csv", table.to_csv(index=False))
@@ -145,8 +145,8 @@ def _arms(s: Scenario, value: Values) -> list[dict[str, Any]]:
     return arms
 
 
-def _busiest_site(s: Scenario, found: Operations) -> int:
+def _busiest_site(s: Scenario, run: Operations) -> int:
     counts = [0] * len(s.clinic.sites if s.clinic else ())
-    for use in found.first.use:
+    for use in run.first.use:
         counts[use.site] += len(use.services)
     return counts.index(max(counts))

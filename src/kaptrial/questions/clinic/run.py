@@ -85,15 +85,15 @@ def run(s: Scenario, *, seed: int, replicates: Sequence[int]) -> list[Course]:
     """The courses of these replicates. Each depends on the scenario, the seed and its own number only."""
     clinic = _clinic(s)
     protocols = arm_protocols(s, clinic)
-    found = []
+    courses = []
     drawn: dict[int, tuple[Ints, Floats]] = {}
     for replicate in replicates:
         block = replicate // BLOCK
         if block not in drawn:
             drawn = {block: _shared_with_trials(s, seed, block)}
         arm, threshold = (x[replicate % BLOCK] for x in drawn[block])
-        found.append(_course(s, clinic, protocols, seed, replicate, arm, threshold))
-    return found
+        courses.append(_course(s, clinic, protocols, seed, replicate, arm, threshold))
+    return courses
 
 
 def _clinic(s: Scenario) -> Clinic:
@@ -184,11 +184,11 @@ def _main_therapist(p: Patient) -> int:
 
 
 def _uses(i: int, site: SiteStaff) -> list[Use]:
-    found = [
+    uses = [
         Use(kind=kind, site=i, capacity=x.capacity, services=x.services, turned_away=x.turned_away)
         for kind, x in (("chairs", site.chairs), ("nurses", site.nurses), ("raters", site.raters))
     ]
-    found += [
+    uses += [
         Use(
             kind="therapists", site=i, capacity=1, services=c.station.services, turned_away=c.station.turned_away,
             therapy=therapy, number=c.number, per_week=c.post.sessions_per_week, away=c.post.away, gaps=c.post.gaps,
@@ -196,7 +196,7 @@ def _uses(i: int, site: SiteStaff) -> list[Use]:
         for therapy, team in site.teams.items()
         for c in team.caseloads
     ]  # fmt: skip
-    return found
+    return uses
 
 
 def realised(s: Scenario, courses: Sequence[Course]) -> Realised:

@@ -101,7 +101,7 @@ def _provenance(trial: InteractionData, posteriors: Sequence[Posterior], verdict
 
 
 def _diagnostics(posterior: Posterior) -> dict[str, Any]:
-    found = posterior.diagnostics
-    chains = {name: getattr(found, name) for name in ("r_hat", "ess_bulk", "ess_tail", "divergences")}
-    loo = {"largest_k_hat": float(found.k_hat.max()), "elpd_loo": found.elpd, "elpd_loo_se": found.elpd_se}
-    return chains | loo | {"reruns": posterior.reruns, "failures": list(found.failures)}
+    checks = posterior.diagnostics
+    chains = {name: getattr(checks, name) for name in ("r_hat", "ess_bulk", "ess_tail", "divergences")}
+    loo = {"largest_k_hat": float(checks.k_hat.max()), "elpd_loo": checks.elpd, "elpd_loo_se": checks.elpd_se}
+    return chains | loo | {"reruns": posterior.reruns, "failures": list(checks.failures)}

@@ -31,15 +31,15 @@ class Diagnostics:
     @property
     def failures(self) -> tuple[str, ...]:
         """What is wrong with the draws, in words; nothing if they can be used."""
-        found = []
+        reasons = []
         if not self.r_hat < R_HAT:
-            found.append(f"R-hat {self.r_hat:.3f} of {self.worst} (must be < {R_HAT})")
+            reasons.append(f"R-hat {self.r_hat:.3f} of {self.worst} (must be < {R_HAT})")
         for name, value in (("bulk", self.ess_bulk), ("tail", self.ess_tail)):
             if not value >= ESS:
-                found.append(f"{name} ESS {value:.0f} (must be ≥ {ESS})")
+                reasons.append(f"{name} ESS {value:.0f} (must be ≥ {ESS})")
         if self.divergences:
-            found.append(f"{self.divergences} divergent transitions (must be 0)")
-        return tuple(found)
+            reasons.append(f"{self.divergences} divergent transitions (must be 0)")
+        return tuple(reasons)
 
     @property
     def influential(self) -> int:

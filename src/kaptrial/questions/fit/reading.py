@@ -45,15 +45,15 @@ def from_file(source: Path | DataFile, options: Options, asked: Asked) -> Intera
     """The trial in a CSV file. Raises DataError naming file, column and row for what cannot be used."""
     data = source if isinstance(source, DataFile) else read_file(source)
     if asked.likelihood == "abstinent_days":
-        found = _counts(data, options, asked)
+        trial = _counts(data, options, asked)
     else:
         _check_baseline(data, options)
         for column in (*options.covariates, *options.categories):
             data.complete(column, "every patient needs one")
         trials = read(data, options)
         data.left_out(trials.patients, ~np.isfinite(trials.score[0]).any(axis=1), "no score on any day")
-        found = from_trials(trials, options, asked, str(data.path))
-    return replace(found, notes=tuple(data.notes))
+        trial = from_trials(trials, options, asked, str(data.path))
+    return replace(trial, notes=tuple(data.notes))
 
 
 def from_scenario(scenario: Scenario, asked: Asked, *, seed: int, source: str) -> InteractionData:
@@ -79,9 +79,9 @@ def from_scenario(scenario: Scenario, asked: Asked, *, seed: int, source: str) -
     options = replace(options, response_fraction=scale.response_fraction or options.response_fraction)
     if not asked.roles:
         asked = replace(asked, roles=_roles_in(scenario, cut, reference))
-    found = from_trials(cut, options, asked, source)
+    trial = from_trials(cut, options, asked, source)
     asked_for = scenario.contrast(scenario.estimand).text
-    return replace(found, asked=asked_for, notes=_other_endpoint(scenario.estimand, asked.likelihood))
+    return replace(trial, asked=asked_for, notes=_other_endpoint(scenario.estimand, asked.likelihood))
 
 
 def _other_endpoint(estimand: Estimand, likelihood: Likelihood) -> tuple[Note, ...]:
@@ -170,8 +170,8 @@ def _counts(data: DataFile, options: Options, asked: Asked) -> InteractionData:
             options.of or "days", int((shares.n[0] != np.round(shares.n[0])).argmax()), "must be a whole number"
         )
     used = np.isfinite(shares.k[0]) & np.isfinite(shares.n[0])
-    arms, arm, found = data.arms(np.arange(len(used)), options.arm, options.factors)
-    effects, levels = effect_levels(arms, options.factors, found, options.reference)
+    arms, arm, factor_levels = data.arms(np.arange(len(used)), options.arm, options.factors)
+    effects, levels = effect_levels(arms, options.factors, factor_levels, options.reference)
     therapist = np.full(len(used), -1, dtype=np.int64)
     if options.therapist is not None:
         therapist = data.therapists(options.therapist, np.arange(len(used)), arm, arms)

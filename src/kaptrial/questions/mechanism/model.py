@@ -82,8 +82,8 @@ def build(course: Course, scores: Scores, centres: dict[str, float]) -> pm.Model
         root, _, _ = pm.LKJCholeskyCov("covariance", n=n_visits, eta=1.0, sd_dist=sds, store_in_trace=False)
         sigma = pt.dot(root, root.T)[None]
         residuals = observed - mean[scores.arm] - (centred / spread)[:, None] * (spread * slope)[None, :]
-        found = patterns(np.isfinite(scores.y), np.zeros(len(scores.y), dtype=np.int64))
-        loglik = pm.Deterministic("patient_loglik", masked_normal(residuals, sigma, found))
+        seen_patterns = patterns(np.isfinite(scores.y), np.zeros(len(scores.y), dtype=np.int64))
+        loglik = pm.Deterministic("patient_loglik", masked_normal(residuals, sigma, seen_patterns))
         pm.Potential("likelihood", loglik.sum())
     return model
 

@@ -54,10 +54,10 @@ def run(jobs: Sequence[Job], *, workers: int = 1, progress: Callable[[int], None
     `progress` is told the number of replicates done. The result does not depend on `workers`: blocks are
     joined in their order. Raises Unfillable where a job's trials cannot be filled.
     """
-    for found in attempt(jobs, workers=workers, progress=progress):
-        if isinstance(found, Unfillable):
-            raise found
-        yield found
+    for fits in attempt(jobs, workers=workers, progress=progress):
+        if isinstance(fits, Unfillable):
+            raise fits
+        yield fits
 
 
 def attempt(
@@ -74,11 +74,11 @@ def attempt(
         blocks: list[Fits] = []
         error = None
         for _ in range(job.n_blocks):
-            found = next(results)
-            if isinstance(found, Unfillable):
-                error = found
+            block_fits = next(results)
+            if isinstance(block_fits, Unfillable):
+                error = block_fits
             else:
-                blocks.append(found)
+                blocks.append(block_fits)
             if progress is not None:
                 progress(BLOCK)
         yield error or {key: _join([b[key] for b in blocks], job.replicates) for key in blocks[0]}
@@ -142,8 +142,8 @@ def run_block(
     interactions = [(i, name) for i, name in asked if scenario.contrast(every[i]).kind == "interaction"]
     if at_best and interactions:
         best = _at_best(trials, scenario)
-        found = estimates(best, scenario, [(every[i], name) for i, name in interactions])
-        fits |= {(i, name + AT_BEST): fit for (i, name), fit in zip(interactions, found, strict=True)}
+        at_best_fits = estimates(best, scenario, [(every[i], name) for i, name in interactions])
+        fits |= {(i, name + AT_BEST): fit for (i, name), fit in zip(interactions, at_best_fits, strict=True)}
     return fits
 
 

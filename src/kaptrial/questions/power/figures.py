@@ -178,7 +178,7 @@ def estimands(groups: Mapping[Question, Mapping[str, Row]], *, unit: str, title:
     y = 0.0
     for q, question in enumerate(questions):
         colour = COLOURS[q % len(COLOURS)]
-        mine = [found for about, found in groups.items() if about.strategies == question]
+        mine = [by_metric for about, by_metric in groups.items() if about.strategies == question]
         name = question.replace("_", " ") or "all analyses"
         beside(axes, name, (0, y), (2, 0), color=colour, xycoords=("axes fraction", "data"))
         top, y = y, y + 1

@@ -64,14 +64,14 @@ def truths(
 
     From `blocks` blocks of replicates of `patients` patients, or as many as the scenario's ratio needs.
     """
-    found: dict[int, Truth] = {}
+    by_estimand: dict[int, Truth] = {}
     for absent in {e.strategies.events("hypothetical") for e in scenario.estimands}:
         mine = [i for i, e in enumerate(scenario.estimands) if e.strategies.events("hypothetical") == absent]
         s = _counterfactual(scenario, absent, max(patients, 2 * len(scenario.arms), sum(scenario.ratio)))
         endpoints, seen, beyond = _potential_outcomes(s, [scenario.estimands[i] for i in mine], seed, blocks)
         for k, i in enumerate(mine):
-            found[i] = _truth(s, scenario.estimands[i], endpoints[:, k], seen[:, k], beyond[:, k])
-    return [found[i] for i in range(len(scenario.estimands))]
+            by_estimand[i] = _truth(s, scenario.estimands[i], endpoints[:, k], seen[:, k], beyond[:, k])
+    return [by_estimand[i] for i in range(len(scenario.estimands))]
 
 
 def truths_if_additive(scenario: Scenario, *, seed: int, blocks: int = BLOCKS) -> list[Truth]:

@@ -70,19 +70,19 @@ def solve_size(search: Search) -> Answer:
     u = math.sqrt(guess)
     slope = effect / law.at(guess) / u
     few = 4 if guess * len(s.arms) / arms > 2000 else 6
-    found = refine(search, axis, u, slope, points=few)
-    if isinstance(found, Point):
-        if found.power < search.target:
-            message = f"not reached by {search.path} = {found.value:g}"
-            return answer(ceiling=found.power, ceiling_mcse=found.mcse, message=message)
+    refined = refine(search, axis, u, slope, points=few)
+    if isinstance(refined, Point):
+        if refined.power < search.target:
+            message = f"not reached by {search.path} = {refined.value:g}"
+            return answer(ceiling=refined.power, ceiling_mcse=refined.mcse, message=message)
         below = max((p.value for p in search.simulated() if p.power < search.target), default=None)
         notes.append(
-            f"power is above the target at {found.value:g}"
+            f"power is above the target at {refined.value:g}"
             + (", the smallest considered" if below is None else f" and below it at {below:g}; no curve was fitted")
         )
-        value, ends = found.value, (None, None, None, None)
+        value, ends = refined.value, (None, None, None, None)
     else:
-        value, ends = rounded(search, axis, found, rising=True)
+        value, ends = rounded(search, axis, refined, rising=True)
         if value > high:
             message = f"not reached by {search.path} = {high:g}; about {value:g} would be needed"
             last = search.at(high)
