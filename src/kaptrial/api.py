@@ -329,8 +329,8 @@ def clinic(scenario: AnyScenario, *, replicates: int = 200, seed: int = 1, worke
     s = load_scenario(scenario)
     check_has_clinic(s)
     run = operations(s, seed=seed, replicates=replicates, workers=workers)
-    quantities = tables.summary(run.digests, s.clinic.costs.currency if s.clinic and s.clinic.costs else "")
-    made, note = _made(scenario, s, seed=seed, replicates=replicates), tables.bottleneck_note(run.digests)
+    quantities = tables.summary(run.summaries, s.clinic.costs.currency if s.clinic and s.clinic.costs else "")
+    made, note = _made(scenario, s, seed=seed, replicates=replicates), tables.bottleneck_note(run.summaries)
     return Results(kind="clinic", rows=quantities, provenance=made, notes=[note])
 
 
@@ -419,9 +419,9 @@ def fit(
     from kaptrial.questions.fit.answer import answer
     from kaptrial.questions.fit.estimands import Limits
     from kaptrial.questions.fit.models import ModelOptions
-    from kaptrial.questions.fit.reading import Asked, from_file, from_scenario
+    from kaptrial.questions.fit.trial_data import FitQuestion, from_file, from_scenario
 
-    asked = Asked(likelihood=likelihood, roles=tuple(roles), unit_sd=unit_sd)
+    asked = FitQuestion(likelihood=likelihood, roles=tuple(roles), unit_sd=unit_sd)
     if isinstance(data, Scenario):
         trial = from_scenario(data, asked, seed=seed, source="the scenario")
     else:

@@ -50,11 +50,11 @@ def _imported(text: str) -> Iterable[str]:
 
 def source_hash(package: Path = PACKAGE) -> str:
     """The first 12 hexadecimal digits of the SHA-256 of all compiled sources and numba's version."""
-    digest = hashlib.sha256(version("numba").encode())
+    checksum = hashlib.sha256(version("numba").encode())
     for path in compiled_sources(package):
-        digest.update(f"\n{path.relative_to(package).as_posix()}\n".encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:12]
+        checksum.update(f"\n{path.relative_to(package).as_posix()}\n".encode())
+        checksum.update(path.read_bytes())
+    return checksum.hexdigest()[:12]
 
 
 def use(key: str) -> None:

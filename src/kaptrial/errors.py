@@ -46,8 +46,8 @@ class ScenarioError(UserError):
     """A scenario, or a setting of one of its paths, that cannot be used."""
 
 
-class Unfillable(ScenarioError):
-    """Hardly anybody would pass the run-in, so that no trial can be filled."""
+class TooFewEligible(ScenarioError):
+    """Too few patients would pass the run-in for the trial to recruit its sample."""
 
 
 class DataError(UserError):

@@ -164,7 +164,7 @@ def power(
 
     cells = cells_of(scenario, settings, vary, variants=variants)
     check_outputs(output, json_file)
-    realised = None
+    delivered = None
     if clinic:
         from kaptrial.questions.clinic.operations import count_clinics, operations_of
 
@@ -172,12 +172,12 @@ def power(
         say_clinic_cost(plans[0], count_clinics(plans, replicates), workers)
         with progress(count_clinics(plans, replicates)) as advance:
             run = operations_of(plans, seed=seed, replicates=replicates, workers=workers, progress=advance)
-        realised = [each.realised or () for each in run]
+        delivered = [each.delivered or () for each in run]
     total = count_replicates(cells, replicates, nulls=nulls)
     say_cost(cells[0].scenario, total, workers)
     with progress(total) as advance:
         cell_results = characteristics(
-            cells, seed=seed, replicates=replicates, workers=workers, nulls=nulls, realised=realised, progress=advance
+            cells, seed=seed, replicates=replicates, workers=workers, nulls=nulls, delivered=delivered, progress=advance
         )
     provenance = provenance_of(scenario, cells, seed, replicates, settings, vary) | ({"clinic": True} if clinic else {})
     results = results_of(cell_results, provenance)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from kaptrial.cli.options import Command, JsonFile, check_outputs, hand_over, numbers_in, say_notes
+from kaptrial.cli.options import Command, JsonFile, ResponseFraction, check_outputs, hand_over, numbers_in, say_notes
 from kaptrial.errors import FieldError
 
 # Options of the command itself, which every method has.
@@ -128,12 +128,7 @@ def analyse(
         typer.Option(help="Which way is better, lower or higher; unless given higher for rmst and days of success."),
     ] = None,
     best: Annotated[float, typer.Option(help="The best score.")] = 0.0,
-    response_fraction: Annotated[
-        float,
-        typer.Option(
-            min=0.01, max=1.0, help="Improvement that counts as response, as a fraction of the way to the best score."
-        ),
-    ] = 0.5,
+    response_fraction: ResponseFraction = 0.5,
     margin: Annotated[
         float | None, typer.Option(min=0.0, help="Non-inferiority margin; of a ratio, such as a hazard ratio, a ratio.")
     ] = None,

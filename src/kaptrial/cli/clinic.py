@@ -87,8 +87,8 @@ def _one(cell: Cell, seed: int, replicates: int, workers: int, provenance: dict[
     with progress(replicates) as advance:
         run = operations(s, seed=seed, replicates=replicates, workers=workers, progress=advance)
     costs = s.clinic.costs if s.clinic else None
-    quantities = tables.summary(run.digests, costs.currency if costs else "")
-    note = tables.bottleneck_note(run.digests)
+    quantities = tables.summary(run.summaries, costs.currency if costs else "")
+    note = tables.bottleneck_note(run.summaries)
     results = Results(kind="clinic", rows=quantities, provenance=provenance, notes=[note])
 
     def write(folder: Path) -> None:

@@ -121,7 +121,7 @@ def card(
     if name not in prior_names():
         raise UserError(f"--prior = {name!r}: must be one of {', '.join(prior_names())}{nearest(name, prior_names())}")
     check_outputs(output, None)
-    table = summary.card(prior_draws(name), seed=seed)
+    table = summary.predictive_summary(prior_draws(name), seed=seed)
     results = of_lines("card", table.to_dict("records"), made_by(seed=seed))
 
     def write_folder(folder: Path) -> None:
@@ -129,7 +129,7 @@ def card(
 
         names = [calibration.BEFORE, *calibration.VARIANTS.values()]
         draws = {each: prior_draws(each) for each in names}
-        tables = {each: summary.card(draws[each], seed=seed) for each in names}
+        tables = {each: summary.predictive_summary(draws[each], seed=seed) for each in names}
         about = made_by(seed=seed) | {
             "prior": calibration.PRIOR,
             "before": calibration.BEFORE,

@@ -42,7 +42,7 @@ BESIDE = {
 }
 
 
-def card(draws: Mapping[str, Floats], *, seed: int, patients: int = 400) -> pd.DataFrame:
+def predictive_summary(draws: Mapping[str, Floats], *, seed: int, patients: int = 400) -> pd.DataFrame:
     """Each line of `BESIDE`, and the half-life, for a new trial: median and 90 % interval over draws and trials.
 
     One trial of `patients` an arm for each draw, with trial effects of its own; MADRS 32 (SD 5).

@@ -172,7 +172,7 @@ def show_card(table: pd.DataFrame, prior: str, provenance: Mapping[str, Any]) ->
 
 
 def in_words(unit: str, value: float) -> str:
-    """A card's number in its unit."""
+    """A number of a predictive summary in its unit."""
     if value in (float("inf"), float("-inf")):
         return "not reached"
     if unit == "share":

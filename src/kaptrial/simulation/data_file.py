@@ -310,8 +310,8 @@ class DataFile:
         for t, name in enumerate(names):
             where = np.unique(arm[codes == t])
             if len(where) > 1:
-                places = " and ".join(arms[a] for a in where)
-                self.note("therapist", f"therapist {name} treats patients of {places}: taken as one person", "warning")
+                groups = " and ".join(arms[a] for a in where)
+                self.note("therapist", f"therapist {name} treats patients of {groups}: taken as one person", "warning")
         for a, name in enumerate(arms):
             without = int((codes[arm == a] < 0).sum())
             if 0 < without < (arm == a).sum():

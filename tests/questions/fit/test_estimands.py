@@ -25,8 +25,8 @@ from kaptrial.questions.fit.estimands import (
 from kaptrial.questions.fit.fit import Posterior
 from kaptrial.questions.fit.forward import draw_prior, replicate_scores
 from kaptrial.questions.fit.plot_data import question
-from kaptrial.questions.fit.reading import Asked, from_scenario
 from kaptrial.questions.fit.sample import Draws
+from kaptrial.questions.fit.trial_data import FitQuestion, from_scenario
 from kaptrial.questions.fit.verdict import judged, verdict
 from kaptrial.scenario.files import load
 from tests import SCENARIOS
@@ -175,7 +175,7 @@ def test_sentence_and_row_say_the_same_of_the_contrast_asked_for(asked, better):
 )
 def test_a_scenario_asks_its_own_question(name, asked, day):
     scenario = load(SCENARIOS / f"{name}.yaml")
-    data = from_scenario(scenario, Asked(), seed=1, source=name)
+    data = from_scenario(scenario, FitQuestion(), seed=1, source=name)
     assert (data.question, data.target_day, data.better) == (asked, day, "lower")
     assert bool(data.notes) == (scenario.estimand.endpoint == "time_to_relapse")
 
@@ -183,7 +183,7 @@ def test_a_scenario_asks_its_own_question(name, asked, day):
 def test_one_arm_is_refused():
     scenario = load(SCENARIOS / "oral_titration_single_arm.yaml")
     with pytest.raises(DataError, match="arms = 1"):
-        from_scenario(scenario, Asked(), seed=1, source="x")
+        from_scenario(scenario, FitQuestion(), seed=1, source="x")
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import special
 
 from kaptrial.arrays import Floats
-from kaptrial.errors import ScenarioError, Unfillable
+from kaptrial.errors import ScenarioError, TooFewEligible
 from kaptrial.method_table import method_of
 from kaptrial.model.streams import BLOCK
 from kaptrial.priors.design_prior import Draw, draws, with_draw
@@ -81,13 +81,13 @@ def assurance(
     jobs = [Job(scenario=own, seed=seed, replicates=CLASSICAL_REPLICATES)]
     jobs += [Job(scenario=s, seed=x, replicates=replicates) for s, x in zip(believed, seeds, strict=True)]
     first, *fits = attempt(jobs, workers=workers, progress=progress)
-    if isinstance(first, Unfillable):
+    if isinstance(first, TooFewEligible):
         raise first
-    filled = [fit for fit in fits if not isinstance(fit, Unfillable)]
+    filled = [fit for fit in fits if not isinstance(fit, TooFewEligible)]
     sides = expected_sides(own, filled)
     classical = powers(own, first, sides)
     by_draw = [
-        _never_filled(classical, replicates) if isinstance(fit, Unfillable) else powers(s, fit, sides)
+        _never_filled(classical, replicates) if isinstance(fit, TooFewEligible) else powers(s, fit, sides)
         for s, fit in zip(believed, fits, strict=True)
     ]
     true = list(in_order(_truths, list(zip(believed, seeds, strict=True)), workers))
@@ -120,7 +120,7 @@ def _seed_of_trials(seed: int, k: int) -> int:
 def _truths(s: Scenario, seed: int) -> list[Truth] | None:
     try:
         return truths(s, seed=seed, blocks=TRUTH_BLOCKS, patients=TRUTH_PATIENTS)
-    except Unfillable:
+    except TooFewEligible:
         return None
 
 

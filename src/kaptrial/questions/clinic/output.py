@@ -28,7 +28,7 @@ KEPT = {"promised sessions": "sessions in window", "later doses": "later doses i
 
 def write_clinic(folder: Path, scenario: Scenario, run: Operations, results: Results[Quantity]) -> None:
     """scenario.yaml, results.json and results.csv, accrual.csv, lags.csv, week.csv and the five figures."""
-    curve, lags = tables.accrual(run.digests), tables.lag_histogram(run.digests)
+    curve, lags = tables.accrual(run.summaries), tables.lag_histogram(run.summaries)
     week = tables.week(run.first, _busiest_site(scenario, run))
     write_results(folder, results, scenario)
     for name, table in (("accrual", curve), ("lags", lags), ("week", week)):

@@ -30,7 +30,7 @@ ENDS = {End.LOST_WAITING: "lost waiting", End.DROPPED_OUT: "dropped out", End.CO
 
 
 @dataclass(frozen=True, kw_only=True)
-class Digest:
+class ReplicateSummary:
     """`values`: number by (table, of what, metric). `lags`: hours from a dose to each session that was given, with its
     protocol's lag in days, (session, 2), and whether the session was promised a window, (session,). Days from the
     calendar's day 0: `randomised`, `ended`, sorted. `bottleneck`: the resource that most is waited for."""
@@ -43,7 +43,7 @@ class Digest:
     bottleneck: str
 
 
-def digest(s: Scenario, c: Course) -> Digest:
+def summarise_replicate(s: Scenario, c: Course) -> ReplicateSummary:
     """One course in numbers."""
     assert s.clinic is not None
     clinic, protocols = s.clinic, arm_protocols(s, s.clinic)
@@ -63,7 +63,7 @@ def digest(s: Scenario, c: Course) -> Digest:
     values |= _therapists(s, c)
     values |= {("cost", "trial", item): value for item, value in costs(s, clinic, c).items()}
     slowest = max(delays, key=lambda kind: delays[kind])
-    return Digest(
+    return ReplicateSummary(
         values=values,
         lags=lags,
         promised=promised,

@@ -10,7 +10,7 @@ import numpy as np
 import simpy
 
 from kaptrial.arrays import Floats, Ints
-from kaptrial.model.realised import Realised
+from kaptrial.model.delivered import DeliveredTreatment
 from kaptrial.model.streams import BLOCK, Stream, generator, uniforms
 from kaptrial.questions.clinic.calendars import Calendar
 from kaptrial.questions.clinic.pathway import Patient, Rules, admit
@@ -199,7 +199,7 @@ def _uses(i: int, site: SiteStaff) -> list[Use]:
     return uses
 
 
-def realised(s: Scenario, courses: Sequence[Course]) -> Realised:
+def delivered_treatment(s: Scenario, courses: Sequence[Course]) -> DeliveredTreatment:
     """What the courses made of the protocol, replicate by replicate.
 
     Events that were not due before a patient left stand at their protocol day: `simulate`, which knows the scores,
@@ -218,4 +218,4 @@ def realised(s: Scenario, courses: Sequence[Course]) -> Realised:
         missed[:, 0] = False
         rows.append((day, c.therapist, loss, missed))
     day, therapist, loss, missed = (np.stack([row[k] for row in rows]) for k in range(4))
-    return Realised(event_day=day, therapist=therapist, loss_day=loss, visit_missed=missed)
+    return DeliveredTreatment(event_day=day, therapist=therapist, loss_day=loss, visit_missed=missed)

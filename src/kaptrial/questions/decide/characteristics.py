@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kaptrial.catalogue.effect_priors import NAMES
-from kaptrial.errors import FieldError, Unfillable
+from kaptrial.errors import FieldError, TooFewEligible
 from kaptrial.model.streams import BLOCK, Stream, generator
 from kaptrial.priors.design_prior import draws, with_draw
 from kaptrial.priors.effects import EffectPrior, named
@@ -189,7 +189,7 @@ def _run(
     out: dict[tuple[str, str], _Outcome] = {}
     try:
         trials = simulate_block(s, seed=seed, block=block)
-    except Unfillable:
+    except TooFewEligible:
         if PRIOR not in design_priors:
             raise
         return {(PRIOR, analysis): _never_filled(truth, s.n_total) for analysis in rule.priors}

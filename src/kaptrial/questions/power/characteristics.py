@@ -14,7 +14,7 @@ from kaptrial.estimators import multiplicity
 from kaptrial.estimators.fit import Fit
 from kaptrial.estimators.margin import non_inferior, on_scale_of
 from kaptrial.method_table import BINARY, MARGIN_MEASURES, TIME, Side, method_of, methods
-from kaptrial.model.realised import Realised
+from kaptrial.model.delivered import DeliveredTreatment
 from kaptrial.model.streams import BLOCK
 from kaptrial.questions.power.execution import AT_BEST, Fits, Job, best_endpoint, run, scenario_arm_with_both
 from kaptrial.questions.power.truth import Truth, truths, truths_if_additive, truths_without_expectancy
@@ -99,16 +99,16 @@ def characteristics(
     replicates: int,
     workers: int = 1,
     nulls: bool = True,
-    realised: Sequence[Sequence[Realised]] | None = None,
+    delivered: Sequence[Sequence[DeliveredTreatment]] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> list[CellResult]:
     """Simulate and analyse every cell, and the nulls that its contrasts ask for.
 
-    `realised`: for each cell and block, what its clinic made of the protocol; the nulls are run in the same clinic.
+    `delivered`: for each cell and block, what its clinic made of the protocol; the nulls are run in the same clinic.
     Truth, bias and coverage are then still of the protocol: the bias is what the clinic takes away.
     """
     plans = [_null_runs(cell.scenario) if nulls else [] for cell in cells]
-    given = [None] * len(cells) if realised is None else realised
+    given = [None] * len(cells) if delivered is None else delivered
     runs: list[_Run] = []
     for cell, plan, clinic in zip(cells, plans, given, strict=True):
         runs.append(_Run(scenario=cell.scenario, clinic=clinic, estimands=range(len(cell.scenario.estimands))))
@@ -134,7 +134,7 @@ def characteristics(
                 rows += [replace(row, favours=favours) for row in new_rows]
         if cell.scenario.analysis.multiplicity is not None:
             rows += _multiplicity_rows(cell, own, [(p, fit) for p, fit in zip(plan, under_null, strict=True)])
-        notes = _notes(cell, truth, nulls) + ([RUN_IN_CLINIC] if realised is not None else []) + _rooms(cell, rows)
+        notes = _notes(cell, truth, nulls) + ([RUN_IN_CLINIC] if delivered is not None else []) + _rooms(cell, rows)
         results.append(CellResult(cell=cell, rows=rows, fits=own, truths=truth, notes=notes))
     return results
 
@@ -181,7 +181,7 @@ class _Run:
     """A scenario to be run, in its clinic, for the estimands of these numbers."""
 
     scenario: Scenario
-    clinic: Sequence[Realised] | None
+    clinic: Sequence[DeliveredTreatment] | None
     estimands: Sequence[int]
     at_best: bool = True
 
@@ -200,7 +200,7 @@ def _fits(
         needed = {estimands.index(each.scenario.estimands[i]) for each in group for i in each.estimands}
         # The plan of the clinic is part of the key: scenarios with the same one are run in the same clinic.
         job = Job(
-            scenario=scenario, seed=seed, replicates=replicates, realised=group[-1].clinic,
+            scenario=scenario, seed=seed, replicates=replicates, delivered=group[-1].clinic,
             estimands=tuple(sorted(needed)), at_best=any(each.at_best for each in group),
         )  # fmt: skip
         jobs.append(job)

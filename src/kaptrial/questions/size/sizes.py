@@ -17,7 +17,7 @@ from kaptrial.questions.size.curve import Axis, Ends, refine, rounded
 from kaptrial.questions.size.search import Point, Search
 from kaptrial.questions.size.standard_error import SELaw, ceiling_power, se_law, size_by_law, therapists_fixed
 from kaptrial.scenario.scenario import Scenario
-from kaptrial.simulation.reading import reading_of
+from kaptrial.simulation.assessments import assessment_schedule
 
 # The largest arm that is considered unless bounds are given.
 LARGEST_ARM = 10_000
@@ -103,7 +103,7 @@ def solve_size(search: Search) -> Answer:
 
 def _largest(s: Scenario, arms: int) -> float:
     """The largest size to be simulated unless bounds are given."""
-    affordable = _LARGEST_TRIAL * arms / (len(s.arms) * len(reading_of(s).days))
+    affordable = _LARGEST_TRIAL * arms / (len(s.arms) * len(assessment_schedule(s).days))
     return float(min(LARGEST_ARM * arms, 100_000, max(affordable, s.design.n_per_arm or s.n_total)))
 
 

@@ -33,7 +33,7 @@ ROLES: tuple[Role, ...] = get_args(Role)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class FitQuestion:
     """What the user says beyond the columns of the file: `roles` of the effects, `unit_sd` of the named priors."""
 
     likelihood: Likelihood = "normal"
@@ -41,7 +41,7 @@ class Asked:
     unit_sd: float | None = None
 
 
-def from_file(source: Path | DataFile, options: Options, asked: Asked) -> InteractionData:
+def from_file(source: Path | DataFile, options: Options, asked: FitQuestion) -> InteractionData:
     """The trial in a CSV file. Raises DataError naming file, column and row for what cannot be used."""
     data = source if isinstance(source, DataFile) else read_file(source)
     if asked.likelihood == "abstinent_days":
@@ -56,7 +56,7 @@ def from_file(source: Path | DataFile, options: Options, asked: Asked) -> Intera
     return replace(trial, notes=tuple(data.notes))
 
 
-def from_scenario(scenario: Scenario, asked: Asked, *, seed: int, source: str) -> InteractionData:
+def from_scenario(scenario: Scenario, asked: FitQuestion, *, seed: int, source: str) -> InteractionData:
     """One simulated trial of the scenario, from randomisation on; day, contrast and strategies are those of its primary
     estimand.
     """
@@ -109,7 +109,7 @@ def _roles_in(scenario: Scenario, trials: Trials, reference: str | None) -> tupl
     return tuple(roles)
 
 
-def from_trials(trials: Trials, options: Options, asked: Asked, source: str) -> InteractionData:
+def from_trials(trials: Trials, options: Options, asked: FitQuestion, source: str) -> InteractionData:
     """The first replicate of a Trials."""
     names, levels = effect_levels(trials.arms, trials.factors, trials.levels, options.reference)
     better = options.better_score
@@ -134,7 +134,7 @@ def from_trials(trials: Trials, options: Options, asked: Asked, source: str) -> 
     return _with_unit(data, asked, source)
 
 
-def _with_unit(data: InteractionData, asked: Asked, source: str) -> InteractionData:
+def _with_unit(data: InteractionData, asked: FitQuestion, source: str) -> InteractionData:
     check(data, source)
     unit = asked.unit_sd
     if unit is None:
@@ -158,7 +158,7 @@ def _check_baseline(data: DataFile, options: Options) -> None:
     data.complete(column, "every patient needs a baseline, or its column must be '' for none")
 
 
-def _counts(data: DataFile, options: Options, asked: Asked) -> InteractionData:
+def _counts(data: DataFile, options: Options, asked: FitQuestion) -> InteractionData:
     """Successes out of a number, one row of the file a patient."""
     if options.target_day is not None:
         raise FieldError("target_day", options.target_day, "goes with visits; abstinent_days has one row a patient")
@@ -199,7 +199,7 @@ def effect_levels(
     return names, np.delete(np.eye(len(arms)), right, axis=1)
 
 
-def roles_of(effects: tuple[str, ...], factors: Sequence[str], asked: Asked) -> tuple[Role, ...]:
+def roles_of(effects: tuple[str, ...], factors: Sequence[str], asked: FitQuestion) -> tuple[Role, ...]:
     """The role of each effect, which picks its prior: in a 2×2 drug, therapy, interaction; else therapy."""
     two: tuple[Role, ...] = ("drug", "therapy", "interaction")
     one: Role = "therapy"
