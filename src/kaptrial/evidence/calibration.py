@@ -94,9 +94,9 @@ def _write_prior(write: Write, name: str, names: list[str], table: Floats, about
 
 def _fit_folds(write: Write, evidence: fit.Evidence, say: Callable[[str], None]) -> None:
     columns: dict[str, Any] = {}
-    for i, one in enumerate(evidence.trials):
-        names, table = _fit_fold(evidence, one.key, SEED + 100 + i, say)
-        columns |= {"columns": np.array(names), one.key: table}
+    for i, study in enumerate(evidence.trials):
+        names, table = _fit_fold(evidence, study.key, SEED + 100 + i, say)
+        columns |= {"columns": np.array(names), study.key: table}
     write(shipped.FOLDS, lambda path: np.savez_compressed(path, **columns))
 
 
@@ -120,12 +120,12 @@ def _fit_abstinence(write: Write, say: Callable[[str], None]) -> None:
     trials = abstinence.fitted()
     names = list(abstinence.PARAMETERS)
     columns: dict[str, Any] = {"columns": np.array(names)}
-    for i, one in enumerate(trials):
+    for i, study in enumerate(trials):
         result = abstinence.sample(
-            trials, seed=SEED + 200 + i, left_out=one.key, draws=FOLD_SAMPLES, tune=FOLD_TUNE, chains=FOLD_CHAINS
+            trials, seed=SEED + 200 + i, left_out=study.key, draws=FOLD_SAMPLES, tune=FOLD_TUNE, chains=FOLD_CHAINS
         )
         table = np.stack([np.asarray(result.posterior[name]).reshape(-1) for name in names], axis=1)
         chosen = np.linspace(0, len(table) - 1, FOLD_DRAWS).round().astype(np.int64)
-        columns[one.key] = table[chosen].astype(np.float32)
-        say(f"abstinence without {one.key}: {dict(fit.diagnostics(result))}")
+        columns[study.key] = table[chosen].astype(np.float32)
+        say(f"abstinence without {study.key}: {dict(fit.diagnostics(result))}")
     write(shipped.ABSTINENCE_FOLDS, lambda path: np.savez_compressed(path, **columns))

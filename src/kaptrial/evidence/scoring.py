@@ -45,8 +45,10 @@ def unit_of(target: Target) -> float:
 
 
 def _drugged(target: Target) -> bool:
-    one = trial(target.trial)
-    doses = {raw["id"]: any(d["agent"] in ("ketamine", "esketamine") for d in raw.get("doses", ())) for raw in one.arms}
+    study = trial(target.trial)
+    doses = {
+        raw["id"]: any(d["agent"] in ("ketamine", "esketamine") for d in raw.get("doses", ())) for raw in study.arms
+    }
     return doses.get(target.arms[0], True)
 
 

@@ -49,17 +49,17 @@ def predictive_summary(draws: Mapping[str, Floats], *, seed: int, patients: int 
     """
     rng = np.random.default_rng(np.random.SeedSequence([seed, 77]))
     effects = new_trial_effects(draws, rng)
-    one = Course(
+    infusion = Course(
         arm="ketamine", n=patients, dose_days=(0.0,), dose_sizes=(1.0,), belief="certain", population="depression",
         route="IV", background="none", therapy="", session_days=(),
     )  # fmt: skip
-    six = replace(one, dose_days=SIX, dose_sizes=(1.0,) * 6)
-    controls = {name: replace(one, dose_days=(), dose_sizes=(), belief=name) for name in ("midazolam", "saline")}
+    six = replace(infusion, dose_days=SIX, dose_sizes=(1.0,) * 6)
+    controls = {name: replace(infusion, dose_days=(), dose_sizes=(), belief=name) for name in ("midazolam", "saline")}
 
     def simulated(arm: Course, days: tuple[float, ...]) -> Floats:
         return scores(arm, draws, effects, MADRS, days=days, n=patients, rng=rng)
 
-    single, series = simulated(one, (1.0, 7.0)), simulated(six, (12.0, *(float(d) for d in FOLLOW_UP)))
+    single, series = simulated(infusion, (1.0, 7.0)), simulated(six, (12.0, *(float(d) for d in FOLLOW_UP)))
     lines = {
         "response at 24 h, one infusion": responders(single, 1).mean(axis=1),
         "response on day 7, one infusion": responders(single, 2).mean(axis=1),

@@ -183,5 +183,5 @@ def single_arm_rows(data: DataFile, options: Options) -> list[Line]:
 def _single_arm(q: SimulatedQuestion) -> Fit:
     from kaptrial.estimators import single_arm
 
-    one = single_arm.response if q.estimand.endpoint in BINARY else single_arm.mean_change
-    return one(q.y, q.estimand.benchmark)
+    estimator = single_arm.response if q.estimand.endpoint in BINARY else single_arm.mean_change
+    return estimator(q.y, q.estimand.benchmark)

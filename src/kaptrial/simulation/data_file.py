@@ -64,9 +64,9 @@ class DataFile:
 
     def note(self, code: str, text: str, severity: Severity = "information") -> None:
         """Say something of the file once."""
-        one = Note(code=code, severity=severity, text=text)
-        if one not in self.notes:
-            self.notes.append(one)
+        new = Note(code=code, severity=severity, text=text)
+        if new not in self.notes:
+            self.notes.append(new)
 
     def left_out(self, patients: Sequence[str], out: Bools, why: str) -> None:
         """Say which patients are left out, if any."""
@@ -195,13 +195,13 @@ class DataFile:
         for name in names:
             if name.casefold() in EMPTY:
                 self.note("name", f"column `{column}`: {name!r} is taken as a name", "warning")
-        seen: dict[str, str] = {}
+        first_spelling: dict[str, str] = {}
         for name in names:
             seen_as = "".join(c for c in unicodedata.normalize("NFKC", name) if unicodedata.category(c) != "Cf")
             key = " ".join(seen_as.casefold().split())
-            if key in seen:
-                self.note("alike", f"column `{column}`: {seen[key]!r} and {name!r} are two names", "warning")
-            seen[key] = name
+            if key in first_spelling:
+                self.note("alike", f"column `{column}`: {first_spelling[key]!r} and {name!r} are two names", "warning")
+            first_spelling[key] = name
 
     # --- patients -----------------------------------------------------------------------------------------------------
 

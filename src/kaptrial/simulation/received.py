@@ -139,20 +139,20 @@ def assign(
     pool = np.array(
         [names.index(a.therapy.name) if a.therapy and s.therapies[a.therapy.name].therapists else -1 for a in s.arms]
     )
-    mine = pool[arm]
+    own_pool = pool[arm]
     if delivered is None:
         therapist = allocation.assign_therapists(
-            mine, [x.count if x else None for x in staff], [x.caseload if x else None for x in staff]
+            own_pool, [x.count if x else None for x in staff], [x.caseload if x else None for x in staff]
         )
     else:
-        therapist = np.where(mine < 0, -1, delivered.therapist)
+        therapist = np.where(own_pool < 0, -1, delivered.therapist)
     # Drawn therapist by therapist, so that more of them change nothing for those before.
     z = normals(generator(seed, block, Stream.THERAPIST), int(therapist.max(initial=0)) + 1, len(names))
     sds = np.array([x.sd.value if x else 0.0 for x in staff])
-    effect = (z * sds)[np.arange(BLOCK)[:, None], np.maximum(therapist, 0), mine]
+    effect = (z * sds)[np.arange(BLOCK)[:, None], np.maximum(therapist, 0), own_pool]
     if delivered is not None:
         return therapist, np.where(therapist < 0, 0.0, effect)
-    return np.where(therapist < 0, -1, therapist + _first_number(staff, s.n_total)[mine]), np.where(
+    return np.where(therapist < 0, -1, therapist + _first_number(staff, s.n_total)[own_pool]), np.where(
         therapist < 0, 0.0, effect
     )
 

@@ -86,15 +86,15 @@ def simulate_block(
         latent = expected_scores(s, schedule, linear_predictor(s, patients.trait, improvement))
         after = after_dropout(s, schedule, patients, received, visits)
         outcome = np.where(schedule.visits >= visits.dropout_day[..., None], after, visits.full)
-    seen = schedule.visits < visits.dropout_day[..., None]
+    observed = schedule.visits < visits.dropout_day[..., None]
     if delivered is not None:
-        seen &= ~delivered.visit_missed
+        observed &= ~delivered.visit_missed
     return Trials(
         arms=tuple(a.id for a in s.arms),
         days=schedule.visits,
         arm=arm,
         baseline=visits.full[..., 0].copy(),
-        score=np.where(seen, visits.full, np.nan),
+        score=np.where(observed, visits.full, np.nan),
         factors=s.factors,
         levels=tuple(tuple((a.factors or {}).values()) for a in s.arms) if s.factors else (),
         covariates=_covariates(s, patients.strata, visits.full),

@@ -56,8 +56,8 @@ def costs(s: Scenario, clinic: Clinic, c: Course) -> dict[str, float]:
         by_patient += value * used / used.sum()
     by_item = {**items, "in all": total}
     for a, arm in enumerate(s.arms):
-        mine = c.arm == a
-        by_item[f"arm {arm.id}, per patient"] = float(by_patient[mine].mean()) if mine.any() else float("nan")
+        in_arm = c.arm == a
+        by_item[f"arm {arm.id}, per patient"] = float(by_patient[in_arm].mean()) if in_arm.any() else float("nan")
     complete = int((c.end == End.COMPLETE).sum())
     by_item["per randomised patient"] = total / len(c.arm)
     by_item["per completed patient"] = total / complete if complete else float("nan")

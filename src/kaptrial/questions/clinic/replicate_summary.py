@@ -102,11 +102,11 @@ def _waits(s: Scenario, c: Course) -> dict[Key, float]:
 def _lags(protocols: list[ArmProtocol], c: Course) -> tuple[Floats, np.ndarray]:
     lags, promised = [], []
     for a, p in enumerate(protocols):
-        mine = c.given[c.arm == a]
+        given = c.given[c.arm == a]
         for k, after in enumerate(p.after):
             if after < 0:
                 continue
-            lag = mine[:, len(p.doses) + k] - mine[:, after]
+            lag = given[:, len(p.doses) + k] - given[:, after]
             lag = lag[~np.isnan(lag)]
             lags.append(np.column_stack([24 * lag, np.full(len(lag), p.sessions[k] - p.doses[after])]))
             promised.append(np.full(len(lag), p.promised[k]))
@@ -130,8 +130,8 @@ def _kept(s: Scenario, clinic: Clinic, protocols: list[ArmProtocol], c: Course) 
         values["kept", arm, f"{what} missed"] = float(missed.sum() / n)
 
     for a, (arm, p) in enumerate(zip(s.arms, protocols, strict=True)):
-        mine = c.arm == a
-        given, due, settled = c.given[mine], c.due[mine], c.settled[mine]
+        in_arm = c.arm == a
+        given, due, settled = c.given[in_arm], c.due[in_arm], c.settled[in_arm]
         n, m = len(p.doses), len(p.sessions)
         late = given - due
         # The first infusion has a wait and no window.
@@ -146,10 +146,10 @@ def _kept(s: Scenario, clinic: Clinic, protocols: list[ArmProtocol], c: Course) 
             add(arm.id, "promised sessions", lag[:, promised], to, on[:, promised])
             other = late[:, n : n + m][:, ~promised]
             add(arm.id, "other sessions", other, clinic.sessions.window_days, settled[:, n : n + m][:, ~promised])
-        seen, zero = c.seen[mine], c.zero[mine][:, None]
+        seen, zero = c.seen[in_arm], c.zero[in_arm][:, None]
         days = np.array(s.design.visits)
         off = np.abs(np.floor(seen) - np.floor(zero) - days)
-        add(arm.id, "visits", off[:, 1:], clinic.ratings.window_days, c.visit_settled[mine][:, 1:])
+        add(arm.id, "visits", off[:, 1:], clinic.ratings.window_days, c.visit_settled[in_arm][:, 1:])
     return values
 
 
@@ -207,8 +207,8 @@ def _therapists(s: Scenario, c: Course) -> dict[Key, float]:
     for a, arm in enumerate(s.arms):
         if arm.therapy is None:
             continue
-        mine = c.therapist[(c.arm == a) & (c.therapist >= 0)]
-        loads = np.unique(mine, return_counts=True)[1]
+        therapists = c.therapist[(c.arm == a) & (c.therapist >= 0)]
+        loads = np.unique(therapists, return_counts=True)[1]
         if len(loads):
             values["therapists", arm.id, "who treated patients"] = float(len(loads))
             values["therapists", arm.id, "patients of one, mean"] = float(loads.mean())

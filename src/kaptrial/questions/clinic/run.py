@@ -166,7 +166,7 @@ def _course(
         end=np.array([_end(p) for p in patients]),
         therapist=np.array([_main_therapist(p) for p in patients]),
         **{name: np.array([getattr(p, name) for p in patients]) for name in kept},
-        use=[use for i, one in enumerate(staff) for use in _uses(i, one)],
+        use=[use for i, site_staff in enumerate(staff) for use in _uses(i, site_staff)],
     )
 
 

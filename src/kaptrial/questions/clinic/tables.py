@@ -126,12 +126,12 @@ def week(c: Course, site: int, number: int | None = None) -> pd.DataFrame:
 
     The busiest of its weeks by sessions and doses unless `number` says which.
     """
-    mine = [use for use in c.use if use.site == site and use.kind != "nurses"]
+    uses = [use for use in c.use if use.site == site and use.kind != "nurses"]
     if number is None:
-        weeks = Counter(int(s[0] // 7) for use in mine for s in use.services if use.kind != "raters")
+        weeks = Counter(int(s[0] // 7) for use in uses for s in use.services if use.kind != "raters")
         number = min(weeks, key=lambda w: (-weeks[w], w), default=0)
     rows = []
-    for use in mine:
+    for use in uses:
         free = [-1.0] * use.capacity
         for start, end, _, patient, note in sorted(use.services):
             if int(start // 7) != number:

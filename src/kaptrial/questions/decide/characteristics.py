@@ -206,11 +206,11 @@ def _run(
             below = np.where(failed[:, None], np.nan, posterior.below[:, 0])
             decision, patients = decide(rule, below, side), np.full(BLOCK, float(n))
             for look in s.design.looks:
-                seen = min(max(2, round(look.share * n)), n - 1)
-                early = fast_posterior(trials, model, prior, at, patients=seen, shift=shift)
+                n_at_look = min(max(2, round(look.share * n)), n - 1)
+                early = fast_posterior(trials, model, prior, at, patients=n_at_look, shift=shift)
                 prior_sd = _prior_sd(prior, model)
-                foreseen = predictive_probability(early.mean[:, 0], early.sd[:, 0], prior_sd, seen / n, rule, side)
-                patients[(patients == n) & (foreseen < look.futility)] = seen
+                foreseen = predictive_probability(early.mean[:, 0], early.sd[:, 0], prior_sd, n_at_look / n, rule, side)
+                patients[(patients == n) & (foreseen < look.futility)] = n_at_look
             decision[patients < n] = Decision.NO_GO
             out[design, analysis] = _Outcome(true, decision, posterior.sd[:, 0], patients, failed)
     return out

@@ -82,17 +82,17 @@ def _rows(data: InteractionData, replicas: Floats, share: float) -> list[Row]:
         for t, day in enumerate(data.days):
             own = (data.arm == a) & data.seen[:, t]
             factor = scale if isinstance(scale, float) else scale[own]
-            seen, drawn = data.y[own, t] * factor, replicas[:, own, t] * factor
+            observed, drawn = data.y[own, t] * factor, replicas[:, own, t] * factor
             for name in statistics:
                 if name == "SD" and own.sum() < 2:
                     continue
-                one, many = (seen.mean(), drawn.mean(axis=1)) if name == "mean" else _sds(seen, drawn)
-                rows.append(_row(arm, day, name, float(one), many, share))
+                statistic, many = (observed.mean(), drawn.mean(axis=1)) if name == "mean" else _sds(observed, drawn)
+                rows.append(_row(arm, day, name, float(statistic), many, share))
     return rows
 
 
-def _sds(seen: Floats, drawn: Floats) -> tuple[float, Floats]:
-    return float(seen.std(ddof=1)), drawn.std(axis=1, ddof=1)
+def _sds(observed: Floats, drawn: Floats) -> tuple[float, Floats]:
+    return float(observed.std(ddof=1)), drawn.std(axis=1, ddof=1)
 
 
 def _row(arm: str, day: float, statistic: str, observed: float, draws: Floats, share: float) -> Row:

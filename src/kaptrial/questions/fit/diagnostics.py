@@ -59,12 +59,12 @@ def diagnose(
             continue
         columns = named[name].reshape(*named[name].shape[:2], -1)
         for j in range(columns.shape[-1]):
-            one = columns[..., j]
-            value = float(az.rhat(one))
+            column = columns[..., j]
+            value = float(az.rhat(column))
             if not value <= r_hat:
                 r_hat, worst = value, name
-            bulk = min(bulk, float(az.ess(one, method="bulk")))
-            tail = min(tail, float(az.ess(one, method="tail", prob=(0.05, 0.95))))
+            bulk = min(bulk, float(az.ess(column, method="bulk")))
+            tail = min(tail, float(az.ess(column, method="tail", prob=(0.05, 0.95))))
     with warnings.catch_warnings():
         # Said by `influential`.
         warnings.filterwarnings("ignore", message="Estimated shape parameter")

@@ -80,6 +80,6 @@ def _row(model: InteractionModel, truth: Floats, draws: Floats) -> dict[str, Any
         if name in ("arm_mean", "covariance"):
             continue
         flat = values.reshape(len(values), -1)
-        for k, one in enumerate(true[name].reshape(-1)):
-            row[f"{name}[{k}]" if flat.shape[1] > 1 else name] = sbc.rank(float(one), flat[:, k])
+        for k, value in enumerate(true[name].reshape(-1)):
+            row[f"{name}[{k}]" if flat.shape[1] > 1 else name] = sbc.rank(float(value), flat[:, k])
     return row

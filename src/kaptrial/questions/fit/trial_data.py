@@ -202,8 +202,8 @@ def effect_levels(
 def roles_of(effects: tuple[str, ...], factors: Sequence[str], asked: FitQuestion) -> tuple[Role, ...]:
     """The role of each effect, which picks its prior: in a 2×2 drug, therapy, interaction; else therapy."""
     two: tuple[Role, ...] = ("drug", "therapy", "interaction")
-    one: Role = "therapy"
-    usual = two if len(factors) == 2 else tuple(one for _ in effects)
+    therapy: Role = "therapy"
+    usual = two if len(factors) == 2 else tuple(therapy for _ in effects)
     if not asked.roles:
         return usual
     unknown = [role for role in asked.roles if role not in ROLES]

@@ -100,11 +100,11 @@ def masked_normal(residuals: Any, sigma: Any, of: Patterns) -> Any:
     n_patterns, n_visits = mask.shape
     both = mask[:, :, None] * mask[:, None, :]
     root = pt.linalg.cholesky(both * sigma[of.group] + (1 - both) * np.eye(n_visits)[None])
-    one = pt.as_tensor(np.broadcast_to(np.eye(n_visits), (n_patterns, n_visits, n_visits)))
-    inverse = pt.linalg.solve_triangular(root, one, lower=True)
+    identity = pt.as_tensor(np.broadcast_to(np.eye(n_visits), (n_patterns, n_visits, n_visits)))
+    inverse = pt.linalg.solve_triangular(root, identity, lower=True)
     half_log_determinant = pt.log(pt.diagonal(root, axis1=-2, axis2=-1)).sum(axis=-1)
-    seen = residuals * mask[of.of]
-    z = (inverse[of.of] * seen[:, None, :]).sum(axis=-1)
+    observed = residuals * mask[of.of]
+    z = (inverse[of.of] * observed[:, None, :]).sum(axis=-1)
     constant = 0.5 * np.log(2 * np.pi) * mask.sum(axis=1)
     return -0.5 * (z**2).sum(axis=-1) - (half_log_determinant + constant)[of.of]
 

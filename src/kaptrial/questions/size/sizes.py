@@ -38,10 +38,10 @@ def solve_size(search: Search) -> Answer:
     pilot = search.at(start, search.pilot)
     truth = search.truth()
     known = abs(truth.value) > 4 * truth.mcse + 1e-9
-    seen = abs(pilot.mean) > 4 * pilot.sd / math.sqrt(search.pilot)
-    if not known and not seen:
+    pilot_shows = abs(pilot.mean) > 4 * pilot.sd / math.sqrt(search.pilot)
+    if not known and not pilot_shows:
         return _null_answer(search, truth, start, min(high, 4 * start))
-    effect = abs(pilot.mean) if seen else abs(truth.value)
+    effect = abs(pilot.mean) if pilot_shows else abs(truth.value)
     law = SELaw(fixed=0.0, fixed_mcse=0.0, per_n=pilot.sd**2 * start)
     ceiling: tuple[float, float] | None = None
     notes: list[str] = []
@@ -58,7 +58,7 @@ def solve_size(search: Search) -> Answer:
         at_high = t_power(effect, law.at(high), pilot.df / start * high, search.alpha)
         ncp = effect / law.at(high)
         density = math.exp(-(special.ndtri(at_high) ** 2) / 2) / math.sqrt(2 * math.pi)
-        of_effect = pilot.sd / effect / math.sqrt(search.pilot) if seen else truth.mcse / effect
+        of_effect = pilot.sd / effect / math.sqrt(search.pilot) if pilot_shows else truth.mcse / effect
         error = density * ncp * math.hypot(of_effect, 1 / math.sqrt(2 * search.pilot))
         needed = law.per_n * (search.required_ncp(1e6) / effect) ** 2
         message = (
