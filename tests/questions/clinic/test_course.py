@@ -206,16 +206,16 @@ def test_cost_is_the_sum_of_its_items_and_of_its_patients():
     raw["clinic"]["costs"] = {"currency": "EUR"} | {name: number(10 + i, "money") for i, name in enumerate(items)}
     s = build(raw)
     (c,) = run(s, seed=1, replicates=[0])
-    found = {key[2]: value for key, value in summarise_replicate(s, c).values.items() if key[0] == "cost"}
+    by_item = {key[2]: value for key, value in summarise_replicate(s, c).values.items() if key[0] == "cost"}
     parts = ("trial", "sites", "screening", "doses", "chairs", "nurses", "therapists", "raters", "visits")
-    assert found["in all"] == pytest.approx(sum(found[part] for part in parts))
-    by_arm = [found[f"arm {arm.id}, per patient"] * (c.arm == a).sum() for a, arm in enumerate(s.arms)]
-    assert sum(by_arm) == pytest.approx(found["in all"])
-    assert found["arm treated, per patient"] > found["arm control, per patient"]
-    assert found["doses"] == pytest.approx(19 * 80)
+    assert by_item["in all"] == pytest.approx(sum(by_item[part] for part in parts))
+    by_arm = [by_item[f"arm {arm.id}, per patient"] * (c.arm == a).sum() for a, arm in enumerate(s.arms)]
+    assert sum(by_arm) == pytest.approx(by_item["in all"])
+    assert by_item["arm treated, per patient"] > by_item["arm control, per patient"]
+    assert by_item["doses"] == pytest.approx(19 * 80)
     months = (c.ended.max() - c.entrants.opened[0]) / (365.25 / 12)
-    assert found["chairs"] == pytest.approx(13 * 3 * months)
-    assert found["per randomised patient"] == pytest.approx(found["in all"] / 40)
+    assert by_item["chairs"] == pytest.approx(13 * 3 * months)
+    assert by_item["per randomised patient"] == pytest.approx(by_item["in all"] / 40)
 
 
 def test_recruitment_has_the_rate_that_was_asked_for():

@@ -54,7 +54,7 @@ def test_own_days_agree_with_the_plain_reference():
             "window_rate_per_day": 0.2}  # fmt: skip
     therapy = {"learning_per_session": 0.4, "forgetting_rate_per_day": 0.01, "gamma": 2.0, "kappa": 1.0, "xi": 0.3}
     k, emax, tmax = rng.uniform(0.05, 0.2, (1, 2)), rng.uniform(10, 20, (1, 2)), rng.uniform(3, 6, (1, 2))
-    found = course(
+    result = course(
         timetable(visits, [arm]), arm=np.zeros((1, 2), dtype=np.int64), taken=~np.isnan(own), own_day=own,
         drug=DrugParameters(linear=False, **drug), therapy=TherapyParameters(**{n: [x] for n, x in therapy.items()}),
         patients=PatientParameters(
@@ -73,7 +73,7 @@ def test_own_days_agree_with_the_plain_reference():
             k_w=0.2, g=0.4, k_l=0.01, gamma=2.0, kappa=1.0, xi=0.3,
         )  # fmt: skip
         expected = np.transpose(reference.follow(patient, visits, mine.doses, mine.session_days, mine.adjuncts))
-        np.testing.assert_allclose([found[0][0, i], found[1][0, i]], expected, rtol=1e-12)
+        np.testing.assert_allclose([result[0][0, i], result[1][0, i]], expected, rtol=1e-12)
 
 
 def test_missed_late_and_lost_reach_the_scores():

@@ -51,18 +51,18 @@ def test_workers_do_not_change_a_byte(tmp_path):
     )
     assert out["provenance"]["seed"] == 1
     s = clinic(n_per_arm=6)
-    found = [operations(s, seed=1, replicates=40, workers=w, for_trials=True).delivered for w in (1, 2)]
-    for name, values in vars(found[0][0]).items():
-        assert values.tobytes() == getattr(found[1][0], name).tobytes(), name
+    delivered = [operations(s, seed=1, replicates=40, workers=w, for_trials=True).delivered for w in (1, 2)]
+    for name, values in vars(delivered[0][0]).items():
+        assert values.tobytes() == getattr(delivered[1][0], name).tobytes(), name
 
 
 def test_figures_and_tables_are_written_the_same_each_time(tmp_path):
     s = clinic(n_per_arm=6)
-    found = operations(s, seed=1, replicates=4)
+    result = operations(s, seed=1, replicates=4)
     about = {"version": "0", "seed": 1, "replicates": 4, "scenario_sha256": "0" * 64}
-    results = Results(kind="clinic", rows=summary(found.summaries), provenance=about)
+    results = Results(kind="clinic", rows=summary(result.summaries), provenance=about)
     for folder in ("a", "b"):
-        write_clinic(tmp_path / folder, s, found, results)
+        write_clinic(tmp_path / folder, s, result, results)
     names = {p.name for p in (tmp_path / "a").iterdir()}
     drawn = ("accrual", "week", "lags", "flow", "utilisation")
     tables = {"results.json", "results.csv", "accrual.csv", "lags.csv", "week.csv", "scenario.yaml"}
