@@ -45,10 +45,8 @@ def unit_of(target: Target) -> float:
 
 
 def _drugged(target: Target) -> bool:
-    study = trial(target.trial)
-    doses = {
-        raw["id"]: any(d["agent"] in ("ketamine", "esketamine") for d in raw.get("doses", ())) for raw in study.arms
-    }
+    arms = trial(target.trial).arms
+    doses = {raw["id"]: any(d["agent"] in ("ketamine", "esketamine") for d in raw.get("doses", ())) for raw in arms}
     return doses.get(target.arms[0], True)
 
 

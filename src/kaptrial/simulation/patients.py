@@ -54,7 +54,7 @@ def draw_patients(s: Scenario, seed: int, block: int, schedule: AssessmentSchedu
         (zero.trait - s.population.baseline.value - shift) / spread if spread > 0 else np.zeros_like(zero.trait)
     )
     varying = population.correlate(standardised, z[..., 3:], s.population.correlation_matrix())
-    deviation = _deviations(s, seed, block, schedule, zero.deviation, attempt)
+    deviation = _deviations(s, seed, block, schedule.days, zero.deviation, attempt)
     rater_error = np.zeros(1)
     if s.scale.link == "identity":
         later = normals(generator(seed, block, Stream.RATER, attempt), n, len(schedule.visits) - 1)
@@ -86,13 +86,11 @@ def _strata(s: Scenario, seed: int, block: int, attempt: int) -> tuple[Ints, Flo
     return levels, shift
 
 
-def _deviations(
-    s: Scenario, seed: int, block: int, schedule: AssessmentSchedule, start: Floats, attempt: int
-) -> Floats:
+def _deviations(s: Scenario, seed: int, block: int, days: Floats, start: Floats, attempt: int) -> Floats:
     m = s.measurement
-    z = normals(generator(seed, block, Stream.DEVIATION, attempt), s.n_total, len(schedule.days) - 1)
+    z = normals(generator(seed, block, Stream.DEVIATION, attempt), s.n_total, len(days) - 1)
     time_constant = m.deviation_time_constant.value
-    return measurement.ornstein_uhlenbeck(start, z, schedule.days, m.deviation_sd.value, time_constant)
+    return measurement.ornstein_uhlenbeck(start, z, days, m.deviation_sd.value, time_constant)
 
 
 def _max_effect(s: Scenario, trait: Floats, z: Floats) -> Floats:

@@ -129,6 +129,5 @@ def _chunk(
 
 
 def _join(parts: Sequence[DeliveredTreatment]) -> DeliveredTreatment:
-    return DeliveredTreatment(
-        **{name: np.concatenate([getattr(part, name) for part in parts]) for name in vars(parts[0])}
-    )
+    joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in vars(parts[0])}
+    return DeliveredTreatment(**joined)
