@@ -44,9 +44,9 @@ def test_public_names_stay_what_they_are_whatever_is_imported():
 
 @pytest.mark.parametrize("module", ["kaptrial", "kaptrial.api", "kaptrial.evidence"])
 def test_examples_give_what_they_say(module):
-    found = doctest.testmod(importlib.import_module(module))
-    assert found.attempted > 1
-    assert found.failed == 0
+    result = doctest.testmod(importlib.import_module(module))
+    assert result.attempted > 1
+    assert result.failed == 0
 
 
 def test_a_scenario_may_be_given_in_every_way():
@@ -67,13 +67,13 @@ def test_power_is_that_of_the_command(tmp_path):
     with pytest.raises(SystemExit):
         main(["power", str(STARTER), *arguments])
     said = json.loads((tmp_path / "k.json").read_text())
-    found = kt.power(STARTER, vary={"design.n_per_arm": [10, 20]}, replicates=64, seed=1)
-    assert json.loads(found.to_json())["results"] == said["results"]
-    assert [vars(note) for note in found.notes] == said["notes"]
-    assert found.provenance["scenario_sha256"] == said["provenance"]["scenario_sha256"]
-    assert found.plot("power_curve").get_axes()
+    results = kt.power(STARTER, vary={"design.n_per_arm": [10, 20]}, replicates=64, seed=1)
+    assert json.loads(results.to_json())["results"] == said["results"]
+    assert [vars(note) for note in results.notes] == said["notes"]
+    assert results.provenance["scenario_sha256"] == said["provenance"]["scenario_sha256"]
+    assert results.plot("power_curve").get_axes()
     with pytest.raises(kt.FieldError, match=r"must be one of .*power_curve"):
-        found.plot("powr_curve")
+        results.plot("powr_curve")
 
 
 def test_a_frame_is_read_as_its_file_is():

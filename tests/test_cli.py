@@ -83,11 +83,11 @@ def test_simulate_then_analyse_gives_the_estimate_of_power(tmp_path):
 def test_kare_says_what_it_could_not_have_found(tmp_path, capsys):
     run("power", KARE, "--set", "design.n_per_arm=24", "--replicates", 1000, "--json", tmp_path / "k.json")
     rows = json.loads((tmp_path / "k.json").read_text())["results"]
-    found = {row["metric"]: row for row in rows if row["contrast"] == "ketamine:therapy"}
+    by_metric = {row["metric"]: row for row in rows if row["contrast"] == "ketamine:therapy"}
     # By hand: SD 22 gives SE 22·√(4/24) = 9.0 and 2.8 × 9.0 = 25 points; the scenario's SDs average 21.5.
-    assert found["detectable_difference"]["value"] == pytest.approx(25, abs=1.5)
-    assert found["room_for_synergy"]["value"] < found["detectable_difference"]["value"]
-    assert found["power_at_best"]["value"] < 0.8
+    assert by_metric["detectable_difference"]["value"] == pytest.approx(25, abs=1.5)
+    assert by_metric["room_for_synergy"]["value"] < by_metric["detectable_difference"]["value"]
+    assert by_metric["power_at_best"]["value"] < 0.8
     assert "no achievable synergy" in " ".join(capsys.readouterr().out.split())
 
 

@@ -55,9 +55,9 @@ def test_an_error_is_one_line():
 
 def test_only_the_command_line_names_options():
     named = [
-        f"{path.relative_to(ROOT)}: {found[0]}"
+        f"{path.relative_to(ROOT)}: {match[0]}"
         for path in sorted((ROOT / "src" / "kaptrial").rglob("*.py"))
         if path.parent.name != "cli"
-        for found in re.finditer(r"(?<![\w-])--[a-z][\w-]*", path.read_text())
+        for match in re.finditer(r"(?<![\w-])--[a-z][\w-]*", path.read_text())
     ]
     assert named == []

@@ -42,7 +42,10 @@ def test_notebook_is_valid_and_stored_executed(path):
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebook_defines_nothing(path):
     assert [
-        found for c in cells_of(path) if c["cell_type"] == "code" for found in definitions_in("".join(c["source"]))
+        definition
+        for c in cells_of(path)
+        if c["cell_type"] == "code"
+        for definition in definitions_in("".join(c["source"]))
     ] == []
 
 

@@ -58,7 +58,7 @@ def test_frame_and_csv_hold_the_same(results):
 
 def test_rows_are_grouped_by_what_they_are_about(results):
     groups = grouped(results.rows)
-    assert [list(found) for found in groups.values()] == [["power", "type_s"], ["power"]]
+    assert [list(group) for group in groups.values()] == [["power", "type_s"], ["power"]]
     assert groups[ASKED]["power"].value == 0.8
     assert ASKED.column("variant") == "γ"
     assert ASKED.column("nothing") is None

@@ -40,8 +40,8 @@ def checks(page: str) -> list[Check]:
 
 def numbers(text: str) -> set[float]:
     """The numbers written in a text, as 0.05, .05, 5e-2 or 20,000."""
-    found = re.findall(r"(?<![\w.])(?:\d[\d,_]*\.?\d*|\.\d+)(?:e-?\d+)?", text)
-    return {float(re.sub("[,_]", "", each)) for each in found}
+    matches = re.findall(r"(?<![\w.])(?:\d[\d,_]*\.?\d*|\.\d+)(?:e-?\d+)?", text)
+    return {float(re.sub("[,_]", "", each)) for each in matches}
 
 
 def unknown(text: str, source: str) -> set[float]:

@@ -123,10 +123,10 @@ def truth(scenario: AnyScenario, *, seed: int = 1) -> Results[Line]:
 
     s = load_scenario(scenario)
     rows = []
-    for estimand, found in zip(s.estimands, truths(s, seed=seed), strict=True):
+    for estimand, estimand_truth in zip(s.estimands, truths(s, seed=seed), strict=True):
         about: dict[str, Value] = {"contrast": estimand.contrast, "endpoint": estimand.endpoint, "day": estimand.day}
-        means = {arm.id: mean for arm, mean in zip(s.arms, found.arm_means, strict=True)}
-        rows.append(Line(numbers=about | {"value": found.value, "mcse": found.mcse} | means))
+        means = {arm.id: mean for arm, mean in zip(s.arms, estimand_truth.arm_means, strict=True)}
+        rows.append(Line(numbers=about | {"value": estimand_truth.value, "mcse": estimand_truth.mcse} | means))
     return Results(kind="truth", rows=rows, provenance=_made(scenario, s, seed=seed))
 
 
@@ -170,8 +170,8 @@ def power(
     Examples
     --------
     >>> import kaptrial as kt
-    >>> found = kt.power("starter", vary={"design.n_per_arm": [20, 40]}, replicates=64, nulls=False)
-    >>> found.to_frame().query("metric == 'power'")["design.n_per_arm"].tolist()
+    >>> results = kt.power("starter", vary={"design.n_per_arm": [20, 40]}, replicates=64, nulls=False)
+    >>> results.to_frame().query("metric == 'power'")["design.n_per_arm"].tolist()
     [20, 40]
     """
     from kaptrial.questions.power.cells import cells
@@ -179,10 +179,10 @@ def power(
     from kaptrial.questions.power.output import figures_of, write_power
 
     asked = cells(_raw(scenario), vary or {}, variants=variants)
-    found = characteristics(asked, seed=seed, replicates=replicates, workers=workers, nulls=nulls)
+    cell_results = characteristics(asked, seed=seed, replicates=replicates, workers=workers, nulls=nulls)
     made = _made(scenario, asked[0].scenario, seed=seed, replicates=replicates, vary=dict(vary or {}))
-    writer = _into_folder(lambda folder, results: write_power(folder, found, results))
-    return replace(results_of(found, made), figures=partial(figures_of, found, seed), writer=writer)
+    writer = _into_folder(lambda folder, results: write_power(folder, cell_results, results))
+    return replace(results_of(cell_results, made), figures=partial(figures_of, cell_results, seed), writer=writer)
 
 
 def size(
@@ -217,8 +217,8 @@ def size(
     Examples
     --------
     >>> import kaptrial as kt
-    >>> found = kt.size("starter", power=0.8, replicates=200)
-    >>> found.rows[0].numbers["path"]
+    >>> results = kt.size("starter", power=0.8, replicates=200)
+    >>> results.rows[0].numbers["path"]
     'design.n_per_arm'
     """
     from kaptrial.questions.size import solve
@@ -266,10 +266,10 @@ def assurance(
 
     raw = _raw(scenario)
     s = build(raw if prior is None else with_prior(raw, prior))
-    found = average(s, seed=seed, draws_of_prior=draws, replicates=replicates, workers=workers)
+    averaged = average(s, seed=seed, draws_of_prior=draws, replicates=replicates, workers=workers)
     made = _made(scenario, s, seed=seed, replicates=replicates, draws=draws, prior=prior)
-    writer = _into_folder(lambda folder, results: write_assurance(folder, s, found, results))
-    return Results(kind="assurance", rows=found.rows, provenance=made, notes=found.notes, writer=writer)
+    writer = _into_folder(lambda folder, results: write_assurance(folder, s, averaged, results))
+    return Results(kind="assurance", rows=averaged.rows, provenance=made, notes=averaged.notes, writer=writer)
 
 
 def decide(
@@ -334,10 +334,10 @@ def clinic(scenario: AnyScenario, *, replicates: int = 200, seed: int = 1, worke
 
     s = load_scenario(scenario)
     check_has_clinic(s)
-    found = operations(s, seed=seed, replicates=replicates, workers=workers)
-    quantities = tables.summary(found.digests, s.clinic.costs.currency if s.clinic and s.clinic.costs else "")
-    made, note = _made(scenario, s, seed=seed, replicates=replicates), tables.bottleneck_note(found.digests)
-    writer = _into_folder(lambda folder, results: write_clinic(folder, s, found, results))
+    run = operations(s, seed=seed, replicates=replicates, workers=workers)
+    quantities = tables.summary(run.summaries, s.clinic.costs.currency if s.clinic and s.clinic.costs else "")
+    made, note = _made(scenario, s, seed=seed, replicates=replicates), tables.bottleneck_note(run.summaries)
+    writer = _into_folder(lambda folder, results: write_clinic(folder, s, run, results))
     return Results(kind="clinic", rows=quantities, provenance=made, notes=[note], writer=writer)
 
 
@@ -369,8 +369,8 @@ def analyse(data: AnyData, method: str = "ancova", **options: Any) -> Results[Li
     --------
     >>> import kaptrial as kt
     >>> trial = kt.simulate("starter", seed=1).to_frame()
-    >>> found = kt.analyse(trial, "ancova", reference="ketamine", target_day=28)
-    >>> found.rows[0].numbers["contrast"]
+    >>> results = kt.analyse(trial, "ancova", reference="ketamine", target_day=28)
+    >>> results.rows[0].numbers["contrast"]
     'ketamine_cbt - ketamine'
     """
     from kaptrial.methods.from_file import analyse as analyse_file
@@ -428,9 +428,9 @@ def fit(
     from kaptrial.questions.fit.estimands import Limits
     from kaptrial.questions.fit.models import ModelOptions
     from kaptrial.questions.fit.output import write_fit
-    from kaptrial.questions.fit.reading import Asked, from_file, from_scenario
+    from kaptrial.questions.fit.trial_data import FitQuestion, from_file, from_scenario
 
-    asked = Asked(likelihood=likelihood, roles=tuple(roles), unit_sd=unit_sd)
+    asked = FitQuestion(likelihood=likelihood, roles=tuple(roles), unit_sd=unit_sd)
     if isinstance(data, Scenario):
         trial = from_scenario(data, asked, seed=seed, source="the scenario")
     else:

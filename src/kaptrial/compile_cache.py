@@ -29,12 +29,12 @@ def compiled_sources(package: Path = PACKAGE) -> list[Path]:
     texts = {path: path.read_bytes() for path in sorted(package.rglob("*.py"))}
     modules = {_module(package, path): path for path in texts}
     todo = [path for path, text in texts.items() if re.search(rb"^@njit\b", text, re.M)]
-    found: set[Path] = set()
+    paths: set[Path] = set()
     while todo:
         path = todo.pop()
-        found.add(path)
-        todo += {modules[name] for name in _imported(texts[path].decode()) if name in modules} - found
-    return sorted(found)
+        paths.add(path)
+        todo += {modules[name] for name in _imported(texts[path].decode()) if name in modules} - paths
+    return sorted(paths)
 
 
 def _module(package: Path, path: Path) -> str:
@@ -50,11 +50,11 @@ def _imported(text: str) -> Iterable[str]:
 
 def source_hash(package: Path = PACKAGE) -> str:
     """The first 12 hexadecimal digits of the SHA-256 of all compiled sources and numba's version."""
-    digest = hashlib.sha256(version("numba").encode())
+    checksum = hashlib.sha256(version("numba").encode())
     for path in compiled_sources(package):
-        digest.update(f"\n{path.relative_to(package).as_posix()}\n".encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:12]
+        checksum.update(f"\n{path.relative_to(package).as_posix()}\n".encode())
+        checksum.update(path.read_bytes())
+    return checksum.hexdigest()[:12]
 
 
 def use(key: str) -> None:

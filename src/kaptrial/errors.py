@@ -46,8 +46,8 @@ class ScenarioError(UserError):
     """A scenario, or a setting of one of its paths, that cannot be used."""
 
 
-class Unfillable(ScenarioError):
-    """Hardly anybody would pass the run-in, so that no trial can be filled."""
+class TooFewEligible(ScenarioError):
+    """Too few patients would pass the run-in for the trial to recruit its sample."""
 
 
 class DataError(UserError):
@@ -56,7 +56,7 @@ class DataError(UserError):
 
 def printable(text: str) -> str:
     """Text of a file as a terminal may show it: what would move the cursor, colour or reverse it stands as its code."""
-    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 def line(where: str, value: object, allowed: str) -> str:

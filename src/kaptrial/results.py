@@ -65,12 +65,12 @@ class Question:
     def flat(self) -> dict[str, Value]:
         """As columns of a table."""
         names = ("analysis", "contrast", "measure", "endpoint", "day")
-        found: dict[str, Value] = {name: getattr(self, name) for name in names}
+        columns: dict[str, Value] = {name: getattr(self, name) for name in names}
         if self.strategies is not None:
-            found["strategies"] = self.strategies
+            columns["strategies"] = self.strategies
         if self.benchmark is not None:
-            found["benchmark"] = self.benchmark
-        return found | dict(self.columns)
+            columns["benchmark"] = self.benchmark
+        return columns | dict(self.columns)
 
     def column(self, name: str) -> Value:
         """The value of one of `columns`; None where there is no such column."""
@@ -187,12 +187,12 @@ class Results[R: Flat]:
 
     def to_json(self) -> str:
         """One object: `provenance`, `results` (flat rows) and `notes`; what is not a finite number is null."""
-        whole = {
+        content = {
             "provenance": dict(self.provenance),
             "results": [{str(key): _finite(value) for key, value in row.items()} for row in self.flat()],
             "notes": [vars(note) for note in self.notes],
         }
-        return json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
+        return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
 
     def __repr__(self) -> str:
         made = ", ".join(f"{key} {self.provenance[key]}" for key in ("seed", "replicates") if key in self.provenance)

@@ -104,16 +104,16 @@ class _Loader(_Base):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """The mapping, if its keys are scalars and each stands once: the second would silently win."""
-        seen = set()
+        keys = set()
         for key_node, _ in node.value:
             if key_node.tag == f"{_TAG}merge":
                 continue
             if not isinstance(key_node, yaml.ScalarNode):
                 raise _problem("a key that is a list or mapping", key_node)
             key = self.construct_object(key_node, deep=True)
-            if key in seen:
+            if key in keys:
                 raise _problem(f"key `{key}` stands twice", key_node)
-            seen.add(key)
+            keys.add(key)
         return super().construct_mapping(node, deep)
 
     def construct_number(self, node: yaml.ScalarNode) -> int | float:

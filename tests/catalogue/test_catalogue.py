@@ -151,13 +151,13 @@ def numbers(text):
     return [float(word) for word in text.split()]
 
 
-def found(row, figures):
+def matching_figures(row, figures):
     return [f for f in figures if (f.time, f.arm, f.statistic) == (row["time"], row["arm"], row["statistic"])]
 
 
 @pytest.mark.parametrize("row", READING, ids=lambda row: f"{row['key']}: {row['statistic']}, {row['arm']}")
 def test_second_reading(row):
-    matching = found(row, catalogue.trial(row["key"]).figures)
+    matching = matching_figures(row, catalogue.trial(row["key"]).figures)
     assert len(matching) == 1
     (figure,) = matching
     assert figure.target

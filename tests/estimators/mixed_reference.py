@@ -69,15 +69,15 @@ def peaks(y, x, contrast, g, not_negative, start, shares=(0.05, 0.3, 1.0)):
         value = deviance(psi, y, x, g)
         return (value, derivatives(psi, y, x, g)[0]) if value < np.inf else (1e8, np.zeros(len(psi)))
 
-    found = []
+    maxima = []
     for share in shares:
         at = np.where(not_negative, share * start / unit, start / unit)
         search = minimize(value_and_slope, at, jac=True, bounds=bounds, method="L-BFGS-B", options={"ftol": 1e-5})
         psi = _polish(search.x, y, x, g, not_negative)
-        if psi is not None and not any(np.allclose(psi, other, atol=1e-5) for other in found):
-            found.append(psi)
-    found.sort(key=lambda psi: deviance(psi, y, x, g))
-    return [_infer(psi, y, x, contrast, g, not_negative, unit) for psi in found]
+        if psi is not None and not any(np.allclose(psi, other, atol=1e-5) for other in maxima):
+            maxima.append(psi)
+    maxima.sort(key=lambda psi: deviance(psi, y, x, g))
+    return [_infer(psi, y, x, contrast, g, not_negative, unit) for psi in maxima]
 
 
 def _polish(psi, y, x, g, not_negative):

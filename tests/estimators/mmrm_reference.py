@@ -147,8 +147,8 @@ def reml(data, structure, sd):
     """The REML fit of one data set, its search started from a round covariance with this SD; None if it fails."""
     problem = Problem(data, structure)
     theta0 = start(structure, data.n_visits, sd)
-    found = minimize(problem.deviance, theta0, jac=problem.gradient, method="BFGS", options={"gtol": 1e-4})
-    theta = found.x
+    optimum = minimize(problem.deviance, theta0, jac=problem.gradient, method="BFGS", options={"gtol": 1e-4})
+    theta = optimum.x
     for _ in range(8):
         gradient, hessian = problem.gradient(theta), problem.hessian(theta)
         if np.linalg.eigvalsh(hessian).min() <= 0:

@@ -74,10 +74,10 @@ def row(table, contrast):
     ],
 )
 def test_golden_ancova_of_r(file, options, contrast, day, expected):
-    found = row(analyse(DATA / file, "ancova", Options(target_day=day, **options)).to_frame(), contrast)
+    actual = row(analyse(DATA / file, "ancova", Options(target_day=day, **options)).to_frame(), contrast)
     for ours, theirs in (("estimate", "estimate"), ("se", "se"), ("df", "df"), ("statistic", "t"), ("p", "p")):
         # R printed ten digits.
-        assert found[ours] == pytest.approx(expected[theirs], rel=1e-8)
+        assert actual[ours] == pytest.approx(expected[theirs], rel=1e-8)
 
 
 @pytest.mark.parametrize("term", ["ketamine", "therapy", "ketamine:therapy"])
@@ -89,10 +89,10 @@ def test_golden_factorial_of_r(tmp_path, term):
     )
     (tmp_path / "percent.csv").write_text(text)
     options = Options(factors=("ketamine", "therapy"))
-    found = row(analyse(tmp_path / "percent.csv", "difference", options).to_frame(), term)
+    actual = row(analyse(tmp_path / "percent.csv", "difference", options).to_frame(), term)
     expected = R["abstinent_days"]["percent_linear_interaction"][term]
     for ours, theirs in (("estimate", "estimate"), ("se", "se"), ("df", "df"), ("p", "p")):
-        assert found[ours] == pytest.approx(expected[theirs], rel=1e-8)
+        assert actual[ours] == pytest.approx(expected[theirs], rel=1e-8)
 
 
 def test_a_saturated_model_is_the_difference_in_means():

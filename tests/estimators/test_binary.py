@@ -77,8 +77,8 @@ def test_equals_a_general_optimiser(weights):
     fitted = 0
     for _ in range(120):
         y, arm, x = random_trials(rng, len(weights), int(rng.integers(0, 4)))
-        found = logistic(y, arm, x, weights)
-        odds = found.log_odds_ratio
+        result = logistic(y, arm, x, weights)
+        odds = result.log_odds_ratio
         if odds.failure[0]:
             continue
         fitted += 1
@@ -86,7 +86,7 @@ def test_equals_a_general_optimiser(weights):
         contrast = np.concatenate([weights, np.zeros(x.shape[2])])
         expected = contrast @ reference[0], np.sqrt(contrast @ reference[1] @ contrast)
         np.testing.assert_allclose((odds.estimate[0], odds.se[0]), expected, rtol=1e-9, atol=1e-9)
-        for sampled, risks in ((False, found.risk_difference), (True, found.risk_difference_random)):
+        for sampled, risks in ((False, result.risk_difference), (True, result.risk_difference_random)):
             expected = standardised(*reference, weights, sampled)
             np.testing.assert_allclose((risks.estimate[0], risks.se[0]), expected, rtol=1e-9, atol=1e-9)
     assert fitted > 100
@@ -187,9 +187,9 @@ def test_separation_agrees_with_linear_programming():
 
         contrasts = np.eye(n_arms + p)[1:n_arms] - np.eye(n_arms + p)[0]
         odds, risks = runs_away(contrasts[0]), any(map(runs_away, contrasts))
-        found = logistic(y, arm, x, np.eye(n_arms)[1] - np.eye(n_arms)[0])
-        assert (found.log_odds_ratio.failure[0] == Failure.SEPARATION) == odds
-        assert (found.risk_difference.failure[0] == Failure.SEPARATION) == risks
+        result = logistic(y, arm, x, np.eye(n_arms)[1] - np.eye(n_arms)[0])
+        assert (result.log_odds_ratio.failure[0] == Failure.SEPARATION) == odds
+        assert (result.risk_difference.failure[0] == Failure.SEPARATION) == risks
         seen[odds, risks] += 1
     assert min(seen.values()) > 10
 
@@ -237,8 +237,8 @@ def test_nasty_data_give_an_estimate_or_a_named_failure():
         y = (rng.random(arm.shape) < rng.choice([0.0, 0.2, 0.5, 1.0])).astype(float)
         y[rng.random(arm.shape) < rng.choice([0.0, 0.3, 1.0], p=[0.5, 0.45, 0.05])] = np.nan
         for firth in (False, True):
-            found = logistic(y, arm, x, weights, firth=firth)
-            for fit in (found.log_odds_ratio, found.risk_difference, found.risk_difference_random):
+            result = logistic(y, arm, x, weights, firth=firth)
+            for fit in (result.log_odds_ratio, result.risk_difference, result.risk_difference_random):
                 assert is_estimate_or_failure(fit), (y, arm, x)
         test = fisher(y, arm, [-1.0, 1.0] + [0.0] * (len(weights) - 2))
         assert np.isnan(test.p[0]) if test.failure[0] else 0 < test.p[0] <= 1

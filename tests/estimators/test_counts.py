@@ -35,7 +35,7 @@ def test_equals_a_general_optimiser():
         n_arms = int(rng.integers(2, 5))
         events, exposure, arm, x = random_trials(rng, n_arms, int(rng.integers(0, 3)))
         weights = np.concatenate([[-1.0, 1.0], np.zeros(n_arms - 2)])
-        found = negative_binomial(events, exposure, arm, x, weights)
+        result = negative_binomial(events, exposure, arm, x, weights)
         design = columns(arm[0], x[0], n_arms)
 
         def minus_log_likelihood(t, k=events[0], exposure=exposure[0], design=design):
@@ -51,8 +51,8 @@ def test_equals_a_general_optimiser():
         contrast = np.concatenate([weights, np.zeros(x.shape[2])])
         se = np.sqrt(contrast @ np.linalg.inv(design.T * (mean / (1 + a * mean)) @ design) @ contrast)
         # What the optimiser is good for.
-        np.testing.assert_allclose(found.fit.estimate[0], contrast @ best[:-1], rtol=1e-4, atol=1e-4)
-        np.testing.assert_allclose((found.fit.se[0], found.theta[0]), (se, 1 / a), rtol=1e-3)
+        np.testing.assert_allclose(result.fit.estimate[0], contrast @ best[:-1], rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose((result.fit.se[0], result.theta[0]), (se, 1 / a), rtol=1e-3)
 
 
 def test_both_scores_vanish_at_the_estimate():
@@ -60,11 +60,11 @@ def test_both_scores_vanish_at_the_estimate():
     rng = np.random.default_rng(2)
     events, _, arm, x = random_trials(rng, 2, 0)
     exposure = np.full_like(events, 28.0)
-    found = negative_binomial(events, exposure, arm, x, [-1, 1])
+    result = negative_binomial(events, exposure, arm, x, [-1, 1])
     means = np.array([events[arm == a].mean() for a in (0, 1)])
-    assert found.fit.estimate[0] == pytest.approx(np.log(means[1] / means[0]), rel=1e-12)
-    a = 1 / found.theta[0]
-    assert found.fit.se[0] == pytest.approx(np.sqrt(((1 + a * means) / means / 30).sum()), rel=1e-12)
+    assert result.fit.estimate[0] == pytest.approx(np.log(means[1] / means[0]), rel=1e-12)
+    a = 1 / result.theta[0]
+    assert result.fit.se[0] == pytest.approx(np.sqrt(((1 + a * means) / means / 30).sum()), rel=1e-12)
 
     def log_likelihood(a):
         theta = 1 / a
@@ -76,19 +76,19 @@ def test_both_scores_vanish_at_the_estimate():
 def test_golden_glm_nb_of_r():
     expected = R["negative_binomial"]
     k, t, x = (np.array([expected["data"][name]], dtype=float) for name in ("k", "t", "x"))
-    found = negative_binomial(k, t, np.array([expected["data"]["arm"]]), x[..., None], [-1, 1])
-    assert found.fit.estimate[0] == pytest.approx(expected["log_rate_ratio"]["estimate"], rel=1e-7)
-    assert found.fit.se[0] == pytest.approx(expected["log_rate_ratio"]["se"], rel=1e-7)
-    assert found.theta[0] == pytest.approx(expected["theta"], rel=1e-7)
+    result = negative_binomial(k, t, np.array([expected["data"]["arm"]]), x[..., None], [-1, 1])
+    assert result.fit.estimate[0] == pytest.approx(expected["log_rate_ratio"]["estimate"], rel=1e-7)
+    assert result.fit.se[0] == pytest.approx(expected["log_rate_ratio"]["se"], rel=1e-7)
+    assert result.theta[0] == pytest.approx(expected["theta"], rel=1e-7)
 
 
 def test_counts_that_vary_less_than_poisson_ones_are_fitted_by_poisson_regression():
     events = np.array([[2.0, 2, 3, 4, 4, 2, 3, 3, 4, 3, 3, 5]])
     arm = np.array([[0, 1] * 6])
-    found = negative_binomial(events, np.ones_like(events), arm, np.empty((1, 12, 0)), [-1, 1])
-    assert found.theta[0] == np.inf
-    assert found.fit.estimate[0] == pytest.approx(np.log(19 / 19), abs=1e-12)
-    assert found.fit.se[0] == pytest.approx(np.sqrt(1 / 19 + 1 / 19), rel=1e-12)
+    result = negative_binomial(events, np.ones_like(events), arm, np.empty((1, 12, 0)), [-1, 1])
+    assert result.theta[0] == np.inf
+    assert result.fit.estimate[0] == pytest.approx(np.log(19 / 19), abs=1e-12)
+    assert result.fit.se[0] == pytest.approx(np.sqrt(1 / 19 + 1 / 19), rel=1e-12)
 
 
 def test_poisson_counts_do_not_fail():
@@ -96,11 +96,11 @@ def test_poisson_counts_do_not_fail():
     rng = np.random.default_rng(4)
     arm = np.tile([0, 1], (500, 50))
     events = rng.poisson(3.0, arm.shape).astype(float)
-    found = negative_binomial(events, np.ones_like(events), arm, np.empty((*arm.shape, 0)), [-1, 1])
-    assert (found.fit.failure == 0).all()
-    assert 0.45 < np.isinf(found.theta).mean() < 0.7
-    assert found.theta.min() > 3
-    assert found.fit.statistic.std() == pytest.approx(1.0, abs=4 / np.sqrt(1000))
+    result = negative_binomial(events, np.ones_like(events), arm, np.empty((*arm.shape, 0)), [-1, 1])
+    assert (result.fit.failure == 0).all()
+    assert 0.45 < np.isinf(result.theta).mean() < 0.7
+    assert result.theta.min() > 3
+    assert result.fit.statistic.std() == pytest.approx(1.0, abs=4 / np.sqrt(1000))
 
 
 @pytest.mark.parametrize(
@@ -115,8 +115,8 @@ def test_poisson_counts_do_not_fail():
 def test_failures_are_named(events, exposure, x, failure):
     arm = np.array([[0, 0, 1, 1]])
     columns = np.empty((1, len(events), 0)) if x is None else np.array(x, dtype=float)[None, :, None]
-    found = negative_binomial(np.array([events], float), np.array([exposure], float), arm, columns, [-1, 1])
-    assert found.fit.failure[0] == failure
+    result = negative_binomial(np.array([events], float), np.array([exposure], float), arm, columns, [-1, 1])
+    assert result.fit.failure[0] == failure
 
 
 def test_nasty_data_give_an_estimate_or_a_named_failure():
@@ -126,9 +126,9 @@ def test_nasty_data_give_an_estimate_or_a_named_failure():
         events = rng.poisson(rng.choice([0.0, 0.3, 4.0, 200.0], arm.shape)).astype(float)
         events *= rng.random(arm.shape) < rng.choice([0.2, 1.0])
         events[rng.random(arm.shape) < rng.choice([0.0, 0.3])] = np.nan
-        found = negative_binomial(events, exposure, arm, x, weights)
-        assert is_estimate_or_failure(found.fit), (events, exposure, arm, x)
-        assert np.isnan(found.theta[0]) == (found.fit.failure[0] != 0)
+        result = negative_binomial(events, exposure, arm, x, weights)
+        assert is_estimate_or_failure(result.fit), (events, exposure, arm, x)
+        assert np.isnan(result.theta[0]) == (result.fit.failure[0] != 0)
 
 
 def test_impossible_counts_are_refused():

@@ -29,8 +29,8 @@ def one(name, scores, day, rule=LOWER, days=DAYS, rescue=None):
     return endpoint(name, score, score[..., 0], days, day, rule, failure_day)[0, 0]
 
 
-def same(found, expected):
-    return np.isnan(found) if np.isnan(expected) else found == pytest.approx(expected)
+def same(actual, expected):
+    return np.isnan(actual) if np.isnan(expected) else actual == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(

@@ -111,10 +111,10 @@ def test_equals_dense_algebra(strategy, shape):
     data = trials(np.random.default_rng(11), replicates=6, **shape)
     y, arm, crossed, main, weights, last = data
     for visit in (last, last - 1):
-        found = imputed(
+        result = imputed(
             *data[:5], visit, strategy=strategy, reference=1, delta=1.5, inference="none"
         )  # fmt: skip
-        assert not found.failure.any()
+        assert not result.failure.any()
         expected = [
             by_hand(
                 y[r], arm[r], crossed[r], main[r], weights, visit, strategy=strategy, reference=1, delta=1.5
@@ -122,16 +122,16 @@ def test_equals_dense_algebra(strategy, shape):
             for r in range(6)
         ]  # fmt: skip
         # The general path stops 1e-7 standard errors from the optimum; the reference is fitted by it always.
-        np.testing.assert_allclose(found.estimate, expected, rtol=1e-6, atol=1e-6)
+        np.testing.assert_allclose(result.estimate, expected, rtol=1e-6, atol=1e-6)
 
 
 def test_other_structures_equal_dense_algebra():
     y, arm, crossed, main, weights, visit = trials(np.random.default_rng(3), gaps=0.1)
-    found = imputed(
+    result = imputed(
         y, arm, crossed, main, weights, visit, strategy="CIR", reference=0, structures=("ar1h",), inference="none"
     )
     expected = by_hand(y[0], arm[0], crossed[0], main[0], weights, visit, strategy="CIR", structures=("ar1h",))
-    np.testing.assert_allclose(found.estimate, expected, rtol=1e-7)
+    np.testing.assert_allclose(result.estimate, expected, rtol=1e-7)
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -290,20 +290,20 @@ def test_tipping_point():
     data = trials(np.random.default_rng(14), replicates=30, n=60)
     for better, sign in (("lower", 1.0), ("higher", -1.0)):
         arrays = (sign * data[0], *data[1:])
-        found = imputed(*arrays, strategy="MAR", reference=0, better=better, limit=15.0)
+        result = imputed(*arrays, strategy="MAR", reference=0, better=better, limit=15.0)
         grid = sign * np.arange(0.0, 15.0, 0.05)
         p = np.array([imputed(*arrays, strategy="MAR", reference=0, delta=d).p for d in grid[::10]])
         for r in range(30):
-            if found.outcome[r] == Tipping.FOUND:
-                at = imputed(*arrays, strategy="MAR", reference=0, delta=found.delta[r])
+            if result.outcome[r] == Tipping.FOUND:
+                at = imputed(*arrays, strategy="MAR", reference=0, delta=result.delta[r])
                 np.testing.assert_allclose(at.p[r], 0.05, rtol=1e-6)
-                assert (p[np.abs(grid[::10]) < abs(found.delta[r]), r] < 0.05).all()
-                assert np.sign(found.delta[r]) == sign
+                assert (p[np.abs(grid[::10]) < abs(result.delta[r]), r] < 0.05).all()
+                assert np.sign(result.delta[r]) == sign
             else:
-                assert np.isnan(found.delta[r])
-                assert (found.outcome[r] == Tipping.NOT_SIGNIFICANT_AT_ZERO) == (p[0, r] >= 0.05)
-                assert found.outcome[r] == Tipping.NOT_SIGNIFICANT_AT_ZERO or (p[:, r] < 0.05).all()
-        assert (found.outcome == Tipping.FOUND).any()
+                assert np.isnan(result.delta[r])
+                assert (result.outcome[r] == Tipping.NOT_SIGNIFICANT_AT_ZERO) == (p[0, r] >= 0.05)
+                assert result.outcome[r] == Tipping.NOT_SIGNIFICANT_AT_ZERO or (p[:, r] < 0.05).all()
+        assert (result.outcome == Tipping.FOUND).any()
 
 
 def test_no_tipping_point():

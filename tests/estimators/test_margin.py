@@ -18,12 +18,12 @@ def fit(estimate, se, df):
 
 def test_it_is_the_end_of_the_interval():
     rng = np.random.default_rng(1)
-    found = fit(rng.normal(0, 3, 500), 1.5, 40.0)
-    lower, upper = found.interval(0.05)
-    assert (non_inferior(found, 2.0, better="lower")[0] == (upper <= 2.0)).all()
-    assert (non_inferior(found, 2.0, better="higher")[0] == (lower >= -2.0)).all()
-    lower, upper = found.interval(0.1)
-    shown = non_inferior(found, 2.0, better="lower", alpha_one_sided=0.05)[0]
+    example = fit(rng.normal(0, 3, 500), 1.5, 40.0)
+    lower, upper = example.interval(0.05)
+    assert (non_inferior(example, 2.0, better="lower")[0] == (upper <= 2.0)).all()
+    assert (non_inferior(example, 2.0, better="higher")[0] == (lower >= -2.0)).all()
+    lower, upper = example.interval(0.1)
+    shown = non_inferior(example, 2.0, better="lower", alpha_one_sided=0.05)[0]
     assert (shown == (upper <= 2.0)).all()
     assert shown.any()
     assert not shown.all()
@@ -35,9 +35,9 @@ def test_known_numbers():
 
 
 def test_a_negative_margin_asks_for_superiority_by_it():
-    found = fit(-3.0, 1.0, np.inf)
-    assert non_inferior(found, -1.0, better="lower")[1][0] == pytest.approx(norm.cdf(-2.0))
-    assert non_inferior(found, 0.0, better="lower")[1][0] == pytest.approx(found.p[0] / 2)
+    example = fit(-3.0, 1.0, np.inf)
+    assert non_inferior(example, -1.0, better="lower")[1][0] == pytest.approx(norm.cdf(-2.0))
+    assert non_inferior(example, 0.0, better="lower")[1][0] == pytest.approx(example.p[0] / 2)
 
 
 def test_a_failed_fit_shows_nothing():

@@ -92,10 +92,10 @@ def test_graphs_reject_what_the_algorithm_does():
         m = int(rng.integers(1, 6))
         weights, transitions = random_graph(rng, m)
         p = random_p(rng, 20, m)
-        found = graphical(p, weights, transitions)
+        actual = graphical(p, weights, transitions)
         for alpha in ALPHAS:
             expected = [stepwise_graph(one, weights, transitions, alpha) for one in p]
-            np.testing.assert_array_equal(found <= alpha, expected)
+            np.testing.assert_array_equal(actual <= alpha, expected)
 
 
 def test_known_procedures_are_graphs():
@@ -132,8 +132,8 @@ def test_serial_gates_open_when_all_before_are_rejected():
     rng = np.random.default_rng(5)
     p = random_p(rng, 400, 5)
     for alpha in ALPHAS:
-        found = serial(p, [2, 1, 2]) <= alpha
-        for one, hits in zip(p, found, strict=True):
+        actual = serial(p, [2, 1, 2]) <= alpha
+        for one, hits in zip(p, actual, strict=True):
             open_ = True
             for family in (slice(0, 2), slice(2, 3), slice(3, 5)):
                 expected = stepwise_holm(one[family], alpha) & open_
@@ -144,16 +144,16 @@ def test_serial_gates_open_when_all_before_are_rejected():
 def test_parallel_gates_by_hand():
     """Two primaries at .025 each; one rejected passes its .025 to two secondaries: .0125 each, then Holm."""
     p = np.array([[0.01, 0.20, 0.012, 0.03], [0.03, 0.20, 0.001, 0.001], [0.01, 0.02, 0.024, 0.045]])
-    found = rejected(p, "parallel_gatekeeping", 0.05, families=[2, 2])
+    actual = rejected(p, "parallel_gatekeeping", 0.05, families=[2, 2])
     expected = [[True, False, True, False], [False, False, False, False], [True, True, True, True]]
-    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(actual, expected)
 
 
 def test_a_failed_fit_is_not_rejected_and_holds_up_the_rest():
     p = np.array([[0.001, np.nan, 0.001]])
     for procedure in ("fixed_sequence", "holm", "hochberg", "bonferroni"):
-        found = adjusted(p, procedure)
-        assert np.isnan(found[0, 1])
+        actual = adjusted(p, procedure)
+        assert np.isnan(actual[0, 1])
         assert not rejected(p, procedure, 0.05)[0, 1]
     assert rejected(p, "fixed_sequence", 0.05).tolist() == [[True, False, False]]
     assert rejected(p, "holm", 0.05).tolist() == [[True, False, True]]

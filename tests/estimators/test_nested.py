@@ -127,16 +127,16 @@ def test_equals_dense_algebra_on_random_data(residual, is_crossed):
         fit = satterthwaite.fit
         if fit.failure[0] == Failure.TOO_FEW_THERAPISTS:
             continue
-        found = peaks(*dense_model(*trial, weights, residual == "by_arm", crossed))
-        found = [peak for peak in found if (peak.psi >= 0.0).all()]
+        maxima = peaks(*dense_model(*trial, weights, residual == "by_arm", crossed))
+        maxima = [peak for peak in maxima if (peak.psi >= 0.0).all()]
         if fit.failure[0]:  # a residual variance runs to 0
             assert fit.failure[0] == Failure.SINGULAR_COVARIANCE
-            assert not found
+            assert not maxima
             continue
-        expected = min(found, key=lambda peak: abs(peak.loglik - satterthwaite.reml_loglik[0]))
+        expected = min(maxima, key=lambda peak: abs(peak.loglik - satterthwaite.reml_loglik[0]))
         compared += 1
         at_zero += not expected.free.all()
-        highest += expected is found[0]
+        highest += expected is maxima[0]
         # Variances are found to 1e-10, to which estimate and SE are the less sensitive. Without a common residual
         # variance, derivatives by differences carry 1e-11 of the largest terms, and with a residual variance a tenth
         # of another's, two more digits are gone by the second one, which degrees of freedom are made of.
@@ -220,11 +220,11 @@ def test_patients_with_missing_values_are_left_out():
     y[::7], x[3] = np.nan, np.nan
     seen = np.isfinite(y) & np.isfinite(x[:, 0])
     weights = [-1.0, 0.5, 0.5]
-    whole = nested(y[None], arm[None], therapist[None], x[None], weights)
+    with_missing = nested(y[None], arm[None], therapist[None], x[None], weights)
     part = nested(y[seen][None], arm[seen][None], therapist[seen][None], x[seen][None], weights)
     # The same sums, but for the order of additions.
-    np.testing.assert_allclose(whole.fit.estimate, part.fit.estimate, rtol=1e-10)
-    np.testing.assert_allclose(whole.fit.df, part.fit.df, rtol=1e-8)
+    np.testing.assert_allclose(with_missing.fit.estimate, part.fit.estimate, rtol=1e-10)
+    np.testing.assert_allclose(with_missing.fit.df, part.fit.df, rtol=1e-8)
 
 
 @pytest.mark.parametrize("residual", ["common", "by_arm"])
@@ -350,13 +350,13 @@ def test_a_number_or_a_named_failure_whatever_comes():
     for _ in range(1500):
         y, arm, therapist, x, n_arms = nasty_trial(rng)
         weights = {2: TWO_ARMS, 3: [-1.0, 0.5, 0.5], 4: [1.0, -1.0, -1.0, 1.0]}[n_arms]
-        found = nested(
+        result = nested(
             y[None], arm[None], therapist[None], x[None], weights,
             df=rng.choice(["satterthwaite", "kenward-roger"]), residual=rng.choice(["common", "by_arm"]),
             crossed=CROSSED if n_arms == 4 and rng.random() < 0.7 else None,
         )  # fmt: skip
-        fit = found.fit
-        numbers = [fit.estimate[0], fit.se[0], fit.df[0], found.therapist_sd[0], found.reml_loglik[0]]
+        fit = result.fit
+        numbers = [fit.estimate[0], fit.se[0], fit.df[0], result.therapist_sd[0], result.reml_loglik[0]]
         if fit.failure[0]:
             assert fit.failure[0] in list(Failure)
             assert np.isnan(numbers).all()
@@ -365,5 +365,5 @@ def test_a_number_or_a_named_failure_whatever_comes():
             assert np.isfinite(numbers).all()
             assert fit.se[0] > 0.0
             assert fit.df[0] > 0.0
-            assert (found.residual_sd[0] > 0.0).all()
+            assert (result.residual_sd[0] > 0.0).all()
     assert n_fitted > 120  # so that the fits above were not all failures

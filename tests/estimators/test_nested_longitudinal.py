@@ -106,21 +106,21 @@ def test_equals_dense_algebra(dropout, gaps, therapist_sd, over, begins):
     y, arm, therapist, baseline = random_trial(rng, 30, therapist_sd=therapist_sd)
     y = lose(rng, y, dropout, gaps)
     y[:2, 2] = 15.0, 18.0  # somebody of each arm at the last visit
-    found = nested_longitudinal(
+    result = nested_longitudinal(
         y[None], arm[None], therapist[None], baseline[None, :, None], np.empty((1, len(y), 0)), TWO_ARMS, over,
         begins=np.array(begins),
     )  # fmt: skip
     expected = peaks(*dense_model(y, arm, therapist, baseline, TWO_ARMS, over, begins), shares=(1.0,))[0]
-    fit = found.contrast(0)
+    fit = result.contrast(0)
     assert fit.failure[0] == Failure.NONE
-    np.testing.assert_allclose(found.reml_loglik[0], expected.loglik, atol=1e-10)
+    np.testing.assert_allclose(result.reml_loglik[0], expected.loglik, atol=1e-10)
     np.testing.assert_allclose(fit.estimate[0], expected.estimate, atol=CLOSE * expected.se, rtol=0)
     np.testing.assert_allclose(fit.se[0], expected.se, rtol=CLOSE)
     np.testing.assert_allclose(fit.df[0], expected.df, rtol=CLOSE)
     np.testing.assert_allclose(
-        found.covariance[0][np.tril_indices(3)], expected.psi[:6], rtol=CLOSE, atol=CLOSE * expected.psi.max()
+        result.covariance[0][np.tril_indices(3)], expected.psi[:6], rtol=CLOSE, atol=CLOSE * expected.psi.max()
     )
-    np.testing.assert_allclose(found.therapist_sd[0], np.sqrt(expected.psi[6]), rtol=CLOSE)
+    np.testing.assert_allclose(result.therapist_sd[0], np.sqrt(expected.psi[6]), rtol=CLOSE)
 
 
 def test_scores_in_other_units_give_the_same_test():
@@ -214,13 +214,13 @@ def test_a_number_or_a_named_failure_whatever_comes():
         y = y * rng.choice([1e-6, 1.0, 1e6])
         x = rng.normal(size=(1, n, int(rng.integers(0, 2))))
         crossed, main = (x, x[..., :0]) if rng.random() < 0.5 else (x[..., :0], x)
-        found = nested_longitudinal(
+        result = nested_longitudinal(
             y[None], arm[None], therapist[None], crossed, main, TWO_ARMS if n_arms == 2 else [-1.0, 0.5, 0.5],
             np.eye(n_visits)[rng.integers(0, n_visits)],
             begins=rng.integers(0, n_visits + 1, n_arms) if rng.random() < 0.3 else None,
         )  # fmt: skip
-        fit = found.contrast(0)
-        numbers = [fit.estimate[0], fit.se[0], fit.df[0], found.therapist_sd[0], found.reml_loglik[0]]
+        fit = result.contrast(0)
+        numbers = [fit.estimate[0], fit.se[0], fit.df[0], result.therapist_sd[0], result.reml_loglik[0]]
         if fit.failure[0]:
             assert fit.failure[0] in list(Failure)
             assert np.isnan(numbers).all()

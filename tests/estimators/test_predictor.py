@@ -46,8 +46,8 @@ def test_redundant_columns_are_dropped_and_confounded_ones_noticed():
         ([by_arm, x], [-1, 0, 1], False, 1, True),
         ([x, x + by_arm], [-1, 0, 1], False, 1, True),
     ):
-        z, _, _, found = orthogonal(columns, sizes, weights, every_arm)
-        assert (len(z), found) == (kept, confounded)
+        z, _, _, is_confounded = orthogonal(columns, sizes, weights, every_arm)
+        assert (len(z), is_confounded) == (kept, confounded)
 
 
 def test_ancova_keeps_its_digits_far_from_the_origin():

@@ -44,14 +44,14 @@ def columns(arm, x, n_arms):
 
 @pytest.mark.parametrize("term", TERMS)
 def test_golden_abstinent_days_of_r(term):
-    found = quasi_binomial(*read_days(), TERMS[term])
+    result = quasi_binomial(*read_days(), TERMS[term])
     expected = R["quasibinomial_logit"][term]
     # R stops iterating at a change in deviance of 1e-8; SE and dispersion are those of the step before.
-    assert found.dispersion[0] == pytest.approx(R["dispersion"], rel=1e-5)
-    assert found.fit.estimate[0] == pytest.approx(expected["estimate"], rel=1e-7)
-    assert found.fit.se[0] == pytest.approx(expected["se"], rel=1e-5)
-    assert found.fit.df[0] == expected["df"]
-    assert found.fit.p[0] == pytest.approx(expected["p"], rel=1e-5)
+    assert result.dispersion[0] == pytest.approx(R["dispersion"], rel=1e-5)
+    assert result.fit.estimate[0] == pytest.approx(expected["estimate"], rel=1e-7)
+    assert result.fit.se[0] == pytest.approx(expected["se"], rel=1e-5)
+    assert result.fit.df[0] == expected["df"]
+    assert result.fit.p[0] == pytest.approx(expected["p"], rel=1e-5)
 
 
 def test_quasi_binomial_equals_iterated_least_squares():
@@ -71,9 +71,9 @@ def test_quasi_binomial_equals_iterated_least_squares():
         dispersion = ((events[0] - trials[0] * p) ** 2 / w).sum() / (50 - design.shape[1])
         contrast = np.concatenate([weights, np.zeros(x.shape[2])])
         se = np.sqrt(dispersion * contrast @ np.linalg.inv(design.T * w @ design) @ contrast)
-        found = quasi_binomial(events, trials, arm, x, weights)
+        result = quasi_binomial(events, trials, arm, x, weights)
         np.testing.assert_allclose(
-            (found.fit.estimate[0], found.fit.se[0], found.dispersion[0]), (contrast @ b, se, dispersion), rtol=1e-9
+            (result.fit.estimate[0], result.fit.se[0], result.dispersion[0]), (contrast @ b, se, dispersion), rtol=1e-9
         )
 
 
@@ -89,16 +89,16 @@ def test_beta_binomial_equals_a_general_optimiser():
             return -betabinom.logpmf(k, n, mean / s, (1 - mean) / s).sum()
 
         weights = np.concatenate([[-1.0, 1.0], np.zeros(n_arms - 2)])
-        found = beta_binomial(events, trials, arm, x, weights)
+        result = beta_binomial(events, trials, arm, x, weights)
         best = minimize(minus_log_likelihood, np.append(np.zeros(design.shape[1]), -1.0), options={"gtol": 1e-5}).x
         contrast = np.concatenate([weights, np.zeros(x.shape[2] + 1)])
         information = second_differences(minus_log_likelihood, best)
         se = np.sqrt(contrast @ np.linalg.inv(information) @ contrast)
         s = np.exp(best[-1])
         # What the optimiser and second differences are good for.
-        np.testing.assert_allclose(found.fit.estimate[0], contrast @ best, rtol=1e-4, atol=1e-4)
-        np.testing.assert_allclose((found.fit.se[0], found.overdispersion[0]), (se, s / (1 + s)), rtol=1e-3)
-        assert found.fit.df[0] == np.inf
+        np.testing.assert_allclose(result.fit.estimate[0], contrast @ best, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose((result.fit.se[0], result.overdispersion[0]), (se, s / (1 + s)), rtol=1e-3)
+        assert result.fit.df[0] == np.inf
 
 
 def second_differences(f, x, h=1e-3):
@@ -111,11 +111,11 @@ def second_differences(f, x, h=1e-3):
 def test_beta_binomial_without_overdispersion_is_binomial():
     arm = np.repeat([[0, 1]], 8, axis=0).T.reshape(1, -1)
     events = np.array([[2.0, 3, 2, 3, 2, 3, 2, 3, 5, 6, 5, 6, 5, 6, 5, 6]])
-    found = beta_binomial(events, np.full((1, 16), 10.0), arm, np.empty((1, 16, 0)), [-1, 1])
+    result = beta_binomial(events, np.full((1, 16), 10.0), arm, np.empty((1, 16, 0)), [-1, 1])
     odds = [20 / 60, 44 / 36]
-    assert found.overdispersion[0] == 0.0
-    assert found.fit.estimate[0] == pytest.approx(np.log(odds[1] / odds[0]), rel=1e-12)
-    assert found.fit.se[0] == pytest.approx(np.sqrt(1 / 20 + 1 / 60 + 1 / 44 + 1 / 36), rel=1e-12)
+    assert result.overdispersion[0] == 0.0
+    assert result.fit.estimate[0] == pytest.approx(np.log(odds[1] / odds[0]), rel=1e-12)
+    assert result.fit.se[0] == pytest.approx(np.sqrt(1 / 20 + 1 / 60 + 1 / 44 + 1 / 36), rel=1e-12)
 
 
 def test_one_trial_each_is_logistic_regression():
@@ -124,10 +124,10 @@ def test_one_trial_each_is_logistic_regression():
     arm, x = np.arange(40)[None, :] % 2, rng.normal(size=(1, 40, 1))
     expected = logistic(y, arm, x, [-1, 1]).log_odds_ratio
     for events, trials, rho in ((y, np.ones_like(y), 0.0), (28 * y, np.full_like(y, 28.0), 1.0)):
-        found = beta_binomial(events, trials, arm, x, [-1, 1])
-        assert found.fit.estimate[0] == pytest.approx(expected.estimate[0], rel=1e-12)
-        assert found.fit.se[0] == pytest.approx(expected.se[0], rel=1e-12)
-        assert found.overdispersion[0] == rho
+        result = beta_binomial(events, trials, arm, x, [-1, 1])
+        assert result.fit.estimate[0] == pytest.approx(expected.estimate[0], rel=1e-12)
+        assert result.fit.se[0] == pytest.approx(expected.se[0], rel=1e-12)
+        assert result.overdispersion[0] == rho
 
 
 def test_beta_binomial_covers_in_simulated_trials():
@@ -136,11 +136,11 @@ def test_beta_binomial_covers_in_simulated_trials():
     arm = np.tile([0, 1], (300, 100))
     mean = expit(-0.5 + 0.6 * arm)
     events = rng.binomial(28, rng.beta(4 * mean, 4 * (1 - mean))).astype(float)
-    found = beta_binomial(events, np.full_like(events, 28.0), arm, np.empty((*arm.shape, 0)), [-1, 1])
-    spread = found.fit.estimate.std()
-    assert found.fit.estimate.mean() == pytest.approx(0.6, abs=4 * spread / np.sqrt(300))
-    assert found.fit.se.mean() == pytest.approx(spread, rel=4 / np.sqrt(600))
-    assert found.overdispersion.mean() == pytest.approx(0.2, abs=0.01)
+    result = beta_binomial(events, np.full_like(events, 28.0), arm, np.empty((*arm.shape, 0)), [-1, 1])
+    spread = result.fit.estimate.std()
+    assert result.fit.estimate.mean() == pytest.approx(0.6, abs=4 * spread / np.sqrt(300))
+    assert result.fit.se.mean() == pytest.approx(spread, rel=4 / np.sqrt(600))
+    assert result.overdispersion.mean() == pytest.approx(0.2, abs=0.01)
 
 
 @pytest.mark.parametrize(
@@ -156,8 +156,8 @@ def test_beta_binomial_covers_in_simulated_trials():
 def test_failures_are_named(events, trials, failure):
     events, trials = np.array([events], dtype=float), np.array([trials], dtype=float)
     events = np.minimum(events, trials)
-    found = quasi_binomial(events, trials, np.array([[0, 0, 1, 1]]), np.empty((1, 4, 0)), [-1, 1])
-    assert found.fit.failure[0] == failure
+    result = quasi_binomial(events, trials, np.array([[0, 0, 1, 1]]), np.empty((1, 4, 0)), [-1, 1])
+    assert result.fit.failure[0] == failure
 
 
 def test_nasty_data_give_an_estimate_or_a_named_failure():

@@ -43,10 +43,10 @@ def fits(rng, n, events):
     some = Scores(y=with_gaps[:20], arm=arm[:20], crossed=none[:20], main=none[:20])
     yield "JR", reference_based(some, W, 2, Imputation(strategy="JR", reference=0, structures=("us", "cs")))
     for firth in (False, True):
-        found = logistic(response, arm, none, W, firth=firth)
-        yield "odds", found.log_odds_ratio
-        yield "risks", found.risk_difference
-        yield "risks of a sample", found.risk_difference_random
+        result = logistic(response, arm, none, W, firth=firth)
+        yield "odds", result.log_odds_ratio
+        yield "risks", result.risk_difference
+        yield "risks of a sample", result.risk_difference_random
     yield "quasi-binomial", quasi_binomial(k, np.full(shape, 30.0), arm, none, W).fit
     yield "beta-binomial", beta_binomial(k, np.full(shape, 30.0), arm, none, W).fit
     counts = rng.negative_binomial(1, 0.1, shape) * (events > 0)

@@ -142,8 +142,8 @@ def test_golden_of_r():
     assert test.statistic[0] ** 2 == pytest.approx(R["logrank_chisq"], rel=1e-9)
     assert test.p[0] == pytest.approx(R["logrank_p"], rel=1e-9)
     fit = cox(time, event, arm, no_covariates(time), [-1, 1])
-    found = fit.estimate[0], fit.se[0], fit.statistic[0], fit.p[0]
-    assert found == pytest.approx([R["cox_efron"][k] for k in ("log_hr", "se", "z", "p")], rel=1e-8)
+    result = fit.estimate[0], fit.se[0], fit.statistic[0], fit.p[0]
+    assert result == pytest.approx([R["cox_efron"][k] for k in ("log_hr", "se", "z", "p")], rel=1e-8)
     arms = ["ketamine", "ketamine_therapy"]
     assert kaplan_meier(time, event, arm, 2).median[0] == pytest.approx([R["median_days"][a] for a in arms])
     mean = rmst(time, event, arm, 2, 120.0)
@@ -229,27 +229,27 @@ def test_curves_equal_risk_sets():
     for _ in range(300):
         time, event, arm, _, _ = random_trial(rng, rng.integers(4, 40))
         days = np.sort(rng.choice(np.append(time, 50.0), 4))
-        found = kaplan_meier(*one(time, event, arm), 2, days)
+        curves = kaplan_meier(*one(time, event, arm), 2, days)
         horizon = float(rng.uniform(1, 80))
         mean = rmst(*one(time, event, arm), 2, horizon)
         for a in range(2):
             t, e = time[arm == a], event[arm == a]
             if not t.size:
-                assert np.isnan(found.survival[0, a]).all()
+                assert np.isnan(curves.survival[0, a]).all()
                 assert mean.failure[0, a] == Failure.TOO_FEW_PATIENTS
                 continue
             times, survival, terms = curve_by_risk_sets(t, e)
             last = survival[-1] if times.size else 1.0
             for j, day in enumerate(days):
                 k = np.searchsorted(times, day, side="right")
-                assert found.at_risk[0, a, j] == (t >= day).sum()
+                assert curves.at_risk[0, a, j] == (t >= day).sum()
                 if day > t.max() and last > 0:
-                    assert np.isnan(found.survival[0, a, j])
+                    assert np.isnan(curves.survival[0, a, j])
                     continue
                 s = survival[k - 1] if k else 1.0
-                assert found.survival[0, a, j] == pytest.approx(s, abs=1e-12)
+                assert curves.survival[0, a, j] == pytest.approx(s, abs=1e-12)
                 if s > 0:
-                    assert found.se[0, a, j] == pytest.approx(s * np.sqrt(terms[:k].sum()), abs=1e-12)
+                    assert curves.se[0, a, j] == pytest.approx(s * np.sqrt(terms[:k].sum()), abs=1e-12)
             if t.max() < horizon and last > 0:
                 assert mean.failure[0, a] == Failure.NOT_OBSERVED
             else:
@@ -335,9 +335,9 @@ def test_what_must_not_matter_does_not():
     missing = np.where(rng.random(time.shape) < 0.2, np.nan, time)
     for r in range(5):
         kept = ~np.isnan(missing[r])
-        whole = cox(missing, event, arm, x, w, stratum=stratum)
+        together = cox(missing, event, arm, x, w, stratum=stratum)
         alone = cox(*one(time[r][kept], event[r][kept], arm[r][kept], x[r][kept]), w, stratum=stratum[r][kept][None])
-        np.testing.assert_allclose((whole.estimate[r], whole.se[r]), (alone.estimate[0], alone.se[0]), rtol=1e-9)
+        np.testing.assert_allclose((together.estimate[r], together.se[r]), (alone.estimate[0], alone.se[0]), rtol=1e-9)
 
 
 def test_what_stands_in_memory_beyond_the_patients_in_the_model_is_not_read():
@@ -370,8 +370,8 @@ def test_median_is_the_middle_of_a_flat_half():
         ([3] * 4, [1] * 4),
     ]
     time, event = (np.array(a) for a in zip(*rows, strict=True))
-    found = kaplan_meier(time.astype(float), event.astype(bool), np.zeros((4, 4), dtype=int), 1).median[:, 0]
-    np.testing.assert_array_equal(found, [3.5, np.nan, 4.0, 3.0])
+    medians = kaplan_meier(time.astype(float), event.astype(bool), np.zeros((4, 4), dtype=int), 1).median[:, 0]
+    np.testing.assert_array_equal(medians, [3.5, np.nan, 4.0, 3.0])
 
 
 def test_means_of_arms_are_compared():
@@ -526,8 +526,8 @@ def test_what_cannot_be_meant_is_refused():
     ],
 )
 def test_failure_is_seen_at_visits(failed, time, event):
-    found = observed_at_visits(np.array([[failed]], dtype=float), [7.0, 14.0, 28.0, 56.0])
-    assert (found[0][0, 0], found[1][0, 0]) == (time, event)
+    actual = observed_at_visits(np.array([[failed]], dtype=float), [7.0, 14.0, 28.0, 56.0])
+    assert (actual[0][0, 0], actual[1][0, 0]) == (time, event)
 
 
 def test_time_counts_from_the_origin():

@@ -76,17 +76,17 @@ def options(kind):
 
 def below(kind, step):
     """The types of what stands at `step` below a value of type `kind`: a field, `[]` of a list, `*` of a mapping."""
-    found = []
+    shares = []
     for option in options(kind):
         origin = typing.get_origin(option)
         if step == "[]":
-            found += [typing.get_args(option)[0]] if origin is tuple else []
+            shares += [typing.get_args(option)[0]] if origin is tuple else []
         elif step == "*":
-            found += [typing.get_args(option)[1]] if origin in (dict, Mapping) else []
+            shares += [typing.get_args(option)[1]] if origin in (dict, Mapping) else []
         elif is_dataclass(noun := origin or option) and step in {field.name for field in fields(noun)}:
             hint = typing.get_type_hints(noun, include_extras=True)[step]
-            found.append(hint[typing.get_args(option)] if getattr(hint, "__parameters__", ()) else hint)
-    return found
+            shares.append(hint[typing.get_args(option)] if getattr(hint, "__parameters__", ()) else hint)
+    return shares
 
 
 def resolves(path):

@@ -77,9 +77,9 @@ def test_segment_sums_are_those_of_a_loop():
     for lengths in ([3, 1, 4], [1], [0, 2, 0, 0, 5, 0], rng.integers(0, 6, 40)):
         ends = np.cumsum(lengths)
         values = rng.normal(size=(ends[-1], 3))
-        found = pytensor.function([], segment_sums(pt.as_tensor_variable(values), ends), mode="FAST_COMPILE")()
+        actual = pytensor.function([], segment_sums(pt.as_tensor_variable(values), ends), mode="FAST_COMPILE")()
         start = 0
-        for row, end in zip(found, ends, strict=True):
+        for row, end in zip(actual, ends, strict=True):
             np.testing.assert_allclose(row, sum(values[start:end], np.zeros(3)), atol=1e-12)
             start = end
 
@@ -102,23 +102,23 @@ def test_without_response_to_the_drug_only_belief_course_and_therapy_are_left(tm
         figures=[figure("mean_change", -1, arm=arm, day=day) for arm in ("ketamine", "saline") for day in days],
     )
     effects = no_effects(1) | {"trial_course": np.array([0.05])}
-    found = forward(laid_out(one), effects, non_responders=1.0)["levels"].reshape(2, 3)
+    actual = forward(laid_out(one), effects, non_responders=1.0)["levels"].reshape(2, 3)
     for k, day in enumerate(days):
         started = 1 - np.exp(-day / ONSET_DAYS)
         course = (0.1 + 0.2) * (1 - np.exp(-day / NATURAL_TIME_CONSTANT_DAYS)) + 0.05 * started
         hope = 0.15 * started * 0.5 ** (day / 21.0)
         learnt = sum(0.25 * 0.5 ** ((day - s) / 365.0) for s in sessions if s < day)
-        assert found[0, k] == pytest.approx(-32 * (course + hope + 0.14 * (1 - np.exp(-learnt))), rel=1e-12)
-        assert found[1, k] == pytest.approx(-32 * (course + 0.15 * hope), rel=1e-12)
+        assert actual[0, k] == pytest.approx(-32 * (course + hope + 0.14 * (1 - np.exp(-learnt))), rel=1e-12)
+        assert actual[1, k] == pytest.approx(-32 * (course + 0.15 * hope), rel=1e-12)
 
 
 def test_nothing_at_all_is_no_change(tmp_path):
     one = made(tmp_path, figures=[figure("mean_change", -1, arm="ketamine", day=day) for day in (0.04, 1, 300)])
-    found = forward(laid_out(one), **DRUG_ONLY | {"non_responders": 1.0})
-    np.testing.assert_array_equal(found["levels"], 0.0)
+    actual = forward(laid_out(one), **DRUG_ONLY | {"non_responders": 1.0})
+    np.testing.assert_array_equal(actual["levels"], 0.0)
     # What is left of the spread: deviations of two days, and two ratings.
     kept = np.exp(-np.array([0.04, 1, 300]) / 3.0)
-    np.testing.assert_allclose(found["level_sd"], 32 * np.sqrt(2 * 0.2**2 * (1 - kept) + 2 * RATER_SD**2), rtol=1e-12)
+    np.testing.assert_allclose(actual["level_sd"], 32 * np.sqrt(2 * 0.2**2 * (1 - kept) + 2 * RATER_SD**2), rtol=1e-12)
 
 
 @pytest.mark.parametrize(("mg_per_kg", "size"), [(0.5, 1.0), (0.25, 0.5), (1.0, 2.0)])
@@ -130,9 +130,9 @@ def test_one_dose_by_hand(tmp_path, mg_per_kg, size):
         arms=[{"id": "ketamine", "n": 20, "doses": [{"agent": "ketamine", "mg_per_kg": mg_per_kg, "days": [0]}]}],
         figures=[figure("mean_change", -1, arm="ketamine", day=float(day)) for day in days],
     )
-    found = forward(laid_out(one), **DRUG_ONLY)["levels"]
+    actual = forward(laid_out(one), **DRUG_ONLY)["levels"]
     amount = size * 0.5 ** (days / np.exp(1.7))
-    np.testing.assert_allclose(found, -32 * share() * amount / (np.exp(-0.9) + amount), rtol=1e-8)
+    np.testing.assert_allclose(actual, -32 * share() * amount / (np.exp(-0.9) + amount), rtol=1e-8)
 
 
 def test_doses_add_and_one_on_the_day_of_the_visit_comes_after_it(tmp_path):
@@ -141,9 +141,9 @@ def test_doses_add_and_one_on_the_day_of_the_visit_comes_after_it(tmp_path):
         arms=[{"id": "ketamine", "n": 20, "doses": [{"agent": "ketamine", "mg_per_kg": 0.5, "days": [0, 3, 7]}]}],
         figures=[figure("mean_change", -1, arm="ketamine", day=day) for day in (7, 8)],
     )
-    found = forward(laid_out(one), **DRUG_ONLY)["levels"]
+    actual = forward(laid_out(one), **DRUG_ONLY)["levels"]
     amount = np.array([sum(0.5 ** ((t - d) / np.exp(1.7)) for d in (0, 3, 7) if d < t) for t in (7, 8)])
-    np.testing.assert_allclose(found, -32 * share() * amount / (np.exp(-0.9) + amount), rtol=1e-8)
+    np.testing.assert_allclose(actual, -32 * share() * amount / (np.exp(-0.9) + amount), rtol=1e-8)
 
 
 def test_effects_of_trial_population_and_route_shift_the_logit_and_the_half_life(tmp_path):
@@ -155,11 +155,11 @@ def test_effects_of_trial_population_and_route_shift_the_logit_and_the_half_life
         figures=[figure("mean_change", -1, arm="ketamine", day=7)],
     )
     effects = {"trial_logit_share": [0.4], "trial_course": [0.0], "trial_log_half_life": [-0.3]}
-    found = forward(laid_out(one), effects, **DRUG_ONLY)["levels"]
+    actual = forward(laid_out(one), effects, **DRUG_ONLY)["levels"]
     amount = 0.5 ** (7 / np.exp(1.4))
     shift = 0.4 + PLAUSIBLE["population_effect"][POPULATION.index("PTSD")] + PLAUSIBLE["route_effect"][5]
     assert ROUTE[5] == "SC"
-    assert found[0] == pytest.approx(-32 * share(shift) * amount / (np.exp(-0.9) + amount), rel=1e-8)
+    assert actual[0] == pytest.approx(-32 * share(shift) * amount / (np.exp(-0.9) + amount), rel=1e-8)
 
 
 @pytest.mark.parametrize("half_life", [0.2, 5.0, 300.0, 364.9999, 365.0, 365.0001, 5000.0])
@@ -186,14 +186,14 @@ def test_every_level_is_the_same_improvement_in_its_own_unit(tmp_path):
         figure("mean_change", -10, arm="ketamine", days=[7, 9]),
         figure("mean_change", -10, arm="ketamine", day=9),
     ]
-    found = forward(laid_out(made(tmp_path, figures=figures)))
-    mean, change, percent, difference, control, benefit, both, later = found["levels"]
+    actual = forward(laid_out(made(tmp_path, figures=figures)))
+    mean, change, percent, difference, control, benefit, both, later = actual["levels"]
     assert mean == pytest.approx(32 + change, rel=1e-12)
     assert percent == pytest.approx(100 * change / 32, rel=1e-12)
     assert difference == pytest.approx(change - control, rel=1e-12)
     assert both == pytest.approx((change + later) / 2, rel=1e-12)
     # The benefit is positive, and standardised by the mean variance of the two arms.
-    variance = (found["level_sd"][1] ** 2 + found["level_sd"][4] ** 2) / 2
+    variance = (actual["level_sd"][1] ** 2 + actual["level_sd"][4] ** 2) / 2
     assert benefit == pytest.approx(-difference / np.sqrt(variance), rel=1e-12)
 
 
@@ -203,20 +203,20 @@ def test_spread_and_shares_by_hand(tmp_path, day):
     names = {"standardised_change": 1, "response": 50, "remission": 30, "mean_change": -1}
     figures = [figure(name, value, arm="ketamine", day=day, at_most=10) for name, value in names.items()]
     figures.append(figure("standardised_benefit", 1, arm="ketamine - midazolam", day=day))
-    found = forward(laid_out(made(tmp_path, figures=figures)), **DRUG_ONLY)
+    actual = forward(laid_out(made(tmp_path, figures=figures)), **DRUG_ONLY)
     amount = 0.5 ** (day / np.exp(1.7))
     k = share() * amount / (np.exp(-0.9) + amount)
     kept, cv, single = np.exp(-day / 3.0), 5 / 32, 0.2**2 + RATER_SD**2
     after, error = (cv * (1 - k)) ** 2 + single, 2 * (0.2**2 * (1 - kept) + RATER_SD**2)
     change, change_of_controls = (cv * k) ** 2 + error, error
-    at_once, points, against_control = found["levels"]
+    at_once, points, against_control = actual["levels"]
     assert at_once == pytest.approx(k / np.sqrt((cv**2 + single + after) / 2), rel=1e-7)
     assert points == pytest.approx(-32 * k, rel=1e-7)
-    assert found["level_sd"][1] == pytest.approx(32 * np.sqrt(change), rel=1e-7)
+    assert actual["level_sd"][1] == pytest.approx(32 * np.sqrt(change), rel=1e-7)
     assert against_control == pytest.approx(k / np.sqrt((change + change_of_controls) / 2), rel=1e-7)
     # Half of the day-0 score is gone: day-0 error counts half. At most 10: rounded, so at most 10.5.
     half = 0.2**2 * (1 + 0.25 - kept) + RATER_SD**2 * 1.25 + (cv * (k - 0.5)) ** 2
-    response, remission = found["shares"]
+    response, remission = actual["shares"]
     assert response == pytest.approx(norm.cdf((k - 0.5) / np.sqrt(half)), rel=1e-7)
     assert remission == pytest.approx(norm.cdf((10.5 / 32 - (1 - k)) / np.sqrt(after)), rel=1e-7)
 
@@ -306,11 +306,11 @@ def test_there_is_something_of_every_kind_to_compare(fitted):
     assert set(lay.row_background) == set(range(len(BACKGROUND)))
 
 
-def without_ends(monkeypatch, *, whole):
-    """Let the simulated scales have no lowest or highest score, as the map has it; scores rounded if `whole`."""
+def without_ends(monkeypatch, *, rounded):
+    """Let the simulated scales have no lowest or highest score, as the map has it; scores rounded if `rounded`."""
 
     def without(score, *, step, **_):
-        return record(score, low=-np.inf, high=np.inf, step=step, round_=whole, clip=False)
+        return record(score, low=-np.inf, high=np.inf, step=step, round_=rounded, clip=False)
 
     monkeypatch.setattr(trial_simulation, "record", without)
 
@@ -324,33 +324,33 @@ def drawn_effects(n_trials):
 
 def test_without_ends_rounding_or_anything_but_the_drug_nothing_is_approximated(fitted, monkeypatch):
     """But for the quadrature over patients: .003 beside the Monte Carlo error."""
-    without_ends(monkeypatch, whole=False)
+    without_ends(monkeypatch, rounded=False)
     trials, lay = fitted
     effects = drawn_effects(len(trials)) | {"trial_course": np.zeros(len(trials))}
-    found = forward(lay, effects, **NO_REST)
+    actual = forward(lay, effects, **NO_REST)
     response = [i for i, t in enumerate(lay.shares) if t.statistic == "response"]
     own = [lay.shares[i] for i in response]
     sim = simulated(trials, [*lay.levels, *own], effects, **NO_REST)
-    compare(lay.levels, found["levels"], sim, lambda t: 0.003)
-    compare(own, found["shares"][response], sim, lambda t: 0.003)
+    compare(lay.levels, actual["levels"], sim, lambda t: 0.003)
+    compare(own, actual["shares"][response], sim, lambda t: 0.003)
 
 
 def test_levels_and_shares_on_scales_without_ends(fitted, monkeypatch):
     trials, lay = fitted
     effects = drawn_effects(len(trials))
-    found = forward(lay, effects)
+    actual = forward(lay, effects)
     # Means are exact; spread is not: the map lets a patient's own baseline scale the whole improvement, the simulation
     # only the drug's part. Measured: .074 of a standardised figure where the baseline's SD is a third of its mean, .01
     # of a share of patients.
-    without_ends(monkeypatch, whole=False)
+    without_ends(monkeypatch, rounded=False)
     raw = simulated(trials, [*lay.levels, *lay.shares], effects)
-    compare(lay.levels, found["levels"], raw, lambda t: 0.07 if t.statistic.startswith("standardised") else 0.001)
+    compare(lay.levels, actual["levels"], raw, lambda t: 0.07 if t.statistic.startswith("standardised") else 0.001)
     response = [i for i, t in enumerate(lay.shares) if t.statistic == "response"]
-    compare([lay.shares[i] for i in response], found["shares"][response], raw, lambda t: 0.01)
+    compare([lay.shares[i] for i in response], actual["shares"][response], raw, lambda t: 0.01)
     # Half a fall in whole points is reached a little more easily: .018 more where the baseline is 14 points. The map's
     # remission allows for rounding, its response does not.
-    without_ends(monkeypatch, whole=True)
-    compare(lay.shares, found["shares"], simulated(trials, lay.shares, effects), lambda t: 0.02)
+    without_ends(monkeypatch, rounded=True)
+    compare(lay.shares, actual["shares"], simulated(trials, lay.shares, effects), lambda t: 0.02)
 
 
 @pytest.mark.parametrize(
@@ -361,7 +361,7 @@ def test_levels_and_shares_on_scales_without_ends(fitted, monkeypatch):
     ],
 )
 def test_the_spread_of_change_on_a_scale_without_ends(fitted, monkeypatch, changes, tolerance):
-    without_ends(monkeypatch, whole=False)
+    without_ends(monkeypatch, rounded=False)
     trials, lay = fitted
     sds = forward(lay, **changes)["level_sd"]
     draws, none, rng = repeated_draws(changes), same_effects(no_effects(len(trials)), 0), np.random.default_rng(6)
@@ -382,16 +382,16 @@ def test_the_spread_of_change_on_a_scale_without_ends(fitted, monkeypatch, chang
 def test_everything_as_recorded(fitted):
     trials, lay = fitted
     none = no_effects(len(trials))
-    found = forward(lay, none)
+    actual = forward(lay, none)
     paths = as_probabilities(lay.paths)
     sim = simulated(trials, [*lay.levels, *lay.shares, *paths], none)
     # Recorded scores stop at the end of the scale, the map's do not. Measured: 1.4 points or 4.9 % of the baseline
     # where most of it is gone, and less than .1 % in control arms; .02 of a share of patients.
-    compare(lay.levels, found["levels"], sim, lambda t: 0.05)
-    compare(lay.shares, found["shares"], sim, lambda t: 0.02)
+    compare(lay.levels, actual["levels"], sim, lambda t: 0.05)
+    compare(lay.shares, actual["shares"], sim, lambda t: 0.02)
     # The map takes a patient's ups and downs on different days as independent, so that one more visit is one more
     # chance. Measured: .065 of response at any time in control arms, where nothing else is at work, and .03 elsewhere.
-    compare(lay.paths, found["paths"], sim, lambda t: 0.03 if drugged(t) else 0.065)
+    compare(lay.paths, actual["paths"], sim, lambda t: 0.03 if drugged(t) else 0.065)
 
 
 def test_the_ends_of_the_scale_only_cost_improvement(fitted):

@@ -67,9 +67,9 @@ def test_tail_probability_counts_ties_half():
 
 def test_tail_probability_is_uniform_where_the_prediction_is_right():
     rng = np.random.default_rng(4)
-    found = [tail_probability(x[1:], x[0]) for x in rng.normal(size=(2000, 200))]
+    tails = [tail_probability(x[1:], x[0]) for x in rng.normal(size=(2000, 200))]
     # 200 draws make a lattice of .01; the Kolmogorov distance of 2000 uniforms stays below .036 with probability .99.
-    assert stats.kstest(found, "uniform").statistic < 0.01 + 0.036
+    assert stats.kstest(tails, "uniform").statistic < 0.01 + 0.036
     coarse = [tail_probability(x[1:], x[0]) for x in rng.binomial(10, 0.3, (2000, 200))]
     assert np.mean(np.array(coarse) < 0.05) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 2000)
 
@@ -112,13 +112,13 @@ def patients_of(key):
 
 def test_the_rival_is_the_likest_there_is():
     """… of other patients: a pooled analysis and a trial that it contains are no rivals of each other."""
-    for t, found in zip(EVERY, pooled_predictions(EVERY), strict=True):
+    for t, pooled in zip(EVERY, pooled_predictions(EVERY), strict=True):
         others = [o for o in EVERY if t.trial not in patients_of(o.trial) and o.trial not in patients_of(t.trial)]
         like = [o for o in others if o.statistic == t.statistic]
         same_drug = [o for o in like if drug_given(o) == drug_given(t)]
         same_days = [o for o in same_drug if band(o) == band(t)]
         wanted = same_days or same_drug or like
-        np.testing.assert_allclose(found, [o.value / unit_of(o) for o in wanted], err_msg=t.label)
+        np.testing.assert_allclose(pooled, [o.value / unit_of(o) for o in wanted], err_msg=t.label)
 
 
 def test_a_statistic_that_one_trial_alone_reported_has_no_rival():

@@ -232,9 +232,9 @@ def test_statistic_is_that_of_plain_loops(name):
     seen = []
     for _ in range(CASES):
         t, y = random_target(name, rng), random_scores(rng)
-        found = statistic(t, y, visits, DOSES)
+        result = statistic(t, y, visits, DOSES)
         wanted = [REFERENCE[name](t, *(as_patients(y[arm], draw) for arm in t.arms)) for draw in range(DRAWS)]
-        np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-12, err_msg=f"{t}\n{y}")
+        np.testing.assert_allclose(result, wanted, rtol=1e-9, atol=1e-12, err_msg=f"{t}\n{y}")
         seen += wanted
     # The cases are worth something only if they reach the statistic's edges.
     assert len({round(x, 9) for x in seen if math.isfinite(x)}) >= 5
@@ -268,12 +268,12 @@ def test_nobody_responds():
 def test_nobody_relapses():
     y = one_arm((20, 5, 5, 5, 5, 5), (10, 1, 1, 1, 1, 1))
     settings = {"response_day": 1.0, "kept": 0.25, "from_day": 1.0}
-    found = {name: value(a_target(name, DAYS[1:], **settings), y) for name in FOLLOWED}
-    assert found["relapsed"] == 0
-    assert found["relapse_free"] == 1
-    assert found["median_days_to_relapse"] == math.inf
-    assert math.isnan(found["median_days_to_relapse_in_relapsers"])
-    assert found["mean_days_to_relapse"] == 20  # followed to day 21, counted from day 1
+    values = {name: value(a_target(name, DAYS[1:], **settings), y) for name in FOLLOWED}
+    assert values["relapsed"] == 0
+    assert values["relapse_free"] == 1
+    assert values["median_days_to_relapse"] == math.inf
+    assert math.isnan(values["median_days_to_relapse_in_relapsers"])
+    assert values["mean_days_to_relapse"] == 20  # followed to day 21, counted from day 1
 
 
 def test_half_of_an_even_number_is_enough_for_the_median_and_half_of_an_odd_one_is_not():

@@ -308,9 +308,9 @@ def test_show_cites_as_text(capsys):
 
 
 def test_show_cites_as_bibtex(capsys):
-    found = run(capsys, "show", "murrough2013a", "--cite", "bibtex")
-    assert found.startswith("@article{murrough2013a,\n")
-    fields = dict(re.findall(r"^  (\w+) = \{(.*)\},?$", found, flags=re.MULTILINE))
+    printed = run(capsys, "show", "murrough2013a", "--cite", "bibtex")
+    assert printed.startswith("@article{murrough2013a,\n")
+    fields = dict(re.findall(r"^  (\w+) = \{(.*)\},?$", printed, flags=re.MULTILINE))
     assert fields["author"] == "Murrough, JW and Iosifescu, DV and Chang, LC and others"
     assert fields["year"] == "2013"
     assert fields["title"].startswith("{Antidepressant efficacy of ketamine")

@@ -32,20 +32,20 @@ def answers(tmp_path_factory):
     return json.loads(out.read_text(encoding="utf-8"))
 
 
-def same(found, expected):
+def same(actual, expected):
     """Optimisers of other versions stop elsewhere by 1e-5; the versions of README.md give every digit again."""
     if isinstance(expected, dict):
-        assert found.keys() == expected.keys()
+        assert actual.keys() == expected.keys()
         for key in expected:
-            same(found[key], expected[key])
+            same(actual[key], expected[key])
     elif isinstance(expected, list):
-        assert len(found) == len(expected)
-        for one, other in zip(found, expected, strict=True):
+        assert len(actual) == len(expected)
+        for one, other in zip(actual, expected, strict=True):
             same(one, other)
     elif isinstance(expected, str):
-        assert found == expected
+        assert actual == expected
     else:
-        assert found == pytest.approx(expected, rel=1e-4, abs=1e-5)
+        assert actual == pytest.approx(expected, rel=1e-4, abs=1e-5)
 
 
 @needs_r

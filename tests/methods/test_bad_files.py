@@ -83,10 +83,10 @@ def test_a_folder_is_no_file(tmp_path, capsys):
 def test_codes_with_leading_zeros_are_names(tmp_path, capsys):
     rows = [f"{i},{'ab'[i % 2]},{30 + i % 5},{20 + (i * 7) % 11},{i % 3 + 1:03d}" for i in range(30)]
     (tmp_path / "data.csv").write_text("patient,arm,baseline,score,centre\n" + "\n".join(rows) + "\n")
-    found = []
+    outcomes = []
     for option in ("--covariate", "--category"):
         with pytest.raises(SystemExit):
             main(["analyse", str(tmp_path / "data.csv"), option, "centre"])
-        found.append(capsys.readouterr().out)
-    assert found[0] == found[1]
-    assert " 25 " in found[0]  # 30 patients less two arms, the baseline and two centres
+        outcomes.append(capsys.readouterr().out)
+    assert outcomes[0] == outcomes[1]
+    assert " 25 " in outcomes[0]  # 30 patients less two arms, the baseline and two centres

@@ -28,12 +28,12 @@ MAY_HAVE_NO_NUMBER = ("median_days", "theta")
 
 def from_prior(model, priors, *, seed, draws) -> list[Posterior]:
     """In the place of `fit`: all that it asks of draws and says of them, without the seconds that sampling takes."""
-    found = []
+    posteriors = []
     for prior in priors:
         thetas = draw_prior(model, prior, 100, np.random.default_rng(seed)).reshape(4, 25, -1)
         drawn = Draws(thetas=thetas, stats={"diverging": np.zeros((4, 25), dtype=bool)})
-        found.append(sampling._judged(model, prior, drawn, 0))
-    return found
+        posteriors.append(sampling._judged(model, prior, drawn, 0))
+    return posteriors
 
 
 @pytest.fixture

@@ -401,10 +401,10 @@ def test_mostly_empty_ids_are_one_line(tmp_path):
 
 def test_the_door_is_one_for_whoever_reads(tmp_path):
     """`fit` and `mechanism` read a file as `analyse` does."""
-    from kaptrial.questions.fit.reading import Asked, from_file
+    from kaptrial.questions.fit.trial_data import FitQuestion, from_file
 
     table = pd.read_csv(FAULTS / "day0.csv")
-    data = from_file(rows_of(table, tmp_path), Options(), Asked())
+    data = from_file(rows_of(table, tmp_path), Options(), FitQuestion())
     assert data.days == (7.0, 14.0, 28.0) == tuple(read_csv(FAULTS / "day0.csv").days)
     assert [note.code for note in data.notes] == ["day_0"]
 

@@ -119,12 +119,12 @@ def test_a_number_or_a_named_failure(tmp_path, method):
         }
         used = methods()[method].options
         options = Options(**{name: value for name, value in settings.items() if name in used})
-        found = rows_or_refusal(path, method, options)
-        if isinstance(found, str):
-            assert "\n" not in found
+        outcome = rows_or_refusal(path, method, options)
+        if isinstance(outcome, str):
+            assert "\n" not in outcome
             continue
         analysed += 1
-        for row in found:
+        for row in outcome:
             tests = row["measure"] not in NO_TEST
             if row["failure"]:
                 assert np.isnan(row["p"]), row

@@ -37,9 +37,9 @@ def rows(tmp_path):
 
 def one(rows, **wanted):
     """The only row with these values."""
-    found = [row for row in rows if all(row[key] == value for key, value in wanted.items())]
-    assert len(found) == 1, wanted
-    return found[0]
+    matching = [row for row in rows if all(row[key] == value for key, value in wanted.items())]
+    assert len(matching) == 1, wanted
+    return matching[0]
 
 
 def agrees(row, expected, *, rel=1e-4):
@@ -56,13 +56,13 @@ def agrees(row, expected, *, rel=1e-4):
         assert row["p"] == pytest.approx(expected["p"], rel=20 * rel)
 
 
-def covariances_agree(found, expected, days, *, rel=1e-4):
+def covariances_agree(actual, expected, days, *, rel=1e-4):
     """The covariance within patients, each element on the scale of its two standard deviations."""
     matrix = np.array(expected)
     assert matrix.shape == (len(days), len(days))
     for j, day in enumerate(days):
         for k, other in enumerate(days[: j + 1]):
-            value = one(found, measure="covariance", contrast=f"{other},{day}")["estimate"]
+            value = one(actual, measure="covariance", contrast=f"{other},{day}")["estimate"]
             assert abs(value - matrix[j, k]) < rel * np.sqrt(matrix[j, j] * matrix[k, k])
 
 
@@ -70,37 +70,37 @@ def covariances_agree(found, expected, days, *, rel=1e-4):
 def test_mmrm_of_two_arms(rows, name):
     covariance, df = name.split("_", 1)
     options = ("--covariance", covariance, "--df", df.replace("_", "-"), "--reference", "ketamine")
-    found, expected = rows(DATA / "two_arm_monotone.csv", "--method", "mmrm", *options), R["two_arm_mmrm"][name]
+    actual, expected = rows(DATA / "two_arm_monotone.csv", "--method", "mmrm", *options), R["two_arm_mmrm"][name]
     for day, values in expected["by_day"].items():
-        agrees(one(found, contrast=ARMS, measure="difference", day=float(day)), values)
-    assert one(found, measure="reml_loglik")["estimate"] > expected["reml_loglik"] - 1e-6
-    covariances_agree(found, expected["covariance"], list(expected["by_day"]))
+        agrees(one(actual, contrast=ARMS, measure="difference", day=float(day)), values)
+    assert one(actual, measure="reml_loglik")["estimate"] > expected["reml_loglik"] - 1e-6
+    covariances_agree(actual, expected["covariance"], list(expected["by_day"]))
 
 
 @pytest.mark.parametrize("df", ["satterthwaite", "kenward-roger"])
 def test_mmrm_of_a_factorial(rows, df):
-    found = rows(DATA / "factorial_intermittent.csv", "--method", "mmrm", *FACTORS, "--covariate", "site", "--df", df)
+    actual = rows(DATA / "factorial_intermittent.csv", "--method", "mmrm", *FACTORS, "--covariate", "site", "--df", df)
     expected = R["factorial_mmrm"][df.replace("-", "_")]
     for name, values in expected["terms"].items():
         term, day = name.split("@")
-        agrees(one(found, contrast=term, measure="difference", day=float(day)), values)
-    assert one(found, measure="reml_loglik")["estimate"] > expected["reml_loglik"] - 1e-6
+        agrees(one(actual, contrast=term, measure="difference", day=float(day)), values)
+    assert one(actual, measure="reml_loglik")["estimate"] > expected["reml_loglik"] - 1e-6
     # mmrm stopped 1.4e-6 of likelihood short of ours, where nlme::gls agrees with ours: its covariance is 1.4e-4 from
     # mmrm's, so that 1e-4 cannot be met, and ours is within 1.2e-5 of it.
     days = ["1", "7", "14", "28", "84"]
-    covariances_agree(found, expected["covariance"], days, rel=2e-4)
+    covariances_agree(actual, expected["covariance"], days, rel=2e-4)
     for day, variance in R["factorial_gls"]["variance_by_day"].items():
-        row = one(found, measure="covariance", contrast=f"{day},{day}")
+        row = one(actual, measure="covariance", contrast=f"{day},{day}")
         assert row["estimate"] == pytest.approx(variance, rel=2e-5)
-    assert one(found, measure="reml_loglik")["estimate"] == pytest.approx(R["factorial_gls"]["reml_loglik"], abs=1e-6)
+    assert one(actual, measure="reml_loglik")["estimate"] == pytest.approx(R["factorial_gls"]["reml_loglik"], abs=1e-6)
 
 
 def test_ancova_and_response(rows):
     file, day = DATA / "two_arm_monotone.csv", ("--reference", "ketamine", "--target-day", 56)
     agrees(rows(file, "--method", "ancova", *day)[0], R["two_arm_ancova_day56_completers"], rel=1e-8)
-    found, expected = rows(file, "--method", "response", *day), R["two_arm_response_day56"]
-    agrees(one(found, analysis="response", measure="log_odds_ratio"), expected["log_odds_ratio"], rel=1e-6)
-    row = one(found, analysis="response", measure="risk_difference")
+    actual, expected = rows(file, "--method", "response", *day), R["two_arm_response_day56"]
+    agrees(one(actual, analysis="response", measure="log_odds_ratio"), expected["log_odds_ratio"], rel=1e-6)
+    row = one(actual, analysis="response", measure="risk_difference")
     assert row["estimate"] == pytest.approx(expected["standardised_risk_difference"]["estimate"], rel=1e-6)
     assert row["se"] == pytest.approx(expected["standardised_risk_difference"]["se_delta_fixed_covariates"], rel=1e-6)
 
@@ -108,68 +108,70 @@ def test_ancova_and_response(rows):
 def test_partially_nested(rows):
     file, expected = DATA / "partially_nested.csv", R["partially_nested"]
     for df in ("satterthwaite", "kenward-roger"):
-        found = rows(file, "--method", "nested", "--reference", "ketamine", "--df", df)
+        actual = rows(file, "--method", "nested", "--reference", "ketamine", "--df", df)
         agrees(
-            one(found, analysis="nested", measure="difference"),
+            one(actual, analysis="nested", measure="difference"),
             expected["homoscedastic"][df.replace("-", "_")],
             rel=1e-6,
         )
-    agrees(one(found, analysis="ignoring_therapists"), expected["ignoring_therapists"], rel=1e-8)
-    assert one(found, measure="therapist_sd")["estimate"] == pytest.approx(
+    agrees(one(actual, analysis="ignoring_therapists"), expected["ignoring_therapists"], rel=1e-8)
+    assert one(actual, measure="therapist_sd")["estimate"] == pytest.approx(
         expected["homoscedastic"]["therapist_sd"], rel=1e-6
     )
     for name in ("ketamine", "ketamine_therapy"):
-        sd = one(found, measure="residual_sd", contrast=name)["estimate"]
+        sd = one(actual, measure="residual_sd", contrast=name)["estimate"]
         assert sd == pytest.approx(expected["homoscedastic"]["residual_sd"], rel=1e-6)
-    likelihood = one(found, measure="reml_loglik")["estimate"]
+    likelihood = one(actual, measure="reml_loglik")["estimate"]
     assert likelihood == pytest.approx(expected["homoscedastic"]["reml_loglik"], abs=1e-7)
 
 
 def test_partially_nested_with_a_variance_an_arm(rows):
-    found = rows(DATA / "partially_nested.csv", "--method", "nested", "--reference", "ketamine", "--residual", "by_arm")
+    actual = rows(
+        DATA / "partially_nested.csv", "--method", "nested", "--reference", "ketamine", "--residual", "by_arm"
+    )
     expected = R["partially_nested"]["heteroscedastic"]
-    agrees(one(found, analysis="nested", measure="difference"), expected, rel=1e-6)
-    assert one(found, measure="therapist_sd")["estimate"] == pytest.approx(expected["therapist_sd"], rel=1e-6)
+    agrees(one(actual, analysis="nested", measure="difference"), expected, rel=1e-6)
+    assert one(actual, measure="therapist_sd")["estimate"] == pytest.approx(expected["therapist_sd"], rel=1e-6)
     for name, sd in expected["residual_sd_by_arm"].items():
-        assert one(found, measure="residual_sd", contrast=name)["estimate"] == pytest.approx(sd, rel=1e-6)
-    assert one(found, measure="reml_loglik")["estimate"] == pytest.approx(expected["reml_loglik"], abs=1e-7)
+        assert one(actual, measure="residual_sd", contrast=name)["estimate"] == pytest.approx(sd, rel=1e-6)
+    assert one(actual, measure="reml_loglik")["estimate"] == pytest.approx(expected["reml_loglik"], abs=1e-7)
 
 
 def test_relapse(rows):
     file, expected = DATA / "relapse.csv", R["relapse"]
     options = ("--time", "time_days", "--event", "relapse", "--reference", "ketamine")
-    found = rows(file, "--method", "logrank", *options)
-    row = one(found, contrast=ARMS)
+    actual = rows(file, "--method", "logrank", *options)
+    row = one(actual, contrast=ARMS)
     assert row["statistic"] == pytest.approx(expected["logrank_chisq"], rel=1e-8)
     assert row["p"] == pytest.approx(expected["logrank_p"], rel=1e-7)
     for name, median in expected["median_days"].items():
-        assert one(found, measure="median_days", contrast=name)["estimate"] == median
+        assert one(actual, measure="median_days", contrast=name)["estimate"] == median
     row, cox = one(rows(file, "--method", "cox", *options), contrast=ARMS), expected["cox_efron"]
     agrees(row, {"estimate": cox["log_hr"], "se": cox["se"], "t": cox["z"], "p": cox["p"]}, rel=1e-8)
-    found = rows(file, "--method", "rmst", *options, "--target-day", 120)
+    actual = rows(file, "--method", "rmst", *options, "--target-day", 120)
     for name, mean in expected["rmst_120"].items():
-        agrees(one(found, measure="rmst", contrast=name), mean, rel=1e-8)
-    difference = one(found, measure="rmst_difference")
+        agrees(one(actual, measure="rmst", contrast=name), mean, rel=1e-8)
+    difference = one(actual, measure="rmst_difference")
     means = [expected["rmst_120"][name] for name in ("ketamine_therapy", "ketamine")]
     assert difference["estimate"] == pytest.approx(means[0]["estimate"] - means[1]["estimate"])
     assert difference["se"] == pytest.approx(np.hypot(means[0]["se"], means[1]["se"]))
 
 
 def test_abstinent_days(rows):
-    found, expected = rows(DATA / "abstinent_days.csv", "--method", "abstinent_days", *FACTORS), R["abstinent_days"]
+    actual, expected = rows(DATA / "abstinent_days.csv", "--method", "abstinent_days", *FACTORS), R["abstinent_days"]
     for term in TERMS:
-        agrees(one(found, contrast=term, measure="log_odds_ratio"), expected["quasibinomial_logit"][term], rel=1e-5)
-        agrees(one(found, contrast=term, measure="difference"), expected["percent_linear_interaction"][term], rel=1e-8)
+        agrees(one(actual, contrast=term, measure="log_odds_ratio"), expected["quasibinomial_logit"][term], rel=1e-5)
+        agrees(one(actual, contrast=term, measure="difference"), expected["percent_linear_interaction"][term], rel=1e-8)
     for term in TERMS[:2]:
-        agrees(one(found, contrast=f"main({term})"), expected["percent_linear_main_effects"][term], rel=1e-8)
+        agrees(one(actual, contrast=f"main({term})"), expected["percent_linear_main_effects"][term], rel=1e-8)
     # R stops its iterations at 1e-8 of the deviance.
-    assert one(found, measure="dispersion")["estimate"] == pytest.approx(expected["dispersion"], rel=1e-5)
+    assert one(actual, measure="dispersion")["estimate"] == pytest.approx(expected["dispersion"], rel=1e-5)
 
 
 def test_crossover(rows):
-    found, expected = rows(DATA / "crossover.csv", "--method", "crossover", "--reference", "control"), R["crossover"]
-    agrees(one(found, contrast="ketamine - control"), expected["treatment"], rel=1e-7)
-    row, carried = one(found, measure="carryover"), expected["carryover_test_on_totals"]
+    actual, expected = rows(DATA / "crossover.csv", "--method", "crossover", "--reference", "control"), R["crossover"]
+    agrees(one(actual, contrast="ketamine - control"), expected["treatment"], rel=1e-7)
+    row, carried = one(actual, measure="carryover"), expected["carryover_test_on_totals"]
     assert (row["statistic"], row["df"], row["p"]) == pytest.approx(
         (carried["t"], carried["df"], carried["p"]), rel=1e-8
     )
@@ -190,17 +192,17 @@ FEV = ("--patient", "USUBJID", "--arm", "ARMCD", "--reference", "PBO", "--day", 
        "--score", "FEV1", "--covariate", "RACE", "--covariate", "SEX")  # fmt: skip
 
 
-def agrees_at_each_visit(found, expected):
+def agrees_at_each_visit(actual, expected):
     for visit, values in expected["by_visit"].items():
-        agrees(one(found, measure="difference", day=float(visit)), values)
-    assert one(found, measure="reml_loglik")["estimate"] == pytest.approx(expected["reml_loglik"], abs=1e-6)
+        agrees(one(actual, measure="difference", day=float(visit)), values)
+    assert one(actual, measure="reml_loglik")["estimate"] == pytest.approx(expected["reml_loglik"], abs=1e-6)
 
 
 @pytest.mark.parametrize("covariate", list(R["antidepressant_mmrm"]))
 def test_an_antidepressant_trial(rows, covariate):
     options = () if covariate == "none" else ("--covariate", covariate)
-    found = rows(REAL / "antidepressant_hamd17.csv", "--method", "mmrm", *HAMD, *options)
-    agrees_at_each_visit(found, R["antidepressant_mmrm"][covariate])
+    actual = rows(REAL / "antidepressant_hamd17.csv", "--method", "mmrm", *HAMD, *options)
+    agrees_at_each_visit(actual, R["antidepressant_mmrm"][covariate])
 
 
 def test_lung_function_with_gaps(rows):

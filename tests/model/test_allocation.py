@@ -24,8 +24,8 @@ def test_blocks_are_kept_within_strata():
     arm = allocate(stratum, [0, 0, 1, 1], 3)
     for r, s in np.ndindex(20, 3):
         mine = arm[r, stratum[r] == s]
-        whole = mine[: len(mine) // 4 * 4].reshape(-1, 4)
-        assert (np.sort(whole, axis=1) == [0, 0, 1, 1]).all()
+        full_blocks = mine[: len(mine) // 4 * 4].reshape(-1, 4)
+        assert (np.sort(full_blocks, axis=1) == [0, 0, 1, 1]).all()
 
 
 def test_every_order_of_a_block_is_equally_likely():
@@ -39,15 +39,15 @@ def test_every_order_of_a_block_is_equally_likely():
 @pytest.mark.parametrize("shorter", [1, 3, 59, 80])
 def test_a_longer_trial_begins_like_a_shorter_one(shorter):
     stratum = np.random.default_rng(2).integers(0, 2, (7, 120))
-    whole = allocate(stratum, [0, 0, 1, 1], 2)
-    np.testing.assert_array_equal(allocate(stratum[:, :shorter], [0, 0, 1, 1], 2), whole[:, :shorter])
+    longer = allocate(stratum, [0, 0, 1, 1], 2)
+    np.testing.assert_array_equal(allocate(stratum[:, :shorter], [0, 0, 1, 1], 2), longer[:, :shorter])
 
 
 def test_levels_have_their_shares():
     u = np.random.default_rng(4).random((1, 100_000))
     level = allocation.draw_levels(u, [0.2, 0.5, 0.3])
-    found = np.bincount(level[0], minlength=3) / 100_000
-    assert np.abs(found - [0.2, 0.5, 0.3]).max() < 4 * 0.5 / np.sqrt(100_000)  # 4 SE, at most those of a half
+    shares = np.bincount(level[0], minlength=3) / 100_000
+    assert np.abs(shares - [0.2, 0.5, 0.3]).max() < 4 * 0.5 / np.sqrt(100_000)  # 4 SE, at most those of a half
     np.testing.assert_array_equal(
         allocation.draw_levels(np.array([0.0, 0.2, 0.7, 1 - 1e-16]), [0.2, 0.5, 0.3]), [0, 1, 2, 2]
     )

@@ -20,10 +20,10 @@ def deviations():
 def test_deviations_are_stationary_and_forget_exponentially():
     x = deviations()
     assert np.abs(x.std(axis=0) - 6).max() < 4 * 6 / np.sqrt(2 * N)  # 4 SE of an SD
-    found = np.corrcoef(x.T)
+    correlations = np.corrcoef(x.T)
     wanted = np.exp(-np.abs(DAYS[:, None] - DAYS) / 14)
     # SE of a correlation: (1 − r²)/√n; 1e-12 for the diagonal
-    assert (np.abs(found - wanted) < 4 * (1 - wanted**2) / np.sqrt(N) + 1e-12).all()
+    assert (np.abs(correlations - wanted) < 4 * (1 - wanted**2) / np.sqrt(N) + 1e-12).all()
 
 
 def test_deviations_begin_where_they_are_told():

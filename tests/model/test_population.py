@@ -72,8 +72,8 @@ def test_correlations_are_those_asked_for():
     trait, z = rng.standard_normal((1, N)), rng.standard_normal((1, N, 2))
     wanted = np.array([[1, 0.5, -0.3], [0.5, 1, 0.2], [-0.3, 0.2, 1]])
     drawn = population.correlate(trait, z, wanted)
-    found = np.corrcoef(np.stack([trait[0], drawn[0, :, 0], drawn[0, :, 1]]))
-    assert np.abs(found - wanted).max() < 4 / np.sqrt(N)  # the SE of a correlation is below 1/√n
+    correlations = np.corrcoef(np.stack([trait[0], drawn[0, :, 0], drawn[0, :, 1]]))
+    assert np.abs(correlations - wanted).max() < 4 / np.sqrt(N)  # the SE of a correlation is below 1/√n
     assert np.abs(drawn.std(axis=1) - 1).max() < 4 / np.sqrt(2 * N)
 
 

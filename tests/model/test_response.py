@@ -134,8 +134,8 @@ def test_agrees_with_the_plain_reference(seed):
     received = [dose for dose, here in zip(doses, taken[: len(doses)], strict=True) if here]
     attended = [day for day, here in zip(sessions, taken[len(doses) :], strict=True) if here]
     expected = follow(patient, visits, received, attended, adjuncts)
-    found = run(patient, visits, doses, sessions, adjuncts, taken)
-    np.testing.assert_allclose(np.transpose(found), expected, **EXACT)
+    actual = run(patient, visits, doses, sessions, adjuncts, taken)
+    np.testing.assert_allclose(np.transpose(actual), expected, **EXACT)
 
 
 def test_each_patient_follows_his_own_arm_and_parameters():
@@ -170,9 +170,9 @@ def test_each_patient_follows_his_own_arm_and_parameters():
 
 def test_without_a_ceiling_doses_sum():
     patient = Patient(k=K, k_c=LN2 / 60, rho=0.4, max_effect=3.0, linear=True)
-    whole, _ = run(patient, VISITS, DOSES)
+    all_doses, _ = run(patient, VISITS, DOSES)
     parts = sum(run(patient, VISITS, [dose])[0] for dose in DOSES)
-    np.testing.assert_allclose(whole, parts, **EXACT)
+    np.testing.assert_allclose(all_doses, parts, **EXACT)
 
 
 def test_with_a_ceiling_they_do_not():

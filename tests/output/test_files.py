@@ -44,9 +44,9 @@ def names(folder: Path) -> set[str]:
 
 def test_the_manifest_holds_the_hash_of_every_file(tmp_path):
     write(tmp_path / "out", a="1\n", b="2\n")
-    found = manifest(tmp_path / "out")
-    assert found["complete"] is True
-    assert found["files"] == {f"{name}.csv": hashlib.sha256(text).hexdigest() for name, text in WRITTEN.items()}
+    content = manifest(tmp_path / "out")
+    assert content["complete"] is True
+    assert content["files"] == {f"{name}.csv": hashlib.sha256(text).hexdigest() for name, text in WRITTEN.items()}
 
 
 def test_a_second_run_replaces_and_removes_what_is_its_own_and_says_so(tmp_path):

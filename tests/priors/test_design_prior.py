@@ -118,15 +118,15 @@ def test_a_new_trial_differs_by_the_spread_between_trials(shipped):
     s = build(raw_with("tiny"))
     drawn = [with_draw(s, draw) for draw in draws(s.prior, seed=2, n=300)]
     share = np.array([d.drug.share.value for d in drawn])
-    found = {
+    by_share = {
         0.5: np.log(share / (1 - share)) - 0.9,
         0.1: np.array([d.natural_course.change.value for d in drawn]) / BASELINE - 0.07,
         0.3: np.log([d.drug.half_life.value for d in drawn]) - 1.9,
     }
-    for sd, x in found.items():
+    for sd, x in by_share.items():
         assert abs(x.mean()) < 4 * sd / np.sqrt(300)
         assert abs(x.std(ddof=1) / sd - 1) < 4 / np.sqrt(600)
-    correlations = np.corrcoef(list(found.values()))[np.triu_indices(3, 1)]
+    correlations = np.corrcoef(list(by_share.values()))[np.triu_indices(3, 1)]
     assert np.abs(correlations).max() < 4 / np.sqrt(300)
 
 

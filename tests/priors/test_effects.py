@@ -58,9 +58,9 @@ def test_quantiles_are_the_mixtures() -> None:
         prior = named(name, roles=ROLES, days=[7.0], unit=8.0)
         weights = at(prior, "therapy", 7.0) + 0.5 * at(prior, "interaction", 7.0)
         share, mean, sd = prior.along(weights)
-        found = prior.quantiles(weights, levels)
+        quantiles = prior.quantiles(weights, levels)
         # A root is found to rounding of the quantile, which moves the distribution function by as little.
-        np.testing.assert_allclose(stats.norm.cdf(found[:, None], mean, sd) @ share, levels, rtol=1e-13)
+        np.testing.assert_allclose(stats.norm.cdf(quantiles[:, None], mean, sd) @ share, levels, rtol=1e-13)
 
 
 def test_effects_of_near_days_are_alike() -> None:

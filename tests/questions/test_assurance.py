@@ -27,8 +27,8 @@ def clean_with(n: int, **family: dict):
     return build(with_belief(clean_raw(n_per_arm=n, delta=6.0), SHIFT, **family))
 
 
-def values(found) -> dict[tuple[str, str], tuple[float, float]]:
-    return {(row["analysis"], row["metric"]): (row["value"], row["mcse"]) for row in map(Row.flat, found.rows)}
+def values(averaged) -> dict[tuple[str, str], tuple[float, float]]:
+    return {(row["analysis"], row["metric"]): (row["value"], row["mcse"]) for row in map(Row.flat, averaged.rows)}
 
 
 def test_a_prior_on_one_point_gives_the_power_there():
@@ -53,8 +53,8 @@ def test_a_normal_prior_gives_the_closed_form(mean, sd):
     exact = above + special.nctdtr(df, ncp, -critical)
     by_phi = special.ndtr((mean - 1.96 * se) / wider) + special.ndtr((-mean - 1.96 * se) / wider)
     assert exact == pytest.approx(by_phi, abs=0.005)  # the formula with a known variance
-    found = assurance(clean_with(n, normal={"mean": mean, "sd": sd}), seed=4, draws_of_prior=draws)
-    got = values(found)
+    averaged = assurance(clean_with(n, normal={"mean": mean, "sd": sd}), seed=4, draws_of_prior=draws)
+    got = values(averaged)
     value, mcse = got["difference", "assurance"]
     assert abs(value - exact) < 4 * mcse, (value, exact, mcse)
     # Own values: 6 points of improvement, so that the expected side is the lower score.
@@ -66,8 +66,10 @@ def test_a_normal_prior_gives_the_closed_form(mean, sd):
     value, mcse = got["difference", "probability_of_80_power"]
     assert abs(value - high) < 4 * mcse, (value, high, mcse)
     # Every patient improves by the drawn effect exactly, so that truths are the draws.
-    true = [r.value for rows in found.by_draw for r in rows if r.metric == "truth" and r.question.analysis == "ancova"]
-    assert true == pytest.approx([-draw.also[SHIFT] for draw in found.draws], abs=1e-9)
+    true = [
+        r.value for rows in averaged.by_draw for r in rows if r.metric == "truth" and r.question.analysis == "ancova"
+    ]
+    assert true == pytest.approx([-draw.also[SHIFT] for draw in averaged.draws], abs=1e-9)
     value, mcse = got["difference", "truth_mean"]
     assert abs(value + mean) < 4 * mcse
     for metric, z in (("truth_lower", -1.645), ("truth_upper", 1.645)):
@@ -108,14 +110,14 @@ def test_more_draws_keep_the_earlier_ones_and_workers_change_nothing():
 def test_every_kind_of_power_has_its_assurance(scenario, path, settings, metrics):
     s = load(STARTER.parent / f"{scenario}.yaml", settings)
     raw = with_belief(with_settings(_raw(s), {"secondary": []}), path, lognormal={"median": 3.0, "log_sd": 0.2})
-    found = assurance(build(raw), seed=1, draws_of_prior=2, replicates=16)
-    assert {row.metric for row in found.rows} >= {
+    averaged = assurance(build(raw), seed=1, draws_of_prior=2, replicates=16)
+    assert {row.metric for row in averaged.rows} >= {
         "assurance",
         "probability_of_80_power",
         "power",
         *metrics,
     }
-    assert all(np.isfinite(row["value"]) and np.isfinite(row["mcse"]) for row in map(Row.flat, found.rows))
+    assert all(np.isfinite(row["value"]) and np.isfinite(row["mcse"]) for row in map(Row.flat, averaged.rows))
 
 
 def _raw(s) -> dict:
@@ -127,12 +129,12 @@ def _raw(s) -> dict:
 def test_a_draw_that_fills_no_trial_has_power_0():
     settings = {"design.n_per_arm": 4, "secondary": [], "estimand.methods": ["difference"]}
     s = load(STARTER.parent / "depression_series_with_cbt.yaml", settings)
-    found = assurance(
+    averaged = assurance(
         build(with_belief(_raw(s), "drug.share.value", uniform={"low": 0.001, "high": 0.002})),
         seed=1, draws_of_prior=2, replicates=128,
     )  # fmt: skip
-    (row,) = (row for row in map(Row.flat, found.rows) if row["metric"] == "assurance")
-    assert (row["value"], row["n_failed"], found.n_never_filled) == (0.0, 256, 2)
+    (row,) = (row for row in map(Row.flat, averaged.rows) if row["metric"] == "assurance")
+    assert (row["value"], row["n_failed"], averaged.n_never_filled) == (0.0, 256, 2)
 
 
 def test_what_cannot_be_averaged_is_refused_in_one_line():
@@ -212,8 +214,8 @@ def test_the_expected_side_is_that_of_the_prior():
     """KARE without synergy: the scale's ceiling makes its interaction negative, and its prior holds synergy only."""
     s = load(STARTER.parent / "kare_factorial.yaml", {"secondary": []})
     assert all(therapy.gamma is None for therapy in s.therapies.values())
-    found = assurance(s, seed=1, draws_of_prior=40)
-    rows = {row.metric: row for row in found.rows}
+    averaged = assurance(s, seed=1, draws_of_prior=40)
+    rows = {row.metric: row for row in averaged.rows}
     assert rows["truth"].value < 0 < rows["truth_mean"].value
     for metric in ("assurance", "power"):
         assert rows[f"{metric}_expected_side"].value <= rows[metric].value

@@ -253,8 +253,8 @@ def test_every_number_of_an_answer_lies_within_the_bounds(over, bounds, seed):
         if "power is above 0.768 throughout" not in error.allowed:
             raise
         return
-    found = [answer.value, answer.lower, answer.upper, answer.lower_999, answer.upper_999, answer.closed_form]
-    found += [tried.value for tried in answer.tried]
-    assert all(bounds[0] <= x <= bounds[1] for x in found if x is not None), found
+    numbers = [answer.value, answer.lower, answer.upper, answer.lower_999, answer.upper_999, answer.closed_form]
+    numbers += [tried.value for tried in answer.tried]
+    assert all(bounds[0] <= x <= bounds[1] for x in numbers if x is not None), numbers
     assert answer.reached == (answer.value is not None)
     assert answer.reached or "not reached" in answer.message

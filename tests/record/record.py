@@ -56,19 +56,19 @@ class Difference:
     row: Row
     column: str
     expected: Any
-    found: Any
+    actual: Any
 
     @property
     def relative(self) -> float:
-        if not all(isinstance(x, int | float) for x in (self.expected, self.found)):
+        if not all(isinstance(x, int | float) for x in (self.expected, self.actual)):
             return float("inf")
-        return abs(self.found - self.expected) / max(abs(self.expected), abs(self.found), 1e-300)
+        return abs(self.actual - self.expected) / max(abs(self.expected), abs(self.actual), 1e-300)
 
     def __str__(self) -> str:
         numbers = ("value", "mcse", "estimate", "se", self.column)
         about = ", ".join(str(v) for k, v in self.row.items() if k not in numbers and isinstance(v, str) and v)
         size = "" if self.relative == float("inf") else f" (relative {self.relative:.2g})"
-        return f"{self.job}: {about}: {self.column} = {self.found}, recorded {self.expected}{size}"
+        return f"{self.job}: {about}: {self.column} = {self.actual}, recorded {self.expected}{size}"
 
 
 def differences(name: str, rows: Sequence[Row]) -> list[Difference]:
@@ -76,21 +76,21 @@ def differences(name: str, rows: Sequence[Row]) -> list[Difference]:
     expected = read(name)
     recorded = set(expected[0])
     texts = [_words(row, recorded) for row in rows]
-    found, start = [], 0
+    different, start = [], 0
     for row in expected:
         key = _words(row, recorded)
         place = next((i for i in range(start, len(rows)) if texts[i] == key), None)
         if place is None:
-            found.append(Difference(job=name, row=row, column="the row", expected="there", found="not there"))
+            different.append(Difference(job=name, row=row, column="the row", expected="there", actual="not there"))
             continue
         start = place + 1
         now = rows[place]
-        found += [
-            Difference(job=name, row=row, column=column, expected=value, found=now.get(column))
+        different += [
+            Difference(job=name, row=row, column=column, expected=value, actual=now.get(column))
             for column, value in row.items()
             if now.get(column) != value
         ]
-    return found
+    return different
 
 
 def _words(row: Row, columns: set[str]) -> tuple[tuple[str, str], ...]:

@@ -25,7 +25,7 @@ def negligible(each: record.Difference) -> bool:
         return True
     numbers = [x for x in each.row.values() if isinstance(x, float)]
     scale = max((abs(x) for x in numbers), default=0.0)  # a bias near 0 is the difference of larger numbers
-    return each.relative < float("inf") and abs(each.found - each.expected) <= TOLERANCE * scale
+    return each.relative < float("inf") and abs(each.actual - each.expected) <= TOLERANCE * scale
 
 
 @pytest.mark.parametrize("name", SAMPLE)

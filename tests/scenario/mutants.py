@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from kaptrial.errors import Unfillable
+from kaptrial.errors import TooFewEligible
 from kaptrial.questions.clinic.run import run as run_clinic
 from kaptrial.questions.power.execution import run_block
 from kaptrial.scenario.files import as_raw
@@ -129,7 +129,7 @@ def run(scenario: Scenario) -> str:
         fits = run_block(scenario, 1, 0)
         if scenario.clinic is not None:
             run_clinic(scenario, seed=1, replicates=[0])
-    except Unfillable:
+    except TooFewEligible:
         return "no trial can be filled, and power says so"
     scores, scale = trials.score[np.isfinite(trials.score)], scenario.scale
     if scenario.measurement.clip and scale.link == "identity" and len(scores):

@@ -247,8 +247,8 @@ def test_the_null_of_therapy_leaves_a_2x2_the_conduct_that_comes_with_the_drug()
     settings = {"conduct.dropout.hazard": {"by_arm": {arm: number(x, "per_day") for arm, x in hazards.items()}}}
     settings |= {"therapies.cbt.therapists": None, "secondary": []}
     null = with_null(load(path, settings), "therapy", expectancy=False)
-    found = {arm.id: for_arm(null.conduct.dropout.hazard, arm.id) for arm in null.arms}
-    assert found == {"midazolam_tau": 0.01, "midazolam_cbt": 0.01, "ketamine_tau": 0.03, "ketamine_cbt": 0.03}
+    hazard_by_arm = {arm.id: for_arm(null.conduct.dropout.hazard, arm.id) for arm in null.arms}
+    assert hazard_by_arm == {"midazolam_tau": 0.01, "midazolam_cbt": 0.01, "ketamine_tau": 0.03, "ketamine_cbt": 0.03}
     # Without therapists, who differ under the null too, two arms with the same drug are the same.
     arms = {arm.id: counterfactual(null, a).score for a, arm in enumerate(null.arms)}
     np.testing.assert_array_equal(arms["midazolam_tau"], arms["midazolam_cbt"])

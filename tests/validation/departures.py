@@ -89,8 +89,8 @@ def main() -> None:
     print("| case | " + " | ".join(m.replace("_", " ") for m in metrics) + " |")
     print("|---" * (len(metrics) + 1) + "|")
     for result in characteristics(cells, seed=SEED, replicates=REPLICATES):
-        found = {row["metric"]: row for row in map(Row.flat, result.rows)}
-        shown = [f"{found[m]['value']:.4f} ({found[m]['mcse']:.4f})" if m in found else "" for m in metrics]
+        by_metric = {row["metric"]: row for row in map(Row.flat, result.rows)}
+        shown = [f"{by_metric[m]['value']:.4f} ({by_metric[m]['mcse']:.4f})" if m in by_metric else "" for m in metrics]
         print(f"| {result.cell.columns['case']} | " + " | ".join(shown) + " |")
 
 

@@ -19,17 +19,17 @@ def metrics(n: int, delta: float, replicates: int, seed: int = 20) -> dict[tuple
 
 
 def check(n: int, delta: float, replicates: int) -> None:
-    found = metrics(n, delta, replicates)
+    by_metric = metrics(n, delta, replicates)
     for method, exact in (("ancova", ancova_power(delta, n)), ("difference", t_test_power(delta, n))):
-        power, mcse = found[method, "power"]
+        power, mcse = by_metric[method, "power"]
         assert abs(power - exact) < 4 * mcse, (method, power, exact, mcse)
         for metric, value in (("type_i_error", 0.05), ("coverage", 0.95), ("bias", 0.0)):
-            got, mcse = found[method, metric]
+            got, mcse = by_metric[method, metric]
             assert abs(got - value) < 4 * mcse, (method, metric, got, mcse)
-        truth, mcse = found[method, "truth"]
+        truth, mcse = by_metric[method, "truth"]
         # Every patient improves by delta exactly: what is left is rounding.
         assert truth == pytest.approx(-delta, abs=1e-9)
-        model, empirical = found[method, "model_se"], found[method, "empirical_se"]
+        model, empirical = by_metric[method, "model_se"], by_metric[method, "empirical_se"]
         assert abs(model[0] - empirical[0]) < 4 * (model[1] ** 2 + empirical[1] ** 2) ** 0.5
 
 

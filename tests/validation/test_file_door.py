@@ -74,12 +74,12 @@ def test_rows_of_day_0_change_nothing(tmp_path):
     for trial in range(TRIALS):
         table = visits(np.random.default_rng([SEED, trial]))
         table.insert(1, "arm", np.array(["a", "b"])[table["patient"] % 2])
-        found = []
+        rows = []
         for more in ([], [table.drop_duplicates("patient").assign(day=0.0, score=lambda t: t["baseline"])]):
             pd.concat([table, *more]).to_csv(path, index=False)
-            found.append(analyse(path, "mmrm", options).flat()[0])
-        assert found[0] == found[1]
-        p_values.append(found[1]["p"])
+            rows.append(analyse(path, "mmrm", options).flat()[0])
+        assert rows[0] == rows[1]
+        p_values.append(rows[1]["p"])
     holds(p_values)
 
 

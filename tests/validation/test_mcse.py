@@ -51,8 +51,8 @@ def test_stated_errors_are_those_of_repeated_runs(name, monkeypatch):
             values[row.question, row.metric].append(row.value)
             errors[row.question, row.metric].append(row.mcse)
     checked = 0
-    for key, found in values.items():
-        x, stated = np.array(found), np.array(errors[key])
+    for key, estimates in values.items():
+        x, stated = np.array(estimates), np.array(errors[key])
         if len(x) < SEEDS or not np.isfinite(x).all() or x.std() == 0:
             continue  # a metric that some seed did not have
         ratio = x.std(ddof=1) / np.sqrt(np.mean(stated**2))

@@ -60,15 +60,15 @@ def test_the_room_of_the_first_2x2():
 
 
 def test_strategies_and_analyses_of_rescue_and_dropout():
-    found = {}
+    values = {}
     for about, rows in power("rescue_and_dropout.yaml", 2048):
         numbers = (figure(rows["power"], 3), rows["power"].mcse, figure(rows["type_i_error"], 3))
-        found[about["strategies"], about["analysis"]] = numbers
+        values[about["strategies"], about["analysis"]] = numbers
         if about["endpoint"] == "score":
             shown, mcse, error = numbers
             cells = f"| {shown} ± {mcse:.3f} | {error} ± {rows['type_i_error'].mcse:.3f} |".replace("± 0.", "± .")
             assert cells in ANALYSES
-    mmrm, nested = found["rescue: treatment_policy", "mmrm"], found["rescue: treatment_policy", "nested"]
+    mmrm, nested = values["rescue: treatment_policy", "mmrm"], values["rescue: treatment_policy", "nested"]
     assert f"{mmrm[2]} ± .006 (MMRM, power {mmrm[0][:3]} ± .01)" in README
     assert f"(nested) it is {nested[2]} ± .004, and power {nested[0][:3]} ± .01" in README
 

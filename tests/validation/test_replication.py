@@ -39,9 +39,9 @@ def test_calibration_is_as_documented(table):
     rows = rows_under(
         "| figures | quality | number | in 50 % | in 90 % | median width of 90 % | CRPS | pooled | pooled mean |"
     )
-    found = calibration(table).to_dict("records")
-    assert [[row["kind"], row["quality"], str(row["figures"])] for row in found] == [row[:3] for row in rows]
-    for row, (_, _, _, in_50, in_90, *measures) in zip(found, rows, strict=True):
+    result = calibration(table).to_dict("records")
+    assert [[row["kind"], row["quality"], str(row["figures"])] for row in result] == [row[:3] for row in rows]
+    for row, (_, _, _, in_50, in_90, *measures) in zip(result, rows, strict=True):
         shares = [100 * row["inside_50"], 100 * row["inside_90"]]
         assert shares == pytest.approx([float(cell.removesuffix(" %")) for cell in (in_50, in_90)], abs=1)
         for name, cell in zip(MEASURES, measures, strict=True):

@@ -41,7 +41,7 @@ def trial(*, per_arm: int, df: str, methods: list[str], therapists: int = 0, icc
 
 def type_i_errors(replicates: int, columns: tuple[tuple[str, str, str], ...], **design: Any) -> list[str]:
     """Rejection rate of each column's analysis with its MCSE."""
-    found = {}
+    rates = {}
     for df in dict.fromkeys(df for *_, df in columns):
         methods = [method for _, method, own in columns if own == df]
         cell = Cell(scenario=build(trial(df=df, methods=methods, **design)), columns={})
@@ -49,8 +49,8 @@ def type_i_errors(replicates: int, columns: tuple[tuple[str, str, str], ...], **
         for row in map(Row.flat, result.rows):
             if row["metric"] == "power":
                 failed = f", {row['n_failed']} failed" if row["n_failed"] else ""
-                found[row["analysis"], df] = f"{row['value']:.4f} ({row['mcse']:.4f}{failed})"
-    return [found[method, df] for _, method, df in columns]
+                rates[row["analysis"], df] = f"{row['value']:.4f} ({row['mcse']:.4f}{failed})"
+    return [rates[method, df] for _, method, df in columns]
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:

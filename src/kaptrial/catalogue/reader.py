@@ -117,13 +117,13 @@ def route_names() -> tuple[str, ...]:
 @cache
 def route(name: str) -> Route:
     """One route. Raises KeyError for an unknown name."""
-    found = _load("routes")["routes"][name].get("bioavailability") or {}
-    return Route(name=name, bioavailability=found.get("value"), source=found.get("source"))
+    entry = _load("routes")["routes"][name].get("bioavailability") or {}
+    return Route(name=name, bioavailability=entry.get("value"), source=entry.get("source"))
 
 
 @cache
 def potency(agent: str) -> float | None:
     """Potency of racemic ketamine or esketamine, mg for mg against racemic ketamine; None where no source was found."""
     form = "racemic" if agent == "ketamine" else agent
-    found = _load("routes")["potency"].get(form) or {}
-    return found.get("value")
+    entry = _load("routes")["potency"].get(form) or {}
+    return entry.get("value")

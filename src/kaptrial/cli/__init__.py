@@ -164,7 +164,7 @@ def power(
 
     cells = cells_of(scenario, settings, vary, variants=variants)
     check_outputs(output, json_file)
-    realised = None
+    delivered = None
     if clinic:
         from kaptrial.questions.clinic.operations import count_clinics, operations_of
 
@@ -172,20 +172,20 @@ def power(
         say_clinic_cost(plans[0], count_clinics(plans, replicates), workers)
         with progress(count_clinics(plans, replicates)) as advance:
             run = operations_of(plans, seed=seed, replicates=replicates, workers=workers, progress=advance)
-        realised = [each.realised or () for each in run]
+        delivered = [each.delivered or () for each in run]
     total = count_replicates(cells, replicates, nulls=nulls)
     say_cost(cells[0].scenario, total, workers)
     with progress(total) as advance:
-        found = characteristics(
-            cells, seed=seed, replicates=replicates, workers=workers, nulls=nulls, realised=realised, progress=advance
+        cell_results = characteristics(
+            cells, seed=seed, replicates=replicates, workers=workers, nulls=nulls, delivered=delivered, progress=advance
         )
     provenance = provenance_of(scenario, cells, seed, replicates, settings, vary) | ({"clinic": True} if clinic else {})
-    results = results_of(found, provenance)
+    results = results_of(cell_results, provenance)
 
     def write_folder(folder: Path) -> None:
         from kaptrial.questions.power.output import write_power
 
-        write_power(folder, found, results)
+        write_power(folder, cell_results, results)
 
     hand_over(results, lambda: terminal.show_power(results), json_file, output, write_folder)
 
@@ -253,17 +253,17 @@ def assurance(
     total = count_replicates(draws, replicates)
     say_cost(loaded, total, workers)
     with progress(total) as advance:
-        found = average(
+        averaged = average(
             loaded, seed=seed, draws_of_prior=draws, replicates=replicates, workers=workers, progress=advance
         )
     cells = [Cell(scenario=loaded, columns={})]
     provenance = provenance_of(scenario, cells, seed, replicates, settings, None) | {"draws": draws, "prior": prior}
-    results = Results(kind="assurance", rows=found.rows, provenance=provenance, notes=found.notes)
+    results = Results(kind="assurance", rows=averaged.rows, provenance=provenance, notes=averaged.notes)
 
     def write_folder(folder: Path) -> None:
         from kaptrial.questions.assurance.output import write_assurance
 
-        write_assurance(folder, loaded, found, results)
+        write_assurance(folder, loaded, averaged, results)
 
     hand_over(results, lambda: show_assurance(results), json_file, output, write_folder)
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from kaptrial.cli.options import Command, JsonFile, check_outputs, hand_over, numbers_in, say_notes
+from kaptrial.cli.options import Command, JsonFile, ResponseFraction, check_outputs, hand_over, numbers_in, say_notes
 from kaptrial.errors import FieldError
 
 # Options of the command itself, which every method has.
@@ -128,12 +128,7 @@ def analyse(
         typer.Option(help="Which way is better, lower or higher; unless given higher for rmst and days of success."),
     ] = None,
     best: Annotated[float, typer.Option(help="The best score.")] = 0.0,
-    response_fraction: Annotated[
-        float,
-        typer.Option(
-            min=0.01, max=1.0, help="Improvement that counts as response, as a fraction of the way to the best score."
-        ),
-    ] = 0.5,
+    response_fraction: ResponseFraction = 0.5,
     margin: Annotated[
         float | None, typer.Option(min=0.0, help="Non-inferiority margin; of a ratio, such as a hazard ratio, a ratio.")
     ] = None,
@@ -157,13 +152,13 @@ def analyse(
     said["visits"] = numbers_in("--visits", said["visits"])
     said["reference_for"] = tuple(_pair(text) for text in said["reference_for"] or ())
     check_outputs(None, json_file)
-    found = analyse_file(data, row.name, Options(**said), given)
+    results = analyse_file(data, row.name, Options(**said), given)
 
     def show() -> None:
-        terminal.show_table(found.to_frame(), title=f"{row.name} of {data.name}")
-        say_notes(found.notes)
+        terminal.show_table(results.to_frame(), title=f"{row.name} of {data.name}")
+        say_notes(results.notes)
 
-    hand_over(found, show, json_file)
+    hand_over(results, show, json_file)
 
 
 def _parts(text: str) -> Iterable[str]:

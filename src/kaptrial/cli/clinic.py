@@ -85,16 +85,16 @@ def _one(cell: Cell, seed: int, replicates: int, workers: int, provenance: dict[
 
     s = cell.scenario
     with progress(replicates) as advance:
-        found = operations(s, seed=seed, replicates=replicates, workers=workers, progress=advance)
+        run = operations(s, seed=seed, replicates=replicates, workers=workers, progress=advance)
     costs = s.clinic.costs if s.clinic else None
-    quantities = tables.summary(found.digests, costs.currency if costs else "")
-    note = tables.bottleneck_note(found.digests)
+    quantities = tables.summary(run.summaries, costs.currency if costs else "")
+    note = tables.bottleneck_note(run.summaries)
     results = Results(kind="clinic", rows=quantities, provenance=provenance, notes=[note])
 
     def write(folder: Path) -> None:
         from kaptrial.questions.clinic.output import write_clinic
 
-        write_clinic(folder, s, found, results)
+        write_clinic(folder, s, run, results)
 
     return results, partial(terminal.show_clinic, results), write
 

@@ -50,18 +50,18 @@ def show(
     """One trial: who, what, and every figure with where it was read."""
     from kaptrial.evidence import terminal
 
-    one = _trial(key)
+    study = _trial(key)
     if cite is not None:
         if cite not in ("text", "bibtex"):
             raise UserError(f"--cite = {cite!r}: must be text or bibtex")
         from kaptrial.output.terminal import say
 
-        say(one.citation.bibtex(one.key) if cite == "bibtex" else terminal.cited(one.citation))
+        say(study.citation.bibtex(study.key) if cite == "bibtex" else terminal.cited(study.citation))
         return
     check_outputs(None, json_file)
-    rows = [terminal.figure_row(one, figure) for figure in one.figures]
-    results = of_lines("evidence", rows, made_by(**terminal.trial_row(one)))
-    hand_over(results, lambda: terminal.show_trial(one), json_file)
+    rows = [terminal.figure_row(study, figure) for figure in study.figures]
+    results = of_lines("evidence", rows, made_by(**terminal.trial_row(study)))
+    hand_over(results, lambda: terminal.show_trial(study), json_file)
 
 
 @app.command()
@@ -121,7 +121,7 @@ def card(
     if name not in prior_names():
         raise UserError(f"--prior = {name!r}: must be one of {', '.join(prior_names())}{nearest(name, prior_names())}")
     check_outputs(output, None)
-    table = summary.card(prior_draws(name), seed=seed)
+    table = summary.predictive_summary(prior_draws(name), seed=seed)
     results = of_lines("card", table.to_dict("records"), made_by(seed=seed))
 
     def write_folder(folder: Path) -> None:
@@ -129,7 +129,7 @@ def card(
 
         names = [calibration.BEFORE, *calibration.VARIANTS.values()]
         draws = {each: prior_draws(each) for each in names}
-        tables = {each: summary.card(draws[each], seed=seed) for each in names}
+        tables = {each: summary.predictive_summary(draws[each], seed=seed) for each in names}
         about = made_by(seed=seed) | {
             "prior": calibration.PRIOR,
             "before": calibration.BEFORE,
@@ -195,9 +195,9 @@ def _trial(key: str) -> Trial:
         from kaptrial.evidence.synthesis.layout import check
 
         try:
-            one = read_trial(Path(key))
-            check(one)
-            return one
+            study = read_trial(Path(key))
+            check(study)
+            return study
         except FieldError as error:
             raise UserError(f"{key}: {error}") from None
     raise UserError(

@@ -11,6 +11,7 @@ import typer
 from kaptrial.cli.options import (
     Folder,
     JsonFile,
+    ResponseFraction,
     Seed,
     announce,
     check_outputs,
@@ -48,7 +49,7 @@ def fit(
     window: Annotated[float | None, typer.Option(min=0.0, help="Farthest that a row may be from its visit.")] = None,
     better: Annotated[str | None, typer.Option(help="Which way is better: lower or higher.")] = None,
     best: Annotated[float, typer.Option(help="The best score, for response.")] = 0.0,
-    response_fraction: Annotated[float, typer.Option(min=0.01, max=1.0, help="Of the way to the best.")] = 0.5,
+    response_fraction: ResponseFraction = 0.5,
     role: Annotated[
         str | None, typer.Option(help="What each effect is: drug, therapy or interaction, with commas.")
     ] = None,
@@ -74,7 +75,7 @@ def fit(
     from kaptrial.questions.fit.gaussian import COVARIANCES, RESIDUALS
     from kaptrial.questions.fit.model import LIKELIHOODS
     from kaptrial.questions.fit.models import ModelOptions, model_of
-    from kaptrial.questions.fit.reading import Asked
+    from kaptrial.questions.fit.trial_data import FitQuestion
 
     chosen = ModelOptions(
         likelihood=choice("--likelihood", likelihood, LIKELIHOODS),
@@ -91,7 +92,7 @@ def fit(
     )  # fmt: skip
     check_outputs(output, json_file)
     roles = tuple(part.strip() for part in role.split(",")) if role else ()
-    asked = Asked(likelihood=chosen.likelihood, roles=roles, unit_sd=unit_sd)
+    asked = FitQuestion(likelihood=chosen.likelihood, roles=roles, unit_sd=unit_sd)
     trial = _trial(data, options, asked, seed)
     say_notes(trial.notes)
     if draws * len(names) >= MANY_DRAWS:
@@ -129,7 +130,7 @@ def _said(options: Any) -> dict[str, Any]:
 
 
 def _trial(path: Path, options: Any, asked: Any, seed: int) -> InteractionData:
-    from kaptrial.questions.fit.reading import from_file, from_scenario
+    from kaptrial.questions.fit.trial_data import from_file, from_scenario
 
     if path.suffix not in (".yaml", ".yml"):
         return from_file(path, options, asked)

@@ -37,6 +37,14 @@ Folder = Annotated[
     Path | None, typer.Option("-o", "--output", metavar="DIR", help="Write tables and figures to this folder.")
 ]
 JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write one JSON object.")]
+ResponseFraction = Annotated[
+    float,
+    typer.Option(
+        min=0.01,
+        max=1.0,
+        help="Improvement that counts as response, as a fraction of the distance from baseline to the best score.",
+    ),
+]
 
 
 class Command(TyperCommand):

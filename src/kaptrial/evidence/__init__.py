@@ -45,14 +45,14 @@ def list(indication: str | None = None, *, therapy: bool = False) -> Results[Lin
     every = [trial(key) for key in trial_keys()]
     text = (indication or "").lower()
     chosen = [
-        one
-        for one in every
-        if text in f"{one.indication} {one.population}".lower() and (one.has_therapy or not therapy)
+        study
+        for study in every
+        if text in f"{study.indication} {study.population}".lower() and (study.has_therapy or not therapy)
     ]
     if not chosen:
-        known = ", ".join(sorted({one.indication for one in every}))
+        known = ", ".join(sorted({study.indication for study in every}))
         raise FieldError("indication", indication, f"no such trial; indications are {known}")
-    return of_lines("evidence", [trial_row(one) for one in chosen], provenance())
+    return of_lines("evidence", [trial_row(study) for study in chosen], provenance())
 
 
 def show(key: str) -> Results[Line]:
@@ -72,9 +72,9 @@ def show(key: str) -> Results[Line]:
     from kaptrial.evidence.terminal import figure_row, trial_row
     from kaptrial.results import of_lines, provenance
 
-    one = trial(key)
-    rows = [figure_row(one, figure) for figure in one.figures]
-    return of_lines("evidence", rows, provenance(**trial_row(one)))
+    study = trial(key)
+    rows = [figure_row(study, figure) for figure in study.figures]
+    return of_lines("evidence", rows, provenance(**trial_row(study)))
 
 
 def replicate(keys: str | builtins.list[str] = "all", *, replicates: int = 2000, seed: int = 1) -> Results[Line]:

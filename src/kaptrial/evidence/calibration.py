@@ -52,8 +52,8 @@ def _fit_prior(write: Write, evidence: fit.Evidence, quality_set: str, seed: int
     name = VARIANTS[quality_set]
     keys = fit.together(evidence.trials)
     result = fit.sample(evidence, keys=keys, seed=seed, target_accept=0.98)
-    found = fit.diagnostics(result)
-    say(f"{name}: {len(keys)} trials, {dict(found)}")
+    diagnostics = fit.diagnostics(result)
+    say(f"{name}: {len(keys)} trials, {dict(diagnostics)}")
     names, table = shipped.as_table(fit.parameter_draws(result.posterior, SHIPPED_DRAWS))
     lay = evidence.lay
     about = {
@@ -65,7 +65,7 @@ def _fit_prior(write: Write, evidence: fit.Evidence, quality_set: str, seed: int
         **provenance(),
         "seed": seed,
         "sampler": {"chains": fit.CHAINS, "tune": fit.TUNE, "draws": fit.DRAWS, "shipped": SHIPPED_DRAWS},
-        "diagnostics": {key: round(float(value), 4) for key, value in found.items()},
+        "diagnostics": {key: round(float(value), 4) for key, value in diagnostics.items()},
     }
     _write_prior(write, name, names, table, about)
 
@@ -94,9 +94,9 @@ def _write_prior(write: Write, name: str, names: list[str], table: Floats, about
 
 def _fit_folds(write: Write, evidence: fit.Evidence, say: Callable[[str], None]) -> None:
     columns: dict[str, Any] = {}
-    for i, one in enumerate(evidence.trials):
-        names, table = _fit_fold(evidence, one.key, SEED + 100 + i, say)
-        columns |= {"columns": np.array(names), one.key: table}
+    for i, study in enumerate(evidence.trials):
+        names, table = _fit_fold(evidence, study.key, SEED + 100 + i, say)
+        columns |= {"columns": np.array(names), study.key: table}
     write(shipped.FOLDS, lambda path: np.savez_compressed(path, **columns))
 
 
@@ -108,9 +108,9 @@ def _fit_fold(
     for attempt in range(3):
         sampler = {"draws": FOLD_SAMPLES, "tune": FOLD_TUNE * 2**attempt, "chains": FOLD_CHAINS}
         result = fit.sample(evidence, keys=keys, seed=seed + 1000 * attempt, **sampler)
-        found = fit.diagnostics(result)
-        say(f"without {left_out}: {len(keys)} trials, {dict(found)}")
-        if found["r_hat"] <= FOLD_R_HAT:
+        diagnostics = fit.diagnostics(result)
+        say(f"without {left_out}: {len(keys)} trials, {dict(diagnostics)}")
+        if diagnostics["r_hat"] <= FOLD_R_HAT:
             break
     names, table = shipped.as_table(fit.parameter_draws(result.posterior, FOLD_DRAWS))
     return names, table.astype(np.float32)
@@ -120,12 +120,12 @@ def _fit_abstinence(write: Write, say: Callable[[str], None]) -> None:
     trials = abstinence.fitted()
     names = list(abstinence.PARAMETERS)
     columns: dict[str, Any] = {"columns": np.array(names)}
-    for i, one in enumerate(trials):
+    for i, study in enumerate(trials):
         result = abstinence.sample(
-            trials, seed=SEED + 200 + i, left_out=one.key, draws=FOLD_SAMPLES, tune=FOLD_TUNE, chains=FOLD_CHAINS
+            trials, seed=SEED + 200 + i, left_out=study.key, draws=FOLD_SAMPLES, tune=FOLD_TUNE, chains=FOLD_CHAINS
         )
         table = np.stack([np.asarray(result.posterior[name]).reshape(-1) for name in names], axis=1)
         chosen = np.linspace(0, len(table) - 1, FOLD_DRAWS).round().astype(np.int64)
-        columns[one.key] = table[chosen].astype(np.float32)
-        say(f"abstinence without {one.key}: {dict(fit.diagnostics(result))}")
+        columns[study.key] = table[chosen].astype(np.float32)
+        say(f"abstinence without {study.key}: {dict(fit.diagnostics(result))}")
     write(shipped.ABSTINENCE_FOLDS, lambda path: np.savez_compressed(path, **columns))

@@ -110,7 +110,7 @@ def distributions(columns: Mapping[str, tuple[np.ndarray, np.ndarray]], *, names
 
 
 # Parameters that trade off: what keeps some patients well for months.
-_TRADED = {
+_JOINT = {
     "log_half_life_sd": "SD of log half-life",
     "durable_share": "durable share",
     "non_responders": "non-responders",
@@ -118,11 +118,11 @@ _TRADED = {
 }
 
 
-def trade_off(draws: Mapping[str, np.ndarray]) -> Figure:
+def joint_draws(draws: Mapping[str, np.ndarray]) -> Figure:
     """Pairs of draws of the parameters that explain the same tail, with their rank correlations."""
     from scipy.stats import spearmanr
 
-    names = list(_TRADED)
+    names = list(_JOINT)
     n = len(names)
     figure, axes = new_figure(DOUBLE, DOUBLE * 0.8, rows=n, columns=n)
     for i, below in enumerate(names):
@@ -139,13 +139,13 @@ def trade_off(draws: Mapping[str, np.ndarray]) -> Figure:
             else:
                 axis.plot(draws[beside], draws[below], ".", markersize=1.5, color=COLOURS[0], alpha=0.4)
             if i == n - 1:
-                axis.set_xlabel(_TRADED[beside], fontsize=7)
+                axis.set_xlabel(_JOINT[beside], fontsize=7)
             if j == 0 and i > 0:
-                axis.set_ylabel(_TRADED[below], fontsize=7)
+                axis.set_ylabel(_JOINT[below], fontsize=7)
     return figure
 
 
-def cards(tables: Mapping[str, pd.DataFrame]) -> Figure:
+def predictive_summaries(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """What each fit says a new trial would show: median and 90 % interval of every line, one colour a fit."""
     first = next(iter(tables.values()))
     lines = list(first["figure"])

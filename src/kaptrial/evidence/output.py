@@ -39,12 +39,12 @@ def write_card(
     footer = f"{made}, {provenance['prior']}: {provenance['trials']} trials"
     every = pd.concat([table.assign(prior=name) for name, table in tables.items()], ignore_index=True)
     write_text(folder / "card.csv", every.to_csv(index=False))
-    save(folder, "cards", figures.cards(tables), footer)
+    save(folder, "cards", figures.predictive_summaries(tables), footer)
     before, after = draws[provenance["before"]], draws[provenance["prior"]]
     columns = {name: (before[name], after[name]) for name in provenance["parameters"]}
     figure = figures.distributions(columns, names=list(columns))
     save(folder, "prior_posterior", figure, f"grey: before data; blue: {footer}")
-    save(folder, "trade_off", figures.trade_off(after), footer)
+    save(folder, "trade_off", figures.joint_draws(after), footer)
 
 
 def write_self_check(folder: Path, ranks: pd.DataFrame, provenance: Mapping[str, Any]) -> None:

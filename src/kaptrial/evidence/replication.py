@@ -35,49 +35,49 @@ def replicate(trials: Sequence[Trial], *, seed: int, replicates: int = REPLICATE
     probability), inside_50, inside_90, crps and the naive rival's crps_pooled (both in shares of the baseline, shares,
     or months), fitted (whether the model saw this trial's figures in the full fit).
     """
-    predictions = [p for one in trials for p in _predict(one, seed, replicates)]
-    rival = pooled_predictions([p.target for one in map(trial, replicable()) for p in _unscored(one)])
+    predictions = [p for study in trials for p in _predict(study, seed, replicates)]
+    rival = pooled_predictions([p.target for study in map(trial, replicable()) for p in _unscored(study)])
     known = {
         (p.target.trial, p.target.number): r
-        for p, r in zip((q for one in map(trial, replicable()) for q in _unscored(one)), rival, strict=True)
+        for p, r in zip((q for study in map(trial, replicable()) for q in _unscored(study)), rival, strict=True)
     }
     return pd.DataFrame([_row(p, known.get((p.target.trial, p.target.number))) for p in predictions])
 
 
-def _unscored(one: Trial) -> list[Prediction]:
-    return [Prediction(target=t, simulated=np.empty(0)) for t in targets(one)]
+def _unscored(study: Trial) -> list[Prediction]:
+    return [Prediction(target=t, simulated=np.empty(0)) for t in targets(study)]
 
 
-def _predict(one: Trial, seed: int, replicates: int) -> list[Prediction]:
-    own = targets(one)
+def _predict(study: Trial, seed: int, replicates: int) -> list[Prediction]:
+    own = targets(study)
     if not own:
         return []
-    if one.indication not in POPULATION:
-        return _predict_abstinence(one, seed, replicates)
-    draws = _draws_without(one) or prior_draws(PRIOR)
-    return predict(one, own, resized(draws, replicates, seed), seed=seed)
+    if study.indication not in POPULATION:
+        return _predict_abstinence(study, seed, replicates)
+    draws = _draws_without(study) or prior_draws(PRIOR)
+    return predict(study, own, resized(draws, replicates, seed), seed=seed)
 
 
-def _draws_without(one: Trial) -> dict[str, Floats] | None:
+def _draws_without(study: Trial) -> dict[str, Floats] | None:
     """Draws of the fit that saw none of the trial's patients; None where the full fit saw none of them."""
-    if one.key not in trial_keys() or one != trial(one.key):
+    if study.key not in trial_keys() or study != trial(study.key):
         return None
-    pools = (key for key in trial_keys() if one.key in trial(key).contains)
-    return next((found for key in (one.key, *pools) if (found := fold_draws(key)) is not None), None)
+    pools = (key for key in trial_keys() if study.key in trial(key).contains)
+    return next((draws for key in (study.key, *pools) if (draws := fold_draws(key)) is not None), None)
 
 
-def _predict_abstinence(one: Trial, seed: int, replicates: int) -> list[Prediction]:
-    draws = abstinence_fold_draws(one.key)
+def _predict_abstinence(study: Trial, seed: int, replicates: int) -> list[Prediction]:
+    draws = abstinence_fold_draws(study.key)
     if draws is None:
         raise FieldError(
-            "indication", one.indication, f"must be one of {', '.join(POPULATION)}, or a fitted trial of abstinence"
+            "indication", study.indication, f"must be one of {', '.join(POPULATION)}, or a fitted trial of abstinence"
         )
     draws = resized(draws, replicates, seed)
-    rng = np.random.default_rng(np.random.SeedSequence([seed, *one.key.encode()]))
+    rng = np.random.default_rng(np.random.SeedSequence([seed, *study.key.encode()]))
     level = draws["control"] + draws["control_between"] * rng.standard_normal(replicates)
     effect = draws["drug"] + draws["drug_between"] * rng.standard_normal(replicates)
     return [
-        Prediction(target=t, simulated=abstinence.simulate(one, t, draws, level, effect, rng)) for t in targets(one)
+        Prediction(target=t, simulated=abstinence.simulate(study, t, draws, level, effect, rng)) for t in targets(study)
     ]
 
 

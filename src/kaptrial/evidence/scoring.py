@@ -45,8 +45,8 @@ def unit_of(target: Target) -> float:
 
 
 def _drugged(target: Target) -> bool:
-    one = trial(target.trial)
-    doses = {raw["id"]: any(d["agent"] in ("ketamine", "esketamine") for d in raw.get("doses", ())) for raw in one.arms}
+    arms = trial(target.trial).arms
+    doses = {raw["id"]: any(d["agent"] in ("ketamine", "esketamine") for d in raw.get("doses", ())) for raw in arms}
     return doses.get(target.arms[0], True)
 
 
@@ -67,14 +67,14 @@ def pooled_predictions(targets: Sequence[Target]) -> list[Floats]:
     values = np.array([t.value / unit_of(t) for t in targets])
     out = []
     for t, key in zip(targets, keys, strict=True):
-        found: list[float] = []
+        predictions: list[float] = []
         for depth in (3, 2, 1):
-            found = [
+            predictions = [
                 value
                 for value, other, k in zip(values, targets, keys, strict=True)
                 if k[:depth] == key[:depth] and not _share_patients(other.trial, t.trial)
             ]
-            if found:
+            if predictions:
                 break
-        out.append(np.array(found))
+        out.append(np.array(predictions))
     return out

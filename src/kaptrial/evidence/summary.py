@@ -42,24 +42,24 @@ BESIDE = {
 }
 
 
-def card(draws: Mapping[str, Floats], *, seed: int, patients: int = 400) -> pd.DataFrame:
+def predictive_summary(draws: Mapping[str, Floats], *, seed: int, patients: int = 400) -> pd.DataFrame:
     """Each line of `BESIDE`, and the half-life, for a new trial: median and 90 % interval over draws and trials.
 
     One trial of `patients` an arm for each draw, with trial effects of its own; MADRS 32 (SD 5).
     """
     rng = np.random.default_rng(np.random.SeedSequence([seed, 77]))
     effects = new_trial_effects(draws, rng)
-    one = Course(
+    infusion = Course(
         arm="ketamine", n=patients, dose_days=(0.0,), dose_sizes=(1.0,), belief="certain", population="depression",
         route="IV", background="none", therapy="", session_days=(),
     )  # fmt: skip
-    six = replace(one, dose_days=SIX, dose_sizes=(1.0,) * 6)
-    controls = {name: replace(one, dose_days=(), dose_sizes=(), belief=name) for name in ("midazolam", "saline")}
+    six = replace(infusion, dose_days=SIX, dose_sizes=(1.0,) * 6)
+    controls = {name: replace(infusion, dose_days=(), dose_sizes=(), belief=name) for name in ("midazolam", "saline")}
 
     def simulated(arm: Course, days: tuple[float, ...]) -> Floats:
         return scores(arm, draws, effects, MADRS, days=days, n=patients, rng=rng)
 
-    single, series = simulated(one, (1.0, 7.0)), simulated(six, (12.0, *(float(d) for d in FOLLOW_UP)))
+    single, series = simulated(infusion, (1.0, 7.0)), simulated(six, (12.0, *(float(d) for d in FOLLOW_UP)))
     lines = {
         "response at 24 h, one infusion": responders(single, 1).mean(axis=1),
         "response on day 7, one infusion": responders(single, 2).mean(axis=1),

@@ -14,31 +14,32 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def trial_row(one: Trial) -> dict[str, Any]:
+def trial_row(study: Trial) -> dict[str, Any]:
     """One trial as a flat row."""
+    enrolled = study.enrolled.values()
     return {
-        "key": one.key,
-        "indication": one.indication,
-        "population": one.population,
-        "design": one.design,
-        "blinding": one.blinding,
-        "n": max(one.enrolled.values(), default=None) if len(one.enrolled) == 1 else sum(one.enrolled.values()) or None,
-        "regimen": one.regimen,
-        "therapy": one.therapy,
-        "control": one.control,
-        "outcome": one.outcome,
-        "figures": len(one.figures),
-        "targets": sum(len(figure.measures) for figure in one.figures),
-        "citation": one.citation.text,
-        "doi": one.citation.doi,
-        "doi_status": one.citation.doi_status,
+        "key": study.key,
+        "indication": study.indication,
+        "population": study.population,
+        "design": study.design,
+        "blinding": study.blinding,
+        "n": max(enrolled) if len(enrolled) == 1 else sum(enrolled) or None,
+        "regimen": study.regimen,
+        "therapy": study.therapy,
+        "control": study.control,
+        "outcome": study.outcome,
+        "figures": len(study.figures),
+        "targets": sum(len(figure.measures) for figure in study.figures),
+        "citation": study.citation.text,
+        "doi": study.citation.doi,
+        "doi_status": study.citation.doi_status,
     }
 
 
-def figure_row(one: Trial, figure: Figure) -> dict[str, Any]:
+def figure_row(study: Trial, figure: Figure) -> dict[str, Any]:
     """One figure as a flat row."""
     return {
-        "key": one.key,
+        "key": study.key,
         "time": figure.time,
         "arm": figure.arm,
         "statistic": figure.statistic,
@@ -57,19 +58,19 @@ def show_list(trials: Sequence[Trial]) -> None:
     table = Table(box=None, pad_edge=False)
     for name in ("trial", "indication", "design", "regimen", "therapy", "targets"):
         table.add_column(name, overflow="fold")
-    for one in trials:
-        row = trial_row(one)
+    for study in trials:
+        targets = trial_row(study)["targets"]
         table.add_row(
-            one.key, one.indication, one.design, one.regimen or "", one.therapy or "–", str(row["targets"] or "–")
+            study.key, study.indication, study.design, study.regimen or "", study.therapy or "–", str(targets or "–")
         )
     console().print(table)
     console().print(f"{len(trials)} trials; `kaptrial evidence show TRIAL` has the figures")
 
 
-def show_trial(one: Trial) -> None:
+def show_trial(study: Trial) -> None:
     """Citation, what was done, and the figures."""
     out = console()
-    out.print(cited(one.citation))
+    out.print(cited(study.citation))
     for name in (
         "indication",
         "population",
@@ -81,12 +82,12 @@ def show_trial(one: Trial) -> None:
         "outcome",
         "dose_note",
     ):
-        if getattr(one, name):
-            out.print(f"  {name.replace('_', ' ')}: {getattr(one, name)}")
+        if getattr(study, name):
+            out.print(f"  {name.replace('_', ' ')}: {getattr(study, name)}")
     table = Table(box=None, pad_edge=False)
     for name in ("time", "arm", "statistic", "value", "quality", "source", "use"):
         table.add_column(name, overflow="fold")
-    for figure in one.figures:
+    for figure in study.figures:
         spread = ", ".join(f"{k} {v}" for k, v in figure.uncertainty.items())
         use = "target" if figure.target else (f"no: {figure.not_target}" if figure.not_target else "")
         value = f"{figure.value}" + (f" ({spread})" if spread else "")
@@ -100,8 +101,8 @@ def show_trial(one: Trial) -> None:
             use,
         )
     out.print(table)
-    if one.notes:
-        out.print(f"Note: {one.notes}")
+    if study.notes:
+        out.print(f"Note: {study.notes}")
 
 
 def cited(citation: Citation) -> str:
@@ -172,7 +173,7 @@ def show_card(table: pd.DataFrame, prior: str, provenance: Mapping[str, Any]) ->
 
 
 def in_words(unit: str, value: float) -> str:
-    """A card's number in its unit."""
+    """A number of a predictive summary in its unit."""
     if value in (float("inf"), float("-inf")):
         return "not reached"
     if unit == "share":

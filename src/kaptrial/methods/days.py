@@ -42,7 +42,7 @@ def read(data: DataFile, options: Options, score: str, of: str, *, bounded: bool
     """The file's counts. `bounded`: k of n whole days; else n is an exposure, 1 where there is no such column."""
     score, of_column = options.score or score, options.of or of
     patients = data.one_row_each(options.patient)
-    k = data.whole(score, MOST_EVENTS)
+    k = data.whole_numbers(score, MOST_EVENTS)
     n = np.ones(len(data))
     if bounded or options.of is not None or data.has(of_column):
         n = data.positive(of_column)
@@ -76,10 +76,10 @@ def abstinent_days_rows(data: DataFile, options: Options) -> list[Line]:
         rows.append(fit_row(options, fit, _about(analysis, contrast, measure), counts.n_used, method="abstinent_days"))
 
     for contrast, weights in counts.contrasts:
-        found = quasi_binomial(counts.k, counts.n, counts.arm, counts.covariates, weights)
-        add(found.fit, "quasibinomial_logit", contrast, "log_odds_ratio")
+        result = quasi_binomial(counts.k, counts.n, counts.arm, counts.covariates, weights)
+        add(result.fit, "quasibinomial_logit", contrast, "log_odds_ratio")
     dispersion = _about("quasibinomial_logit", None, "dispersion")
-    rows.append(value_row(found.dispersion[0], dispersion, failure=int(found.fit.failure[0])))
+    rows.append(value_row(result.dispersion[0], dispersion, failure=int(result.fit.failure[0])))
     factorial = len(options.factors) == 2
     linear = "percent_linear_interaction" if factorial else "percent_linear"
     for contrast, weights in counts.contrasts:
@@ -100,10 +100,10 @@ def beta_binomial_rows(data: DataFile, options: Options) -> list[Line]:
     counts = read(data, options, "abstinent_days", "days", bounded=True)
     rows = []
     for contrast, weights in counts.contrasts:
-        found = beta_binomial(counts.k, counts.n, counts.arm, counts.covariates, weights)
-        rows.append(fit_row(options, found.fit, _about("beta_binomial", contrast, "log_odds_ratio"), counts.n_used))
-    about, failure = _about("beta_binomial", None, "overdispersion"), int(found.fit.failure[0])
-    return [*rows, value_row(found.overdispersion[0], about, failure=failure)]
+        result = beta_binomial(counts.k, counts.n, counts.arm, counts.covariates, weights)
+        rows.append(fit_row(options, result.fit, _about("beta_binomial", contrast, "log_odds_ratio"), counts.n_used))
+    about, failure = _about("beta_binomial", None, "overdispersion"), int(result.fit.failure[0])
+    return [*rows, value_row(result.overdispersion[0], about, failure=failure)]
 
 
 @method(
@@ -140,7 +140,7 @@ def count_rows(data: DataFile, options: Options) -> list[Line]:
     counts = read(data, options, "count", "exposure", bounded=False)
     rows = []
     for contrast, weights in counts.contrasts:
-        found = negative_binomial(counts.k, counts.n, counts.arm, counts.covariates, weights)
-        rows.append(fit_row(options, found.fit, _about("counts", contrast, "log_rate_ratio", "count"), counts.n_used))
-    about, failure = _about("counts", None, "theta", "count"), int(found.fit.failure[0])
-    return [*rows, value_row(found.theta[0], about, failure=failure)]
+        result = negative_binomial(counts.k, counts.n, counts.arm, counts.covariates, weights)
+        rows.append(fit_row(options, result.fit, _about("counts", contrast, "log_rate_ratio", "count"), counts.n_used))
+    about, failure = _about("counts", None, "theta", "count"), int(result.fit.failure[0])
+    return [*rows, value_row(result.theta[0], about, failure=failure)]

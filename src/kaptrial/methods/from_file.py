@@ -52,12 +52,12 @@ def analyse(
     row = methods()[method_name(method)]
     row.refuse(options.changed() if given is None else given)
     data = source if isinstance(source, DataFile) else read_file(source)
-    found = _rows(row, data, options) if row.rows is None else row.rows(data, options)
-    if any(line.numbers.get("margin") is not None for line in found):
+    lines = _rows(row, data, options) if row.rows is None else row.rows(data, options)
+    if any(line.numbers.get("margin") is not None for line in lines):
         kind = margin_kind(row.measure).replace("_", " ")
         data.note("margin", f"the margin {options.margin:g} is a {kind}")
     return Results(
-        kind="analyse", rows=found, provenance=provenance(data=data.path.name, method=row.name), notes=tuple(data.notes)
+        kind="analyse", rows=lines, provenance=provenance(data=data.path.name, method=row.name), notes=tuple(data.notes)
     )
 
 
@@ -69,7 +69,7 @@ def _rows(row: Method, data: DataFile, options: Options) -> list[Line]:
     trials = read(data, options, baseline="baseline" in row.options)
     kept, days = complete(data, trials), days_asked(trials.days, options)
     note_unseen(data, trials, kept, days)
-    found = []
+    lines = []
     for day in days:
         y = trials.score[..., visit_of(trials.days, day)]
         for contrast, weights in contrasts_of(trials, options):
@@ -79,5 +79,5 @@ def _rows(row: Method, data: DataFile, options: Options) -> list[Line]:
             about = Question(
                 analysis=row.name, contrast=contrast, measure=row.measure, endpoint=row.endpoints[0], day=day
             )
-            found.append(fit_row(options, row.estimate(asked), about, n_used(y, kept)))
-    return found
+            lines.append(fit_row(options, row.estimate(asked), about, n_used(y, kept)))
+    return lines

@@ -53,11 +53,11 @@ def _logistic_rows(data: DataFile, options: Options, *, firth: bool = False) -> 
         y = responses(trials, options, visit_of(trials.days, day))
         n = n_used(y, kept)
         for contrast, weights in contrasts_of(trials, options):
-            found = binary.logistic(y, trials.arm, columns, weights, firth=firth)
+            result = binary.logistic(y, trials.arm, columns, weights, firth=firth)
             for fit, measure in (
-                (found.log_odds_ratio, "log_odds_ratio"),
-                (found.risk_difference, "risk_difference"),
-                (found.risk_difference_random, "risk_difference_random_covariates"),
+                (result.log_odds_ratio, "log_odds_ratio"),
+                (result.risk_difference, "risk_difference"),
+                (result.risk_difference_random, "risk_difference_random_covariates"),
             ):
                 name = "firth" if firth else "response"
                 about = Question(analysis=name, contrast=contrast, measure=measure, endpoint="response", day=day)
@@ -183,5 +183,5 @@ def single_arm_rows(data: DataFile, options: Options) -> list[Line]:
 def _single_arm(q: SimulatedQuestion) -> Fit:
     from kaptrial.estimators import single_arm
 
-    one = single_arm.response if q.estimand.endpoint in BINARY else single_arm.mean_change
-    return one(q.y, q.estimand.benchmark)
+    estimator = single_arm.response if q.estimand.endpoint in BINARY else single_arm.mean_change
+    return estimator(q.y, q.estimand.benchmark)

@@ -235,23 +235,23 @@ def nested_rows(data: DataFile, options: Options) -> list[Line]:
     for day in days:
         y = trials.score[..., visit_of(trials.days, day)]
         for contrast, weights in contrasts_of(trials, options):
-            found = nested(
+            result = nested(
                 y, trials.arm, trials.therapist, columns, weights, df=options.df or "satterthwaite",
                 residual=options.residual, crossed=_crossed(trials, options),
             )  # fmt: skip
             naive = ancova(y, trials.arm, columns, weights)
             about = Question(analysis="nested", contrast=contrast, measure="difference", endpoint="score", day=day)
-            rows.append(fit_row(options, found.fit, about, n_used(y, kept)))
+            rows.append(fit_row(options, result.fit, about, n_used(y, kept)))
             ignoring = replace(about, analysis="ignoring_therapists")
             rows.append(fit_row(options, naive, ignoring, n_used(y, kept), method="nested"))
-            failure = int(found.fit.failure[0])
-            ratio = (found.fit.se[0] / naive.se[0]) ** 2
+            failure = int(result.fit.failure[0])
+            ratio = (result.fit.se[0] / naive.se[0]) ** 2
             rows += _value_rows([("design_effect", contrast, ratio)], "nested", day, failure or int(naive.failure[0]))
-        values: list[Value] = [("therapist_sd", None, found.therapist_sd[0])]
-        if found.crossed_sd is not None:
-            values.append(("crossed_sd", None, found.crossed_sd[0]))
-        values += [("residual_sd", name, found.residual_sd[0, a]) for a, name in enumerate(trials.arms)]
-        rows += _value_rows([*values, ("reml_loglik", None, found.reml_loglik[0])], "nested", day, failure)
+        values: list[Value] = [("therapist_sd", None, result.therapist_sd[0])]
+        if result.crossed_sd is not None:
+            values.append(("crossed_sd", None, result.crossed_sd[0]))
+        values += [("residual_sd", name, result.residual_sd[0, a]) for a, name in enumerate(trials.arms)]
+        rows += _value_rows([*values, ("reml_loglik", None, result.reml_loglik[0])], "nested", day, failure)
     return rows
 
 

@@ -134,8 +134,8 @@ def estimates(trials: Trials, scenario: Scenario, asked: Sequence[tuple[Estimand
         ]
         answer = methods()[name].estimate
         assert answer is not None  # the scenario was checked
-        found = answer(questions) if methods()[name].one_fit else [answer(questions[0])]
-        fits |= dict(zip(members, found, strict=True))
+        answers = answer(questions) if methods()[name].one_fit else [answer(questions[0])]
+        fits |= dict(zip(members, answers, strict=True))
     return [fits[i] for i in range(len(asked))]
 
 

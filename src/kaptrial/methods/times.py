@@ -103,15 +103,15 @@ def rmst_rows(data: DataFile, options: Options) -> list[Line]:
     horizon = _last_day(data, times) if options.target_day is None else options.target_day
     if not horizon > 0:
         raise FieldError("target_day", horizon, "must be > 0")
-    found = survival.rmst(times.time, times.event, times.arm, len(times.arms), horizon)
+    areas = survival.rmst(times.time, times.event, times.arm, len(times.arms), horizon)
     rows = []
     for contrast, weights in times.contrasts:
-        for fit, measure in ((found.difference(weights), "rmst_difference"), (found.ratio(weights), "log_rmst_ratio")):
+        for fit, measure in ((areas.difference(weights), "rmst_difference"), (areas.ratio(weights), "log_rmst_ratio")):
             rows.append(times.row(options, fit, _about("rmst", contrast, measure, horizon), weights))
     for a, name in enumerate(times.arms):
-        failure = int(found.failure[0, a])
-        row = value_row(found.mean[0, a], _about("rmst", name, "rmst", horizon), failure=failure)
-        rows.append(Line(numbers={**row.numbers, "se": float(found.se[0, a])}))
+        failure = int(areas.failure[0, a])
+        row = value_row(areas.mean[0, a], _about("rmst", name, "rmst", horizon), failure=failure)
+        rows.append(Line(numbers={**row.numbers, "se": float(areas.se[0, a])}))
     return rows + median_rows(times, "rmst")
 
 
@@ -174,5 +174,5 @@ def _rmst(q: SimulatedQuestion) -> Fit:
     relapse = q.scenario.relapse
     assert relapse is not None  # the scenario was checked
     origin = relapse.response_day if relapse.origin == "response" else q.scenario.randomisation.day
-    found = survival.rmst(*q.times(), q.arm, len(q.weights), q.estimand.day - origin)
-    return found.difference(q.weights)
+    areas = survival.rmst(*q.times(), q.arm, len(q.weights), q.estimand.day - origin)
+    return areas.difference(q.weights)

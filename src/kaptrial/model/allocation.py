@@ -59,9 +59,9 @@ def assign_therapists(pool: Ints, counts: Sequence[int | None], caseloads: Seque
     therapist = np.full(pool.shape, -1, dtype=np.int64)
     rank = order_within(pool + 1)
     for p, (count, caseload) in enumerate(zip(counts, caseloads, strict=True)):
-        mine = pool == p
+        in_pool = pool == p
         if count is not None:
-            therapist[mine] = rank[mine] % count
+            therapist[in_pool] = rank[in_pool] % count
         elif caseload is not None:
-            therapist[mine] = rank[mine] // caseload
+            therapist[in_pool] = rank[in_pool] // caseload
     return therapist

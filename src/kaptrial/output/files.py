@@ -54,8 +54,8 @@ class OutputFolder:
     def mark(self, *, complete: bool) -> None:
         """Write the manifest: this run's files, and until they are all there the earlier run's too."""
         files = self.written if complete else {**self.earlier, **self.written}
-        whole = {"made_by": "kaptrial", "version": __version__, "complete": complete, "files": files}
-        _replace(self.path / MANIFEST, lambda path: path.write_text(json.dumps(whole, indent=1) + "\n", "utf-8"))
+        manifest = {"made_by": "kaptrial", "version": __version__, "complete": complete, "files": files}
+        _replace(self.path / MANIFEST, lambda path: path.write_text(json.dumps(manifest, indent=1) + "\n", "utf-8"))
 
     def remove_stale(self) -> None:
         """Remove what the earlier run wrote and this one did not, unless somebody has changed it since."""
@@ -157,12 +157,12 @@ def _named(path: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        found: BaseException | None = error
-        while found is not None and not isinstance(found, OSError):
-            found = found.__cause__ or found.__context__
-        if not isinstance(found, OSError):
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, OSError):
+            cause = cause.__cause__ or cause.__context__
+        if not isinstance(cause, OSError):
             raise
-        raise OSError(found.errno or errno.EIO, found.strerror or str(found), str(path)) from None
+        raise OSError(cause.errno or errno.EIO, cause.strerror or str(cause), str(path)) from None
 
 
 def _is_device(path: Path) -> bool:

@@ -37,8 +37,8 @@ def read_raw(path: Path) -> Raw:
     except UserError as error:
         raise ScenarioError(str(error)) from None
     if not isinstance(raw, dict):
-        found = "nothing" if raw is None else type(raw).__name__
-        raise ScenarioError(f"{path} = {found}: must be a mapping with title, question, outcome, arms ...")
+        kind = "nothing" if raw is None else type(raw).__name__
+        raise ScenarioError(f"{path} = {kind}: must be a mapping with title, question, outcome, arms ...")
     return raw
 
 

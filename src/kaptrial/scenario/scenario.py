@@ -171,11 +171,11 @@ class Scenario:
 
     def analyses(self, estimand: Estimand) -> tuple[str, ...]:
         """The names of an estimand's analyses: its methods, some of them one for each variant that the plan names."""
-        found: list[str] = []
+        names: list[str] = []
         for name in self.methods(estimand):
             variants = methods()[name].variants
-            found += [f"{name} {each}" for each in getattr(self.analysis, variants)] if variants else [name]
-        return tuple(found)
+            names += [f"{name} {each}" for each in getattr(self.analysis, variants)] if variants else [name]
+        return tuple(names)
 
     def references(self, estimand: Estimand, *, needed: bool = True) -> tuple[int, ...]:
         """Each arm's reference for imputation and `as_reference`, (arm,); an arm may be its own."""

@@ -166,14 +166,14 @@ def walk(noun_: object, path: str = "") -> list[tuple[str, Sourced]]:
     """Every sourced value below a noun, with its path, in the order of the fields."""
     if isinstance(noun_, Sourced):
         return [(path, noun_)]
-    found: list[tuple[str, Sourced]] = []
+    numbers: list[tuple[str, Sourced]] = []
     if is_dataclass(noun_):
         for field in fields(noun_):
-            found += walk(getattr(noun_, field.name), f"{path}.{field.name}" if path else field.name)
+            numbers += walk(getattr(noun_, field.name), f"{path}.{field.name}" if path else field.name)
     elif isinstance(noun_, Mapping):
         for key, value in noun_.items():
-            found += walk(value, f"{path}.{key}")
+            numbers += walk(value, f"{path}.{key}")
     elif isinstance(noun_, tuple):
         for i, value in enumerate(noun_):
-            found += walk(value, f"{path}[{i}]")
-    return found
+            numbers += walk(value, f"{path}[{i}]")
+    return numbers

@@ -10,8 +10,8 @@ from kaptrial.model.response import DrugParameters, PatientParameters, TherapyPa
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.scenario.sourced import Sourced
 from kaptrial.scenario.treatment import zero_if_absent
+from kaptrial.simulation.assessments import AssessmentSchedule
 from kaptrial.simulation.patients import Patients
-from kaptrial.simulation.reading import Reading
 from kaptrial.simulation.received import Received, first_session, schedules_of
 
 LN2 = float(np.log(2.0))
@@ -19,14 +19,14 @@ LN2 = float(np.log(2.0))
 
 def improvement_of(
     s: Scenario,
-    reading: Reading,
+    schedule: AssessmentSchedule,
     patients: Patients,
     received: Received,
 ) -> Floats:
-    """Noise-free improvement at the reading days, (replicate, patient, reading day)."""
+    """Noise-free improvement at the assessment days, (replicate, patient, day)."""
     schedules, arm = schedules_of(s), received.arm
     drug, therapy = course(
-        timetable(reading.days, schedules),
+        timetable(schedule.days, schedules),
         arm=arm,
         taken=received.taken,
         drug=drug_parameters(s),
@@ -40,7 +40,7 @@ def improvement_of(
         own_day=received.own_day,
     )
     improvement = drug + therapy
-    days = reading.days
+    days = schedule.days
     if s.natural_course is not None:
         improvement += patients.natural_change[..., None] * -np.expm1(-days / s.natural_course.time_constant.value)
     if received.therapist_effect is not None:

@@ -64,9 +64,9 @@ class DataFile:
 
     def note(self, code: str, text: str, severity: Severity = "information") -> None:
         """Say something of the file once."""
-        one = Note(code=code, severity=severity, text=text)
-        if one not in self.notes:
-            self.notes.append(one)
+        new = Note(code=code, severity=severity, text=text)
+        if new not in self.notes:
+            self.notes.append(new)
 
     def left_out(self, patients: Sequence[str], out: Bools, why: str) -> None:
         """Say which patients are left out, if any."""
@@ -128,10 +128,10 @@ class DataFile:
         empty = self.missing(column)
         if _are(texts[~empty], lambda text: text.casefold() in ("true", "false")):
             return np.where(empty, np.nan, np.strings.lower(texts) == "true")
-        found = np.full(len(texts), np.nan)
+        values = np.full(len(texts), np.nan)
         for row in np.flatnonzero(~empty):
-            found[row] = self._number(column, int(row), str(texts[row]))
-        return found
+            values[row] = self._number(column, int(row), str(texts[row]))
+        return values
 
     def _number(self, column: str, row: int, text: str) -> float:
         if self.decimal_comma and "." in text and not _DATE.fullmatch(text):
@@ -144,7 +144,7 @@ class DataFile:
             self.refuse(column, row, f"must be a number, finite and at most {_LARGEST:g}")
         return number
 
-    def whole(self, column: str, most: float) -> Floats:
+    def whole_numbers(self, column: str, most: float) -> Floats:
         """A column of counts."""
         values = self.numbers(column)
         bad = (values < 0) | (values != np.round(values)) | (values > most)
@@ -179,11 +179,11 @@ class DataFile:
         """The distinct values of a column, text by the alphabet, numbers by size, and each row's index among them."""
         self.complete(column, why, names=names)
         texts = self.text(column)
-        found = in_order(set(map(str, texts)))
+        ordered = in_order(set(map(str, texts)))
         self._check_printable(column, texts)
-        self._note_alike(column, found)
-        place = {name: i for i, name in enumerate(found)}
-        return tuple(found), np.array([place[str(text)] for text in texts], dtype=np.int64)
+        self._note_alike(column, ordered)
+        place = {name: i for i, name in enumerate(ordered)}
+        return tuple(ordered), np.array([place[str(text)] for text in texts], dtype=np.int64)
 
     def _check_printable(self, column: str, texts: Iterable[str]) -> None:
         for row, text in enumerate(texts):
@@ -195,13 +195,13 @@ class DataFile:
         for name in names:
             if name.casefold() in EMPTY:
                 self.note("name", f"column `{column}`: {name!r} is taken as a name", "warning")
-        seen: dict[str, str] = {}
+        first_spelling: dict[str, str] = {}
         for name in names:
             seen_as = "".join(c for c in unicodedata.normalize("NFKC", name) if unicodedata.category(c) != "Cf")
             key = " ".join(seen_as.casefold().split())
-            if key in seen:
-                self.note("alike", f"column `{column}`: {seen[key]!r} and {name!r} are two names", "warning")
-            seen[key] = name
+            if key in first_spelling:
+                self.note("alike", f"column `{column}`: {first_spelling[key]!r} and {name!r} are two names", "warning")
+            first_spelling[key] = name
 
     # --- patients -----------------------------------------------------------------------------------------------------
 
@@ -310,8 +310,8 @@ class DataFile:
         for t, name in enumerate(names):
             where = np.unique(arm[codes == t])
             if len(where) > 1:
-                found = " and ".join(arms[a] for a in where)
-                self.note("therapist", f"therapist {name} treats patients of {found}: taken as one person", "warning")
+                groups = " and ".join(arms[a] for a in where)
+                self.note("therapist", f"therapist {name} treats patients of {groups}: taken as one person", "warning")
         for a, name in enumerate(arms):
             without = int((codes[arm == a] < 0).sum())
             if 0 < without < (arm == a).sum():
@@ -397,8 +397,8 @@ def _cells(path: Path, text: str, separator: str) -> tuple[list[str], list[list[
 
 def in_order(names: Iterable[str]) -> list[str]:
     """Names by the alphabet, or by size if all are numbers."""
-    found = sorted(names)
-    return sorted(found, key=float) if _are(found, lambda name: _NUMBER.fullmatch(name) is not None) else found
+    ordered = sorted(names)
+    return sorted(ordered, key=float) if _are(ordered, lambda name: _NUMBER.fullmatch(name) is not None) else ordered
 
 
 def without_rounding(values: Floats) -> Floats:

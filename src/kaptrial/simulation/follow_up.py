@@ -11,9 +11,9 @@ from kaptrial.model import conduct, measurement
 from kaptrial.model.streams import Stream, generator, uniforms
 from kaptrial.scenario.conduct import Rescue
 from kaptrial.scenario.scenario import Scenario
+from kaptrial.simulation.assessments import AssessmentSchedule
 from kaptrial.simulation.course import improvement_of
 from kaptrial.simulation.patients import Patients
-from kaptrial.simulation.reading import Reading
 from kaptrial.simulation.received import Received, per_arm, received_before
 
 
@@ -23,10 +23,10 @@ def linear_predictor(s: Scenario, trait: Floats, improvement: Floats) -> Floats:
 
 
 def record(
-    s: Scenario, reading: Reading, visit: int, predictor: Floats, patients: Patients, u: Floats | None
+    s: Scenario, schedule: AssessmentSchedule, visit: int, predictor: Floats, patients: Patients, u: Floats | None
 ) -> Floats:
-    """The recorded score of one visit, (replicate, patient), from the predictor at all reading days."""
-    days = reading.slice(visit)
+    """The recorded score of one visit, (replicate, patient), from the predictor at all assessment days."""
+    days = schedule.slice(visit)
     noisy = predictor[..., days] + patients.deviation[..., days]
     m = s.measurement
     if s.scale.link == "identity":
@@ -38,20 +38,20 @@ def record(
     if visit == 0:
         n = m.baseline_period_days
         return measurement.percent_of_days(noisy, u[..., :n], np.array([0]), np.array([n]))[..., 0]
-    n = int(reading.length[visit])
-    drawn = u[..., int(reading.first[visit]) - 1 :][..., :n]
+    n = int(schedule.length[visit])
+    drawn = u[..., int(schedule.first[visit]) - 1 :][..., :n]
     return measurement.percent_of_days(noisy, drawn, np.array([0]), np.array([n]))[..., 0]
 
 
-def expected_scores(s: Scenario, reading: Reading, predictor: Floats) -> Floats:
+def expected_scores(s: Scenario, schedule: AssessmentSchedule, predictor: Floats) -> Floats:
     """The noise-free score at every visit."""
     if s.scale.link == "identity":
         return predictor
-    return measurement.mean_percent(predictor, reading.first, reading.length)
+    return measurement.mean_percent(predictor, schedule.first, schedule.length)
 
 
-def _expected_one(s: Scenario, reading: Reading, visit: int, predictor: Floats) -> Floats:
-    days = predictor[..., reading.slice(visit)]
+def _expected_one(s: Scenario, schedule: AssessmentSchedule, visit: int, predictor: Floats) -> Floats:
+    days = predictor[..., schedule.slice(visit)]
     if s.scale.link == "identity":
         return days[..., 0]
     return measurement.mean_percent(days, np.array([0]), np.array([days.shape[-1]]))[..., 0]
@@ -94,17 +94,17 @@ def follow_up(
     s: Scenario,
     seed: int,
     block: int,
-    reading: Reading,
+    schedule: AssessmentSchedule,
     patients: Patients,
     arm: Ints,
     improvement: Floats,
 ) -> FollowUp:
     """Visit by visit: the score is recorded, rescue is taken or not, the patient stays or leaves."""
-    n, visits = s.n_total, reading.visits
+    n, visits = s.n_total, schedule.visits
     before = later = None
     if s.scale.link != "identity":
         before = uniforms(generator(seed, block, Stream.BASELINE_DAY_OUTCOME), n, s.measurement.baseline_period_days)
-        later = uniforms(generator(seed, block, Stream.DAY_OUTCOME), n, len(reading.days) - 1)
+        later = uniforms(generator(seed, block, Stream.DAY_OUTCOME), n, len(schedule.days) - 1)
     full = np.empty((*arm.shape, len(visits)))
     dropout_day, dropout = np.full(arm.shape, np.inf), s.conduct.dropout
     declared = rescues_of(s)
@@ -120,8 +120,8 @@ def follow_up(
     for v, day in enumerate(visits):
         for event, rescue in declared.items():
             if np.isfinite(rescues[event]).any():
-                days = reading.slice(v)
-                since = reading.days[days] - rescues[event][..., None]
+                days = schedule.slice(v)
+                since = schedule.days[days] - rescues[event][..., None]
                 gained = conduct.rescue_improvement(since, rescue.effect.value, rescue.onset.value)
                 predictor[..., days] += s.scale.sign * gained
         if dropout is not None and day > s.randomisation.day:
@@ -132,7 +132,7 @@ def follow_up(
             if dropout.last_score is not None:
                 increment = increment * conduct.hazard_ratio(dropout.last_score.value, full[..., v - 1], _centre(s))
             if dropout.current_latent is not None:
-                current = _expected_one(s, reading, v, predictor)
+                current = _expected_one(s, schedule, v, predictor)
                 increment = increment * conduct.hazard_ratio(dropout.current_latent.value, current, _centre(s))
             left = np.isinf(dropout_day) & (cumulative + increment > threshold)
             with np.errstate(divide="ignore", invalid="ignore"):
@@ -140,7 +140,7 @@ def follow_up(
             # A patient who leaves on the way to a visit has been at the one before it.
             dropout_day = np.where(left, np.nextafter(np.maximum(leaves, start), np.inf), dropout_day)
             cumulative += increment
-        full[..., v] = record(s, reading, v, predictor, patients, before if v == 0 else later)
+        full[..., v] = record(s, schedule, v, predictor, patients, before if v == 0 else later)
         for event, rescue in declared.items():
             if day >= rescue.from_day:
                 bad = (
@@ -155,7 +155,7 @@ def follow_up(
 
 def after_dropout(
     s: Scenario,
-    reading: Reading,
+    schedule: AssessmentSchedule,
     patients: Patients,
     received: Received,
     visits: FollowUp,
@@ -175,12 +175,12 @@ def after_dropout(
         received = Received(arm=reference, belief=received.belief)
     else:
         received = received_before(s, received, visits.dropout_day)
-    predictor = linear_predictor(s, patients.trait, improvement_of(s, reading, patients, received))
+    predictor = linear_predictor(s, patients.trait, improvement_of(s, schedule, patients, received))
     for event, rescue in rescues_of(s).items():
-        since = reading.days - visits.rescues[event][..., None]
+        since = schedule.days - visits.rescues[event][..., None]
         predictor += s.scale.sign * conduct.rescue_improvement(since, rescue.effect.value, rescue.onset.value)
     before, later = visits.day_uniforms
     return np.stack(
-        [record(s, reading, v, predictor, patients, before if v == 0 else later) for v in range(len(reading.visits))],
+        [record(s, schedule, v, predictor, patients, before if v == 0 else later) for v in range(len(schedule.visits))],
         axis=-1,
     )

@@ -11,8 +11,8 @@ from kaptrial.model import measurement, population
 from kaptrial.model.streams import Stream, generator, normals, uniforms
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.scenario.treatment import zero_if_absent
+from kaptrial.simulation.assessments import AssessmentSchedule
 from kaptrial.simulation.randomisation import draw_strata
-from kaptrial.simulation.reading import Reading
 
 LN2 = float(np.log(2.0))
 
@@ -32,7 +32,7 @@ class Patients:
     strata: Ints
 
 
-def draw_patients(s: Scenario, seed: int, block: int, reading: Reading, attempt: int = 0) -> Patients:
+def draw_patients(s: Scenario, seed: int, block: int, schedule: AssessmentSchedule, attempt: int = 0) -> Patients:
     """All patients of a block before they are allocated. `attempt` > 0: others in their place."""
     n, m = s.n_total, s.measurement
     strata, shift = _strata(s, seed, block, attempt)
@@ -54,10 +54,10 @@ def draw_patients(s: Scenario, seed: int, block: int, reading: Reading, attempt:
         (zero.trait - s.population.baseline.value - shift) / spread if spread > 0 else np.zeros_like(zero.trait)
     )
     varying = population.correlate(standardised, z[..., 3:], s.population.correlation_matrix())
-    deviation = _deviations(s, seed, block, reading, zero.deviation, attempt)
+    deviation = _deviations(s, seed, block, schedule.days, zero.deviation, attempt)
     rater_error = np.zeros(1)
     if s.scale.link == "identity":
-        later = normals(generator(seed, block, Stream.RATER, attempt), n, len(reading.visits) - 1)
+        later = normals(generator(seed, block, Stream.RATER, attempt), n, len(schedule.visits) - 1)
         rater_error = np.concatenate([zero.rater_error[..., None], m.rater_sd.value * later], axis=-1)
     half_life, natural = s.drug.half_life, s.natural_course
     responder = np.ones(zero.trait.shape, dtype=np.bool_)
@@ -86,11 +86,11 @@ def _strata(s: Scenario, seed: int, block: int, attempt: int) -> tuple[Ints, Flo
     return levels, shift
 
 
-def _deviations(s: Scenario, seed: int, block: int, reading: Reading, start: Floats, attempt: int) -> Floats:
+def _deviations(s: Scenario, seed: int, block: int, days: Floats, start: Floats, attempt: int) -> Floats:
     m = s.measurement
-    z = normals(generator(seed, block, Stream.DEVIATION, attempt), s.n_total, len(reading.days) - 1)
+    z = normals(generator(seed, block, Stream.DEVIATION, attempt), s.n_total, len(days) - 1)
     time_constant = m.deviation_time_constant.value
-    return measurement.ornstein_uhlenbeck(start, z, reading.days, m.deviation_sd.value, time_constant)
+    return measurement.ornstein_uhlenbeck(start, z, days, m.deviation_sd.value, time_constant)
 
 
 def _max_effect(s: Scenario, trait: Floats, z: Floats) -> Floats:

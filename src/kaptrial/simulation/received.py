@@ -8,7 +8,7 @@ import numpy as np
 
 from kaptrial.arrays import Bools, Floats, Ints
 from kaptrial.model import allocation, conduct
-from kaptrial.model.realised import Realised
+from kaptrial.model.delivered import DeliveredTreatment
 from kaptrial.model.response import ArmSchedule
 from kaptrial.model.streams import BLOCK, Stream, generator, normals, uniforms
 from kaptrial.scenario.scenario import Scenario, quantities
@@ -60,7 +60,7 @@ def per_arm(s: Scenario, value: object) -> Floats:
 
 
 def adherence(
-    s: Scenario, seed: int, block: int, arm: Ints, realised: Realised | None = None
+    s: Scenario, seed: int, block: int, arm: Ints, delivered: DeliveredTreatment | None = None
 ) -> tuple[np.ndarray | None, dict[str, Floats]]:
     """Which doses and sessions each patient receives (None: all), and the days of the intercurrent events among them.
 
@@ -69,7 +69,7 @@ def adherence(
     shares of missed doses and sessions; patients may stop for good all the same.
     """
     c = s.conduct
-    if realised is None and not any((c.missed_doses, c.missed_sessions, c.stop_doses, c.stop_sessions)):
+    if delivered is None and not any((c.missed_doses, c.missed_sessions, c.stop_doses, c.stop_sessions)):
         return None, {}
     schedules = schedules_of(s)
     day, n_doses = treatment_days(schedules)
@@ -79,7 +79,7 @@ def adherence(
         conduct.stop_days(e[..., i], per_arm(s, hazard)[arm], s.randomisation.day)
         for i, hazard in enumerate((c.stop_doses, c.stop_sessions))
     ]
-    if realised is None:
+    if delivered is None:
         miss = np.zeros_like(day)
         for a in range(len(schedules)):
             miss[a, : n_doses[a]] = per_arm(s, c.missed_doses)[a]
@@ -88,7 +88,7 @@ def adherence(
         u = uniforms(generator(seed, block, Stream.MISSED), n, day.shape[1])
         taken, first_missed = conduct.treatment_taken(u, arm, day, n_doses, miss, stops[0], stops[1])
     else:
-        taken, first_missed = conduct.treatment_given(realised.event_day, arm, day, n_doses, stops[0], stops[1])
+        taken, first_missed = conduct.treatment_given(delivered.event_day, arm, day, n_doses, stops[0], stops[1])
     events = {}
     if c.stop_sessions is not None:
         # Only a stop that withholds something is an event.
@@ -129,7 +129,7 @@ def first_session(schedules: list[ArmSchedule], received: Received) -> Floats:
 
 
 def assign(
-    s: Scenario, seed: int, block: int, arm: Ints, realised: Realised | None = None
+    s: Scenario, seed: int, block: int, arm: Ints, delivered: DeliveredTreatment | None = None
 ) -> tuple[Ints | None, Floats | None]:
     """Each patient's therapist (−1: none) and that therapist's effect on improvement; a clinic names them itself."""
     names = list(s.therapies)
@@ -139,20 +139,20 @@ def assign(
     pool = np.array(
         [names.index(a.therapy.name) if a.therapy and s.therapies[a.therapy.name].therapists else -1 for a in s.arms]
     )
-    mine = pool[arm]
-    if realised is None:
+    own_pool = pool[arm]
+    if delivered is None:
         therapist = allocation.assign_therapists(
-            mine, [x.count if x else None for x in staff], [x.caseload if x else None for x in staff]
+            own_pool, [x.count if x else None for x in staff], [x.caseload if x else None for x in staff]
         )
     else:
-        therapist = np.where(mine < 0, -1, realised.therapist)
+        therapist = np.where(own_pool < 0, -1, delivered.therapist)
     # Drawn therapist by therapist, so that more of them change nothing for those before.
     z = normals(generator(seed, block, Stream.THERAPIST), int(therapist.max(initial=0)) + 1, len(names))
     sds = np.array([x.sd.value if x else 0.0 for x in staff])
-    effect = (z * sds)[np.arange(BLOCK)[:, None], np.maximum(therapist, 0), mine]
-    if realised is not None:
+    effect = (z * sds)[np.arange(BLOCK)[:, None], np.maximum(therapist, 0), own_pool]
+    if delivered is not None:
         return therapist, np.where(therapist < 0, 0.0, effect)
-    return np.where(therapist < 0, -1, therapist + _first_number(staff, s.n_total)[mine]), np.where(
+    return np.where(therapist < 0, -1, therapist + _first_number(staff, s.n_total)[own_pool]), np.where(
         therapist < 0, 0.0, effect
     )
 

@@ -7,15 +7,15 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from kaptrial.arrays import Floats, Ints
-from kaptrial.model.realised import Realised
+from kaptrial.model.delivered import DeliveredTreatment
 from kaptrial.model.streams import BLOCK
 from kaptrial.scenario.nulls import with_null
 from kaptrial.scenario.scenario import Scenario
+from kaptrial.simulation.assessments import assessment_schedule
 from kaptrial.simulation.course import improvement_of
 from kaptrial.simulation.eligibility import eligible_patients
 from kaptrial.simulation.follow_up import after_dropout, expected_scores, follow_up, linear_predictor
 from kaptrial.simulation.randomisation import allocate
-from kaptrial.simulation.reading import reading_of
 from kaptrial.simulation.received import Received, adherence, assign, beliefs
 from kaptrial.simulation.trials import Covariate, Trials
 
@@ -26,15 +26,15 @@ def simulate(
     seed: int,
     replicates: int,
     full: bool = True,
-    realised: Sequence[Realised] | None = None,
+    delivered: Sequence[DeliveredTreatment] | None = None,
 ) -> Trials:
     """`replicates` trials of the scenario. More replicates under the same seed keep the earlier ones bit-identical.
 
-    `full`: with the latent course and the outcome after dropout, which an analysis does not see. `realised`: for each
+    `full`: with the latent course and the outcome after dropout, which an analysis does not see. `delivered`: for each
     block, what its clinics made of the protocol under the same seed (questions/clinic/operations.py).
     """
-    found = blocks(scenario, seed=seed, replicates=replicates, full=full, realised=realised)
-    return _concatenate(list(found)).first(replicates)
+    simulated = blocks(scenario, seed=seed, replicates=replicates, full=full, delivered=delivered)
+    return _concatenate(list(simulated)).first(replicates)
 
 
 def blocks(
@@ -43,11 +43,11 @@ def blocks(
     seed: int,
     replicates: int,
     full: bool = True,
-    realised: Sequence[Realised] | None = None,
+    delivered: Sequence[DeliveredTreatment] | None = None,
 ) -> Iterator[Trials]:
     """The trials of `simulate` block by block, each of `BLOCK` trials: the last holds more than are asked for."""
     for b in range(-(-replicates // BLOCK)):
-        yield simulate_block(scenario, seed=seed, block=b, full=full, realised=realised[b] if realised else None)
+        yield simulate_block(scenario, seed=seed, block=b, full=full, delivered=delivered[b] if delivered else None)
 
 
 def simulate_block(
@@ -57,44 +57,44 @@ def simulate_block(
     block: int,
     full: bool = False,
     force_arm: int | None = None,
-    realised: Realised | None = None,
+    delivered: DeliveredTreatment | None = None,
 ) -> Trials:
     """One block of trials. `force_arm`: every patient in this arm, the counterfactual that truth is computed from.
 
-    With `realised`, of shape (BLOCK, patient, ...), patients are treated when, and by whom, their clinic could, and
+    With `delivered`, of shape (BLOCK, patient, ...), patients are treated when, and by whom, their clinic could, and
     are seen no more once it has lost them.
     """
     s = scenario if scenario.null is None else with_null(scenario, scenario.null, expectancy=False)
-    reading = reading_of(s)
-    patients = eligible_patients(s, seed, block, reading)
+    schedule = assessment_schedule(s)
+    patients = eligible_patients(s, seed, block, schedule)
     arm = allocate(s, seed, block, patients.strata, force_arm)
-    taken, events = adherence(s, seed, block, arm, realised)
-    therapist, therapist_effect = assign(s, seed, block, arm, realised)
+    taken, events = adherence(s, seed, block, arm, delivered)
+    therapist, therapist_effect = assign(s, seed, block, arm, delivered)
     received = Received(
         arm=arm,
         taken=taken,
         therapist_effect=therapist_effect,
         belief=beliefs(s, seed, block, arm),
-        own_day=None if realised is None else realised.event_day,
+        own_day=None if delivered is None else delivered.event_day,
     )
-    improvement = improvement_of(s, reading, patients, received)
-    visits = follow_up(s, seed, block, reading, patients, arm, improvement)
-    if realised is not None:
-        visits = visits.lost_by(realised.loss_day)
+    improvement = improvement_of(s, schedule, patients, received)
+    visits = follow_up(s, seed, block, schedule, patients, arm, improvement)
+    if delivered is not None:
+        visits = visits.lost_by(delivered.loss_day)
     latent = outcome = None
     if full:
-        latent = expected_scores(s, reading, linear_predictor(s, patients.trait, improvement))
-        after = after_dropout(s, reading, patients, received, visits)
-        outcome = np.where(reading.visits >= visits.dropout_day[..., None], after, visits.full)
-    seen = reading.visits < visits.dropout_day[..., None]
-    if realised is not None:
-        seen &= ~realised.visit_missed
+        latent = expected_scores(s, schedule, linear_predictor(s, patients.trait, improvement))
+        after = after_dropout(s, schedule, patients, received, visits)
+        outcome = np.where(schedule.visits >= visits.dropout_day[..., None], after, visits.full)
+    observed = schedule.visits < visits.dropout_day[..., None]
+    if delivered is not None:
+        observed &= ~delivered.visit_missed
     return Trials(
         arms=tuple(a.id for a in s.arms),
-        days=reading.visits,
+        days=schedule.visits,
         arm=arm,
         baseline=visits.full[..., 0].copy(),
-        score=np.where(seen, visits.full, np.nan),
+        score=np.where(observed, visits.full, np.nan),
         factors=s.factors,
         levels=tuple(tuple((a.factors or {}).values()) for a in s.arms) if s.factors else (),
         covariates=_covariates(s, patients.strata, visits.full),
@@ -109,14 +109,14 @@ def simulate_block(
 
 
 def _covariates(s: Scenario, strata: Ints, full: Floats) -> dict[str, Covariate]:
-    found = {
+    covariates = {
         factor.name: Covariate(values=strata[..., f].astype(float), levels=tuple(factor.levels))
         for f, factor in enumerate(s.design.allocation.strata)
     }
     if s.randomisation.day > 0:
         v = s.design.visits.index(s.randomisation.day)
-        found["randomisation_score"] = Covariate(values=full[..., v].copy())
-    return found
+        covariates["randomisation_score"] = Covariate(values=full[..., v].copy())
+    return covariates
 
 
 def _concatenate(blocks: list[Trials]) -> Trials:

@@ -254,11 +254,11 @@ def _note_strewn(data: DataFile, visits: Floats, seen: Any) -> None:
 
 def _no_duplicates(data: DataFile, patients: Sequence[str], row_patient: Ints, days: Floats, kept: Any) -> None:
     """Raise DataError for the first row of a patient on a day that already has one."""
-    found = set()
+    keys = set()
     for row in np.flatnonzero(kept):
         key = int(row_patient[row]), str(days[row])
-        if key in found:
+        if key in keys:
             day = "" if np.isnan(days[row]) else f" for day {days[row]:g}"
             name = patients[row_patient[row]]
             raise DataError(f"{data.path}: patient {name} has two rows{day} (row {data.line[row]}): must be one")
-        found.add(key)
+        keys.add(key)

@@ -62,10 +62,10 @@ def test_ranks_are_uniform(days: int, intercepts: bool, therapists: int, by_clas
         residual=np.broadcast_to(classes, shape) if by_class else None,
         therapist=np.broadcast_to(group, shape) if therapists else None,
     )  # fmt: skip
-    found = posterior(data, terms, prior, SCALES, np.eye(p), beta[:, :, None], intercepts=intercepts)
+    fitted = posterior(data, terms, prior, SCALES, np.eye(p), beta[:, :, None], intercepts=intercepts)
     # Half-normal SDs near 0 are drawn, too, and hardly a fit may be lost, or calibration would be of the easy ones.
-    assert (found.flag == Flag.OK).mean() > 0.99
-    below = found.below[found.flag == Flag.OK, :, 0]
+    assert (fitted.flag == Flag.OK).mean() > 0.99
+    below = fitted.below[fitted.flag == Flag.OK, :, 0]
     ranks = np.minimum((below * (RANKS + 1)).astype(int), RANKS)
     outside = [c for c in range(p) if not sbc.inside(ranks[:, c], RANKS, 1 - 0.05 / p)]
     assert not outside
@@ -78,6 +78,6 @@ def test_a_wrong_prior_is_found_out() -> None:
     wrong = CoefficientPrior(weights=prior.weights, means=prior.means, covariances=prior.covariances / 16)
     shape = y.shape[:2]
     data = TrialData(y=y, z=np.broadcast_to(z, (*shape, z.shape[1])))
-    found = posterior(data, terms, wrong, SCALES, np.eye(5)[[3]], beta[:, [3], None], intercepts=False)
-    ranks = np.minimum((found.below[:, 0, 0] * (RANKS + 1)).astype(int), RANKS)
+    fitted = posterior(data, terms, wrong, SCALES, np.eye(5)[[3]], beta[:, [3], None], intercepts=False)
+    ranks = np.minimum((fitted.below[:, 0, 0] * (RANKS + 1)).astype(int), RANKS)
     assert not sbc.inside(ranks, RANKS, 0.95)

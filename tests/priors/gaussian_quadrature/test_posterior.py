@@ -112,17 +112,17 @@ def compare(y, z, group, classes, terms, prior, *, intercepts, therapists, by_cl
     functionals[1, np.flatnonzero(terms.column == 3)[-1]] = 0.5
     at = np.array([[0.0, -3.0], [0.0, -4.0]])
     data = TrialData(y=y, z=z, residual=classes if by_class else None, therapist=group if therapists else None)
-    found = posterior(data, terms, prior, SCALES, functionals, at, intercepts=intercepts, order=9)
+    fitted = posterior(data, terms, prior, SCALES, functionals, at, intercepts=intercepts, order=9)
     mean, sd, below, density, evidence = grid_posterior(
         y[0], design_of(terms, z[0]), group[0] if therapists else np.full(y.shape[1], -1),
         classes[0] if by_class else np.zeros(y.shape[1], int), prior, SCALES, functionals, at, axes,
     )  # fmt: skip
-    assert found.flag[0] == Flag.OK
-    np.testing.assert_allclose(found.mean[0], mean, atol=tolerance * sd.max())
-    np.testing.assert_allclose(found.sd[0], sd, rtol=tolerance)
-    np.testing.assert_allclose(found.below[0], below, atol=tolerance)
-    np.testing.assert_allclose(found.density[0], density, rtol=20 * tolerance)
-    np.testing.assert_allclose(found.log_evidence[0], evidence, atol=20 * tolerance)
+    assert fitted.flag[0] == Flag.OK
+    np.testing.assert_allclose(fitted.mean[0], mean, atol=tolerance * sd.max())
+    np.testing.assert_allclose(fitted.sd[0], sd, rtol=tolerance)
+    np.testing.assert_allclose(fitted.below[0], below, atol=tolerance)
+    np.testing.assert_allclose(fitted.density[0], density, rtol=20 * tolerance)
+    np.testing.assert_allclose(fitted.log_evidence[0], evidence, atol=20 * tolerance)
 
 
 # The grids span what holds all but 1e-9 of the mass; the trapezoid rule is then exact to far below the tolerance, which
@@ -164,13 +164,13 @@ def test_therapists_over_visits_and_intercepts_hardly_known() -> None:
     terms = by_visit(2)
     functionals, at = np.eye(9)[[7]], np.zeros((1, 1))
     data = TrialData(y=y, z=z, therapist=group)
-    found = [
+    fitted = [
         posterior(data, terms, prior_for(terms), SCALES, functionals, at, intercepts=True, order=order)
         for order in (7, 11)
     ]
-    assert found[0].flag[0] == Flag.OK
-    np.testing.assert_allclose(found[0].below, found[1].below, atol=1e-6)
-    np.testing.assert_allclose(found[0].sd, found[1].sd, rtol=1e-5)
+    assert fitted[0].flag[0] == Flag.OK
+    np.testing.assert_allclose(fitted[0].below, fitted[1].below, atol=1e-6)
+    np.testing.assert_allclose(fitted[0].sd, fitted[1].sd, rtol=1e-5)
 
 
 def rotated_grid(y, s, z, prior_mean, prior_variance, scale, points):
@@ -213,14 +213,14 @@ def test_tail_probability_of_a_large_trial_is_exact_to_a_millionth() -> None:
     terms = Terms(profile=np.concatenate([np.eye(5), np.tile(s, (3, 1))]), column=np.array([0] * 5 + [1, 2, 3]))
     centre, variance = np.array([25.0] * 5 + [0.0] * 3), np.array([400.0] * 5 + [100.0] * 3)
     prior = CoefficientPrior(weights=np.ones(1), means=centre[None], covariances=np.diag(variance)[None])
-    found = posterior(
+    fitted = posterior(
         TrialData(y=y, z=np.broadcast_to(z, (3, 200, 4))), terms, prior,
         Scales(residual=10, intercept=10, therapist=10), np.eye(8)[[7]], np.zeros((1, 1)), intercepts=True,
     )  # fmt: skip
     for r in range(3):
         points = [
             np.linspace(np.log(c) - 8 * w, np.log(c) + 8 * w, 101)
-            for c, w in zip(found.sds[r], (0.025, 0.07), strict=True)
+            for c, w in zip(fitted.sds[r], (0.025, 0.07), strict=True)
         ]
         exact = rotated_grid(y[r], s, z, centre, variance, 10.0, points)
-        assert abs(found.below[r, 0, 0] - exact) < 1e-6
+        assert abs(fitted.below[r, 0, 0] - exact) < 1e-6

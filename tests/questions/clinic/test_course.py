@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from kaptrial.questions.clinic.recruitment import Fate
-from kaptrial.questions.clinic.replicate_summary import digest
-from kaptrial.questions.clinic.run import End, realised, run
+from kaptrial.questions.clinic.replicate_summary import summarise_replicate
+from kaptrial.questions.clinic.run import End, delivered_treatment, run
 from kaptrial.questions.clinic.tables import accrual, bottleneck, lag_histogram, summary
 from kaptrial.scenario.files import build, with_settings
 from kaptrial.simulation.simulate import simulate_block
@@ -98,11 +98,11 @@ def test_every_patient_is_somewhere_and_no_rule_is_broken(seed):
             assert end % 1 <= 18 / 24 + 1e-9
             assert start % 7 < 5
     # What is handed to the trial: as many days as events, nothing for those who were lost.
-    r = realised(s, [c])
+    r = delivered_treatment(s, [c])
     assert not (r.event_day < 0).any()
     lost = r.loss_day[0] < np.inf
     np.testing.assert_array_equal(lost, c.end == End.LOST_WAITING)
-    digest(s, c)
+    summarise_replicate(s, c)
 
 
 def test_replicates_depend_on_their_number_only():
@@ -135,7 +135,7 @@ def test_endless_means_leave_no_wait_but_that_of_the_calendar():
     assert all(service[2] == 0 for use in c.use for service in use.services)
     assert (c.given - c.due)[~np.isnan(c.given)].max() == 0
     assert (c.end == End.COMPLETE).all()
-    r = realised(s, [c])
+    r = delivered_treatment(s, [c])
     treated = c.arm == 1
     # Doses a week apart; sessions of the next day begin in the morning after.
     np.testing.assert_allclose(r.event_day[0, treated, 0], 0)
@@ -149,9 +149,9 @@ def test_few_therapists_make_sessions_late_and_the_caseload_makes_patients_wait(
     raw = clinic_raw(site(therapists={"shift": 1}), n_per_arm=30)
     raw["clinic"]["sessions"] = {"from_hours": 24, "to_hours": 48}
     raw["clinic"]["therapists"]["shift"] |= {"caseload": 4, "sessions_per_week": 2}
-    tight = digest(build(raw), run(build(raw), seed=1, replicates=[0])[0])
+    tight = summarise_replicate(build(raw), run(build(raw), seed=1, replicates=[0])[0])
     raw["clinic"]["sites"][0]["therapists"]["shift"] = 10
-    ample = digest(build(raw), run(build(raw), seed=1, replicates=[0])[0])
+    ample = summarise_replicate(build(raw), run(build(raw), seed=1, replicates=[0])[0])
     key = ("kept", "treated", "promised sessions in window")
     assert tight.values[key] < 0.4 < ample.values[key]
     assert tight.bottleneck == "therapists"
@@ -170,9 +170,9 @@ def test_who_waits_may_be_lost():
     lost = c.end == End.LOST_WAITING
     assert lost.sum() > 5
     assert np.isnan(c.begun[lost & (c.arm == 0)]).all()
-    r = realised(s, [c])
+    r = delivered_treatment(s, [c])
     assert np.isnan(r.event_day[0, lost & np.isnan(c.begun)]).all()
-    assert digest(s, c).bottleneck in ("chairs", "nurses")
+    assert summarise_replicate(s, c).bottleneck in ("chairs", "nurses")
 
 
 def test_who_is_lost_before_a_dose_is_due_has_no_session_after_it():
@@ -206,16 +206,16 @@ def test_cost_is_the_sum_of_its_items_and_of_its_patients():
     raw["clinic"]["costs"] = {"currency": "EUR"} | {name: number(10 + i, "money") for i, name in enumerate(items)}
     s = build(raw)
     (c,) = run(s, seed=1, replicates=[0])
-    found = {key[2]: value for key, value in digest(s, c).values.items() if key[0] == "cost"}
+    by_item = {key[2]: value for key, value in summarise_replicate(s, c).values.items() if key[0] == "cost"}
     parts = ("trial", "sites", "screening", "doses", "chairs", "nurses", "therapists", "raters", "visits")
-    assert found["in all"] == pytest.approx(sum(found[part] for part in parts))
-    by_arm = [found[f"arm {arm.id}, per patient"] * (c.arm == a).sum() for a, arm in enumerate(s.arms)]
-    assert sum(by_arm) == pytest.approx(found["in all"])
-    assert found["arm treated, per patient"] > found["arm control, per patient"]
-    assert found["doses"] == pytest.approx(19 * 80)
+    assert by_item["in all"] == pytest.approx(sum(by_item[part] for part in parts))
+    by_arm = [by_item[f"arm {arm.id}, per patient"] * (c.arm == a).sum() for a, arm in enumerate(s.arms)]
+    assert sum(by_arm) == pytest.approx(by_item["in all"])
+    assert by_item["arm treated, per patient"] > by_item["arm control, per patient"]
+    assert by_item["doses"] == pytest.approx(19 * 80)
     months = (c.ended.max() - c.entrants.opened[0]) / (365.25 / 12)
-    assert found["chairs"] == pytest.approx(13 * 3 * months)
-    assert found["per randomised patient"] == pytest.approx(found["in all"] / 40)
+    assert by_item["chairs"] == pytest.approx(13 * 3 * months)
+    assert by_item["per randomised patient"] == pytest.approx(by_item["in all"] / 40)
 
 
 def test_recruitment_has_the_rate_that_was_asked_for():
@@ -244,11 +244,11 @@ def test_seasons_move_referrals_and_leave_their_mean():
 
 def test_tables_have_what_was_counted():
     s = clinic()
-    digests = [digest(s, c) for c in run(s, seed=1, replicates=range(4))]
-    table = pd.DataFrame(q.flat() for q in summary(digests)).set_index(["table", "of", "metric"])
+    summaries = [summarise_replicate(s, c) for c in run(s, seed=1, replicates=range(4))]
+    table = pd.DataFrame(q.flat() for q in summary(summaries)).set_index(["table", "of", "metric"])
     assert table.loc[("flow", "all", "randomised"), "value"] == 40
     assert table.loc[("flow", "all", "randomised"), "mcse"] == 0
-    assert bottleneck(digests) == "recruitment"
-    curve = accrual(digests)
+    assert bottleneck(summaries) == "recruitment"
+    curve = accrual(summaries)
     assert curve[curve["what"] == "ended"]["mean"].iloc[-1] == 40
-    assert lag_histogram(digests)["share"].sum() == pytest.approx(1)
+    assert lag_histogram(summaries)["share"].sum() == pytest.approx(1)

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from kaptrial.model.realised import Realised
+from kaptrial.model.delivered import DeliveredTreatment
 from kaptrial.model.response import ArmSchedule, DrugParameters, PatientParameters, TherapyParameters, course, timetable
 from kaptrial.model.streams import BLOCK
-from kaptrial.questions.clinic.run import realised, run
+from kaptrial.questions.clinic.run import delivered_treatment, run
 from kaptrial.scenario.files import build, load
 from kaptrial.simulation.received import schedules_of, treatment_days
 from kaptrial.simulation.simulate import simulate, simulate_block
@@ -22,12 +22,12 @@ from tests.questions.clinic.plans import clinic_raw, site
 FULL = ROOT / "scenarios" / "cbt_after_ketamine.yaml"
 
 
-def by_protocol(s, seed=1, block=0) -> Realised:
+def by_protocol(s, seed=1, block=0) -> DeliveredTreatment:
     """A clinic that gives everything on its day, by the scenario's own therapists."""
     trials = simulate_block(s, seed=seed, block=block)
     days = treatment_days(schedules_of(s))[0]
     days = np.where(np.isinf(days), np.nan, days)
-    return Realised(
+    return DeliveredTreatment(
         event_day=days[trials.arm],
         therapist=np.full(trials.arm.shape, -1) if trials.therapist is None else trials.therapist,
         loss_day=np.full(trials.arm.shape, np.inf),
@@ -39,7 +39,7 @@ def by_protocol(s, seed=1, block=0) -> Realised:
 def test_a_perfect_clinic_is_the_scenario_without_misses(changes):
     s = load(FULL, {"conduct.missed_doses": None, "conduct.missed_sessions": None} | changes)
     plain = simulate(s, seed=1, replicates=20)
-    run_ = simulate(s, seed=1, replicates=20, realised=[by_protocol(s)])
+    run_ = simulate(s, seed=1, replicates=20, delivered=[by_protocol(s)])
     np.testing.assert_allclose(run_.latent, plain.latent, rtol=1e-13, atol=1e-12)
     np.testing.assert_array_equal(run_.therapist, plain.therapist)
     np.testing.assert_array_equal(np.isnan(run_.score), np.isnan(plain.score))
@@ -54,7 +54,7 @@ def test_own_days_agree_with_the_plain_reference():
             "window_rate_per_day": 0.2}  # fmt: skip
     therapy = {"learning_per_session": 0.4, "forgetting_rate_per_day": 0.01, "gamma": 2.0, "kappa": 1.0, "xi": 0.3}
     k, emax, tmax = rng.uniform(0.05, 0.2, (1, 2)), rng.uniform(10, 20, (1, 2)), rng.uniform(3, 6, (1, 2))
-    found = course(
+    result = course(
         timetable(visits, [arm]), arm=np.zeros((1, 2), dtype=np.int64), taken=~np.isnan(own), own_day=own,
         drug=DrugParameters(linear=False, **drug), therapy=TherapyParameters(**{n: [x] for n, x in therapy.items()}),
         patients=PatientParameters(
@@ -73,7 +73,7 @@ def test_own_days_agree_with_the_plain_reference():
             k_w=0.2, g=0.4, k_l=0.01, gamma=2.0, kappa=1.0, xi=0.3,
         )  # fmt: skip
         expected = np.transpose(reference.follow(patient, visits, mine.doses, mine.session_days, mine.adjuncts))
-        np.testing.assert_allclose([found[0][0, i], found[1][0, i]], expected, rtol=1e-12)
+        np.testing.assert_allclose([result[0][0, i], result[1][0, i]], expected, rtol=1e-12)
 
 
 def test_missed_late_and_lost_reach_the_scores():
@@ -86,7 +86,7 @@ def test_missed_late_and_lost_reach_the_scores():
     late[..., n_doses:] += 10
     loss = np.where(np.arange(s.n_total) < 10, 5.0, np.inf) * np.ones((BLOCK, 1))
     base, missed, later, lost = (
-        simulate_block(s, seed=1, block=0, full=True, realised=r)
+        simulate_block(s, seed=1, block=0, full=True, delivered=r)
         for r in (given, replace(given, event_day=none), replace(given, event_day=late), replace(given, loss_day=loss))
     )
     v = s.design.visits.index(28)
@@ -99,7 +99,7 @@ def test_missed_late_and_lost_reach_the_scores():
     assert (lost.outcome[:, :10, -1] > base.outcome[:, :10, -1]).mean() > 0.5
     seen = given.visit_missed.copy()
     seen[:, 3, 4] = True
-    partly = simulate_block(s, seed=1, block=0, realised=replace(given, visit_missed=seen))
+    partly = simulate_block(s, seed=1, block=0, delivered=replace(given, visit_missed=seen))
     assert np.isnan(partly.score[:, 3, 4]).all()
     assert np.isnan(partly.score).sum() == BLOCK
 
@@ -109,8 +109,8 @@ def test_the_clinic_s_therapists_are_the_trial_s():
     raw["therapies"]["shift"] |= {"therapists": {"sd": number(3, "points"), "caseload": 5}}
     raw["conduct"] = {"dropout": {"hazard": number(0.01, "per_day")}}
     s = build(raw)
-    r = realised(s, run(s, seed=1, replicates=range(BLOCK)))
-    trials = simulate_block(s, seed=1, block=0, realised=r)
+    r = delivered_treatment(s, run(s, seed=1, replicates=range(BLOCK)))
+    trials = simulate_block(s, seed=1, block=0, delivered=r)
     treated = trials.arm == 1
     assert set(np.unique(trials.therapist[treated])) <= {-1, 0, 1}
     assert (trials.therapist[~treated] == -1).all()

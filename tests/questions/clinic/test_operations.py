@@ -51,18 +51,18 @@ def test_workers_do_not_change_a_byte(tmp_path):
     )
     assert out["provenance"]["seed"] == 1
     s = clinic(n_per_arm=6)
-    found = [operations(s, seed=1, replicates=40, workers=w, for_trials=True).realised for w in (1, 2)]
-    for name, values in vars(found[0][0]).items():
-        assert values.tobytes() == getattr(found[1][0], name).tobytes(), name
+    delivered = [operations(s, seed=1, replicates=40, workers=w, for_trials=True).delivered for w in (1, 2)]
+    for name, values in vars(delivered[0][0]).items():
+        assert values.tobytes() == getattr(delivered[1][0], name).tobytes(), name
 
 
 def test_figures_and_tables_are_written_the_same_each_time(tmp_path):
     s = clinic(n_per_arm=6)
-    found = operations(s, seed=1, replicates=4)
+    result = operations(s, seed=1, replicates=4)
     about = {"version": "0", "seed": 1, "replicates": 4, "scenario_sha256": "0" * 64}
-    results = Results(kind="clinic", rows=summary(found.digests), provenance=about)
+    results = Results(kind="clinic", rows=summary(result.summaries), provenance=about)
     for folder in ("a", "b"):
-        write_clinic(tmp_path / folder, s, found, results)
+        write_clinic(tmp_path / folder, s, result, results)
     names = {p.name for p in (tmp_path / "a").iterdir()}
     drawn = ("accrual", "week", "lags", "flow", "utilisation")
     tables = {"results.json", "results.csv", "accrual.csv", "lags.csv", "week.csv", "scenario.yaml"}
@@ -83,7 +83,7 @@ def test_power_takes_the_clinic(tmp_path):
 def test_more_replicates_keep_the_earlier_ones():
     s = clinic(n_per_arm=10)
     few, more = (operations(s, seed=1, replicates=r) for r in (5, 20))
-    assert [d.values for d in few.digests] == [d.values for d in more.digests[:5]]
+    assert [d.values for d in few.summaries] == [d.values for d in more.summaries[:5]]
 
 
 def test_a_crowded_clinic_costs_power_and_the_null_holds_its_level():
@@ -92,8 +92,8 @@ def test_a_crowded_clinic_costs_power_and_the_null_holds_its_level():
         Cell(scenario=build(with_settings(raw, {"clinic.sites[0].therapists.shift": n})), columns={"n": n})
         for n in (1, 8)
     ]
-    realised = [each.realised or () for each in operations_of([c.scenario for c in cells], seed=1, replicates=128)]
-    results = characteristics(cells, seed=1, replicates=128, realised=realised)
+    delivered = [each.delivered or () for each in operations_of([c.scenario for c in cells], seed=1, replicates=128)]
+    results = characteristics(cells, seed=1, replicates=128, delivered=delivered)
     protocol = characteristics(cells[:1], seed=1, replicates=128, nulls=False)
     by = [{row.metric: row for row in result.rows if row.question.analysis == "ancova"} for result in results]
     power = [rows["power"].value for rows in by]

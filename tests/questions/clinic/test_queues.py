@@ -83,16 +83,16 @@ def test_enough_servers_mean_no_wait_and_nobody_means_no_service():
 
 def run_at(station, times, **options):
     """Starts of patients who ask at these times."""
-    found = {}
+    by_patient = {}
 
     def patient(i, at):
         yield station.env.timeout(at)
-        found[i] = yield from serve([station], HOUR, patient=i, **options)
+        by_patient[i] = yield from serve([station], HOUR, patient=i, **options)
 
     for i, at in enumerate(times):
         station.env.process(patient(i, at))
     station.env.run()
-    return [found[i] for i in range(len(times))]
+    return [by_patient[i] for i in range(len(times))]
 
 
 def test_nothing_begins_that_would_not_end_before_closing():
@@ -129,17 +129,17 @@ def test_a_therapist_keeps_to_sessions_a_week_leave_and_gaps():
 def test_a_group_begins_when_full_or_when_its_first_member_has_waited():
     env = simpy.Environment()
     station = Station(env, 1, ALWAYS)
-    found = {}
+    times = {}
 
     def patient(i, at, latest=float("inf")):
         yield env.timeout(at)
-        found[i] = yield from join(station, HOUR, size=3, wait=1.0, latest=latest, patient=i)
+        times[i] = yield from join(station, HOUR, size=3, wait=1.0, latest=latest, patient=i)
 
     for i, (at, latest) in enumerate([(0.0, 9.0), (0.1, 9.0), (0.2, 9.0), (0.3, 9.0), (0.4, 0.5)]):
         env.process(patient(i, at, latest))
     env.run()
-    assert [found[i] for i in range(4)] == pytest.approx([0.2, 0.2, 0.2, 1.3])
-    assert np.isnan(found[4])
+    assert [times[i] for i in range(4)] == pytest.approx([0.2, 0.2, 0.2, 1.3])
+    assert np.isnan(times[4])
     assert len(station.services) == 2
 
 

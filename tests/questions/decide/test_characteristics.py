@@ -43,35 +43,35 @@ def test_under_a_flat_prior_go_is_significance_on_the_better_side(cbt: Cell) -> 
     plan = replace(cbt.scenario.analysis, methods=("ancova",))
     s = replace(cbt.scenario, analysis=plan, therapies=alone)
     cell = Cell(scenario=s, columns={})
-    found = table(cell, DecisionRule(design_priors=("scenario",), priors=("flat",)))
+    rows = table(cell, DecisionRule(design_priors=("scenario",), priors=("flat",)))
     result = characteristics([cell], seed=3, replicates=640, nulls=False)[0]
     fit = result.fits[0, "ancova"]
     significant = ((fit.p < 0.05) & (fit.estimate < 0)).mean()
-    assert abs(found["scenario", "flat", "go"]["value"] - significant) < 0.01
-    sd = found["scenario", "flat", "posterior_sd"]["value"]
+    assert abs(rows["scenario", "flat", "go"]["value"] - significant) < 0.01
+    sd = rows["scenario", "flat", "posterior_sd"]["value"]
     assert sd == pytest.approx(fit.se.mean(), rel=0.02)
 
 
 def test_verdicts_share_out_the_trials_and_the_null_makes_every_go_wrong(cbt: Cell) -> None:
     rule = DecisionRule(design_priors=("null", "evidence"), priors=("weak",), rope=2.0)
-    found = table(cbt, rule, replicates=256)
+    rows = table(cbt, rule, replicates=256)
     for design in rule.design_priors:
-        verdicts = [found[design, "weak", m]["value"] for m in ("go", "consider", "no_go", "equivalent")]
+        verdicts = [rows[design, "weak", m]["value"] for m in ("go", "consider", "no_go", "equivalent")]
         assert sum(verdicts) == pytest.approx(1.0)
-    assert found["null", "weak", "wrong_verdict"]["value"] == found["null", "weak", "go"]["value"]
-    assert found["null", "weak", "true_effect"]["value"] == 0.0
-    assert found["evidence", "weak", "go"]["value"] > found["null", "weak", "go"]["value"] + 0.2
+    assert rows["null", "weak", "wrong_verdict"]["value"] == rows["null", "weak", "go"]["value"]
+    assert rows["null", "weak", "true_effect"]["value"] == 0.0
+    assert rows["evidence", "weak", "go"]["value"] > rows["null", "weak", "go"]["value"] + 0.2
 
 
 def test_what_is_believed_and_true_alike_is_calibrated(cbt: Cell) -> None:
     """Where the design prior is the analysis prior, the mean of the true effects among trials that conclude `go` is a
     benefit about as often as they say: wrong verdicts stay below what the rule allows."""
     rule = DecisionRule(design_priors=("skeptical",), priors=("skeptical",), go=0.9, no_go=0.1)
-    found = table(cbt, rule, replicates=1280)
+    rows = table(cbt, rule, replicates=1280)
     key = ("skeptical", "skeptical")
-    decided = found[*key, "go"]["value"] + found[*key, "no_go"]["value"]
+    decided = rows[*key, "go"]["value"] + rows[*key, "no_go"]["value"]
     # Each verdict is wrong with probability .1 at most; 4 standard errors for the share of so many.
-    assert found[*key, "wrong_verdict"]["value"] <= 0.1 * decided + 4 * np.sqrt(0.1 * decided / 1280)
+    assert rows[*key, "wrong_verdict"]["value"] <= 0.1 * decided + 4 * np.sqrt(0.1 * decided / 1280)
     assert decided > 0.2
 
 
@@ -108,9 +108,9 @@ def test_draws_of_the_files_prior_make_its_assurance() -> None:
     believed = {"source": "assumption", "note": "for a test", "lognormal": {"median": 4.0, "log_sd": 0.5}}
     settings = {"prior": {"also": {"therapies.cbt.max_effect": believed}}, "secondary": [], "variants": None}
     cell = Cell(scenario=load(SCENARIOS / "cbt_after_ketamine.yaml", settings), columns={})
-    found = table(cell, DecisionRule(design_priors=("prior",), priors=("weak",)), draws_of_prior=3)
-    assert found["prior", "weak", "go"]["n_replicates"] == 3 * 128
-    assert found["prior", "weak", "true_effect"]["mcse"] > 0
+    rows = table(cell, DecisionRule(design_priors=("prior",), priors=("weak",)), draws_of_prior=3)
+    assert rows["prior", "weak", "go"]["n_replicates"] == 3 * 128
+    assert rows["prior", "weak", "true_effect"]["mcse"] > 0
 
 
 def test_a_design_prior_needs_something_to_draw_from(cbt: Cell) -> None:
@@ -146,15 +146,15 @@ def test_assurance_of_a_clean_trial_is_the_closed_form(design: str, analysis: st
     n = 120
     raw = clean_raw(n_per_arm=n, delta=3.0)
     cell = Cell(scenario=build(raw), columns={})
-    found = table(cell, DecisionRule(design_priors=(design,), priors=(analysis,)), seed=5, replicates=12_800)
+    rows = table(cell, DecisionRule(design_priors=(design,), priors=(analysis,)), seed=5, replicates=12_800)
     role = {"flat": (0.0, 100.0), "skeptical": (0.0, DOUBT), "optimistic": (HOPED, DOUBT)}
     (m, s), (m0, s0) = ([TOTAL_SD * x for x in role[name]] for name in (design, analysis))
     v = 2 * TOTAL_SD**2 * (1 - CORRELATION**2) / n * (1 + 1 / (2 * n - 4))
     weight = s0**2 / (s0**2 + v)
     needed = stats.norm.ppf(0.975) * np.sqrt(weight * v)
     exact = stats.norm.cdf(((1 - weight) * m0 + weight * m - needed) / (weight * np.sqrt(s**2 + v)))
-    go = found[design, analysis, "go"]
+    go = rows[design, analysis, "go"]
     assert abs(go["value"] - exact) < 0.004 + 4 * go["mcse"]
-    assert found[design, analysis, "posterior_sd"]["value"] == pytest.approx(np.sqrt(weight * v), rel=0.01)
-    benefit = found[design, analysis, "benefit_is_true"]
+    assert rows[design, analysis, "posterior_sd"]["value"] == pytest.approx(np.sqrt(weight * v), rel=0.01)
+    benefit = rows[design, analysis, "benefit_is_true"]
     assert abs(benefit["value"] - stats.norm.cdf(m / s)) < 4 * benefit["mcse"]

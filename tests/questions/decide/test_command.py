@@ -43,8 +43,8 @@ def run(*arguments: object, to: Path) -> tuple[list[dict], dict]:
     with pytest.raises(SystemExit) as stop:
         main(["decide", *map(str, arguments), "--replicates", "128", "--json", str(to)])
     assert stop.value.code == 0
-    found = json.loads(to.read_text(encoding="utf-8"))
-    return found["results"], found["provenance"]
+    content = json.loads(to.read_text(encoding="utf-8"))
+    return content["results"], content["provenance"]
 
 
 def refused(capsys, *arguments: object) -> str:

@@ -58,10 +58,10 @@ def test_success_foreseen_is_what_brute_force_finds(share: float) -> None:
     precision = 1 / prior_sd**2 + 1 / data_sd**2
     final = (share / data_sd**2 * seen + (1 - share) / data_sd**2 * later) / precision
     success = stats.norm.cdf(-rule.margin, final, np.sqrt(1 / precision)) >= rule.go
-    found = predictive_probability(np.array([mean]), np.array([sd]), prior_sd, share, rule, "lower")[0]
-    assert abs(found - success.mean()) < 4 * success.std() / np.sqrt(n)
+    foreseen = predictive_probability(np.array([mean]), np.array([sd]), prior_sd, share, rule, "lower")[0]
+    assert abs(foreseen - success.mean()) < 4 * success.std() / np.sqrt(n)
     mirrored = predictive_probability(np.array([-mean]), np.array([sd]), prior_sd, share, rule, "higher")[0]
-    assert found == pytest.approx(mirrored, abs=1e-15)
+    assert foreseen == pytest.approx(mirrored, abs=1e-15)
 
 
 @pytest.mark.parametrize(

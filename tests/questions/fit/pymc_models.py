@@ -99,7 +99,7 @@ def binary_outcomes(data, prior):
     """The log probability of each patient's outcomes of 0 and 1."""
     logit, sd = linear(data, prior, 0.0, linked=True), np.zeros(1)
     if len(data.days) > 1:
-        # Half-normal, as a normal of either sign (density/whole.py: binary_density).
+        # Half-normal, as a normal of either sign (density/likelihoods.py: binary_density).
         sd = pm.Normal("patient_sd_signed", 0.0, binary.PATIENT_SD_WIDTH, shape=1)
     nodes, log_weights = binary.quadrature(len(data.days))
     at = logit[:, :, None] + sd * nodes[None, None, :]

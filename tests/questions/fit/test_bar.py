@@ -12,7 +12,7 @@ from kaptrial.priors.effects import named
 from kaptrial.questions.fit import gaussian
 from kaptrial.questions.fit.fit import fit
 from kaptrial.questions.fit.models import ModelOptions
-from kaptrial.questions.fit.reading import Asked, from_file
+from kaptrial.questions.fit.trial_data import FitQuestion, from_file
 from tests import DATA
 from tests.questions.fit import pymc_models
 
@@ -20,7 +20,7 @@ OPTIONS = Options(factors=("ketamine", "therapy"), covariates=("site",), target_
 
 
 def the_trial():
-    return from_file(DATA / "factorial_intermittent.csv", OPTIONS, Asked())
+    return from_file(DATA / "factorial_intermittent.csv", OPTIONS, FitQuestion())
 
 
 def under(name, data):

@@ -77,12 +77,12 @@ def test_netcdf_holds_the_groups(tmp_path):
 
 def test_seed_decides_and_other_priors_do_not(tmp_path):
     (tmp_path / "trial.csv").write_text(trial_csv())
-    found = []
+    weak_rows = []
     for priors in ("weak", "evidence,weak"):
         run("fit", tmp_path / "trial.csv", "--draws", 200, "--prior", priors, "--json", tmp_path / "out.json")
         rows = json.loads((tmp_path / "out.json").read_text())["results"]
-        found.append([row for row in rows if row["prior"] == "weak"])
-    assert found[0] == found[1]
+        weak_rows.append([row for row in rows if row["prior"] == "weak"])
+    assert weak_rows[0] == weak_rows[1]
 
 
 def test_days_of_success(tmp_path):

@@ -79,14 +79,14 @@ def test_scores_against_scipy_patient_by_patient(name):
     model = model_of(*CASES[name])
     data = model.data
     thetas = points(model, 3)
-    found = model.parts(thetas, np.nan_to_num(data.y))
+    actual = model.parts(thetas, np.nan_to_num(data.y))
     covariance, expected = model.natural(thetas)["covariance"], model.expected(thetas)
     for s in range(3):
         for i in range(len(data.y)):
             seen = np.isfinite(data.y[i])
             own = covariance[s, data.arm[i]][np.ix_(seen, seen)]
             reference = stats.multivariate_normal.logpdf(data.y[i, seen], expected[s, i, seen], own)
-            assert found[s, i] == pytest.approx(reference, abs=1e-8)
+            assert actual[s, i] == pytest.approx(reference, abs=1e-8)
 
 
 def values_for(model, built, theta):
@@ -135,7 +135,7 @@ def test_binary_against_an_integral(sd, shift):
     theta[model.layout.at[1]] += shift
     logits = model.expected(theta[None])[0]
     assert model.natural(theta)["patient_sd"] == [abs(sd)]
-    found = model.parts(theta[None], np.nan_to_num(data.y))[0]
+    actual = model.parts(theta[None], np.nan_to_num(data.y))[0]
     for i in range(8):
         seen = np.isfinite(data.y[i])
 
@@ -148,7 +148,7 @@ def test_binary_against_an_integral(sd, shift):
         exact = np.log(integrate.quad(integrand, -9, 9, epsabs=1e-12, limit=200)[0])
         exact -= 300 * (shift > 0) * (data.y[i, 0] == 0)
         # The step's error falls as exp(-2 pi^2/(sd h)): 1e-12 for the narrow one, and least where visits disagree.
-        assert found[i] == pytest.approx(exact, abs=1e-3 if abs(sd) > 1 else 1e-7)
+        assert actual[i] == pytest.approx(exact, abs=1e-3 if abs(sd) > 1 else 1e-7)
 
 
 def test_days_against_scipy():

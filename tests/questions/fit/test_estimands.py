@@ -25,8 +25,8 @@ from kaptrial.questions.fit.estimands import (
 from kaptrial.questions.fit.fit import Posterior
 from kaptrial.questions.fit.forward import draw_prior, replicate_scores
 from kaptrial.questions.fit.plot_data import question
-from kaptrial.questions.fit.reading import Asked, from_scenario
 from kaptrial.questions.fit.sample import Draws
+from kaptrial.questions.fit.trial_data import FitQuestion, from_scenario
 from kaptrial.questions.fit.verdict import judged, verdict
 from kaptrial.scenario.files import load
 from tests import SCENARIOS
@@ -52,29 +52,29 @@ def made_up(model, *, spread=0.3, shift=None, prior="weak", diagnostics=GOOD, n=
     )  # fmt: skip
 
 
-def row_of(found, **wanted):
-    (row,) = [row for row in found if all(row[key] == value for key, value in wanted.items())]
+def row_of(table, **wanted):
+    (row,) = [row for row in table if all(row[key] == value for key, value in wanted.items())]
     return row
 
 
 def test_rows_of_scores():
     posterior = made_up(gaussian.model(factorial()), shift=np.repeat([-4.0, -2.0, -1.0], 3))
-    found = rows(posterior, Limits(margin=1.0, rope=0.5))
+    table = rows(posterior, Limits(margin=1.0, rope=0.5))
     effect = posterior.named["effect"]
     for k, name in enumerate(("ketamine", "therapy", "ketamine:therapy")):
-        row, draws = row_of(found, contrast=name, measure="difference", day=28.0), effect[..., k, 2]
+        row, draws = row_of(table, contrast=name, measure="difference", day=28.0), effect[..., k, 2]
         assert row["mean"] == pytest.approx(draws.mean())
         assert row["sd"] == pytest.approx(draws.std())
         np.testing.assert_allclose([row["lower"], row["upper"]], np.quantile(draws, [0.025, 0.975]))
         assert row["p_below_zero"] == row["p_favours_left"] == np.mean(draws < 0)
         assert row["p_beyond_margin"] == np.mean(draws < -1)
         assert row["p_in_rope"] == np.mean(np.abs(draws) < 0.5)
-    main = row_of(found, contrast="main(therapy)", measure="difference", day=28.0)
+    main = row_of(table, contrast="main(therapy)", measure="difference", day=28.0)
     assert main["mean"] == pytest.approx((effect[..., 1, 2] + effect[..., 2, 2] / 2).mean())
     means = posterior.named["arm_mean"][..., 2]
-    ratio = row_of(found, contrast="ketamine:therapy", measure="ratio_of_means", day=28.0)
+    ratio = row_of(table, contrast="ketamine:therapy", measure="ratio_of_means", day=28.0)
     assert ratio["mean"] == pytest.approx((means[..., 3] * means[..., 0] / means[..., 1] / means[..., 2]).mean())
-    kept = row_of(found, contrast="ketamine", measure="share_kept", day=28.0)
+    kept = row_of(table, contrast="ketamine", measure="share_kept", day=28.0)
     assert kept["median"] == pytest.approx(np.median(effect[..., 0, 2] / effect[..., 0, 0]))
     assert np.isnan(kept["mean"])
     assert np.isnan(kept["sd"])
@@ -106,9 +106,9 @@ def test_density_at_zero_of_normal_draws_has_hardly_a_bias(mean):
     """200 sets of 4,000 draws: their mean within 4 of its standard errors and 1 % of the normal density. Measured bias
     0, 0, .5 and 3 %; the plain kernel estimate is 2 % low at the mode, and 6 and 13 % high in the tail."""
     rng = np.random.default_rng(7)
-    found = np.array([density_at_zero(rng.normal(mean, 1, 4000)) for _ in range(200)])
-    error = found.std(ddof=1) / np.sqrt(len(found))
-    assert abs(found.mean() - stats.norm.pdf(mean)) < 4 * error + 0.01 * stats.norm.pdf(mean)
+    densities = np.array([density_at_zero(rng.normal(mean, 1, 4000)) for _ in range(200)])
+    error = densities.std(ddof=1) / np.sqrt(len(densities))
+    assert abs(densities.mean() - stats.norm.pdf(mean)) < 4 * error + 0.01 * stats.norm.pdf(mean)
     assert error < 0.01 * stats.norm.pdf(mean)
 
 
@@ -175,7 +175,7 @@ def test_sentence_and_row_say_the_same_of_the_contrast_asked_for(asked, better):
 )
 def test_a_scenario_asks_its_own_question(name, asked, day):
     scenario = load(SCENARIOS / f"{name}.yaml")
-    data = from_scenario(scenario, Asked(), seed=1, source=name)
+    data = from_scenario(scenario, FitQuestion(), seed=1, source=name)
     assert (data.question, data.target_day, data.better) == (asked, day, "lower")
     assert bool(data.notes) == (scenario.estimand.endpoint == "time_to_relapse")
 
@@ -183,7 +183,7 @@ def test_a_scenario_asks_its_own_question(name, asked, day):
 def test_one_arm_is_refused():
     scenario = load(SCENARIOS / "oral_titration_single_arm.yaml")
     with pytest.raises(DataError, match="arms = 1"):
-        from_scenario(scenario, Asked(), seed=1, source="x")
+        from_scenario(scenario, FitQuestion(), seed=1, source="x")
 
 
 @pytest.mark.parametrize(
@@ -220,9 +220,9 @@ def test_diagnostics_find_a_chain_elsewhere():
     assert not diagnose({"effect": good}, ["effect"], 0, loglik).failures
     stuck = good.copy()
     stuck[3, :, 1] += 3
-    found = diagnose({"effect": stuck}, ["effect"], 0, loglik)
-    assert found.r_hat > 1.1
-    assert found.failures
+    diagnostics = diagnose({"effect": stuck}, ["effect"], 0, loglik)
+    assert diagnostics.r_hat > 1.1
+    assert diagnostics.failures
     heavy = loglik.copy()
     heavy[..., 4] = -50 * rng.standard_normal((4, 500)) ** 2
     assert diagnose({"effect": good}, ["effect"], 0, heavy).influential == 1

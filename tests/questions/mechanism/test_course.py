@@ -58,8 +58,8 @@ def test_the_course_is_the_response_models(file: str, mechanism: dict[str, float
     values = {
         "natural": 3.0, "max_effect": 14.0, "half_life": 6.0, "therapy": 4.0, "gamma": 0.0, "kappa": 0.0, "xi": 0.0,
     } | mechanism  # fmt: skip
-    found = improvement(course_of(s, DAYS), values, np)
-    np.testing.assert_allclose(found, integrated(s, values), rtol=1e-10, atol=1e-10)
+    result = improvement(course_of(s, DAYS), values, np)
+    np.testing.assert_allclose(result, integrated(s, values), rtol=1e-10, atol=1e-10)
 
 
 def test_pytensor_and_numpy_agree() -> None:

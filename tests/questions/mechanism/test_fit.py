@@ -53,14 +53,14 @@ def test_the_likelihood_is_the_normal_of_what_was_seen(factorial) -> None:
     graph = model["patient_loglik"]
     fixed = {rv: pt.constant(np.asarray(point[rv.name])) for rv in model.free_RVs if rv.name in point}
     replaced = clone_replace(graph, fixed)
-    found = replaced.eval(mode="FAST_COMPILE")
+    result = replaced.eval(mode="FAST_COMPILE")
     mean = level - improvement(c, values, np).reshape(4, 3)[scores.arm]
     mean = mean + (scores.baseline - scores.baseline.mean())[:, None] * slope
     for i in range(n):
         seen = np.isfinite(y[i])
         sigma = (root @ root.T)[np.ix_(seen, seen)]
         expected = stats.multivariate_normal.logpdf(y[i, seen], mean[i, seen], sigma)
-        assert found[i] == pytest.approx(expected, abs=1e-9)
+        assert result[i] == pytest.approx(expected, abs=1e-9)
 
 
 def test_only_a_factorial_or_a_randomised_lag_ranks(factorial) -> None:
@@ -90,14 +90,14 @@ def test_a_csv_of_the_trial_gives_the_scores_that_were_simulated(factorial, tmp_
 
 
 @pytest.mark.parametrize(
-    ("difference", "error", "found"),
+    ("difference", "error", "verdict"),
     [(-10.0, 2.0, "durability"), (-10.0, 6.0, None), (-3.0, 0.5, None)],
     ids=["clear", "within two standard errors", "too small a difference"],
 )
-def test_only_a_clear_lead_is_a_verdict(difference: float, error: float, found: str | None) -> None:
+def test_only_a_clear_lead_is_a_verdict(difference: float, error: float, verdict: str | None) -> None:
     lead = {"variant": "durability", "difference": 0.0, "difference_se": 0.0}
     far = {"variant": "overlap", "difference": -50.0, "difference_se": 1.0}
-    assert best([lead, {"variant": "additive", "difference": difference, "difference_se": error}, far]) == found
+    assert best([lead, {"variant": "additive", "difference": difference, "difference_se": error}, far]) == verdict
 
 
 def test_days_counted_and_run_ins_are_refused() -> None:

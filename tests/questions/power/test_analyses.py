@@ -187,9 +187,9 @@ def test_non_inferiority_by_a_margin():
     for margin, expected in ((1000.0, 1.0), (1e-6, None)):
         s = load(STARTER, {"estimand": estimand(margin=margin)})
         rows = power_rows(s, nulls=False)
-        found = value(rows, "ancova", "power_non_inferiority")
+        result = value(rows, "ancova", "power_non_inferiority")
         # A margin of nothing is a test of superiority at half the level, on one side.
-        assert found == (expected if expected is not None else pytest.approx(value(rows, "ancova", "power"), abs=0.02))
+        assert result == (expected if expected is not None else pytest.approx(value(rows, "ancova", "power"), abs=0.02))
 
 
 def test_multiplicity_over_estimands():
@@ -257,9 +257,9 @@ def test_a_margin_is_tested_on_its_own_measure_alone():
         )
         (result,) = characteristics([Cell(scenario=s, columns={})], seed=1, replicates=64, nulls=False)
         rows.append(list(map(Row.flat, result.rows)))
-    found = [
+    actual = [
         {r["analysis"]: r["value"] for r in each if r["metric"] == "power_non_inferiority" and r["endpoint"] != "score"}
         for each in rows
     ]
-    assert [set(each) for each in found] == [{"response"}, {"response"}]
-    assert found[0]["response"] > 0.9 > found[1]["response"]
+    assert [set(each) for each in actual] == [{"response"}, {"response"}]
+    assert actual[0]["response"] > 0.9 > actual[1]["response"]

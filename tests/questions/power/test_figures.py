@@ -68,9 +68,9 @@ def test_trajectories_meet_the_truth_on_the_day_asked_for():
     (truth,) = truths(scenario, seed=1)
     latent = table[(table["kind"] == "latent") & (table["day"] == scenario.estimand.day)]
     for arm, mean, sd in zip(scenario.arms, truth.arm_means, truth.arm_sds, strict=True):
-        found = latent.loc[latent["arm"] == arm.id, "mean"].item()
+        latent_mean = latent.loc[latent["arm"] == arm.id, "mean"].item()
         # 128 × 100 patients drawn anew; rounding and the floor at 0 move the recorded mean by less than .1.
-        assert abs(found - mean) < 4 * sd / np.sqrt(12_800) + 0.1
+        assert abs(latent_mean - mean) < 4 * sd / np.sqrt(12_800) + 0.1
 
 
 def test_decay_of_one_and_six_doses():

@@ -42,7 +42,7 @@ def one_arm(delta: float, estimand: dict[str, Any], **settings: Any) -> Scenario
     return build(one_arm_raw(delta, estimand, **settings))
 
 
-def found(s: Scenario, replicates: int = 4_000) -> dict[str, tuple[float, float]]:
+def metrics_of(s: Scenario, replicates: int = 4_000) -> dict[str, tuple[float, float]]:
     """Metrics of the primary estimand with their Monte Carlo errors."""
     (result,) = characteristics([Cell(scenario=s, columns={})], seed=7, replicates=replicates)
     assert [note.code for note in result.notes] == ["one_arm"]
@@ -66,7 +66,7 @@ def test_without_drug_and_natural_course_the_change_is_regression_to_the_mean():
 def test_the_truth_of_an_effect_is_the_effect_and_hope_is_told_apart():
     hope = {"effect": number(3, "points"), "onset": number(0.01, "day"), "half_life": number(1e9, "day"),
             "belief": number(1, "share")}  # fmt: skip
-    rows = found(one_arm(5, CHANGE, expectancy__drug=hope), replicates=256)
+    rows = metrics_of(one_arm(5, CHANGE, expectancy__drug=hope), replicates=256)
     assert rows["truth"][0] == pytest.approx(-8, abs=4 * rows["truth"][1])
     assert rows["truth_without_expectancy"][0] == pytest.approx(rows["truth"][0] + 3, abs=1e-6)
     assert not {"type_i_error", "expectancy_only_rate", "false_synergy_rate"} & set(rows)
@@ -84,7 +84,7 @@ def change_power(delta: float) -> float:
 
 @pytest.mark.parametrize(("delta", "benchmark"), [(6.0, None), (0.0, None), (11.0, -5.0), (5.0, -5.0)])
 def test_the_mean_change_has_the_power_of_the_t_test(delta, benchmark):
-    rows = found(one_arm(delta, CHANGE if benchmark is None else CHANGE | {"benchmark": benchmark}))
+    rows = metrics_of(one_arm(delta, CHANGE if benchmark is None else CHANGE | {"benchmark": benchmark}))
     power, mcse = rows["power"]
     assert abs(power - change_power(delta + (benchmark or 0))) < 4 * mcse
     coverage, error = rows["coverage"]
@@ -97,7 +97,7 @@ def test_the_mean_change_has_the_power_of_the_t_test(delta, benchmark):
 
 def test_the_share_of_responders_is_binomial():
     s = one_arm(20, RESPONSE)
-    rows = found(s)
+    rows = metrics_of(s)
     share, k = rows["truth"][0], np.arange(N + 1)
     assert 0.4 < share < 0.6
     pmf = binom.pmf(k, N, share)
@@ -116,13 +116,13 @@ def test_the_share_of_responders_is_binomial():
 
 
 def test_worse_than_the_benchmark_is_rejection_but_no_success():
-    rows = found(one_arm(0, CHANGE | {"benchmark": -10.0}), replicates=512)
+    rows = metrics_of(one_arm(0, CHANGE | {"benchmark": -10.0}), replicates=512)
     assert rows["power"][0] > 0.99
     assert rows["power_better"][0] == 0
 
 
 def test_a_null_of_the_model_is_simulated_as_power_against_the_benchmark():
-    rows = found(one_arm(6, CHANGE, null="therapy"), replicates=512)
+    rows = metrics_of(one_arm(6, CHANGE, null="therapy"), replicates=512)
     assert abs(rows["truth"][0]) < 4 * rows["truth"][1]
     assert "type_i_error" not in rows
     assert abs(rows["power"][0] - 0.05) < 4 * rows["power"][1]

@@ -251,11 +251,11 @@ def _trials(
             patients, visits = gather(y[r], arms[r], x[r], z[r], len(w))
             if visit not in visits:
                 continue
-            found = int(np.searchsorted(visits, visit))
-            monotone = sequential.scores_before_dropout(patients.y, found, patients.n_seen)
+            target = int(np.searchsorted(visits, visit))
+            monotone = sequential.scores_before_dropout(patients.y, target, patients.n_seen)
             column = _columns(len(visits), len(w) + x.shape[2], z.shape[2])
             closed_form = monotone and z.shape[2] == 0 and codes[0] == STRUCTURES["us"]
-            yield r, patients, Plan(w, STRATEGIES[strategy], own, found, column, codes, bool(closed_form))
+            yield r, patients, Plan(w, STRATEGIES[strategy], own, target, column, codes, bool(closed_form))
 
     return each()
 

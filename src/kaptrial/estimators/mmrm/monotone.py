@@ -48,7 +48,7 @@ def gather(
     counts[:, :] = 0.0
     sums[:, :, :] = 0.0
     products[:, :, :] = 0.0
-    found = np.zeros(size, dtype=np.bool_)
+    filled = np.zeros(size, dtype=np.bool_)
     for i in range(n):
         seen = 0
         while seen < n_visits and y[i, seen] == y[i, seen]:
@@ -68,8 +68,8 @@ def gather(
         for j in range(seen):
             u[p + j] = y[i, j]
         for k in range(p + seen):
-            if not found[k]:
-                found[k] = True
+            if not filled[k]:
+                filled[k] = True
                 origin[k] = u[k]
             u[k] -= origin[k]
         g, a = seen - 1, arm[i]

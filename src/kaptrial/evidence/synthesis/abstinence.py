@@ -39,22 +39,22 @@ _NODES, _WEIGHTS = normal_nodes(9)
 def fitted() -> list[Trial]:
     """Trials with figures of abstinence to reproduce."""
     chosen = (trial(key) for key in trial_keys())
-    return [one for one in chosen if not one.held_out and any(t.statistic in ABSTINENCE for t in targets(one))]
+    return [study for study in chosen if not study.held_out and any(t.statistic in ABSTINENCE for t in targets(study))]
 
 
-def drug_weight(one: Trial, arm: str) -> float:
+def drug_weight(study: Trial, arm: str) -> float:
     """How much of the drug effect an arm has over the trial's control."""
     ketamine = {
-        arm: sum(len(each.days) for each in given if each.agent == "ketamine") for arm, given in doses(one).items()
+        arm: sum(len(each.days) for each in given if each.agent == "ketamine") for arm, given in doses(study).items()
     }
     if min(ketamine.values()) == 0:
         return 1.0 if ketamine[arm] else 0.0
     return MORE_DOSES if ketamine[arm] > min(ketamine.values()) else 0.0
 
 
-def therapy_weight(one: Trial, arm: str) -> float:
+def therapy_weight(study: Trial, arm: str) -> float:
     """1 where the arm's therapy differs from the trial's lesser one."""
-    names = {raw["id"]: (raw.get("therapy") or {}).get("name") for raw in one.arms}
+    names = {raw["id"]: (raw.get("therapy") or {}).get("name") for raw in study.arms}
     return 1.0 if len(set(names.values())) > 1 and names[arm] != "education" else 0.0
 
 
@@ -75,31 +75,31 @@ def build(trials: Sequence[Trial], left_out: str | None = None) -> pm.Model:
         sd = pm.LogNormal("patient_sd", np.log(1.5), 0.3)
         level = pm.Normal("level_raw", 0.0, 1.0, shape=len(trials))
         effect = pm.Normal("effect_raw", 0.0, 1.0, shape=len(trials))
-        for i, one in enumerate(trials):
-            if one.key == left_out:
+        for i, study in enumerate(trials):
+            if study.key == left_out:
                 continue
             base, gain = control + between_control * level[i], drug + between_drug * effect[i]
-            for t in targets(one):
-                name = f"{one.key}_{t.number}"
+            for t in targets(study):
+                name = f"{study.key}_{t.number}"
                 if t.statistic == "abstinent":
-                    logit = base + gain * drug_weight(one, t.arms[0])
+                    logit = base + gain * drug_weight(study, t.arms[0])
                     pm.Binomial(name, n=t.n[0], logit_p=logit, observed=round(t.value * t.n[0]))
                 elif t.se is not None:
-                    logits = [[base + gain * d + therapy * w for d, w in side] for side in sides(one, t)]
+                    logits = [[base + gain * d + therapy * w for d, w in side] for side in sides(study, t)]
                     left, right = (sum(share(x, sd) for x in side) / len(side) for side in logits)
                     pm.Normal(name, 100 * (left - right), t.se, observed=t.value)
     return model
 
 
-def sides(one: Trial, t: Target) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
+def sides(study: Trial, t: Target) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
     """Weights of drug and therapy of the arms left and right of a contrast; `main ketamine` averages over therapy."""
-    arms = [raw["id"] for raw in one.arms]
+    arms = [raw["id"] for raw in study.arms]
     if t.arms == ("main ketamine",):
-        left = [arm for arm in arms if drug_weight(one, arm)]
-        right = [arm for arm in arms if not drug_weight(one, arm)]
+        left = [arm for arm in arms if drug_weight(study, arm)]
+        right = [arm for arm in arms if not drug_weight(study, arm)]
     else:
         left, right = [t.arms[0]], [t.arms[1]]
-    both = [[(drug_weight(one, arm), therapy_weight(one, arm)) for arm in side] for side in (left, right)]
+    both = [[(drug_weight(study, arm), therapy_weight(study, arm)) for arm in side] for side in (left, right)]
     return both[0], both[1]
 
 
@@ -116,16 +116,16 @@ def sample(
 
 
 def simulate(
-    one: Trial, t: Target, draws: Mapping[str, Floats], level: Floats, effect: Floats, rng: np.random.Generator
+    study: Trial, t: Target, draws: Mapping[str, Floats], level: Floats, effect: Floats, rng: np.random.Generator
 ) -> Floats:
     """The figure of a trial simulated at its size, one a draw; `level`, `effect`: the trial's own, (draw,)."""
     if t.statistic == "abstinent":
-        p = expit(level + effect * drug_weight(one, t.arms[0]))
+        p = expit(level + effect * drug_weight(study, t.arms[0]))
         return rng.binomial(t.n[0], p) / t.n[0]
-    n = {raw["id"]: int(raw["n"]) for raw in one.arms}
-    size = n[one.arms[0]["id"]]
+    n = {raw["id"]: int(raw["n"]) for raw in study.arms}
+    size = n[study.arms[0]["id"]]
     means = []
-    for side in sides(one, t):
+    for side in sides(study, t):
         arms = []
         for d, w in side:
             logit = (level + effect * d + draws["therapy"] * w)[:, None]

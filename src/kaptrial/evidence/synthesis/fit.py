@@ -40,12 +40,12 @@ def fitted_trials(qualities: Sequence[str], keys: Sequence[str] | None = None) -
     """Trials with figures to fit, and the figures; neither held-out trials nor those of outcomes counted by days."""
     trials, chosen = [], []
     for key in keys or trial_keys():
-        one = trial(key)
-        if one.held_out or one.indication not in POPULATION:
+        study = trial(key)
+        if study.held_out or study.indication not in POPULATION:
             continue
-        own = chosen_targets(targets(one), qualities)
+        own = chosen_targets(targets(study), qualities)
         if own:
-            trials.append(one)
+            trials.append(study)
             chosen += own
     return trials, chosen
 

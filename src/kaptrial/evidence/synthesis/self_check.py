@@ -31,8 +31,8 @@ def ranks(n_fits: int, *, seed: int, say: Callable[[str], None] = print) -> pd.D
         drawn = {name: np.asarray(prior[name])[0, i] for name in prior.data_vars}
         rng = np.random.default_rng(np.random.SeedSequence([seed, i]))
         result = _fit(evidence, _simulated(evidence.lay, drawn, rng), seed + i)
-        found = fit.diagnostics(result)
-        row: dict[str, Any] = {"fit": i, "r_hat": found["r_hat"], "divergences": found["divergences"]}
+        diagnostics = fit.diagnostics(result)
+        row: dict[str, Any] = {"fit": i, "r_hat": diagnostics["r_hat"], "divergences": diagnostics["divergences"]}
         for name in PARAMETERS:
             draws = np.asarray(result.posterior[name]).reshape(-1)
             row[name] = sbc.rank(float(drawn[name]), sbc.thinned(draws))

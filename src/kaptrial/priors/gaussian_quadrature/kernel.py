@@ -34,7 +34,7 @@ _LOW, _HIGH = -2.6, 2.6
 OK, NOT_CONVERGED, TOO_WIDE = 0, 1, 2
 
 # What the functions below hand on, in tuples: `data` and `outer` as in `marginal`, and
-#   rule = (nodes, log_weights), asked = (functionals, at), found = (first, second, below, density, sds)
+#   rule = (nodes, log_weights), asked = (functionals, at), sums = (first, second, below, density, sds)
 
 
 @njit(cache=True, nogil=True)
@@ -118,10 +118,10 @@ def _directions(precision: Floats) -> tuple[Floats, float]:
 
 
 @njit(cache=True, nogil=True)
-def _collect(m: Floats, weight: float, asked: Any, v: Floats, found: Any) -> None:
+def _collect(m: Floats, weight: float, asked: Any, v: Floats, sums: Any) -> None:
     """Add a node's conditional normal of each functional, with its weight."""
     functionals, at = asked
-    first, second, below, density, _ = found
+    first, second, below, density, _ = sums
     p = m.shape[0] - 1
     for f in range(functionals.shape[0]):
         mean, variance = 0.0, 0.0
@@ -144,14 +144,14 @@ def _collect(m: Floats, weight: float, asked: Any, v: Floats, found: Any) -> Non
 @njit(cache=True, nogil=True)
 def _inner(
     theta: Floats, precision: Floats, outer: tuple[float, float], log_scale: float, data: Any, rule: Any, asked: Any,
-    m: Floats, found: Any,
+    m: Floats, sums: Any,
 ) -> tuple[float, float]:  # fmt: skip
-    """Gauss-Hermite about the mode `theta`: nodes of weight exp(log density + log_scale) into `found`.
+    """Gauss-Hermite about the mode `theta`: nodes of weight exp(log density + log_scale) into `sums`.
 
     Returns their total, and the largest posterior SD among log SDs of residuals (averaged over outer nodes by callers).
     """
     nodes, log_weights = rule
-    sds = found[4]
+    sds = sums[4]
     n_residuals = data[2].shape[0]
     d = len(theta)
     root, volume = _directions(precision)
@@ -178,7 +178,7 @@ def _inner(
             continue
         weight = exp(value + log_weight)
         total += weight
-        _collect(m, weight, asked, v, found)
+        _collect(m, weight, asked, v, sums)
         for a in range(d):
             sds[a] += weight * exp(here[a])
         if outer[1] >= 0.0:
@@ -234,14 +234,14 @@ def _highest(theta: Floats, tau: float, outside: bool, data: Any, m: Floats, pre
 @njit(cache=True, nogil=True)
 def _given_therapists(
     theta: Floats, tau: float, outside: bool, log_scale: float, data: Any, rule: Any, asked: Any, m: Floats,
-    precision: Floats, found: Any,
+    precision: Floats, sums: Any,
 ) -> tuple[float, float]:  # fmt: skip
     """Everything but the SD of therapists integrated; as `_inner`. NaN where a mode was not found."""
     if not outside:
         _, converged = _mode(theta, (tau, -1.0), data, m, precision)
         if not converged:
             return np.nan, np.nan
-        return _inner(theta, precision, (tau, -1.0), log_scale, data, rule, asked, m, found)
+        return _inner(theta, precision, (tau, -1.0), log_scale, data, rule, asked, m, sums)
     _, fine = _span(_coarse(theta, tau, data, m, precision))
     total, widest = 0.0, 0.0
     for g in range(_FINE):
@@ -251,15 +251,15 @@ def _given_therapists(
         if not converged:
             return np.nan, np.nan
         here = log_scale + jacobian + log(fine[1] - fine[0])
-        mass, wide = _inner(theta, precision, outer, here, data, rule, asked, m, found)
+        mass, wide = _inner(theta, precision, outer, here, data, rule, asked, m, sums)
         total += mass
         widest += mass * wide
     return total, widest / max(total, 1e-300)
 
 
 @njit(cache=True, nogil=True)
-def _component(start: Floats, data: Any, rule: Any, asked: Any, m: Floats, found: Any) -> tuple[float, int]:
-    """Posterior under one normal prior into the (zeroed) `found`, normalised; log evidence and a flag."""
+def _component(start: Floats, data: Any, rule: Any, asked: Any, m: Floats, sums: Any) -> tuple[float, int]:
+    """Posterior under one normal prior into the (zeroed) `sums`, normalised; log evidence and a flag."""
     n_residuals, d = data[2].shape[0], len(start)
     theta, precision = start.copy(), np.zeros((d, d))
     offset, converged = _mode(theta, (0.0, -1.0), data, m, precision)
@@ -272,9 +272,9 @@ def _component(start: Floats, data: Any, rule: Any, asked: Any, m: Floats, found
     if data[1].shape[1] == 0:
         if outside:
             offset = _highest(theta, 0.0, outside, data, m, precision)
-            total, widest = _given_therapists(theta, 0.0, outside, -offset, data, rule, asked, m, precision, found)
+            total, widest = _given_therapists(theta, 0.0, outside, -offset, data, rule, asked, m, precision, sums)
         elif converged:
-            total, widest = _inner(theta, precision, (0.0, -1.0), -offset, data, rule, asked, m, found)
+            total, widest = _inner(theta, precision, (0.0, -1.0), -offset, data, rule, asked, m, sums)
         else:
             return np.nan, NOT_CONVERGED
     else:
@@ -291,17 +291,17 @@ def _component(start: Floats, data: Any, rule: Any, asked: Any, m: Floats, found
         for g in range(_FINE):
             tau, jacobian = _at(fine[g], scale)
             log_scale = jacobian + log(fine[1] - fine[0]) - offset
-            mass, wide = _given_therapists(theta, tau, outside, log_scale, data, rule, asked, m, precision, found)
+            mass, wide = _given_therapists(theta, tau, outside, log_scale, data, rule, asked, m, precision, sums)
             total += mass
             widest += mass * wide
         widest /= max(total, 1e-300)
     if not total > 0.0:
         return np.nan, NOT_CONVERGED
-    for part in found[:2]:
+    for part in sums[:2]:
         part /= total
-    for part in found[2:4]:
+    for part in sums[2:4]:
         part /= total
-    found[4][:] /= total
+    sums[4][:] /= total
     return offset + log(total), TOO_WIDE if widest > WIDEST else OK
 
 
@@ -332,8 +332,8 @@ def posteriors(
         largest = -np.inf
         for c in range(n_components):
             data = (flat_sums, shared, n, flat_prior[c], log_prior[c], scales)
-            found = (first[c], second[c], cdf[c], pdf[c], scale[c])
-            evidences[c], flag = _component(start, data, (nodes, log_weights), (functionals, at[r]), m, found)
+            component_sums = (first[c], second[c], cdf[c], pdf[c], scale[c])
+            evidences[c], flag = _component(start, data, (nodes, log_weights), (functionals, at[r]), m, component_sums)
             if flag != OK and flags[r] != NOT_CONVERGED:
                 flags[r] = flag
             largest = max(largest, evidences[c] + log(share[c]))

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import special
 
 from kaptrial.arrays import Floats
-from kaptrial.errors import ScenarioError, Unfillable
+from kaptrial.errors import ScenarioError, TooFewEligible
 from kaptrial.method_table import method_of
 from kaptrial.model.streams import BLOCK
 from kaptrial.priors.design_prior import Draw, draws, with_draw
@@ -41,15 +41,15 @@ class Assurance:
     @property
     def notes(self) -> list[Note]:
         """What is to be minded when the rows are read."""
-        found = []
+        remarks = []
         failed = sum(row.n_failed for row in self.rows if row.metric == "assurance")
         if failed:
             text = f"{failed} replicates in all had no estimate and count as not rejecting"
-            found.append(Note(code="failed", severity="warning", text=text))
+            remarks.append(Note(code="failed", severity="warning", text=text))
         if self.n_never_filled:
             text = f"under {self.n_never_filled} draws hardly anybody passes the run-in: power 0"
-            found.append(Note(code="never_filled", severity="warning", text=text))
-        return found
+            remarks.append(Note(code="never_filled", severity="warning", text=text))
+        return remarks
 
 
 def assurance(
@@ -81,14 +81,14 @@ def assurance(
     jobs = [Job(scenario=own, seed=seed, replicates=CLASSICAL_REPLICATES)]
     jobs += [Job(scenario=s, seed=x, replicates=replicates) for s, x in zip(believed, seeds, strict=True)]
     first, *fits = attempt(jobs, workers=workers, progress=progress)
-    if isinstance(first, Unfillable):
+    if isinstance(first, TooFewEligible):
         raise first
-    filled = [found for found in fits if not isinstance(found, Unfillable)]
+    filled = [fit for fit in fits if not isinstance(fit, TooFewEligible)]
     sides = expected_sides(own, filled)
     classical = powers(own, first, sides)
     by_draw = [
-        _never_filled(classical, replicates) if isinstance(found, Unfillable) else powers(s, found, sides)
-        for s, found in zip(believed, fits, strict=True)
+        _never_filled(classical, replicates) if isinstance(fit, TooFewEligible) else powers(s, fit, sides)
+        for s, fit in zip(believed, fits, strict=True)
     ]
     true = list(in_order(_truths, list(zip(believed, seeds, strict=True)), workers))
     rows: list[Row] = []
@@ -120,7 +120,7 @@ def _seed_of_trials(seed: int, k: int) -> int:
 def _truths(s: Scenario, seed: int) -> list[Truth] | None:
     try:
         return truths(s, seed=seed, blocks=TRUTH_BLOCKS, patients=TRUTH_PATIENTS)
-    except Unfillable:
+    except TooFewEligible:
         return None
 
 
@@ -153,13 +153,13 @@ def _truth_rows(about: Question, own: Truth, values: Floats) -> list[Row]:
         more = {"n_draws": n_draws}
         return Row(question=about, metric=metric, value=value, mcse=mcse, n_replicates=None, more=more)
 
-    found = [row("truth", own.value, own.mcse, None)]
+    rows = [row("truth", own.value, own.mcse, None)]
     if n < 2:
-        return found
-    found.append(row("truth_mean", float(values.mean()), float(values.std(ddof=1) / np.sqrt(n)), n))
+        return rows
+    rows.append(row("truth_mean", float(values.mean()), float(values.std(ddof=1) / np.sqrt(n)), n))
     for metric, p in (("truth_lower", LOWER), ("truth_upper", UPPER)):
-        found.append(row(metric, float(np.quantile(values, p)), _quantile_error(values, p), n))
-    return found
+        rows.append(row(metric, float(np.quantile(values, p)), _quantile_error(values, p), n))
+    return rows
 
 
 def _quantile_error(values: Floats, p: float) -> float:

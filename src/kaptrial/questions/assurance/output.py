@@ -16,24 +16,22 @@ if TYPE_CHECKING:
     from kaptrial.scenario.scenario import Scenario
 
 
-def write_assurance(folder: Path, scenario: Scenario, found: Assurance, results: Results[Row]) -> None:
+def write_assurance(folder: Path, scenario: Scenario, average: Assurance, results: Results[Row]) -> None:
     """scenario.yaml, results.json, results.csv, by_draw.csv (power, truth), draws.csv (what was drawn), the figure."""
     import pandas as pd
 
     write_results(folder, results, scenario)
     by_draw = [
         {"draw": k + 1, **row.question.flat(), "metric": row.metric, "value": row.value}
-        for k, rows in enumerate(found.by_draw)
+        for k, rows in enumerate(average.by_draw)
         for row in rows
     ]
     write_text(folder / "by_draw.csv", pd.DataFrame(by_draw).to_csv(index=False))
-    drawn = [{"draw": draw.number, **draw.parameters, **draw.also} for draw in found.draws]
+    drawn = [{"draw": draw.number, **draw.parameters, **draw.also} for draw in average.draws]
     write_text(folder / "draws.csv", pd.DataFrame(drawn).to_csv(index=False))
     asked = question(scenario, scenario.estimand, scenario.analyses(scenario.estimand)[0])
-    averaged = grouped(found.rows)[asked]
-    powers = [row.value for rows in found.by_draw for row in rows if row.question == asked and row.metric == "power"]
-    mean, title = averaged["assurance"], f"{asked.contrast}, {asked.endpoint}, day {asked.day:g}"
-    figure = figures.assurance(
-        powers, assurance=mean.value, mcse=mean.mcse, at_own=averaged["power"].value, title=title
-    )
+    primary = grouped(average.rows)[asked]
+    powers = [row.value for rows in average.by_draw for row in rows if row.question == asked and row.metric == "power"]
+    mean, title = primary["assurance"], f"{asked.contrast}, {asked.endpoint}, day {asked.day:g}"
+    figure = figures.assurance(powers, assurance=mean.value, mcse=mean.mcse, at_own=primary["power"].value, title=title)
     save(folder, "assurance", figure, footer(results.provenance))

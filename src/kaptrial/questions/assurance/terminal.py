@@ -39,11 +39,11 @@ def show_assurance(results: Results[Row]) -> None:
     for heading, _ in SHOWN:
         table.add_column(heading, justify="right", no_wrap=True)
     groups = grouped(results.rows)
-    for asked, found in groups.items():
+    for asked, rows in groups.items():
         for kind, called in KINDS.items():
-            if f"assurance{kind}" in found and not _says_the_same(found, kind):
+            if f"assurance{kind}" in rows and not _says_the_same(rows, kind):
                 day = "" if asked.day is None else f"{asked.day:g}"
-                table.add_row(asked.contrast, asked.endpoint, day, asked.analysis, called, *_values(found, kind))
+                table.add_row(asked.contrast, asked.endpoint, day, asked.analysis, called, *_values(rows, kind))
     out.print(table)
     for note in results.notes:
         out.print(note.text)
@@ -54,11 +54,11 @@ def show_assurance(results: Results[Row]) -> None:
 def truth_lines(groups: Iterable[tuple[Question, dict[str, Row]]]) -> list[str]:
     """What the prior says of the truth of each question, once for analyses that estimate the same."""
     lines = []
-    for asked, found in groups:
-        if "truth_mean" not in found:
+    for asked, rows in groups:
+        if "truth_mean" not in rows:
             continue
         own, mean, low, high = (
-            by_mcse(found[m].value, found[m].mcse) for m in ("truth", "truth_mean", "truth_lower", "truth_upper")
+            by_mcse(rows[m].value, rows[m].mcse) for m in ("truth", "truth_mean", "truth_lower", "truth_upper")
         )
         lines.append(
             f"The truth of {asked.contrast} ({asked.endpoint}, {asked.measure}, day {asked.day:g}): {own} at the"
@@ -67,10 +67,10 @@ def truth_lines(groups: Iterable[tuple[Question, dict[str, Row]]]) -> list[str]:
     return list(dict.fromkeys(lines))
 
 
-def _says_the_same(found: dict[str, Row], kind: str) -> bool:
+def _says_the_same(rows: dict[str, Row], kind: str) -> bool:
     """Rejections on the expected side are worth a row only where there are others."""
-    return kind == "_expected_side" and _values(found, kind) == _values(found, "")
+    return kind == "_expected_side" and _values(rows, kind) == _values(rows, "")
 
 
-def _values(found: dict[str, Row], kind: str) -> list[str]:
-    return [with_error(found[metric.format(kind)]) for _, metric in SHOWN]
+def _values(rows: dict[str, Row], kind: str) -> list[str]:
+    return [with_error(rows[metric.format(kind)]) for _, metric in SHOWN]

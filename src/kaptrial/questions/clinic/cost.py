@@ -54,14 +54,14 @@ def costs(s: Scenario, clinic: Clinic, c: Course) -> dict[str, float]:
         # What nobody used is everybody's.
         used = used if used.sum() > 0 else np.ones(len(c.arm))
         by_patient += value * used / used.sum()
-    found = {**items, "in all": total}
+    by_item = {**items, "in all": total}
     for a, arm in enumerate(s.arms):
-        mine = c.arm == a
-        found[f"arm {arm.id}, per patient"] = float(by_patient[mine].mean()) if mine.any() else float("nan")
+        in_arm = c.arm == a
+        by_item[f"arm {arm.id}, per patient"] = float(by_patient[in_arm].mean()) if in_arm.any() else float("nan")
     complete = int((c.end == End.COMPLETE).sum())
-    found["per randomised patient"] = total / len(c.arm)
-    found["per completed patient"] = total / complete if complete else float("nan")
-    return found
+    by_item["per randomised patient"] = total / len(c.arm)
+    by_item["per completed patient"] = total / complete if complete else float("nan")
+    return by_item
 
 
 def _n_doses(s: Scenario) -> Ints:

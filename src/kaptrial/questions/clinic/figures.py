@@ -27,10 +27,10 @@ def accrual(table: pd.DataFrame, *, n: int, title: str) -> Figure:
     axes = grid[0, 0]
     lines = (("randomised", "randomised", COLOURS[0], 0.42), ("ended", "out of the trial", COLOURS[1], 0.6))
     for what, label, colour, share in lines:
-        mine = table[table["what"] == what]
-        axes.plot(mine["month"], mine["mean"], color=colour)
-        axes.fill_between(mine["month"], mine["lower"], mine["upper"], color=colour, alpha=0.2, lw=0)
-        at = mine.iloc[(mine["mean"] - share * n).abs().argmin()]
+        part = table[table["what"] == what]
+        axes.plot(part["month"], part["mean"], color=colour)
+        axes.fill_between(part["month"], part["lower"], part["upper"], color=colour, alpha=0.2, lw=0)
+        at = part.iloc[(part["mean"] - share * n).abs().argmin()]
         shift = (-9, 6) if what == "randomised" else (22, -12)
         beside(axes, label, (at["month"], at["mean"]), shift, va="center", color=colour, fontsize=8)
     axes.axhline(n, color="0.75", linewidth=0.7, linestyle=":")
@@ -80,13 +80,13 @@ def lags(
     `table`: from_hours, to_hours, promised, share. `window`: the promise, hours. `open_share`: (hours, 1 − exp(−W))
     after one fresh dose; empty where no window acts. `kept`: share of those sessions in the window.
     """
-    mine = table[table["promised"]] if window is not None else table
-    total = mine["share"].sum()
-    seen = mine[mine["share"] > 0]
-    last = min(float(seen["to_hours"].max()) if len(seen) else 48.0, 240.0)
+    in_window = table[table["promised"]] if window is not None else table
+    total = in_window["share"].sum()
+    nonempty = in_window[in_window["share"] > 0]
+    last = min(float(nonempty["to_hours"].max()) if len(nonempty) else 48.0, 240.0)
     figure, grid = new_figure(SINGLE + 0.9, 2.8)
     axes = grid[0, 0]
-    shown = mine[mine["from_hours"] < last]
+    shown = in_window[in_window["from_hours"] < last]
     width, height = shown["to_hours"] - shown["from_hours"], 100 * shown["share"] / max(total, 1e-12)
     style = {"align": "edge", "color": COLOURS[4], "edgecolor": "white", "linewidth": 0.4}
     axes.bar(shown["from_hours"], height, width=width, **style)

@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from kaptrial.errors import ScenarioError
-from kaptrial.model.realised import Realised
+from kaptrial.model.delivered import DeliveredTreatment
 from kaptrial.model.streams import BLOCK
 from kaptrial.process import Cost, timed
-from kaptrial.questions.clinic.replicate_summary import Digest, digest
-from kaptrial.questions.clinic.run import Course, realised, run
+from kaptrial.questions.clinic.replicate_summary import ReplicateSummary, summarise_replicate
+from kaptrial.questions.clinic.run import Course, delivered_treatment, run
 from kaptrial.questions.power.execution import in_order, shared
 from kaptrial.scenario.files import as_raw
 from kaptrial.scenario.scenario import Scenario
@@ -26,12 +26,12 @@ CHUNK = 16
 
 @dataclass(frozen=True, kw_only=True)
 class Operations:
-    """What the clinic did: a digest of each replicate, the whole course of the first, and for each block of replicates
+    """What the clinic did: a summary of each replicate, the whole course of the first, and for each block of replicates
     what it made of the protocol (None unless whole blocks were asked for)."""
 
-    digests: list[Digest]
+    summaries: list[ReplicateSummary]
     first: Course
-    realised: tuple[Realised, ...] | None
+    delivered: tuple[DeliveredTreatment, ...] | None
 
 
 def operations(
@@ -45,26 +45,26 @@ def operations(
 ) -> Operations:
     """Run the scenario's clinic. The result does not depend on `workers`.
 
-    `for_trials`: run whole blocks, for `simulate` under the same seed; the digests stay those of `replicates`. Raises
+    `for_trials`: run whole blocks, for `simulate` under the same seed; the summaries stay those of `replicates`. Raises
     ScenarioError where the scenario has no clinic.
     """
     check_has_clinic(s)
     n = -(-replicates // BLOCK) * BLOCK if for_trials else replicates
     tasks = [(s, seed, start, min(start + CHUNK, n), for_trials) for start in range(0, n, CHUNK)]
-    digests: list[Digest] = []
-    parts: list[Realised] = []
+    summaries: list[ReplicateSummary] = []
+    parts: list[DeliveredTreatment] = []
     first: Course | None = None
-    for found, part, course in in_order(_chunk, tasks, workers):
-        digests += found
+    for of_chunk, part, course in in_order(_chunk, tasks, workers):
+        summaries += of_chunk
         first = first or course
         if part is not None:
             parts.append(part)
         if progress is not None:
-            progress(len(found))
+            progress(len(of_chunk))
     assert first is not None
     per_block = BLOCK // CHUNK
     blocks = tuple(_join(parts[i : i + per_block]) for i in range(0, len(parts), per_block))
-    return Operations(digests=digests[:replicates], first=first, realised=blocks if for_trials else None)
+    return Operations(summaries=summaries[:replicates], first=first, delivered=blocks if for_trials else None)
 
 
 def check_has_clinic(s: Scenario) -> None:
@@ -82,14 +82,14 @@ def operations_of(
     progress: Callable[[int], None] | None = None,
 ) -> list[Operations]:
     """The clinic of each scenario, for its trials; those whose clinics have the same to do are run once."""
-    found: dict[str, Operations] = {}
+    runs: dict[str, Operations] = {}
     for s in scenarios:
         key = clinic_key(s)
-        if key not in found:
-            found[key] = operations(
+        if key not in runs:
+            runs[key] = operations(
                 s, seed=seed, replicates=replicates, workers=workers, for_trials=True, progress=progress
             )
-    return [found[clinic_key(s)] for s in scenarios]
+    return [runs[clinic_key(s)] for s in scenarios]
 
 
 def count_clinics(scenarios: Sequence[Scenario], replicates: int) -> int:
@@ -99,8 +99,8 @@ def count_clinics(scenarios: Sequence[Scenario], replicates: int) -> int:
 
 def clinic_cost(s: Scenario, replicates: int, workers: int) -> Cost:
     """The cost of so many replicates of the scenario's clinic, from a few of them."""
-    (digests, *_), seconds = timed(lambda: _chunk(s, 0, 1, 1 + CHUNK, False))
-    return shared(Cost(seconds=seconds, bytes=len(pickle.dumps(digests))), replicates / CHUNK, workers)
+    (summaries, *_), seconds = timed(lambda: _chunk(s, 0, 1, 1 + CHUNK, False))
+    return shared(Cost(seconds=seconds, bytes=len(pickle.dumps(summaries))), replicates / CHUNK, workers)
 
 
 def clinic_key(s: Scenario) -> str:
@@ -122,11 +122,12 @@ def clinic_key(s: Scenario) -> str:
 
 def _chunk(
     s: Scenario, seed: int, start: int, stop: int, for_trials: bool
-) -> tuple[list[Digest], Realised | None, Course | None]:
+) -> tuple[list[ReplicateSummary], DeliveredTreatment | None, Course | None]:
     courses = run(s, seed=seed, replicates=range(start, stop))
-    part = realised(s, courses) if for_trials else None
-    return [digest(s, c) for c in courses], part, courses[0] if start == 0 else None
+    part = delivered_treatment(s, courses) if for_trials else None
+    return [summarise_replicate(s, c) for c in courses], part, courses[0] if start == 0 else None
 
 
-def _join(parts: Sequence[Realised]) -> Realised:
-    return Realised(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in vars(parts[0])})
+def _join(parts: Sequence[DeliveredTreatment]) -> DeliveredTreatment:
+    joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in vars(parts[0])}
+    return DeliveredTreatment(**joined)

@@ -26,10 +26,10 @@ Values = dict[tuple[str, str, str], Quantity]
 KEPT = {"promised sessions": "sessions in window", "later doses": "later doses in window", "visits": "visits in window"}
 
 
-def write_clinic(folder: Path, scenario: Scenario, found: Operations, results: Results[Quantity]) -> None:
+def write_clinic(folder: Path, scenario: Scenario, run: Operations, results: Results[Quantity]) -> None:
     """scenario.yaml, results.json and results.csv, accrual.csv, lags.csv, week.csv and the five figures."""
-    curve, lags = tables.accrual(found.digests), tables.lag_histogram(found.digests)
-    week = tables.week(found.first, _busiest_site(scenario, found))
+    curve, lags = tables.accrual(run.summaries), tables.lag_histogram(run.summaries)
+    week = tables.week(run.first, _busiest_site(scenario, run))
     write_results(folder, results, scenario)
     for name, table in (("accrual", curve), ("lags", lags), ("week", week)):
         write_text(folder / f"{name}.csv", table.to_csv(index=False))
@@ -119,7 +119,7 @@ def _window(s: Scenario) -> list[tuple[float, float]]:
 def _busy(s: Scenario, value: Values) -> list[dict[str, Any]]:
     assert s.clinic is not None
     rows = []
-    one = len(s.clinic.sites) == 1
+    one_site = len(s.clinic.sites) == 1
     for kind in ("chairs", "nurses", "therapists", "raters"):
         keys = [
             key for key in value if key[0] == "utilisation" and key[2] == "share" and key[1].startswith(f"{kind} at")
@@ -127,26 +127,26 @@ def _busy(s: Scenario, value: Values) -> list[dict[str, Any]]:
         for key in keys:
             waited = value.get(("utilisation", kind, "days waited"))
             share = {name: getattr(value[key], name) for name in ("value", "lower", "upper")}
-            label = kind if one else key[1]
-            rows.append({"label": label, **share, "waited": waited.value if waited and one else None})
+            label = kind if one_site else key[1]
+            rows.append({"label": label, **share, "waited": waited.value if waited and one_site else None})
     return rows
 
 
 def _arms(s: Scenario, value: Values) -> list[dict[str, Any]]:
     arms = []
     for arm in s.arms:
-        mine = {key[2]: q.value for key, q in value.items() if key[0] == "flow" and key[1] == arm.id}
+        flow = {key[2]: q.value for key, q in value.items() if key[0] == "flow" and key[1] == arm.id}
         lines = [
             f"{label}: {100 * value['kept', arm.id, f'{what} in window'].value:.0f} %"
             for what, label in KEPT.items()
             if ("kept", arm.id, f"{what} in window") in value
         ]
-        arms.append({"label": arm.label, **mine, "lines": lines})
+        arms.append({"label": arm.label, **flow, "lines": lines})
     return arms
 
 
-def _busiest_site(s: Scenario, found: Operations) -> int:
+def _busiest_site(s: Scenario, run: Operations) -> int:
     counts = [0] * len(s.clinic.sites if s.clinic else ())
-    for use in found.first.use:
+    for use in run.first.use:
         counts[use.site] += len(use.services)
     return counts.index(max(counts))

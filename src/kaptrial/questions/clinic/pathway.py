@@ -168,8 +168,8 @@ def _sessions(env: simpy.Environment, p: Patient, rules: Rules, team: Team, plac
     p.place_wait = env.now - p.randomised
     if not came:
         return
-    mine: Caseload = place.value  # type: ignore[assignment]  # simpy's events hold anything
-    p.first_therapist = mine.post.holder(env.now)
+    caseload: Caseload = place.value  # type: ignore[assignment]  # simpy's events hold anything
+    p.first_therapist = caseload.post.holder(env.now)
     plan, arm, n_doses = rules.clinic.sessions, p.arm, len(p.arm.doses)
     keep, last_day, last = rules.sessions, NEVER, NEVER
     shared = rules.clinic.therapists[arm.therapy].shared if arm.therapy else False
@@ -205,7 +205,7 @@ def _sessions(env: simpy.Environment, p: Patient, rules: Rules, team: Team, plac
                 break
             u = p.luck[e][attempt]
             if u >= keep.either or u < keep.no_show:
-                by = who_gives(team, mine, env.now, shared=shared)
+                by = who_gives(team, caseload, env.now, shared=shared)
                 how: dict[str, Any] = {"latest": min(latest, p.leaves), "patient": p.number, "note": _note(e, u, keep)}
                 how["priority"] = deadline
                 if arm.group > 1:
@@ -223,7 +223,7 @@ def _sessions(env: simpy.Environment, p: Patient, rules: Rules, team: Team, plac
         if p.leaves <= env.now and p.given[e] != p.given[e]:
             break
         p.settled[e] = True
-    leave_place(team, mine)
+    leave_place(team, caseload)
 
 
 def _visits(env: simpy.Environment, p: Patient, rules: Rules) -> Process:

@@ -36,7 +36,7 @@ class ArmProtocol:
 
 def arm_protocols(s: Scenario, clinic: Clinic) -> list[ArmProtocol]:
     """What each arm asks for. Events stand in the order of the response model: doses by day, then sessions."""
-    found = []
+    protocols = []
     to_hours = -inf if clinic.sessions.to_hours is None else clinic.sessions.to_hours
     for arm in s.arms:
         doses = tuple(sorted(day for given in arm.doses for day in given.days))
@@ -46,7 +46,7 @@ def arm_protocols(s: Scenario, clinic: Clinic) -> list[ArmProtocol]:
         promised = tuple(clinic.sessions.from_hours < lag + 24 and lag <= to_hours for lag in lags)
         therapy = s.therapies[arm.therapy.name] if arm.therapy and sessions else None
         dropout = s.conduct.dropout
-        found.append(
+        protocols.append(
             ArmProtocol(
                 doses=doses,
                 sessions=sessions,
@@ -58,7 +58,7 @@ def arm_protocols(s: Scenario, clinic: Clinic) -> list[ArmProtocol]:
                 dropout=for_arm(dropout.hazard, arm.id) if dropout else 0.0,
             )
         )
-    return found
+    return protocols
 
 
 def event_days(protocols: list[ArmProtocol]) -> Floats:

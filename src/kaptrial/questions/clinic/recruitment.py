@@ -57,13 +57,13 @@ def recruit(s: Scenario, clinic: Clinic, seed: int, replicate: int, hours: Calen
     # More than enough referrals for most replicates; the arrays of one that needs more begin with the same draws.
     count = int(1.5 * n / (len(clinic.sites) * share_entering(s, clinic))) + 32
     while True:
-        found = [_site_referrals(s, clinic, seed, replicate, i, opened[i], rates[i], count) for i in range(len(rates))]
-        site = np.repeat(np.arange(len(found)), [len(f[0]) for f in found])
-        referred, decided, fate = (np.concatenate([f[k] for f in found]) for k in range(3))
+        sites = [_site_referrals(s, clinic, seed, replicate, i, opened[i], rates[i], count) for i in range(len(rates))]
+        site = np.repeat(np.arange(len(sites)), [len(f[0]) for f in sites])
+        referred, decided, fate = (np.concatenate([f[k] for f in sites]) for k in range(3))
         entering = np.flatnonzero(fate == Fate.RANDOMISED)
         order = entering[np.argsort(decided[entering], kind="stable")][:n]
         # Nobody referred after what was drawn can come before the last place is taken.
-        if len(order) == n and decided[order[-1]] <= min(f[3] for f in found):
+        if len(order) == n and decided[order[-1]] <= min(f[3] for f in sites):
             break
         count *= 2
     for k in order:

@@ -30,7 +30,7 @@ ENDS = {End.LOST_WAITING: "lost waiting", End.DROPPED_OUT: "dropped out", End.CO
 
 
 @dataclass(frozen=True, kw_only=True)
-class Digest:
+class ReplicateSummary:
     """`values`: number by (table, of what, metric). `lags`: hours from a dose to each session that was given, with its
     protocol's lag in days, (session, 2), and whether the session was promised a window, (session,). Days from the
     calendar's day 0: `randomised`, `ended`, sorted. `bottleneck`: the resource that most is waited for."""
@@ -43,7 +43,7 @@ class Digest:
     bottleneck: str
 
 
-def digest(s: Scenario, c: Course) -> Digest:
+def summarise_replicate(s: Scenario, c: Course) -> ReplicateSummary:
     """One course in numbers."""
     assert s.clinic is not None
     clinic, protocols = s.clinic, arm_protocols(s, s.clinic)
@@ -63,7 +63,7 @@ def digest(s: Scenario, c: Course) -> Digest:
     values |= _therapists(s, c)
     values |= {("cost", "trial", item): value for item, value in costs(s, clinic, c).items()}
     slowest = max(delays, key=lambda kind: delays[kind])
-    return Digest(
+    return ReplicateSummary(
         values=values,
         lags=lags,
         promised=promised,
@@ -75,38 +75,38 @@ def digest(s: Scenario, c: Course) -> Digest:
 
 def _flow(s: Scenario, c: Course) -> dict[Key, float]:
     fates = c.entrants.fate
-    found: dict[Key, float] = {("flow", "all", "referred"): float(len(fates))}
+    values: dict[Key, float] = {("flow", "all", "referred"): float(len(fates))}
     for fate, name in FATES.items():
-        found["flow", "all", name] = float((fates == fate).sum())
+        values["flow", "all", name] = float((fates == fate).sum())
     for a, arm in enumerate(s.arms):
         ends = c.end[c.arm == a]
-        found["flow", arm.id, "randomised"] = float(len(ends))
+        values["flow", arm.id, "randomised"] = float(len(ends))
         for end, name in ENDS.items():
-            found["flow", arm.id, name] = float((ends == end).sum())
-    return found
+            values["flow", arm.id, name] = float((ends == end).sum())
+    return values
 
 
 def _waits(s: Scenario, c: Course) -> dict[Key, float]:
-    found: dict[Key, float] = {}
+    values: dict[Key, float] = {}
     for a, arm in enumerate(s.arms):
         wait = (c.begun - c.randomised)[(c.arm == a) & ~np.isnan(c.begun)]
         if len(wait):
-            found["waiting", arm.id, "days to the first infusion, mean"] = float(wait.mean())
-            found["waiting", arm.id, "days to the first infusion, 90th percentile"] = float(np.quantile(wait, 0.9))
+            values["waiting", arm.id, "days to the first infusion, mean"] = float(wait.mean())
+            values["waiting", arm.id, "days to the first infusion, 90th percentile"] = float(np.quantile(wait, 0.9))
         place = c.place_wait[(c.arm == a) & ~np.isnan(c.place_wait)]
         if len(place):
-            found["waiting", arm.id, "days to a place with a therapist, mean"] = float(place.mean())
-    return found
+            values["waiting", arm.id, "days to a place with a therapist, mean"] = float(place.mean())
+    return values
 
 
 def _lags(protocols: list[ArmProtocol], c: Course) -> tuple[Floats, np.ndarray]:
     lags, promised = [], []
     for a, p in enumerate(protocols):
-        mine = c.given[c.arm == a]
+        given = c.given[c.arm == a]
         for k, after in enumerate(p.after):
             if after < 0:
                 continue
-            lag = mine[:, len(p.doses) + k] - mine[:, after]
+            lag = given[:, len(p.doses) + k] - given[:, after]
             lag = lag[~np.isnan(lag)]
             lags.append(np.column_stack([24 * lag, np.full(len(lag), p.sessions[k] - p.doses[after])]))
             promised.append(np.full(len(lag), p.promised[k]))
@@ -117,7 +117,7 @@ def _lags(protocols: list[ArmProtocol], c: Course) -> tuple[Floats, np.ndarray]:
 
 def _kept(s: Scenario, clinic: Clinic, protocols: list[ArmProtocol], c: Course) -> dict[Key, float]:
     """Of what came due in each arm: the shares in the window, out of it, and missed."""
-    found: dict[Key, float] = {}
+    values: dict[Key, float] = {}
 
     def add(arm: str, what: str, late: Floats, within: float | Floats, settled: np.ndarray) -> None:
         n = settled.sum()
@@ -125,13 +125,13 @@ def _kept(s: Scenario, clinic: Clinic, protocols: list[ArmProtocol], c: Course) 
             return
         missed = settled & np.isnan(late)
         inside = settled & (late <= within)
-        found["kept", arm, f"{what} in window"] = float(inside.sum() / n)
-        found["kept", arm, f"{what} out of window"] = float((settled & ~missed & ~inside).sum() / n)
-        found["kept", arm, f"{what} missed"] = float(missed.sum() / n)
+        values["kept", arm, f"{what} in window"] = float(inside.sum() / n)
+        values["kept", arm, f"{what} out of window"] = float((settled & ~missed & ~inside).sum() / n)
+        values["kept", arm, f"{what} missed"] = float(missed.sum() / n)
 
     for a, (arm, p) in enumerate(zip(s.arms, protocols, strict=True)):
-        mine = c.arm == a
-        given, due, settled = c.given[mine], c.due[mine], c.settled[mine]
+        in_arm = c.arm == a
+        given, due, settled = c.given[in_arm], c.due[in_arm], c.settled[in_arm]
         n, m = len(p.doses), len(p.sessions)
         late = given - due
         # The first infusion has a wait and no window.
@@ -146,11 +146,11 @@ def _kept(s: Scenario, clinic: Clinic, protocols: list[ArmProtocol], c: Course) 
             add(arm.id, "promised sessions", lag[:, promised], to, on[:, promised])
             other = late[:, n : n + m][:, ~promised]
             add(arm.id, "other sessions", other, clinic.sessions.window_days, settled[:, n : n + m][:, ~promised])
-        seen, zero = c.seen[mine], c.zero[mine][:, None]
+        seen, zero = c.seen[in_arm], c.zero[in_arm][:, None]
         days = np.array(s.design.visits)
         off = np.abs(np.floor(seen) - np.floor(zero) - days)
-        add(arm.id, "visits", off[:, 1:], clinic.ratings.window_days, c.visit_settled[mine][:, 1:])
-    return found
+        add(arm.id, "visits", off[:, 1:], clinic.ratings.window_days, c.visit_settled[in_arm][:, 1:])
+    return values
 
 
 def _use(clinic: Clinic, c: Course) -> tuple[dict[str, float], dict[Key, float]]:
@@ -175,22 +175,22 @@ def _use(clinic: Clinic, c: Course) -> tuple[dict[str, float], dict[Key, float]]
         waits.setdefault(use.kind, []).extend([*(service[2] for service in use.services), *use.turned_away])
     # A place with a therapist is waited for like a session.
     waits.get("therapists", []).extend(c.place_wait[~np.isnan(c.place_wait)])
-    found: dict[Key, float] = {}
+    values: dict[Key, float] = {}
     for (kind, i), work in busy.items():
         room = free[kind, i]
-        found["utilisation", f"{kind} at {clinic.sites[i].id}", "share"] = work / room if room > 0 else float("nan")
+        values["utilisation", f"{kind} at {clinic.sites[i].id}", "share"] = work / room if room > 0 else float("nan")
     for kind in waits:
         room = sum(free[key] for key in free if key[0] == kind)
         work = sum(busy[key] for key in busy if key[0] == kind)
-        found["utilisation", kind, "share"] = work / room if room > 0 else float("nan")
+        values["utilisation", kind, "share"] = work / room if room > 0 else float("nan")
     delays = {kind: float(np.mean(w)) if w else 0.0 for kind, w in waits.items()}
     # A dose waits for chair and nurse together: the wait belongs to whichever there are fewer of.
     watched = clinic.infusions.patients_per_nurse
     fewer = sum(site.nurses * watched for site in clinic.sites) < sum(site.chairs for site in clinic.sites)
     del delays["chairs" if fewer else "nurses"]
     for kind, wait in delays.items():
-        found["utilisation", kind, "days waited"] = wait
-    return delays, found
+        values["utilisation", kind, "days waited"] = wait
+    return delays, values
 
 
 def _sessions_possible(use: Use, start: float, stop: float) -> float:
@@ -203,14 +203,14 @@ def _sessions_possible(use: Use, start: float, stop: float) -> float:
 
 
 def _therapists(s: Scenario, c: Course) -> dict[Key, float]:
-    found: dict[Key, float] = {}
+    values: dict[Key, float] = {}
     for a, arm in enumerate(s.arms):
         if arm.therapy is None:
             continue
-        mine = c.therapist[(c.arm == a) & (c.therapist >= 0)]
-        loads = np.unique(mine, return_counts=True)[1]
+        therapists = c.therapist[(c.arm == a) & (c.therapist >= 0)]
+        loads = np.unique(therapists, return_counts=True)[1]
         if len(loads):
-            found["therapists", arm.id, "who treated patients"] = float(len(loads))
-            found["therapists", arm.id, "patients of one, mean"] = float(loads.mean())
-            found["therapists", arm.id, "patients of one, most"] = float(loads.max())
-    return found
+            values["therapists", arm.id, "who treated patients"] = float(len(loads))
+            values["therapists", arm.id, "patients of one, mean"] = float(loads.mean())
+            values["therapists", arm.id, "patients of one, most"] = float(loads.max())
+    return values

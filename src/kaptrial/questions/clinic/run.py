@@ -10,7 +10,7 @@ import numpy as np
 import simpy
 
 from kaptrial.arrays import Floats, Ints
-from kaptrial.model.realised import Realised
+from kaptrial.model.delivered import DeliveredTreatment
 from kaptrial.model.streams import BLOCK, Stream, generator, uniforms
 from kaptrial.questions.clinic.calendars import Calendar
 from kaptrial.questions.clinic.pathway import Patient, Rules, admit
@@ -85,15 +85,15 @@ def run(s: Scenario, *, seed: int, replicates: Sequence[int]) -> list[Course]:
     """The courses of these replicates. Each depends on the scenario, the seed and its own number only."""
     clinic = _clinic(s)
     protocols = arm_protocols(s, clinic)
-    found = []
+    courses = []
     drawn: dict[int, tuple[Ints, Floats]] = {}
     for replicate in replicates:
         block = replicate // BLOCK
         if block not in drawn:
             drawn = {block: _shared_with_trials(s, seed, block)}
         arm, threshold = (x[replicate % BLOCK] for x in drawn[block])
-        found.append(_course(s, clinic, protocols, seed, replicate, arm, threshold))
-    return found
+        courses.append(_course(s, clinic, protocols, seed, replicate, arm, threshold))
+    return courses
 
 
 def _clinic(s: Scenario) -> Clinic:
@@ -166,7 +166,7 @@ def _course(
         end=np.array([_end(p) for p in patients]),
         therapist=np.array([_main_therapist(p) for p in patients]),
         **{name: np.array([getattr(p, name) for p in patients]) for name in kept},
-        use=[use for i, one in enumerate(staff) for use in _uses(i, one)],
+        use=[use for i, site_staff in enumerate(staff) for use in _uses(i, site_staff)],
     )
 
 
@@ -184,11 +184,11 @@ def _main_therapist(p: Patient) -> int:
 
 
 def _uses(i: int, site: SiteStaff) -> list[Use]:
-    found = [
+    uses = [
         Use(kind=kind, site=i, capacity=x.capacity, services=x.services, turned_away=x.turned_away)
         for kind, x in (("chairs", site.chairs), ("nurses", site.nurses), ("raters", site.raters))
     ]
-    found += [
+    uses += [
         Use(
             kind="therapists", site=i, capacity=1, services=c.station.services, turned_away=c.station.turned_away,
             therapy=therapy, number=c.number, per_week=c.post.sessions_per_week, away=c.post.away, gaps=c.post.gaps,
@@ -196,10 +196,10 @@ def _uses(i: int, site: SiteStaff) -> list[Use]:
         for therapy, team in site.teams.items()
         for c in team.caseloads
     ]  # fmt: skip
-    return found
+    return uses
 
 
-def realised(s: Scenario, courses: Sequence[Course]) -> Realised:
+def delivered_treatment(s: Scenario, courses: Sequence[Course]) -> DeliveredTreatment:
     """What the courses made of the protocol, replicate by replicate.
 
     Events that were not due before a patient left stand at their protocol day: `simulate`, which knows the scores,
@@ -218,4 +218,4 @@ def realised(s: Scenario, courses: Sequence[Course]) -> Realised:
         missed[:, 0] = False
         rows.append((day, c.therapist, loss, missed))
     day, therapist, loss, missed = (np.stack([row[k] for row in rows]) for k in range(4))
-    return Realised(event_day=day, therapist=therapist, loss_day=loss, visit_missed=missed)
+    return DeliveredTreatment(event_day=day, therapist=therapist, loss_day=loss, visit_missed=missed)

@@ -76,8 +76,8 @@ def staff_of(
         holders = [number, *range(following, following + len(gaps))]
         following += len(gaps)
         post = Post(hours, plan.sessions_per_week, away.tolist(), gaps, holders)
-        mine = made.setdefault((i, therapy), [])
-        mine.append(Caseload(station=Station(env, 1, post), post=post, number=len(mine)))
+        caseloads = made.setdefault((i, therapy), [])
+        caseloads.append(Caseload(station=Station(env, 1, post), post=post, number=len(caseloads)))
     watched = clinic.infusions.patients_per_nurse
     return [
         SiteStaff(
@@ -126,16 +126,16 @@ def leave_place(team: Team, caseload: Caseload) -> None:
             return
 
 
-def who_gives(team: Team, mine: Caseload, t: float, *, shared: bool) -> Caseload:
+def who_gives(team: Team, own: Caseload, t: float, *, shared: bool) -> Caseload:
     """The patient's own therapist, or while that post is empty or on leave the colleague with most room this week.
 
     `shared`: also where the own therapist's week is full and a colleague's is not.
     """
-    if mine.post.is_held(t) and (not shared or _room(mine, t) > 0):
-        return mine
+    if own.post.is_held(t) and (not shared or _room(own, t) > 0):
+        return own
     there = [c for c in team.caseloads if c.post.is_held(t)]
-    best = min(there, key=lambda c: (-_room(c, t), c.patients, c.number), default=mine)
-    return mine if mine.post.is_held(t) and _room(best, t) <= 0 else best
+    best = min(there, key=lambda c: (-_room(c, t), c.patients, c.number), default=own)
+    return own if own.post.is_held(t) and _room(best, t) <= 0 else best
 
 
 def _room(c: Caseload, t: float) -> float:

@@ -19,7 +19,7 @@ from kaptrial.questions.power.characteristics import Cell, share
 from kaptrial.questions.power.execution import Job, run
 
 Row = dict[str, Any]
-# Quantities of a plan by the table and metric of the digests they come from.
+# Quantities of a plan by the table and metric of the summaries they come from.
 ABOUT = {
     "months": ("milestones", "trial", "last patient out"),
     "cost": ("cost", "trial", "in all"),
@@ -60,8 +60,8 @@ def compare(
     quick = max(replicates // 4, 16)
     rows = []
     for plan in plans:
-        found = operations(plan.scenario, seed=seed, replicates=quick, workers=workers, progress=progress)
-        rows.append(plan.columns | _about(plan, found))
+        clinic_run = operations(plan.scenario, seed=seed, replicates=quick, workers=workers, progress=progress)
+        rows.append(plan.columns | _about(plan, clinic_run))
     order = sorted(range(len(plans)), key=lambda i: (rows[i].get("cost", 0.0), i))
     for i in order:
         if target.months is not None and rows[i]["months"] > target.months:
@@ -75,13 +75,13 @@ def compare(
 
 
 def _row(plan: Cell, seed: int, replicates: int, workers: int, progress: Callable[[int], None] | None) -> Row:
-    found = operations(
+    clinic_run = operations(
         plan.scenario, seed=seed, replicates=replicates, workers=workers, for_trials=True, progress=progress
     )
-    job = Job(scenario=plan.scenario, seed=seed, replicates=replicates, realised=found.realised)
+    job = Job(scenario=plan.scenario, seed=seed, replicates=replicates, delivered=clinic_run.delivered)
     (fits,) = run([job], workers=workers)
     fit = fits[0, plan.scenario.analyses(plan.scenario.estimand)[0]]
-    return plan.columns | _about(plan, found) | _power(fit, plan.scenario.analysis.alpha)
+    return plan.columns | _about(plan, clinic_run) | _power(fit, plan.scenario.analysis.alpha)
 
 
 def _power(fit: Fit, alpha: float) -> Row:
@@ -89,20 +89,20 @@ def _power(fit: Fit, alpha: float) -> Row:
     return {"power": value, "power_mcse": mcse, "mean_estimate": float(np.nanmean(fit.estimate))}
 
 
-def _about(plan: Cell, found: Operations) -> Row:
+def _about(plan: Cell, clinic_run: Operations) -> Row:
     out: Row = {"power": None, "power_mcse": None, "mean_estimate": None}
-    digests = found.digests
+    summaries = clinic_run.summaries
     for name, key in ABOUT.items():
-        values = [d.values[key] for d in digests if key in d.values]
+        values = [d.values[key] for d in summaries if key in d.values]
         if values:
             out[name] = float(np.mean(values))
     kept = [
-        np.mean([d.values[key] for d in digests])
+        np.mean([d.values[key] for d in summaries])
         for arm in plan.scenario.arms
-        if (key := ("kept", arm.id, "promised sessions in window")) in digests[0].values
+        if (key := ("kept", arm.id, "promised sessions in window")) in summaries[0].values
     ]
     if kept:
         out["in_window"] = float(np.mean(kept))
-    out["bottleneck"] = bottleneck(digests)
-    out["n_replicates"] = len(digests)
+    out["bottleneck"] = bottleneck(summaries)
+    out["n_replicates"] = len(summaries)
     return out

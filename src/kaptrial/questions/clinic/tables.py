@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from kaptrial.questions.clinic.replicate_summary import Digest
+from kaptrial.questions.clinic.replicate_summary import ReplicateSummary
 from kaptrial.questions.clinic.run import Course
 from kaptrial.results import Note, Value
 from kaptrial.scenario.clinic_checks import DAYS_PER_MONTH
@@ -36,19 +36,19 @@ class Quantity:
         return dict(vars(self))
 
 
-def summary(digests: Sequence[Digest], currency: str = "") -> list[Quantity]:
-    """Every number of the digests; a last table says in which share of replicates each resource was the bottleneck."""
-    keys = list(dict.fromkeys(key for d in digests for key in d.values))
+def summary(summaries: Sequence[ReplicateSummary], currency: str = "") -> list[Quantity]:
+    """Every number; a last table says in which share of replicates each resource was the bottleneck."""
+    keys = list(dict.fromkeys(key for d in summaries for key in d.values))
     rows = []
     for key in keys:
-        x = np.array([d.values.get(key, np.nan) for d in digests])
+        x = np.array([d.values.get(key, np.nan) for d in summaries])
         x = x[~np.isnan(x)]
         if not len(x):
             continue
         rows.append(_quantity(key, _unit(key, currency), x))
-    named = Counter(d.bottleneck for d in digests)
+    named = Counter(d.bottleneck for d in summaries)
     for kind in sorted(named, key=lambda kind: (-named[kind], kind)):
-        x = np.array([float(d.bottleneck == kind) for d in digests])
+        x = np.array([float(d.bottleneck == kind) for d in summaries])
         rows.append(_quantity(("bottleneck", kind, "share of replicates"), "share", x))
     return rows
 
@@ -69,28 +69,28 @@ def _unit(key: tuple[str, str, str], currency: str) -> str:
     return UNITS[key[0]]
 
 
-def bottleneck_note(digests: Sequence[Digest]) -> Note:
+def bottleneck_note(summaries: Sequence[ReplicateSummary]) -> Note:
     """What holds the trial up, in words."""
-    resource = bottleneck(digests)
+    resource = bottleneck(summaries)
     text = f"Bottleneck: {resource}. In most trials they are waited for longest, half a day or more on average."
     if resource == "recruitment":
         text = "Bottleneck: recruitment. In most trials no resource is waited for half a day on average."
     return Note(code="bottleneck", severity="information", text=text)
 
 
-def bottleneck(digests: Sequence[Digest]) -> str:
+def bottleneck(summaries: Sequence[ReplicateSummary]) -> str:
     """The resource that is waited for most in most replicates; `recruitment` where nobody waits for any."""
-    named = Counter(d.bottleneck for d in digests)
+    named = Counter(d.bottleneck for d in summaries)
     return min(named, key=lambda kind: (-named[kind], kind))
 
 
-def accrual(digests: Sequence[Digest], step_months: float = 0.5) -> pd.DataFrame:
+def accrual(summaries: Sequence[ReplicateSummary], step_months: float = 0.5) -> pd.DataFrame:
     """Patients randomised, and out of the trial, by month: month, what, mean, lower, upper (5th, 95th percentile)."""
-    last = max(float(d.ended[-1]) for d in digests) / DAYS_PER_MONTH
+    last = max(float(d.ended[-1]) for d in summaries) / DAYS_PER_MONTH
     months = np.arange(0.0, last + step_months, step_months)
     frames = []
     for what in ("randomised", "ended"):
-        counts = np.array([np.searchsorted(getattr(d, what), months * DAYS_PER_MONTH, side="right") for d in digests])
+        counts = np.array([np.searchsorted(getattr(d, what), months * DAYS_PER_MONTH, side="right") for d in summaries])
         lower, upper = np.quantile(counts, [0.05, 0.95], axis=0)
         frames.append(
             pd.DataFrame({"month": months, "what": what, "mean": counts.mean(axis=0), "lower": lower, "upper": upper})
@@ -98,13 +98,15 @@ def accrual(digests: Sequence[Digest], step_months: float = 0.5) -> pd.DataFrame
     return pd.concat(frames, ignore_index=True)
 
 
-def lag_histogram(digests: Sequence[Digest], width_hours: float = 4.0, most_hours: float = 336.0) -> pd.DataFrame:
+def lag_histogram(
+    summaries: Sequence[ReplicateSummary], width_hours: float = 4.0, most_hours: float = 336.0
+) -> pd.DataFrame:
     """Sessions by hours since the dose before them: from_hours, to_hours, promised, share of all sessions given.
 
     Later ones than `most_hours` are counted in the last row of each kind.
     """
-    lags = np.concatenate([d.lags[:, 0] for d in digests])
-    promised = np.concatenate([d.promised for d in digests])
+    lags = np.concatenate([d.lags[:, 0] for d in summaries])
+    promised = np.concatenate([d.promised for d in summaries])
     edges = np.arange(0.0, most_hours + width_hours, width_hours)
     # A session at the very end of its window belongs to the window.
     lags = np.clip(lags - 1e-6, 0.0, edges[-1] - 1e-6)
@@ -124,12 +126,12 @@ def week(c: Course, site: int, number: int | None = None) -> pd.DataFrame:
 
     The busiest of its weeks by sessions and doses unless `number` says which.
     """
-    mine = [use for use in c.use if use.site == site and use.kind != "nurses"]
+    uses = [use for use in c.use if use.site == site and use.kind != "nurses"]
     if number is None:
-        weeks = Counter(int(s[0] // 7) for use in mine for s in use.services if use.kind != "raters")
+        weeks = Counter(int(s[0] // 7) for use in uses for s in use.services if use.kind != "raters")
         number = min(weeks, key=lambda w: (-weeks[w], w), default=0)
     rows = []
-    for use in mine:
+    for use in uses:
         free = [-1.0] * use.capacity
         for start, end, _, patient, note in sorted(use.services):
             if int(start // 7) != number:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kaptrial.catalogue.effect_priors import NAMES
-from kaptrial.errors import FieldError, Unfillable
+from kaptrial.errors import FieldError, TooFewEligible
 from kaptrial.model.streams import BLOCK, Stream, generator
 from kaptrial.priors.design_prior import draws, with_draw
 from kaptrial.priors.effects import EffectPrior, named
@@ -78,14 +78,14 @@ def decisions(
         for c, cell in enumerate(cells)
         for task in _tasks(cell.scenario, true, seed, replicates, draws_of_prior)
     ]
-    found: dict[tuple[int, str, str], list[_Outcome]] = {}
+    by_design: dict[tuple[int, str, str], list[_Outcome]] = {}
     for (c, _), concluded in zip(tasks, in_order(_run, [task for _, task in tasks], workers), strict=True):
         for (design, analysis), outcome in concluded.items():
-            found.setdefault((c, design, analysis), []).append(outcome)
+            by_design.setdefault((c, design, analysis), []).append(outcome)
         if progress is not None:
             progress(BLOCK)
     rows: list[Row] = []
-    for (c, design, analysis), outcomes in found.items():
+    for (c, design, analysis), outcomes in by_design.items():
         scenario, estimand = cells[c].scenario, cells[c].scenario.estimand
         n, within = (len(outcomes) * BLOCK, BLOCK) if design == PRIOR else (replicates, 1)
         columns = {**cells[c].columns, "design_prior": design, "analysis_prior": analysis}
@@ -103,16 +103,16 @@ def decisions(
 
 def notes(rows: Sequence[Row]) -> list[Note]:
     """What is to be minded when the rows are read."""
-    found = []
+    remarks = []
     if any(row.metric == "beyond_scale" for row in rows):
         text = "beyond the scale: share of the effects drawn that are larger than the scale leaves room for; their"
         text += " trials are counted as if it went on"
-        found.append(Note(code="beyond_scale", severity="information", text=text))
+        remarks.append(Note(code="beyond_scale", severity="information", text=text))
     failed = sum(row.n_failed for row in rows if row.metric == "go")
     if failed:
         text = f"{failed} posteriors in all could not be had to the accuracy promised and decide nothing"
-        found.append(Note(code="failed", severity="warning", text=text))
-    return found
+        remarks.append(Note(code="failed", severity="warning", text=text))
+    return remarks
 
 
 def count_replicates(cells: Sequence[Cell], replicates: int, draws_of_prior: int = 200) -> int:
@@ -189,7 +189,7 @@ def _run(
     out: dict[tuple[str, str], _Outcome] = {}
     try:
         trials = simulate_block(s, seed=seed, block=block)
-    except Unfillable:
+    except TooFewEligible:
         if PRIOR not in design_priors:
             raise
         return {(PRIOR, analysis): _never_filled(truth, s.n_total) for analysis in rule.priors}
@@ -201,18 +201,18 @@ def _run(
             shift = true - truth
         for analysis in rule.priors:
             prior = _prior(model, analysis)
-            found = fast_posterior(trials, model, prior, at, shift=shift)
-            failed = found.flag != Flag.OK
-            below = np.where(failed[:, None], np.nan, found.below[:, 0])
+            posterior = fast_posterior(trials, model, prior, at, shift=shift)
+            failed = posterior.flag != Flag.OK
+            below = np.where(failed[:, None], np.nan, posterior.below[:, 0])
             decision, patients = decide(rule, below, side), np.full(BLOCK, float(n))
             for look in s.design.looks:
-                seen = min(max(2, round(look.share * n)), n - 1)
-                early = fast_posterior(trials, model, prior, at, patients=seen, shift=shift)
+                n_at_look = min(max(2, round(look.share * n)), n - 1)
+                early = fast_posterior(trials, model, prior, at, patients=n_at_look, shift=shift)
                 prior_sd = _prior_sd(prior, model)
-                foreseen = predictive_probability(early.mean[:, 0], early.sd[:, 0], prior_sd, seen / n, rule, side)
-                patients[(patients == n) & (foreseen < look.futility)] = seen
+                foreseen = predictive_probability(early.mean[:, 0], early.sd[:, 0], prior_sd, n_at_look / n, rule, side)
+                patients[(patients == n) & (foreseen < look.futility)] = n_at_look
             decision[patients < n] = Decision.NO_GO
-            out[design, analysis] = _Outcome(true, decision, found.sd[:, 0], patients, failed)
+            out[design, analysis] = _Outcome(true, decision, posterior.sd[:, 0], patients, failed)
     return out
 
 

@@ -24,9 +24,9 @@ def write_decisions(folder: Path, cells: Sequence[Cell], results: Results[Row]) 
     panels = []
     for analysis in scenario.decision.priors:
         bars = [
-            (true_world(design), _size(asked), {metric: row.value for metric, row in found.items()})
+            (true_world(design), _size(asked), {metric: row.value for metric, row in rows.items()})
             for design in scenario.decision.design_priors
-            for asked, found in groups.items()
+            for asked, rows in groups.items()
             if tuple(asked.column(name) for name in PRIORS) == (design, analysis)
         ]
         panels.append((analysis, bars))

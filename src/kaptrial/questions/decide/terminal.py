@@ -49,13 +49,13 @@ def show_decisions(results: Results[Row], cells: Sequence[Cell]) -> None:
         f" {made['seed']}, {made['replicates']} replicates, kaptrial {made['version']}; value ± Monte Carlo standard"
         " error\n",
     )
-    shown = [metric for metric in HEADINGS if any(metric in found for found in groups.values())]
+    shown = [metric for metric in HEADINGS if any(metric in rows for rows in groups.values())]
     table = Table(*varied(about), "what is true", "analysis prior", box=None, padding=(0, 2, 0, 0))
     for metric in shown:
         table.add_column(HEADINGS[metric], justify="right", no_wrap=True)
-    for asked, found in groups.items():
+    for asked, rows in groups.items():
         world, belief = (str(asked.column(name)) for name in PRIORS)
-        texts = (with_error(found.get(metric)) for metric in shown)
+        texts = (with_error(rows.get(metric)) for metric in shown)
         table.add_row(*map(str, varied(asked).values()), true_world(world), belief, *texts)
     out.print(table)
     rule = cells[0].scenario.decision  # the priors are the same in all

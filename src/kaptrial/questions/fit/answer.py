@@ -61,9 +61,9 @@ def answer(
     model, priors = model_of(trial, chosen), believed(names, trial)
     before = [prior_check(model, prior, seed=seed) for prior in priors]
     posteriors = fit(model, priors, seed=seed, draws=draws)
-    after = [posterior_check(one, seed=seed) for one in posteriors]
-    verdicts = [verdict(one, limits) for one in posteriors]
-    lines = [Line(numbers=dict(row)) for one in posteriors for row in rows(one, limits)]
+    after = [posterior_check(posterior, seed=seed) for posterior in posteriors]
+    verdicts = [verdict(posterior, limits) for posterior in posteriors]
+    lines = [Line(numbers=dict(row)) for posterior in posteriors for row in rows(posterior, limits)]
     made = provenance(**more) | {"seed": seed, "draws": draws}
     made |= _provenance(trial, posteriors, verdicts) | vars(chosen)
     made |= {"margin": limits.margin, "rope": limits.rope}
@@ -88,20 +88,20 @@ def _notes(verdicts: Sequence[Verdict], checks: Sequence[tuple[Check, Check]]) -
 
 def _provenance(trial: InteractionData, posteriors: Sequence[Posterior], verdicts: Sequence[Verdict]) -> dict[str, Any]:
     return {
-        "priors": [one.prior.name for one in posteriors],
+        "priors": [posterior.prior.name for posterior in posteriors],
         "unit_sd": trial.unit_sd,
         "better": trial.better,
         "target_day": None if trial.target_day != trial.target_day else trial.target_day,
         "roles": dict(zip(trial.effects, trial.roles, strict=True)),
         "patients": len(trial.y),
         "patients_without_scores": trial.left_out,
-        "verdicts": {one.prior.name: said.text for one, said in zip(posteriors, verdicts, strict=True)},
-        "diagnostics": {one.prior.name: _diagnostics(one) for one in posteriors},
+        "verdicts": {posterior.prior.name: said.text for posterior, said in zip(posteriors, verdicts, strict=True)},
+        "diagnostics": {posterior.prior.name: _diagnostics(posterior) for posterior in posteriors},
     }
 
 
 def _diagnostics(posterior: Posterior) -> dict[str, Any]:
-    found = posterior.diagnostics
-    chains = {name: getattr(found, name) for name in ("r_hat", "ess_bulk", "ess_tail", "divergences")}
-    loo = {"largest_k_hat": float(found.k_hat.max()), "elpd_loo": found.elpd, "elpd_loo_se": found.elpd_se}
-    return chains | loo | {"reruns": posterior.reruns, "failures": list(found.failures)}
+    checks = posterior.diagnostics
+    chains = {name: getattr(checks, name) for name in ("r_hat", "ess_bulk", "ess_tail", "divergences")}
+    loo = {"largest_k_hat": float(checks.k_hat.max()), "elpd_loo": checks.elpd, "elpd_loo_se": checks.elpd_se}
+    return chains | loo | {"reruns": posterior.reruns, "failures": list(checks.failures)}

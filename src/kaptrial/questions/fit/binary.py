@@ -39,7 +39,7 @@ def quadrature(n_visits: int) -> tuple[Floats, Floats]:
 
 def model(data: InteractionData) -> InteractionModel:
     """The model of outcomes of 0 and 1."""
-    from kaptrial.questions.fit.density import likelihoods as whole
+    from kaptrial.questions.fit.density import likelihoods
 
     n_visits = len(data.days)
     several = n_visits > 1
@@ -53,12 +53,12 @@ def model(data: InteractionData) -> InteractionModel:
         widths = scaled_widths(given, data.unit_sd, linked=True)
         y = np.where(seen, scores, np.nan)
         prior = (*chosen(given), widths, PATIENT_SD_WIDTH)
-        value = whole.binary_density(theta, grad, lay.at, y, *fixed, *prior)
+        value = likelihoods.binary_density(theta, grad, lay.at, y, *fixed, *prior)
         return value, grad
 
     def parts(thetas: Floats, scores: Floats) -> Floats:
         out = np.empty((len(thetas), len(data.y)))
-        whole.binary_parts(np.ascontiguousarray(thetas), lay.at, np.where(seen, scores, np.nan), *fixed, out)
+        likelihoods.binary_parts(np.ascontiguousarray(thetas), lay.at, np.where(seen, scores, np.nan), *fixed, out)
         return out
 
     def natural(thetas: Floats) -> dict[str, Floats]:

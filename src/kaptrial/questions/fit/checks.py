@@ -36,12 +36,12 @@ def prior_check(model: InteractionModel, prior: EffectPrior, *, seed: int) -> Ch
     data, rng = model.data, np.random.default_rng([seed, 1])
     thetas = draw_prior(model, prior, PRIOR_DRAWS, rng)
     replicas = replicate_scores(model, thetas, rng)
-    found = _rows(data, replicas, CENTRAL)
+    rows = _rows(data, replicas, CENTRAL)
     effect = model.natural(thetas)["effect"]
     for k, name in enumerate(data.effects):
         for t, day in enumerate(data.days):
-            found.append(_row(name, day, "effect", float("nan"), effect[:, k, t], CENTRAL))
-    outside = [row for row in found if row["observed"] < row["lower"] or row["observed"] > row["upper"]]
+            rows.append(_row(name, day, "effect", float("nan"), effect[:, k, t], CENTRAL))
+    outside = [row for row in rows if row["observed"] < row["lower"] or row["observed"] > row["upper"]]
     warnings: tuple[str, ...] = ()
     # A flat prior is no belief that data could contradict.
     if outside and prior.name != "flat":
@@ -53,7 +53,7 @@ def prior_check(model: InteractionModel, prior: EffectPrior, *, seed: int) -> Ch
             f"{first['observed']:.3g}, and the prior's central {100 * CENTRAL:g} % is {first['lower']:.3g} to "
             f"{first['upper']:.3g}{more}",
         )
-    return Check(rows=found, replicas=replicas, warnings=warnings)
+    return Check(rows=rows, replicas=replicas, warnings=warnings)
 
 
 def posterior_check(posterior: Posterior, *, seed: int) -> Check:
@@ -62,8 +62,8 @@ def posterior_check(posterior: Posterior, *, seed: int) -> Check:
     flat = posterior.draws.flat
     kept = np.linspace(0, len(flat) - 1, min(len(flat), POSTERIOR_DRAWS)).astype(np.int64)
     replicas = replicate_scores(model, flat[kept], rng)
-    found = _rows(model.data, replicas, 0.95)
-    odd = [row for row in found if min(row["p"], 1 - row["p"]) < SUSPECT / 2]
+    rows = _rows(model.data, replicas, 0.95)
+    odd = [row for row in rows if min(row["p"], 1 - row["p"]) < SUSPECT / 2]
     warnings: tuple[str, ...] = ()
     if odd:
         names = ", ".join(
@@ -71,28 +71,28 @@ def posterior_check(posterior: Posterior, *, seed: int) -> Check:
             for row in odd[:4]
         )
         warnings = (f"the model does not make data like these: {names}{' and more' if len(odd) > 4 else ''}",)
-    return Check(rows=found, replicas=replicas, warnings=warnings)
+    return Check(rows=rows, replicas=replicas, warnings=warnings)
 
 
 def _rows(data: InteractionData, replicas: Floats, share: float) -> list[Row]:
     statistics = ("mean",) if np.isin(data.y[data.seen], (0, 1)).all() else ("mean", "SD")
     scale = 1.0 if data.trials_of is None else 100 / data.trials_of
-    found = []
+    rows = []
     for a, arm in enumerate(data.arms):
         for t, day in enumerate(data.days):
             own = (data.arm == a) & data.seen[:, t]
             factor = scale if isinstance(scale, float) else scale[own]
-            seen, drawn = data.y[own, t] * factor, replicas[:, own, t] * factor
+            observed, drawn = data.y[own, t] * factor, replicas[:, own, t] * factor
             for name in statistics:
                 if name == "SD" and own.sum() < 2:
                     continue
-                one, many = (seen.mean(), drawn.mean(axis=1)) if name == "mean" else _sds(seen, drawn)
-                found.append(_row(arm, day, name, float(one), many, share))
-    return found
+                statistic, many = (observed.mean(), drawn.mean(axis=1)) if name == "mean" else _sds(observed, drawn)
+                rows.append(_row(arm, day, name, float(statistic), many, share))
+    return rows
 
 
-def _sds(seen: Floats, drawn: Floats) -> tuple[float, Floats]:
-    return float(seen.std(ddof=1)), drawn.std(axis=1, ddof=1)
+def _sds(observed: Floats, drawn: Floats) -> tuple[float, Floats]:
+    return float(observed.std(ddof=1)), drawn.std(axis=1, ddof=1)
 
 
 def _row(arm: str, day: float, statistic: str, observed: float, draws: Floats, share: float) -> Row:

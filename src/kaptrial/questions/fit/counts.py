@@ -25,7 +25,7 @@ PERCENT = 100.0
 
 def model(data: InteractionData) -> InteractionModel:
     """The model of successes `data.y[:, 0]` out of `data.trials_of`."""
-    from kaptrial.questions.fit.density import likelihoods as whole
+    from kaptrial.questions.fit.density import likelihoods
 
     assert data.trials_of is not None
     lay = layout(data, spread=1)
@@ -37,12 +37,12 @@ def model(data: InteractionData) -> InteractionModel:
         widths = scaled_widths(given, data.unit_sd, linked=True)
         k = np.ascontiguousarray(scores[:, 0])
         prior = (*chosen(given), widths)
-        value = whole.counts_density(theta, grad, lay.at, k, *fixed, *prior)
+        value = likelihoods.counts_density(theta, grad, lay.at, k, *fixed, *prior)
         return value, grad
 
     def parts(thetas: Floats, scores: Floats) -> Floats:
         out = np.empty((len(thetas), len(n)))
-        whole.counts_parts(np.ascontiguousarray(thetas), lay.at, np.ascontiguousarray(scores[:, 0]), *fixed, out)
+        likelihoods.counts_parts(np.ascontiguousarray(thetas), lay.at, np.ascontiguousarray(scores[:, 0]), *fixed, out)
         return out
 
     def natural(thetas: Floats) -> dict[str, Floats]:

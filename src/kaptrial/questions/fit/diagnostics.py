@@ -31,15 +31,15 @@ class Diagnostics:
     @property
     def failures(self) -> tuple[str, ...]:
         """What is wrong with the draws, in words; nothing if they can be used."""
-        found = []
+        reasons = []
         if not self.r_hat < R_HAT:
-            found.append(f"R-hat {self.r_hat:.3f} of {self.worst} (must be < {R_HAT})")
+            reasons.append(f"R-hat {self.r_hat:.3f} of {self.worst} (must be < {R_HAT})")
         for name, value in (("bulk", self.ess_bulk), ("tail", self.ess_tail)):
             if not value >= ESS:
-                found.append(f"{name} ESS {value:.0f} (must be ≥ {ESS})")
+                reasons.append(f"{name} ESS {value:.0f} (must be ≥ {ESS})")
         if self.divergences:
-            found.append(f"{self.divergences} divergent transitions (must be 0)")
-        return tuple(found)
+            reasons.append(f"{self.divergences} divergent transitions (must be 0)")
+        return tuple(reasons)
 
     @property
     def influential(self) -> int:
@@ -59,12 +59,12 @@ def diagnose(
             continue
         columns = named[name].reshape(*named[name].shape[:2], -1)
         for j in range(columns.shape[-1]):
-            one = columns[..., j]
-            value = float(az.rhat(one))
+            column = columns[..., j]
+            value = float(az.rhat(column))
             if not value <= r_hat:
                 r_hat, worst = value, name
-            bulk = min(bulk, float(az.ess(one, method="bulk")))
-            tail = min(tail, float(az.ess(one, method="tail", prob=(0.05, 0.95))))
+            bulk = min(bulk, float(az.ess(column, method="bulk")))
+            tail = min(tail, float(az.ess(column, method="tail", prob=(0.05, 0.95))))
     with warnings.catch_warnings():
         # Said by `influential`.
         warnings.filterwarnings("ignore", message="Estimated shape parameter")

@@ -39,13 +39,13 @@ def contrast_weights(data: InteractionData) -> list[tuple[str, Floats]]:
     """Each contrast as weights over the arms: the effects, in a 2×2 each factor's main effect, and what is asked."""
     # Arms' means are (1, levels)·(mean, effects); the inverse gives the effects from the means.
     inverse = np.linalg.inv(np.column_stack([np.ones(len(data.arms)), data.levels]))[1:]
-    found = list(zip(data.effects, inverse, strict=True))
+    weights = list(zip(data.effects, inverse, strict=True))
     if len(data.factors) == 2:
-        found += [(f"main({name})", inverse[k] + inverse[2] / 2) for k, name in enumerate(data.factors)]
-    if data.question not in dict(found):
+        weights += [(f"main({name})", inverse[k] + inverse[2] / 2) for k, name in enumerate(data.factors)]
+    if data.question not in dict(weights):
         left, right = (np.eye(len(data.arms))[data.arms.index(arm)] for arm in data.question.split(" - "))
-        found.append((data.question, left - right))
-    return found
+        weights.append((data.question, left - right))
+    return weights
 
 
 def effect_weights(data: InteractionData) -> Floats:
@@ -82,30 +82,30 @@ def rows(posterior: Posterior, limits: Limits) -> list[Row]:
     """All estimands of one posterior, flat; `reason` says why a number is missing."""
     data, likelihood = posterior.model.data, posterior.model.likelihood
     means = arm_means(posterior)
-    found = []
+    table = []
     for name, weights in contrast_weights(data):
         values = np.einsum("a,cdat->cdt", weights, means)
         for t, day in enumerate(data.days):
             row = summary(values[..., t], data.sign) | _limits(data.sign * values[..., t], limits)
             if likelihood == "normal" and name in data.effects:
                 row |= savage_dickey(posterior, data.effects.index(name), t)
-            found.append(_row(posterior, name, MEASURES[likelihood], day, row))
+            table.append(_row(posterior, name, MEASURES[likelihood], day, row))
     for k, name in enumerate(data.effects):
         weights = contrast_weights(data)[k][1]
         for t, day in enumerate(data.days):
             if likelihood == "normal":
-                found.append(_row(posterior, name, "ratio_of_means", day, _ratio(means[..., t], weights, data.sign)))
+                table.append(_row(posterior, name, "ratio_of_means", day, _ratio(means[..., t], weights, data.sign)))
                 continue
             log_odds = posterior.named["effect"][..., k, t]
             row = summary(log_odds, data.sign) | savage_dickey(posterior, k, t)
-            found.append(_row(posterior, name, "log_odds_ratio", day, row))
-            found.append(_row(posterior, name, "odds_ratio", day, summary(np.exp(log_odds), data.sign, null=1.0)))
+            table.append(_row(posterior, name, "log_odds_ratio", day, row))
+            table.append(_row(posterior, name, "odds_ratio", day, summary(np.exp(log_odds), data.sign, null=1.0)))
         values = np.einsum("a,cdat->cdt", weights, means)
-        found += [
+        table += [
             _row(posterior, name, "share_kept", day, share_kept(values[..., 0], values[..., t + 1]))
             for t, day in enumerate(data.days[1:])
         ]
-    return found
+    return table
 
 
 def _row(posterior: Posterior, contrast: str, measure: str, day: float, values: Row) -> Row:
@@ -122,19 +122,19 @@ def summary(draws: Floats, sign: float, *, null: float = 0.0) -> Row:
 
     lower, median, upper = np.quantile(draws, [0.025, 0.5, 0.975])
     below = float(np.mean(draws < null))
-    found = {"mean": draws.mean(), "sd": draws.std(), "median": median, "lower": lower, "upper": upper}
-    found |= {"p_below_zero": below, "p_favours_left": below if sign < 0 else 1 - below}
-    found |= {"mcse_mean": az.mcse(draws), "ess_bulk": az.ess(draws), "r_hat": az.rhat(draws)}
-    return {name: float(value) for name, value in found.items()}
+    values = {"mean": draws.mean(), "sd": draws.std(), "median": median, "lower": lower, "upper": upper}
+    values |= {"p_below_zero": below, "p_favours_left": below if sign < 0 else 1 - below}
+    values |= {"mcse_mean": az.mcse(draws), "ess_bulk": az.ess(draws), "r_hat": az.rhat(draws)}
+    return {name: float(value) for name, value in values.items()}
 
 
 def _limits(gain: Floats, limits: Limits) -> Row:
-    found: Row = {}
+    values: Row = {}
     if limits.margin is not None:
-        found |= {"margin": limits.margin, "p_beyond_margin": float(np.mean(gain > limits.margin))}
+        values |= {"margin": limits.margin, "p_beyond_margin": float(np.mean(gain > limits.margin))}
     if limits.rope is not None:
-        found |= {"rope": limits.rope, "p_in_rope": float(np.mean(np.abs(gain) < limits.rope))}
-    return found
+        values |= {"rope": limits.rope, "p_in_rope": float(np.mean(np.abs(gain) < limits.rope))}
+    return values
 
 
 def _missing(reason: str) -> Row:

@@ -58,13 +58,13 @@ def over_time(rows: Rows, *, unit: str, sign: float) -> Figure:
     names = list(dict.fromkeys(str(row["contrast"]) for row in rows))
     figure, grid = new_figure(DOUBLE, 2.7, columns=len(names), sharey=True)
     for axes, name, colour in zip(grid[0], names, COLOURS, strict=False):
-        mine = [row for row in rows if row["contrast"] == name]
-        places = range(len(mine))
+        by_day = [row for row in rows if row["contrast"] == name]
+        places = range(len(by_day))
         axes.axhline(0, color="0.6", linewidth=0.8)
-        axes.vlines(places, [r["lower"] for r in mine], [r["upper"] for r in mine], color=colour, linewidth=1.4)
-        axes.plot(places, [r["mean"] for r in mine], "o-", color=colour, markersize=4, linewidth=0.7)
-        axes.set_xticks(places, [f"{r['day']:g}" for r in mine])
-        axes.set_xlim(-0.5, len(mine) - 0.5)
+        axes.vlines(places, [r["lower"] for r in by_day], [r["upper"] for r in by_day], color=colour, linewidth=1.4)
+        axes.plot(places, [r["mean"] for r in by_day], "o-", color=colour, markersize=4, linewidth=0.7)
+        axes.set_xticks(places, [f"{r['day']:g}" for r in by_day])
+        axes.set_xlim(-0.5, len(by_day) - 0.5)
         axes.set_xlabel("Day")
         axes.set_title(textwrap.fill(name, 26), color=colour)
     better = "below" if sign < 0 else "above"

@@ -39,8 +39,8 @@ class Posterior:
 def fit_cost(model: InteractionModel, prior: EffectPrior, *, n_priors: int, draws: int) -> Cost:
     """What `fit` will cost under so many priors, unless draws fail and are drawn again: from a few draws of one."""
     ready = compiled(model, prior)
-    found, seconds = timed(lambda: _judged(model, prior, draw(ready, seed=0, draws=PROBE), 0))
-    kept = sum(x.nbytes for x in (found.draws.thetas, found.patient_loglik, *found.named.values()))
+    posterior, seconds = timed(lambda: _judged(model, prior, draw(ready, seed=0, draws=PROBE), 0))
+    kept = sum(x.nbytes for x in (posterior.draws.thetas, posterior.patient_loglik, *posterior.named.values()))
     each = Cost(seconds=seconds * (TUNE + draws) / (TUNE + PROBE), bytes=kept * draws / PROBE)
     return Cost(seconds=n_priors * each.seconds, bytes=n_priors * each.bytes)
 
@@ -54,10 +54,10 @@ def fit(model: InteractionModel, priors: list[EffectPrior], *, seed: int, draws:
 
 
 def _one(model: InteractionModel, prior: EffectPrior, ready: Any, seed: int, draws: int) -> Posterior:
-    found = _judged(model, prior, draw(ready, seed=seed, draws=draws), 0)
-    if not found.diagnostics.failures:
-        return found
-    accept = AGAIN_TARGET_ACCEPT if found.diagnostics.divergences else TARGET_ACCEPT
+    posterior = _judged(model, prior, draw(ready, seed=seed, draws=draws), 0)
+    if not posterior.diagnostics.failures:
+        return posterior
+    accept = AGAIN_TARGET_ACCEPT if posterior.diagnostics.divergences else TARGET_ACCEPT
     again = draw(ready, seed=seed, draws=draws * AGAIN_DRAWS, tune=AGAIN_TUNE, target_accept=accept)
     return _judged(model, prior, again, 1)
 

@@ -17,10 +17,10 @@ def draw_prior(model: InteractionModel, prior: EffectPrior, n: int, rng: np.rand
     unit, centre = data.unit_sd, 0.0 if linked else float(np.nanmean(data.y))
     component = rng.choice(len(prior.components), n, p=[c.weight for c in prior.components])
     effects = np.empty((n, len(prior.components[0].mean)))
-    for c, one in enumerate(prior.components):
+    for c, normal in enumerate(prior.components):
         own = component == c
         noise = rng.standard_normal((own.sum(), effects.shape[1]))
-        effects[own] = one.mean + noise @ np.linalg.cholesky(one.covariance).T
+        effects[own] = normal.mean + noise @ np.linalg.cholesky(normal.covariance).T
     sizes = np.diff(lay.at)
     return np.concatenate(
         [

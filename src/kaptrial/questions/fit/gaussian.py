@@ -61,7 +61,7 @@ def model(
     data: InteractionData, *, covariance: Covariance = "unstructured", residual: Residual = "common"
 ) -> InteractionModel:
     """The model of scores with this covariance; `residual` by_arm: residual SDs of the arms differ by a ratio."""
-    from kaptrial.questions.fit.density import likelihoods as whole
+    from kaptrial.questions.fit.density import likelihoods
 
     design = time_design(data, covariance)
     n_visits, q = design.shape
@@ -78,12 +78,12 @@ def model(
         grad = np.empty(lay.size)
         widths = scaled_widths(given, data.unit_sd, linked=False)
         prior = (*chosen(given), centre, centres, widths)
-        value = whole.scores_density(theta, grad, lay.at, scores, *fixed, *prior)
+        value = likelihoods.scores_density(theta, grad, lay.at, scores, *fixed, *prior)
         return value, grad
 
     def parts(thetas: Floats, scores: Floats) -> Floats:
         out = np.empty((len(thetas), len(data.y)))
-        whole.scores_parts(np.ascontiguousarray(thetas), lay.at, scores, *fixed, out)
+        likelihoods.scores_parts(np.ascontiguousarray(thetas), lay.at, scores, *fixed, out)
         return out
 
     def natural(thetas: Floats) -> dict[str, Floats]:
@@ -96,16 +96,16 @@ def model(
         sds = np.sqrt(inner[..., diagonal, diagonal])
         lower = np.tril_indices(q, -1)
         correlations = (inner / (sds[..., :, None] * sds[..., None, :]))[..., lower[0], lower[1]]
-        found = linear_draws(data, lay, thetas) | {"sds": sds, "correlations": correlations}
-        found |= {"residual_sd": np.exp(lay.block(thetas, "residual")), "log_ratios": lay.block(thetas, "ratios")}
+        draws = linear_draws(data, lay, thetas) | {"sds": sds, "correlations": correlations}
+        draws |= {"residual_sd": np.exp(lay.block(thetas, "residual")), "log_ratios": lay.block(thetas, "ratios")}
         ratios = np.exp(2 * lay.block(thetas, "ratios"))
         ratios = np.concatenate([np.ones((*ratios.shape[:-1], 1)), ratios], axis=-1)[..., None, None]
         between = (design @ inner @ design.T)[..., None, :, :]
         if own_residual:
-            found["covariance"] = between + ratios * (found["residual_sd"][..., None, None] ** 2) * np.eye(n_visits)
+            draws["covariance"] = between + ratios * (draws["residual_sd"][..., None, None] ** 2) * np.eye(n_visits)
         else:
-            found["covariance"] = ratios * between
-        return {name: value for name, value in found.items() if value.shape[-1]}
+            draws["covariance"] = ratios * between
+        return {name: value for name, value in draws.items() if value.shape[-1]}
 
     def replicas(named: Mapping[str, Floats], expected: Floats, rng: np.random.Generator) -> Floats:
         roots = np.linalg.cholesky(named["covariance"])[:, group]

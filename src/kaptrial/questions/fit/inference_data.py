@@ -47,14 +47,14 @@ def tree(posterior: Posterior, before: Check, after: Check, *, seed: int, proven
         coords["group"] = list(data.arms)
     names = {name for group in groups.values() for name in group}
     dims: dict[str, list[str]] = {name: of for name, of in DIMS.items() if name in names}
-    found = az.from_dict(groups, coords=coords, dims=dims | {"arm": ["patient"], "therapist": ["patient"]})
-    found.attrs.update({key: _plain(value) for key, value in provenance.items()})
-    return found
+    inference_data = az.from_dict(groups, coords=coords, dims=dims | {"arm": ["patient"], "therapist": ["patient"]})
+    inference_data.attrs.update({key: _plain(value) for key, value in provenance.items()})
+    return inference_data
 
 
-def save(found: Any, path: Path) -> None:
+def save(inference_data: Any, path: Path) -> None:
     """Write the tree as netCDF."""
-    found.to_netcdf(path, engine="h5netcdf")
+    inference_data.to_netcdf(path, engine="h5netcdf")
 
 
 def _as_draws(replicas: Any) -> Any:

@@ -56,7 +56,7 @@ def linear_draws(data: InteractionData, lay: Layout, theta: Floats) -> dict[str,
     shape = theta.shape[:-1]
     effect = lay.block(theta, "effects").reshape(*shape, lay.n_effects, lay.n_visits)
     names = ("means", "slopes", "coefficients", "therapist_sd", "therapist_raw")
-    found = {"effect": effect} | {name: lay.block(theta, name) for name in names}
-    found["therapist_sd"] = np.exp(found["therapist_sd"])
-    found["arm_mean"] = found["means"][..., None, :] + np.einsum("ak,...kt->...at", data.levels, effect)
-    return {name: value for name, value in found.items() if value.shape[-1]}
+    draws = {"effect": effect} | {name: lay.block(theta, name) for name in names}
+    draws["therapist_sd"] = np.exp(draws["therapist_sd"])
+    draws["arm_mean"] = draws["means"][..., None, :] + np.einsum("ak,...kt->...at", data.levels, effect)
+    return {name: value for name, value in draws.items() if value.shape[-1]}

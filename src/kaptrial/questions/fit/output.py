@@ -55,9 +55,9 @@ def _figures(folder: Path, results: FitResults) -> None:
     figure = figures.posterior(question(first), unit=unit, title=title, margin=limits.margin, rope=limits.rope)
     save(folder, "interaction", figure, footer)
     if len(data.days) > 1:
-        mine = [row for row in rows if row["prior"] == name and row["measure"] == MEASURES[likelihood]]
-        mine = [row for row in mine if row["contrast"] in data.effects]
-        figure = figures.over_time(mine, unit=unit, sign=data.sign)
+        effects = [row for row in rows if row["prior"] == name and row["measure"] == MEASURES[likelihood]]
+        effects = [row for row in effects if row["contrast"] in data.effects]
+        figure = figures.over_time(effects, unit=unit, sign=data.sign)
         save(folder, "effects_over_time", figure, f"posterior mean and 95 % interval; {footer}")
     arms = bands(results.checks[0][1])
     below = f"points: observed; line and band: posterior predictive mean, 95 %; {footer}"

@@ -46,24 +46,24 @@ def question(posterior: Posterior) -> dict[str, Any]:
 
 def forest(posteriors: Sequence[Posterior], probabilities: Sequence[float]) -> list[dict[str, Any]]:
     """One row a prior: the central 95 % of the effect in question before and after, and the benefit's probability."""
-    found = []
+    rows = []
     for posterior, p in zip(posteriors, probabilities, strict=True):
         if posterior.model.likelihood == "normal":
             before = posterior.prior.quantiles(_weights(posterior), [0.025, 0.5, 0.975])
         else:
             before = np.quantile(_prior_draws(posterior), [0.025, 0.5, 0.975])
         after = np.quantile(asked_draws(posterior), [0.025, 0.5, 0.975])
-        found.append({"prior": posterior.prior.name, "before": before, "after": after, "p": p})
-    return found
+        rows.append({"prior": posterior.prior.name, "before": before, "after": after, "p": p})
+    return rows
 
 
 def bands(check: Check) -> dict[str, list[Mapping[str, Any]]]:
     """The rows of a check of means, by arm."""
-    found: dict[str, list[Mapping[str, Any]]] = {}
+    by_arm: dict[str, list[Mapping[str, Any]]] = {}
     for row in check.rows:
         if row["statistic"] == "mean":
-            found.setdefault(row["arm"], []).append(row)
-    return found
+            by_arm.setdefault(row["arm"], []).append(row)
+    return by_arm
 
 
 def _prior_draws(posterior: Posterior) -> Floats:

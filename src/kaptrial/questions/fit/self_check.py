@@ -65,8 +65,8 @@ def ranks(name: str, n_fits: int, *, seed: int, say: Callable[[str], None] = lam
     rows = []
     for i in range(n_fits):
         given = ready.with_data(scores=trials[i], **prior_data(prior, len(prior.components)))
-        found = draw(given, seed=seed + i, draws=DRAWS, tune=TUNE, chains=CHAINS, target_accept=0.95)
-        rows.append(_row(model, truths[i], sbc.thinned(found.flat)) | {"fit": i, "divergences": found.divergences})
+        sample = draw(given, seed=seed + i, draws=DRAWS, tune=TUNE, chains=CHAINS, target_accept=0.95)
+        rows.append(_row(model, truths[i], sbc.thinned(sample.flat)) | {"fit": i, "divergences": sample.divergences})
         if (i + 1) % 20 == 0:
             say(f"{name}: {i + 1} of {n_fits} fits")
     return pd.DataFrame(rows)
@@ -74,12 +74,12 @@ def ranks(name: str, n_fits: int, *, seed: int, say: Callable[[str], None] = lam
 
 def _row(model: InteractionModel, truth: Floats, draws: Floats) -> dict[str, Any]:
     """Ranks of every named parameter, and of what is made of them: effects and SDs as users see them."""
-    true, found = model.natural(truth[None]), model.natural(draws)
+    true, drawn = model.natural(truth[None]), model.natural(draws)
     row = {}
-    for name, values in found.items():
+    for name, values in drawn.items():
         if name in ("arm_mean", "covariance"):
             continue
         flat = values.reshape(len(values), -1)
-        for k, one in enumerate(true[name].reshape(-1)):
-            row[f"{name}[{k}]" if flat.shape[1] > 1 else name] = sbc.rank(float(one), flat[:, k])
+        for k, value in enumerate(true[name].reshape(-1)):
+            row[f"{name}[{k}]" if flat.shape[1] > 1 else name] = sbc.rank(float(value), flat[:, k])
     return row

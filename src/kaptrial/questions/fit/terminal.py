@@ -106,8 +106,8 @@ def show_sweep(results: FitResults) -> None:
     table.add_column("verdict")
     for posterior, verdict in zip(posteriors, verdicts, strict=True):
         asked = (posterior.prior.name, name, measure)
-        mine = [row for row in rows if (row["prior"], row["contrast"], row["measure"]) == asked]
-        row = next(row for row in mine if row["day"] == data.target_day or math.isnan(data.target_day))
+        of_contrast = [row for row in rows if (row["prior"], row["contrast"], row["measure"]) == asked]
+        row = next(row for row in of_contrast if row["day"] == data.target_day or math.isnan(data.target_day))
         cells = _cells(row)
         more = [probability(p) for p in (verdict.p_margin, verdict.p_rope) if p is not None]
         table.add_row(posterior.prior.name, *cells[3:6], probability(verdict.p), *more, verdict.short)

@@ -40,11 +40,11 @@ def answer(
         trials, of_file = trials_of(file, Columns(factors=s.factors, **dict[str, Any](columns))), file.notes
         for note in of_file:
             say(f"{note.severity}: {note.text}")
-    found = fit(s, trials, seed=seed, draws=draws, say=say)
+    fitted = fit(s, trials, seed=seed, draws=draws, say=say)
     source = file.path.name if file else f"one trial simulated under seed {seed}"
     made = provenance() | {"scenario": scenario, "scenario_sha256": scenario_hash(s)}
     made |= {"title": s.title, "data": source, "seed": seed, "draws": 4 * draws}
-    made |= {"ranking": found.ranking, "why_not": found.why_not}
-    notes = [Note(code="unusable", severity="error", text=line) for line in warnings(found)]
-    lines = [Line(numbers=dict(row)) for row in found.rows]
-    return MechanismResults(kind="mechanism", rows=lines, provenance=made, notes=[*of_file, *notes], fitted=found)
+    made |= {"ranking": fitted.ranking, "why_not": fitted.why_not}
+    notes = [Note(code="unusable", severity="error", text=line) for line in warnings(fitted)]
+    lines = [Line(numbers=dict(row)) for row in fitted.rows]
+    return MechanismResults(kind="mechanism", rows=lines, provenance=made, notes=[*of_file, *notes], fitted=fitted)

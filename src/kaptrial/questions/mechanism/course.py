@@ -130,10 +130,10 @@ def therapy_in_question(s: Scenario) -> str:
     else:
         left = {_name(s.arms[a]) for a in contrast.left}
         right = {_name(s.arms[a]) for a in contrast.right}
-    found = {name for name in left - right if name} or {name for name in left if name}
-    if len(found) != 1:
+    therapies = {name for name in left - right if name} or {name for name in left if name}
+    if len(therapies) != 1:
         raise ScenarioError(f"estimand.contrast = {s.estimand.contrast!r}: its left side must have one therapy to fit")
-    return found.pop()
+    return therapies.pop()
 
 
 def improvement(course: Course, p: Mapping[str, Any], xp: Any) -> Any:

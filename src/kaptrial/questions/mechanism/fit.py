@@ -89,7 +89,7 @@ def fit(
         on = np.array([float(m in held) for m in MECHANISMS])
         tree = nutpie.sample(model.with_data(on=on), seed=seed + k, progress_bar=False, **sampler)
         fits.append(_variant(name, held, tree))
-    rows = [row for found in fits for row in _rows(found, before)]
+    rows = [row for variant in fits for row in _rows(variant, before)]
     why_not = cannot_rank(scenario)
     ranking = None if why_not else _ranking(fits)
     return MechanismFit(course=course, scores=scores, variants=tuple(fits), rows=rows, ranking=ranking, why_not=why_not)
@@ -190,26 +190,27 @@ def _variant(name: str, held: tuple[str, ...], tree: Any) -> VariantFit:
     )  # fmt: skip
 
 
-def _rows(found: VariantFit, before: dict[str, Floats]) -> list[dict[str, Any]]:
+def _rows(variant: VariantFit, before: dict[str, Floats]) -> list[dict[str, Any]]:
     """Prior and posterior of each parameter, and the contraction 1 − Var(posterior)/Var(prior), in logs of what is
     positive."""
     rows = []
     for name in PARAMETERS:
-        if name not in found.draws:
+        if name not in variant.draws:
             continue
-        prior, posterior = before[name], found.draws[name].ravel()
+        prior, posterior = before[name], variant.draws[name].ravel()
         logged = name in ("max_effect", "half_life")
         variance = [np.var(np.log(x) if logged else x) for x in (prior, posterior)]
         quantile = np.quantile(posterior, [0.025, 0.5, 0.975])
         contraction = float(1 - variance[1] / variance[0])
         rows.append(
             {
-                "variant": found.name, "parameter": name, "mean": float(posterior.mean()), "sd": float(posterior.std()),
+                "variant": variant.name, "parameter": name,
+                "mean": float(posterior.mean()), "sd": float(posterior.std()),
                 "median": float(quantile[1]), "lower": float(quantile[0]), "upper": float(quantile[2]),
                 "prior_median": float(np.median(prior)), "prior_lower": float(np.quantile(prior, 0.025)),
                 "prior_upper": float(np.quantile(prior, 0.975)), "contraction": contraction,
                 "told_by": "the prior" if contraction < LITTLE else "the data",
-                "r_hat": found.r_hat, "ess": found.ess, "divergences": found.divergences,
+                "r_hat": variant.r_hat, "ess": variant.ess, "divergences": variant.divergences,
             }
         )  # fmt: skip
     return rows
@@ -220,10 +221,10 @@ def _ranking(fits: list[VariantFit]) -> list[dict[str, Any]]:
     2018, Bayesian Anal 13:917)."""
     import arviz as az
 
-    table = az.compare({found.name: found.loo for found in fits}, method="stacking", round_to="none")
+    table = az.compare({variant.name: variant.loo for variant in fits}, method="stacking", round_to="none")
     named = {"se": "elpd_se", "elpd_diff": "difference", "dse": "difference_se", "weight": "stacking_weight"}
     table = table.rename(columns=named)[["elpd", *named.values()]]
-    largest = {found.name: float(found.k_hat.max()) for found in fits}
+    largest = {variant.name: float(variant.k_hat.max()) for variant in fits}
     return [
         {"variant": str(name), **numbers, "largest_k_hat": largest[str(name)]}
         for name, numbers in table.astype(float).to_dict("index").items()

@@ -82,8 +82,8 @@ def build(course: Course, scores: Scores, centres: dict[str, float]) -> pm.Model
         root, _, _ = pm.LKJCholeskyCov("covariance", n=n_visits, eta=1.0, sd_dist=sds, store_in_trace=False)
         sigma = pt.dot(root, root.T)[None]
         residuals = observed - mean[scores.arm] - (centred / spread)[:, None] * (spread * slope)[None, :]
-        found = patterns(np.isfinite(scores.y), np.zeros(len(scores.y), dtype=np.int64))
-        loglik = pm.Deterministic("patient_loglik", masked_normal(residuals, sigma, found))
+        seen_patterns = patterns(np.isfinite(scores.y), np.zeros(len(scores.y), dtype=np.int64))
+        loglik = pm.Deterministic("patient_loglik", masked_normal(residuals, sigma, seen_patterns))
         pm.Potential("likelihood", loglik.sum())
     return model
 
@@ -100,11 +100,11 @@ def masked_normal(residuals: Any, sigma: Any, of: Patterns) -> Any:
     n_patterns, n_visits = mask.shape
     both = mask[:, :, None] * mask[:, None, :]
     root = pt.linalg.cholesky(both * sigma[of.group] + (1 - both) * np.eye(n_visits)[None])
-    one = pt.as_tensor(np.broadcast_to(np.eye(n_visits), (n_patterns, n_visits, n_visits)))
-    inverse = pt.linalg.solve_triangular(root, one, lower=True)
+    identity = pt.as_tensor(np.broadcast_to(np.eye(n_visits), (n_patterns, n_visits, n_visits)))
+    inverse = pt.linalg.solve_triangular(root, identity, lower=True)
     half_log_determinant = pt.log(pt.diagonal(root, axis1=-2, axis2=-1)).sum(axis=-1)
-    seen = residuals * mask[of.of]
-    z = (inverse[of.of] * seen[:, None, :]).sum(axis=-1)
+    observed = residuals * mask[of.of]
+    z = (inverse[of.of] * observed[:, None, :]).sum(axis=-1)
     constant = 0.5 * np.log(2 * np.pi) * mask.sum(axis=1)
     return -0.5 * (z**2).sum(axis=-1) - (half_log_determinant + constant)[of.of]
 

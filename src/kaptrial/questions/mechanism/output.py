@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from kaptrial.scenario.scenario import Scenario
 
 
-def write_mechanism(folder: Path, scenario: Scenario, found: MechanismFit, results: Results[Line]) -> None:
+def write_mechanism(folder: Path, scenario: Scenario, fits: MechanismFit, results: Results[Line]) -> None:
     """scenario.yaml, results.json and .csv, ranking.csv, the figures `contraction` and `courses`, draws_*.nc."""
     import pandas as pd
 
     write_results(folder, results, scenario)
-    if found.ranking is not None:
-        write_text(folder / "ranking.csv", pd.DataFrame(found.ranking).to_csv(index=False))
+    if fits.ranking is not None:
+        write_text(folder / "ranking.csv", pd.DataFrame(fits.ranking).to_csv(index=False))
     footer = "kaptrial {version}, {data}, {draws} draws, seed {seed}, scenario {scenario_sha256:.8}"
     footer = footer.format_map(results.provenance)
     save(folder, "contraction", contraction(results.flat(), NAMES), footer)
-    save(folder, "courses", courses(*_panels(scenario, found), unit=_unit(scenario)), footer)
-    for fit in found.variants:
+    save(folder, "courses", courses(*_panels(scenario, fits), unit=_unit(scenario)), footer)
+    for fit in fits.variants:
         name = f"draws_{fit.name.replace(' ', '_')}.nc"
         write_bytes(folder / name, partial(fit.tree.to_netcdf, engine="h5netcdf"))
 
@@ -39,10 +39,10 @@ def _unit(scenario: Scenario) -> str:
     return f"{scenario.outcome.scale}, mean score"
 
 
-def _panels(scenario: Scenario, found: MechanismFit) -> tuple[list[tuple[str, list[dict[str, Any]]]], list[float]]:
-    scores, days = found.scores, list(found.course.days)
+def _panels(scenario: Scenario, fits: MechanismFit) -> tuple[list[tuple[str, list[dict[str, Any]]]], list[float]]:
+    scores, days = fits.scores, list(fits.course.days)
     panels = []
-    for fit in found.variants:
+    for fit in fits.variants:
         arms = []
         for a, arm in enumerate(scenario.arms):
             drawn, own = fit.course[:, a], scores.y[scores.arm == a]

@@ -21,10 +21,10 @@ NAMES = {
 HIGH_K = 0.7
 
 
-def show_mechanism(found: MechanismFit, provenance: Mapping[str, Any]) -> None:
+def show_mechanism(fitted: MechanismFit, provenance: Mapping[str, Any]) -> None:
     """Warnings first; prior and posterior of every parameter; then which mechanism fits, or why that cannot be told."""
     out = console()
-    for line in warnings(found):
+    for line in warnings(fitted):
         out.print(line, style="bold")
     out.print(
         f"{provenance['title']}\ndata: {provenance['data']}; {provenance['draws']} draws, seed {provenance['seed']}, "
@@ -34,7 +34,7 @@ def show_mechanism(found: MechanismFit, provenance: Mapping[str, Any]) -> None:
     for heading in ("prior median (95 %)", "posterior median (95 %)", "contraction", "told by"):
         table.add_column(heading, justify="right", no_wrap=True)
     before = None
-    for row in found.rows:
+    for row in fitted.rows:
         shown = row["variant"] if row["variant"] != before else ""
         before = row["variant"]
         prior = f"{row['prior_median']:.2g} ({row['prior_lower']:.2g} to {row['prior_upper']:.2g})"
@@ -43,14 +43,14 @@ def show_mechanism(found: MechanismFit, provenance: Mapping[str, Any]) -> None:
         table.add_row(shown, name, prior, posterior, contraction, row["told_by"])
     out.print(table)
     out.print("contraction: share of the prior variance that the data took away, in logs of what is positive\n")
-    for line in ranking_lines(found):
+    for line in ranking_lines(fitted):
         out.print(line)
 
 
-def warnings(found: MechanismFit) -> list[str]:
+def warnings(fitted: MechanismFit) -> list[str]:
     """What forbids to use a fit, or part of it."""
     lines = []
-    for fit in found.variants:
+    for fit in fitted.variants:
         if not fit.usable:
             lines.append(
                 f"DO NOT USE {fit.name}: largest R-hat {fit.r_hat:.3f}, smallest ESS {fit.ess:.0f}, "
@@ -62,17 +62,17 @@ def warnings(found: MechanismFit) -> list[str]:
     return lines
 
 
-def ranking_lines(found: MechanismFit) -> list[str]:
+def ranking_lines(fitted: MechanismFit) -> list[str]:
     """Which mechanism predicts left-out patients better, in words."""
-    if found.ranking is None:
-        return [f"No ranking of mechanisms: {found.why_not}."]
+    if fitted.ranking is None:
+        return [f"No ranking of mechanisms: {fitted.why_not}."]
     lines = ["Predicting a patient left out (LOO; difference in log score from the best ± SE; stacking weight):"]
     lines += [
         f"  {row['variant']}: {row['difference']:.1f} ± {row['difference_se']:.1f}; {row['stacking_weight']:.2f}"
-        for row in found.ranking
+        for row in fitted.ranking
     ]
-    if found.best is not None:
-        lines.append(f"Verdict: {found.best} predicts best, clearly.")
+    if fitted.best is not None:
+        lines.append(f"Verdict: {fitted.best} predicts best, clearly.")
     else:
         lines.append("Verdict: undecided; no mechanism predicts clearly better than every other one.")
     return lines

@@ -24,9 +24,8 @@ def cells(raw: Raw, vary: Mapping[str, Sequence[Any]], *, variants: bool = True)
         named.update(base.variants)
     n_cells = len(named) * prod(map(len, vary.values()))
     if n_cells > MOST_CELLS:
-        allowed = f"must be at most {MOST_CELLS}"
-        raise FieldError("vary", f"{n_cells} scenarios, the variants among them", allowed)
-    found = []
+        raise FieldError("vary", n_cells, f"scenarios, the variants among them, must be at most {MOST_CELLS}")
+    valid = []
     for label, changes in named.items():
         for point in product(*vary.values()):
             chosen = dict(zip(vary, point, strict=True))
@@ -34,5 +33,5 @@ def cells(raw: Raw, vary: Mapping[str, Sequence[Any]], *, variants: bool = True)
             # What varies of the estimand is asked of the primary one.
             alone: dict[str, Any] = {"secondary": []} if any(key.startswith("estimand.") for key in vary) else {}
             scenario = build(with_settings(raw, {**changes, **chosen, **alone}))
-            found.append(Cell(scenario=scenario, columns=columns))
-    return found
+            valid.append(Cell(scenario=scenario, columns=columns))
+    return valid

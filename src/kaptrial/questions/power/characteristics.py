@@ -14,7 +14,7 @@ from kaptrial.estimators import multiplicity
 from kaptrial.estimators.fit import Fit
 from kaptrial.estimators.margin import non_inferior, on_scale_of
 from kaptrial.method_table import BINARY, MARGIN_MEASURES, TIME, Side, method_of, methods
-from kaptrial.model.realised import Realised
+from kaptrial.model.delivered import DeliveredTreatment
 from kaptrial.model.streams import BLOCK
 from kaptrial.questions.power.execution import AT_BEST, Fits, Job, best_endpoint, run, scenario_arm_with_both
 from kaptrial.questions.power.truth import Truth, truths, truths_if_additive, truths_without_expectancy
@@ -99,16 +99,16 @@ def characteristics(
     replicates: int,
     workers: int = 1,
     nulls: bool = True,
-    realised: Sequence[Sequence[Realised]] | None = None,
+    delivered: Sequence[Sequence[DeliveredTreatment]] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> list[CellResult]:
     """Simulate and analyse every cell, and the nulls that its contrasts ask for.
 
-    `realised`: for each cell and block, what its clinic made of the protocol; the nulls are run in the same clinic.
+    `delivered`: for each cell and block, what its clinic made of the protocol; the nulls are run in the same clinic.
     Truth, bias and coverage are then still of the protocol: the bias is what the clinic takes away.
     """
     plans = [_null_runs(cell.scenario) if nulls else [] for cell in cells]
-    given = [None] * len(cells) if realised is None else realised
+    given = [None] * len(cells) if delivered is None else delivered
     runs: list[_Run] = []
     for cell, plan, clinic in zip(cells, plans, given, strict=True):
         runs.append(_Run(scenario=cell.scenario, clinic=clinic, estimands=range(len(cell.scenario.estimands))))
@@ -126,15 +126,15 @@ def characteristics(
         for i, estimand in enumerate(cell.scenario.estimands):
             for analysis in cell.scenario.analyses(estimand):
                 about = question(cell.scenario, estimand, analysis, cell.columns)
-                found = _rows(cell.scenario, estimand, own, i, about, known_truths[i])
+                new_rows = _rows(cell.scenario, estimand, own, i, about, known_truths[i])
                 for p, fit in zip(plan, under_null, strict=True):
                     if i in p.estimands:
-                        found.append(_rejection(about, p.metric, fit[i, analysis], cell.scenario.analysis.alpha))
+                        new_rows.append(_rejection(about, p.metric, fit[i, analysis], cell.scenario.analysis.alpha))
                 favours = None if len(cell.scenario.arms) == 1 else _favours(cell.scenario, estimand.endpoint, truth[i])
-                rows += [replace(row, favours=favours) for row in found]
+                rows += [replace(row, favours=favours) for row in new_rows]
         if cell.scenario.analysis.multiplicity is not None:
             rows += _multiplicity_rows(cell, own, [(p, fit) for p, fit in zip(plan, under_null, strict=True)])
-        notes = _notes(cell, truth, nulls) + ([RUN_IN_CLINIC] if realised is not None else []) + _rooms(cell, rows)
+        notes = _notes(cell, truth, nulls) + ([RUN_IN_CLINIC] if delivered is not None else []) + _rooms(cell, rows)
         results.append(CellResult(cell=cell, rows=rows, fits=own, truths=truth, notes=notes))
     return results
 
@@ -181,7 +181,7 @@ class _Run:
     """A scenario to be run, in its clinic, for the estimands of these numbers."""
 
     scenario: Scenario
-    clinic: Sequence[Realised] | None
+    clinic: Sequence[DeliveredTreatment] | None
     estimands: Sequence[int]
     at_best: bool = True
 
@@ -200,22 +200,22 @@ def _fits(
         needed = {estimands.index(each.scenario.estimands[i]) for each in group for i in each.estimands}
         # The plan of the clinic is part of the key: scenarios with the same one are run in the same clinic.
         job = Job(
-            scenario=scenario, seed=seed, replicates=replicates, realised=group[-1].clinic,
+            scenario=scenario, seed=seed, replicates=replicates, delivered=group[-1].clinic,
             estimands=tuple(sorted(needed)), at_best=any(each.at_best for each in group),
         )  # fmt: skip
         jobs.append(job)
-    found = dict(zip(groups, run(jobs, workers=workers, progress=progress), strict=True))
+    results = dict(zip(groups, run(jobs, workers=workers, progress=progress), strict=True))
     out = []
     for each in runs:
         s, key = each.scenario, _trials_key(each.scenario)
         number = {asked[key][1].index(s.estimands[i]): i for i in each.estimands}
-        out.append({(number[i], analysis): fit for (i, analysis), fit in found[key].items() if i in number})
+        out.append({(number[i], analysis): fit for (i, analysis), fit in results[key].items() if i in number})
     return out
 
 
 def _shared_truths(scenarios: Sequence[Scenario], seed: int) -> list[list[Truths]]:
     """The truths of each scenario's estimands, simulated once for scenarios that share them."""
-    found: dict[tuple[str, Estimand], Truths] = {}
+    truths_of: dict[tuple[str, Estimand], Truths] = {}
     for key, group in _grouped(scenarios, truth_key).items():
         s, estimands = _asking_all(group)
         actual = truths(s, seed=seed)
@@ -224,8 +224,8 @@ def _shared_truths(scenarios: Sequence[Scenario], seed: int) -> list[list[Truths
         has_hope = s.expectancy.drug is not None or s.expectancy.therapy is not None
         unhoped = truths_without_expectancy(s, seed=seed) if has_hope else actual
         for estimand, *three in zip(estimands, actual, additive, unhoped, strict=True):
-            found[key, estimand] = Truths(actual=three[0], if_additive=three[1], without_expectancy=three[2])
-    return [[found[truth_key(s), estimand] for estimand in s.estimands] for s in scenarios]
+            truths_of[key, estimand] = Truths(actual=three[0], if_additive=three[1], without_expectancy=three[2])
+    return [[truths_of[truth_key(s), estimand] for estimand in s.estimands] for s in scenarios]
 
 
 # --- the rows of one estimand -----------------------------------------------------------------------------------------
@@ -527,7 +527,7 @@ def _null_runs(s: Scenario) -> list[_NullRun]:
 # --- notes ------------------------------------------------------------------------------------------------------------
 
 
-def _notes(cell: Cell, found: Iterable[Truth], nulls: bool) -> list[Note]:
+def _notes(cell: Cell, estimand_truths: Iterable[Truth], nulls: bool) -> list[Note]:
     """What is to be minded when the numbers are read."""
     s = cell.scenario
     notes = []
@@ -555,7 +555,7 @@ def _notes(cell: Cell, found: Iterable[Truth], nulls: bool) -> list[Note]:
             "responders_compared",
             "time_to_relapse compares responders: these arms are not randomised, who responds comes later",
         )
-    worst = max(truth.past_best for truth in found)
+    worst = max(truth.past_best for truth in estimand_truths)
     if worst > 0.05:
         where = ", ".join(
             f"{key} = {value}" for key, value in cell.columns.items() if not key.startswith(("estimand.", "design."))
@@ -599,10 +599,10 @@ def _rooms(cell: Cell, rows: Sequence[Row]) -> list[Note]:
     s = cell.scenario
     unit = "percentage points" if s.scale.unit == "percent" else s.scale.unit
     notes = []
-    for about, found in grouped(rows).items():
-        if "room_for_synergy" not in found:
+    for about, by_metric in grouped(rows).items():
+        if "room_for_synergy" not in by_metric:
             continue
-        detectable, room, best = (found[m] for m in ("detectable_difference", "room_for_synergy", "power_at_best"))
+        detectable, room, best = (by_metric[m] for m in ("detectable_difference", "room_for_synergy", "power_at_best"))
         text = (
             f"The interaction {about.contrast} with {s.n_total / len(s.arms):g} a cell: detectable with 80 % power from"
             f" {detectable.value:.1f} ± {detectable.mcse:.1g} {unit}; beyond the additive sum the scale leaves room for"

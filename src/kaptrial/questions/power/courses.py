@@ -47,8 +47,8 @@ def trajectories(scenario: Scenario, *, seed: int) -> pd.DataFrame:
         ]
     trials = simulate_block(scenario, seed=seed, block=0)
     for a, arm in enumerate(scenario.arms):
-        mine = np.where((trials.arm == a)[..., None], trials.score, np.nan)
-        by_trial = np.nanmean(mine, axis=1)
+        scores = np.where((trials.arm == a)[..., None], trials.score, np.nan)
+        by_trial = np.nanmean(scores, axis=1)
         for v, day in enumerate(visits):
             mean, sd = float(np.nanmean(by_trial[:, v])), float(np.nanstd(by_trial[:, v], ddof=1))
             rows.append(

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from kaptrial.errors import Unfillable, UserError
+from kaptrial.errors import TooFewEligible, UserError
 from kaptrial.estimators.fit import Fit
 from kaptrial.methods.simulated import estimates
-from kaptrial.model.realised import Realised
+from kaptrial.model.delivered import DeliveredTreatment
 from kaptrial.model.streams import BLOCK
 from kaptrial.process import Cost, end_with, timed
 from kaptrial.scenario.scenario import Scenario
@@ -30,7 +30,7 @@ AT_BEST = " at best"
 class Job:
     """A scenario to be simulated and analysed `replicates` times under `seed`.
 
-    `realised`: for each block, what a clinic made of the protocol (`questions.clinic.operations`); None: as it stands.
+    `delivered`: for each block, what a clinic made of the protocol (`questions.clinic.operations`); None: as it stands.
     `estimands`: numbers of those to be analysed; None: all. `at_best`: whether interactions are also fitted with the
     combined arm at the end of the scale.
     """
@@ -38,7 +38,7 @@ class Job:
     scenario: Scenario
     seed: int
     replicates: int
-    realised: Sequence[Realised] | None = None
+    delivered: Sequence[DeliveredTreatment] | None = None
     estimands: tuple[int, ...] | None = None
     at_best: bool = True
 
@@ -52,20 +52,20 @@ def run(jobs: Sequence[Job], *, workers: int = 1, progress: Callable[[int], None
     """The fits of each job in turn, every one of shape (replicates,).
 
     `progress` is told the number of replicates done. The result does not depend on `workers`: blocks are
-    joined in their order. Raises Unfillable where a job's trials cannot be filled.
+    joined in their order. Raises TooFewEligible where a job's trials cannot be filled.
     """
-    for found in attempt(jobs, workers=workers, progress=progress):
-        if isinstance(found, Unfillable):
-            raise found
-        yield found
+    for fits in attempt(jobs, workers=workers, progress=progress):
+        if isinstance(fits, TooFewEligible):
+            raise fits
+        yield fits
 
 
 def attempt(
     jobs: Sequence[Job], *, workers: int = 1, progress: Callable[[int], None] | None = None
-) -> Iterator[Fits | Unfillable]:
+) -> Iterator[Fits | TooFewEligible]:
     """As `run`, with the error in place of the fits of a job whose trials cannot be filled."""
     tasks = [
-        (job.scenario, job.seed, block, job.realised[block] if job.realised else None, job.estimands, job.at_best)
+        (job.scenario, job.seed, block, job.delivered[block] if job.delivered else None, job.estimands, job.at_best)
         for job in jobs
         for block in range(job.n_blocks)
     ]
@@ -74,11 +74,11 @@ def attempt(
         blocks: list[Fits] = []
         error = None
         for _ in range(job.n_blocks):
-            found = next(results)
-            if isinstance(found, Unfillable):
-                error = found
+            block_fits = next(results)
+            if isinstance(block_fits, TooFewEligible):
+                error = block_fits
             else:
-                blocks.append(found)
+                blocks.append(block_fits)
             if progress is not None:
                 progress(BLOCK)
         yield error or {key: _join([b[key] for b in blocks], job.replicates) for key in blocks[0]}
@@ -108,7 +108,7 @@ def cost_of(scenario: Scenario, trials: int, workers: int) -> Cost:
     """The cost of so many trials, from one block of them."""
     fits, seconds = timed(lambda: _attempt_block(scenario, 0, 0))
     kept = 0
-    if not isinstance(fits, Unfillable):
+    if not isinstance(fits, TooFewEligible):
         kept = sum(x.nbytes for fit in fits.values() for x in vars(fit).values() if x is not None)
     return shared(Cost(seconds=seconds, bytes=kept), trials / BLOCK, workers)
 
@@ -118,10 +118,10 @@ def shared(each: Cost, n: float, workers: int) -> Cost:
     return Cost(seconds=n * each.seconds / min(workers, os.cpu_count() or 1), bytes=n * each.bytes)
 
 
-def _attempt_block(*task: Any) -> Fits | Unfillable:
+def _attempt_block(*task: Any) -> Fits | TooFewEligible:
     try:
         return run_block(*task)
-    except Unfillable as error:
+    except TooFewEligible as error:
         return error
 
 
@@ -129,12 +129,12 @@ def run_block(
     scenario: Scenario,
     seed: int,
     block: int,
-    realised: Realised | None = None,
+    delivered: DeliveredTreatment | None = None,
     estimands: Sequence[int] | None = None,
     at_best: bool = True,
 ) -> Fits:
     """Simulate one block and analyse it for the estimands by each of their methods."""
-    trials = simulate_block(scenario, seed=seed, block=block, realised=realised)
+    trials = simulate_block(scenario, seed=seed, block=block, delivered=delivered)
     every = scenario.estimands
     numbers = range(len(every)) if estimands is None else estimands
     asked = [(i, analysis) for i in numbers for analysis in scenario.analyses(every[i])]
@@ -142,8 +142,8 @@ def run_block(
     interactions = [(i, name) for i, name in asked if scenario.contrast(every[i]).kind == "interaction"]
     if at_best and interactions:
         best = _at_best(trials, scenario)
-        found = estimates(best, scenario, [(every[i], name) for i, name in interactions])
-        fits |= {(i, name + AT_BEST): fit for (i, name), fit in zip(interactions, found, strict=True)}
+        at_best_fits = estimates(best, scenario, [(every[i], name) for i, name in interactions])
+        fits |= {(i, name + AT_BEST): fit for (i, name), fit in zip(interactions, at_best_fits, strict=True)}
     return fits
 
 

@@ -34,12 +34,12 @@ def trajectories(table: pd.DataFrame, arms: Sequence[Mapping[str, Any]], *, dose
     shift = 0.004 * table["day"].max()
     for i, arm in enumerate(arms):
         colour = COLOURS[i % len(COLOURS)]
-        mine = table[table["arm"] == arm["id"]]
-        latent, seen = mine[mine["kind"] == "latent"], mine[mine["kind"] == "observed"]
+        of_arm = table[table["arm"] == arm["id"]]
+        latent, observed = of_arm[of_arm["kind"] == "latent"], of_arm[of_arm["kind"] == "observed"]
         axes.plot(latent["day"], latent["mean"], color=colour)
-        reach = [seen["mean"] - seen["lower"], seen["upper"] - seen["mean"]]
-        at = seen["day"] + (i - (len(arms) - 1) / 2) * 2 * shift
-        axes.errorbar(at, seen["mean"], yerr=reach, fmt="o", color=colour, markersize=3, elinewidth=0.8)
+        reach = [observed["mean"] - observed["lower"], observed["upper"] - observed["mean"]]
+        at = observed["day"] + (i - (len(arms) - 1) / 2) * 2 * shift
+        axes.errorbar(at, observed["mean"], yerr=reach, fmt="o", color=colour, markersize=3, elinewidth=0.8)
         ends.append((latent["day"].iloc[-1], latent["mean"].iloc[-1], arm["label"], colour))
         y = len(arms) - 1 - i
         strip.plot(arm["doses"], [y + 0.2] * len(arm["doses"]), "v", color=colour, markersize=4.5)
@@ -69,8 +69,8 @@ def decay(
     if with_response:
         panels.append(("responding", "Responding (% of all patients)", 100.0))
     for axes, (column, label, factor) in zip(grid[0], panels, strict=True):
-        for colour, (n, mine) in zip(COLOURS, table.groupby("doses"), strict=False):
-            shown = mine[mine["day"] > 0]
+        for colour, (n, course) in zip(COLOURS, table.groupby("doses"), strict=False):
+            shown = course[course["day"] > 0]
             axes.plot(shown["day"], shown[column] * factor, color=colour)
             at = shown.iloc[int(len(shown) * 0.36)]
             name = f"one {dose}" if n == 1 else f"{n} {dose}s"
@@ -99,8 +99,8 @@ def power_curve(rows: Rows, path: str, *, title: str) -> Figure:
     figure, grid = new_figure(4.6, 3.0)
     axes = grid[0, 0]
     ends = []
-    for colour, (name, mine) in zip(COLOURS, _by_line(rows).items(), strict=False):
-        end = _band(axes, mine, path, "power", colour)
+    for colour, (name, line) in zip(COLOURS, _by_line(rows).items(), strict=False):
+        end = _band(axes, line, path, "power", colour)
         ends.append((*end, name or "power", colour))
     ends += _null_band(axes, rows, path)
     _power_axis(axes)
@@ -140,8 +140,8 @@ def by_day(rows: Rows, *, unit: str, title: str) -> Figure:
     contrast, power = grid[0]
     for axes, metric in ((contrast, "truth"), (power, "power")):
         ends = []
-        for colour, (name, mine) in zip(COLOURS, _by_line(rows).items(), strict=False):
-            end = _band(axes, mine, "estimand.day", metric, colour, marker="o")
+        for colour, (name, line) in zip(COLOURS, _by_line(rows).items(), strict=False):
+            end = _band(axes, line, "estimand.day", metric, colour, marker="o")
             ends.append((*end, name or metric, colour))
         axes.set_xlabel(PATH_NAMES["estimand.day"])
         if metric == "power":
@@ -178,11 +178,11 @@ def estimands(groups: Mapping[Question, Mapping[str, Row]], *, unit: str, title:
     y = 0.0
     for q, question in enumerate(questions):
         colour = COLOURS[q % len(COLOURS)]
-        mine = [found for about, found in groups.items() if about.strategies == question]
+        part = [by_metric for about, by_metric in groups.items() if about.strategies == question]
         name = question.replace("_", " ") or "all analyses"
         beside(axes, name, (0, y), (2, 0), color=colour, xycoords=("axes fraction", "data"))
         top, y = y, y + 1
-        for group in mine:
+        for group in part:
             mean, reach = group["mean_estimate"].value, 1.96 * group["empirical_se"].value
             axes.plot([mean - reach, mean + reach], [y, y], color=colour, linewidth=1)
             axes.plot([mean], [y], "o", color=colour, markersize=4)
@@ -190,7 +190,7 @@ def estimands(groups: Mapping[Question, Mapping[str, Row]], *, unit: str, title:
                 text = f"{group[metric].value:.{digits}f}" if metric in group else ""
                 numbers.annotate(text, (x, y), ha="center", va="center", fontsize=7.5)
             y += 1
-        axes.plot([mine[0]["truth"].value] * 2, [top + 0.5, y - 0.5], color="0.35", linewidth=1, linestyle=(0, (3, 2)))
+        axes.plot([part[0]["truth"].value] * 2, [top + 0.5, y - 0.5], color="0.35", linewidth=1, linestyle=(0, (3, 2)))
     labels = []
     for question in questions:
         labels += ["", *(about.analysis for about in groups if about.strategies == question)]
@@ -217,10 +217,10 @@ def heat_map(rows: Rows, paths: tuple[str, str], *, title: str) -> Figure:
     figure, grid = new_figure(max(3.6, 3.1 * len(lines)), 3.1, columns=len(lines))
     worst = 0.0
     image = None
-    for axes, (name, mine) in zip(grid[0], lines.items(), strict=True):
-        xs, ys = (list(dict.fromkeys(row.question.column(path) for row in mine)) for path in paths)
+    for axes, (name, line) in zip(grid[0], lines.items(), strict=True):
+        xs, ys = (list(dict.fromkeys(row.question.column(path) for row in line)) for path in paths)
         values = np.full((len(ys), len(xs)), np.nan)
-        for row in mine:
+        for row in line:
             x, y = (row.question.column(path) for path in paths)
             values[ys.index(y), xs.index(x)] = row.value
             worst = max(worst, row.mcse)

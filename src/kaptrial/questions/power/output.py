@@ -95,9 +95,9 @@ def _compared(result: CellResult) -> dict[Question, dict[str, Row]]:
     """The analyses of the primary contrast, day and measure, under every strategy asked."""
     asked = next(iter(result.primary.values())).question
     return {
-        about: found
-        for about, found in grouped(result.rows).items()
-        if "mean_estimate" in found and replace(about, analysis=asked.analysis, strategies=asked.strategies) == asked
+        about: rows
+        for about, rows in grouped(result.rows).items()
+        if "mean_estimate" in rows and replace(about, analysis=asked.analysis, strategies=asked.strategies) == asked
     }
 
 
@@ -139,14 +139,14 @@ def _arms(scenario: Scenario) -> list[dict[str, Any]]:
 
 def _room(result: CellResult) -> Figure:
     """The figure of an interaction's room, where the primary estimand is one and its scale ends."""
-    found = {metric: row.value for metric, row in result.primary.items()}
+    values = {metric: row.value for metric, row in result.primary.items()}
     scenario, truth = result.cell.scenario, result.truths[0]
     weights = scenario.contrast(scenario.estimand).weights
     both = next(a for a, arm in enumerate(scenario.arms) if all((arm.factors or {}).values()))
     order = [a for a in range(len(weights)) if a != both] + [both]
     additive = -sum(w * m for a, (w, m) in enumerate(zip(weights, truth.arm_means, strict=True)) if a != both)
     best = 1.0 if result.primary["truth"].question.measure == "risk_difference" else scenario.scale.best
-    detectable, power = found["detectable_difference"], found["power_at_best"]
+    detectable, power = values["detectable_difference"], values["power_at_best"]
     unit = "percentage points" if scenario.scale.unit == "percent" else scenario.scale.unit
     return figures.interaction_room(
         [(scenario.arms[a].label, truth.arm_means[a]) for a in order],

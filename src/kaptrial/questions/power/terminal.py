@@ -91,7 +91,7 @@ def rule_in_words(rule: DecisionRule) -> str:
     return text + f"; no difference if P(within ± {rule.rope:g} points) ≥ {rule.rope_probability:g}"
 
 
-def show_description(scenario: Scenario, found: list[Truth], seed: int) -> None:
+def show_description(scenario: Scenario, truths: list[Truth], seed: int) -> None:
     """The arms' timeline, the parameters with their sources and the truths."""
     out = console()
     out.print(f"{scenario.title}\n{scenario.question}\n")
@@ -112,7 +112,7 @@ def show_description(scenario: Scenario, found: list[Truth], seed: int) -> None:
     head = ("contrast", "endpoint", "day", *handled, "truth", "MCSE", *(arm.id for arm in scenario.arms))
     truth_table = Table(*head, box=None)
     truth_table.title = f"\nTruth under the model (means of the recorded endpoint by arm; seed {seed})"
-    for estimand, truth in zip(scenario.estimands, found, strict=True):
+    for estimand, truth in zip(scenario.estimands, truths, strict=True):
         means = (f"{mean:.2f}" for mean in truth.arm_means)
         truth_table.add_row(
             estimand.contrast,
@@ -128,7 +128,7 @@ def show_description(scenario: Scenario, found: list[Truth], seed: int) -> None:
         for threshold in scenario.scale.thresholds[kind]:
             text = f"{scenario.scale.id} {name}: {threshold.get('value', threshold.get('fraction'))}"
             out.print(f"{text} ({threshold.get('kind', name)}; {threshold['source']})")
-    for arm, icc in zip(scenario.arms, found[0].icc, strict=True):
+    for arm, icc in zip(scenario.arms, truths[0].icc, strict=True):
         if icc > 0:
             out.print(f"therapist ICC in {arm.id} at day {scenario.estimand.day:g}: {icc:.3f}")
 
@@ -180,8 +180,8 @@ def show_power(results: Results[Row]) -> None:
         table.add_column(key, no_wrap=True)
     for metric in shown:
         table.add_column(metric.replace("_", " "), justify="right", no_wrap=True)
-    for head, found in zip(heads, groups.values(), strict=True):
-        table.add_row(*(_plain(head.get(key)) for key in varying), *(with_error(found.get(m)) for m in shown))
+    for head, by_metric in zip(heads, groups.values(), strict=True):
+        table.add_row(*(_plain(head.get(key)) for key in varying), *(with_error(by_metric.get(m)) for m in shown))
     out.print(table)
     worst = max(row.n_failed for row in results.rows)
     if worst:
@@ -204,7 +204,7 @@ def _head(question: Question) -> dict[str, Any]:
 
 def _metrics_shown(groups: list[dict[str, Row]]) -> list[str]:
     """The metrics that some question has, less those that say nothing new."""
-    shown = [metric for metric in SHOWN if any(metric in found for found in groups)]
+    shown = [metric for metric in SHOWN if any(metric in by_metric for by_metric in groups)]
     if "power_better" in shown:  # what is found worse than a benchmark is no success
         shown.remove("power")
     for extra in ("truth_if_additive", "truth_without_expectancy"):

@@ -64,14 +64,14 @@ def truths(
 
     From `blocks` blocks of replicates of `patients` patients, or as many as the scenario's ratio needs.
     """
-    found: dict[int, Truth] = {}
+    by_estimand: dict[int, Truth] = {}
     for absent in {e.strategies.events("hypothetical") for e in scenario.estimands}:
-        mine = [i for i, e in enumerate(scenario.estimands) if e.strategies.events("hypothetical") == absent]
+        members = [i for i, e in enumerate(scenario.estimands) if e.strategies.events("hypothetical") == absent]
         s = _counterfactual(scenario, absent, max(patients, 2 * len(scenario.arms), sum(scenario.ratio)))
-        endpoints, seen, beyond = _potential_outcomes(s, [scenario.estimands[i] for i in mine], seed, blocks)
-        for k, i in enumerate(mine):
-            found[i] = _truth(s, scenario.estimands[i], endpoints[:, k], seen[:, k], beyond[:, k])
-    return [found[i] for i in range(len(scenario.estimands))]
+        endpoints, failed, beyond = _potential_outcomes(s, [scenario.estimands[i] for i in members], seed, blocks)
+        for k, i in enumerate(members):
+            by_estimand[i] = _truth(s, scenario.estimands[i], endpoints[:, k], failed[:, k], beyond[:, k])
+    return [by_estimand[i] for i in range(len(scenario.estimands))]
 
 
 def truths_if_additive(scenario: Scenario, *, seed: int, blocks: int = BLOCKS) -> list[Truth]:
@@ -107,17 +107,17 @@ def _potential_outcomes(s: Scenario, estimands: list[Estimand], seed: int, block
     share past the best score, (arm, estimand)."""
     endpoints, events, beyond = [], [], []
     for a in range(len(s.arms)):
-        values, seen, shares = [], [], []
+        values, failed, shares = [], [], []
         for block in range(blocks):
             trials = simulate_block(s, seed=seed, block=FIRST_BLOCK + block, full=True, force_arm=a)
             assert trials.outcome is not None
             assert trials.latent is not None
             values.append([patient_endpoint(trials, trials.outcome, s, e).ravel() for e in estimands])
-            seen.append([_failed(trials, s, e).ravel() for e in estimands])
+            failed.append([_failed(trials, s, e).ravel() for e in estimands])
             past = (trials.latent - s.scale.best) * s.scale.sign > 0
             shares.append([past[..., s.design.visits.index(e.day)].mean() for e in estimands])
         endpoints.append(np.concatenate(values, axis=1))
-        events.append(np.concatenate(seen, axis=1))
+        events.append(np.concatenate(failed, axis=1))
         beyond.append(np.mean(shares, axis=0))
     return np.stack(endpoints), np.stack(events), np.stack(beyond)
 
@@ -130,7 +130,7 @@ def _failed(trials: Trials, s: Scenario, estimand: Estimand) -> Bools:
     return relapse_times(trials, trials.outcome, s, estimand)[1]
 
 
-def _truth(s: Scenario, estimand: Estimand, endpoints: Floats, seen: Bools, beyond: Floats) -> Truth:
+def _truth(s: Scenario, estimand: Estimand, endpoints: Floats, failed: Bools, beyond: Floats) -> Truth:
     weights = np.array(s.contrast(estimand).weights)
     # Among responders the patients of the arms are not the same; in all other endpoints nobody is missing.
     means, sds = np.nanmean(endpoints, axis=1), np.nanstd(endpoints, axis=1, ddof=1)
@@ -147,7 +147,7 @@ def _truth(s: Scenario, estimand: Estimand, endpoints: Floats, seen: Bools, beyo
             logits[used] = np.log(shares[used] / (1 - shares[used]))
             measures["log_odds_ratio"] = _mean_and_error(centred, slopes, float(weights @ logits))
     if estimand.endpoint == "time_to_relapse":
-        measures["log_hazard_ratio"] = _log_hazard_ratio(endpoints, seen, weights)
+        measures["log_hazard_ratio"] = _log_hazard_ratio(endpoints, failed, weights)
     return Truth(
         value=value,
         mcse=mcse,
@@ -166,7 +166,7 @@ def _mean_and_error(centred: Floats, slopes: Floats, value: float) -> tuple[floa
     return value, float(spread.std(ddof=1) / np.sqrt(spread.size))
 
 
-def _log_hazard_ratio(times: Floats, seen: Bools, weights: Floats) -> tuple[float, float]:
+def _log_hazard_ratio(times: Floats, failed: Bools, weights: Floats) -> tuple[float, float]:
     """The log hazard ratio of times (arm, patient), with its error by the jackknife over groups of patients.
 
     The model's own error takes the arms for independent, and the same patients are in every arm.
@@ -175,7 +175,7 @@ def _log_hazard_ratio(times: Floats, seen: Bools, weights: Floats) -> tuple[floa
     def fitted(kept: Bools) -> float:
         arm = np.repeat(np.arange(len(times)), kept.sum())[None, :]
         none = np.empty((1, arm.shape[1], 0))
-        fit = cox(times[:, kept].reshape(1, -1), seen[:, kept].reshape(1, -1), arm, none, weights)
+        fit = cox(times[:, kept].reshape(1, -1), failed[:, kept].reshape(1, -1), arm, none, weights)
         return float(fit.estimate[0])
 
     group = np.arange(times.shape[1]) % JACKKNIFE_GROUPS

@@ -111,7 +111,7 @@ def closed_path(search: Search, value: float) -> float | None:
             raise ArithmeticError
         return power - search.target
 
-    if search.whole or value == 0:
+    if search.in_whole_numbers or value == 0:
         return None
     try:
         return float(optimize.brentq(lack, max(value / 2, least), min(value * 2, most), xtol=1e-4 * abs(value)))

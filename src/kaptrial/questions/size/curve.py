@@ -146,7 +146,7 @@ def refine(search: Search, axis: Axis, u: float, slope: float, *, points: int) -
     return min(reaching or done.values(), key=lambda p: abs(p.probit - search.goal))
 
 
-def rounded(search: Search, axis: Axis, found: _Fitted, *, rising: bool) -> tuple[float, Ends]:
+def rounded(search: Search, axis: Axis, fitted: _Fitted, *, rising: bool) -> tuple[float, Ends]:
     """The answer and the ends of its 95 % and 99.9 % intervals, on the grid: up if power rises with the value.
 
     Ends are within the bounds, where there are any; the answer may lie beyond them.
@@ -165,10 +165,10 @@ def rounded(search: Search, axis: Axis, found: _Fitted, *, rising: bool) -> tupl
         towards = math.ceil if rising else math.floor
         return max(towards(value / axis.step - 1e-9) * axis.step, axis.low)
 
-    value = place(found.u)
+    value = place(fitted.u)
     assert value is not None
-    lower, upper = found.line.interval(goal, _Z95)
-    lower_999, upper_999 = found.line.interval(goal, _Z999)
+    lower, upper = fitted.line.interval(goal, _Z95)
+    lower_999, upper_999 = fitted.line.interval(goal, _Z999)
     ends = (place(u) for u in (lower, upper, lower_999, upper_999))
     first, second, third, fourth = (None if end is None else min(max(end, least), most) for end in ends)
     return value, (first, second, third, fourth)

@@ -31,24 +31,24 @@ def solve_path(search: Search) -> Answer:
         back=math.exp if logs else float,
         low=low.value if logs and limits[0] <= 0 else limits[0],
         high=limits[1],
-        step=1.0 if search.whole else None,
+        step=1.0 if search.in_whole_numbers else None,
     )
     ul, uh = axis.to(low.value), axis.to(high.value)
     slope = (high.ncp - low.ncp) / (uh - ul)
     rising = slope > 0
     metric = "largest" if not rising else "minimal_detectable" if effect else "smallest"
     u = ul + (search.required_ncp((low.df + high.df) / 2) - low.ncp) / slope
-    found = refine(search, axis, u, slope, points=6)
+    refined = refine(search, axis, u, slope, points=6)
     notes: list[str] = []
     ends: Ends
-    if isinstance(found, Point):
-        if found.power < search.target:
-            message = f"not reached by {search.path} = {found.value:g}"
-            return search.answer(metric=metric, ceiling=found.power, ceiling_mcse=found.mcse, message=message)
-        notes.append(f"power is above the target at {found.value:g}")
-        value, ends = found.value, (None, None, None, None)
+    if isinstance(refined, Point):
+        if refined.power < search.target:
+            message = f"not reached by {search.path} = {refined.value:g}"
+            return search.answer(metric=metric, ceiling=refined.power, ceiling_mcse=refined.mcse, message=message)
+        notes.append(f"power is above the target at {refined.value:g}")
+        value, ends = refined.value, (None, None, None, None)
     else:
-        value, ends = rounded(search, axis, found, rising=rising)
+        value, ends = rounded(search, axis, refined, rising=rising)
         least, most = search.bounds or (-math.inf, math.inf)
         inside = min(max(value, least), most)
         if inside != value:
@@ -78,7 +78,7 @@ def _bracket(search: Search) -> tuple[Point, Point] | Point:
     if search.bounds is not None:
         low, high = search.bounds
         middle = math.sqrt(low * high) if low > 0 else (low + high) / 2
-        ends = [search.at(v, search.pilot) for v in (low, round(middle) if search.whole else middle, high)]
+        ends = [search.at(v, search.pilot) for v in (low, round(middle) if search.in_whole_numbers else middle, high)]
         signs = [_lack(search, p) > 0 for p in ends]
         if signs[0] == signs[2] != signs[1]:
             allowed = f"power at {search.path} is not monotone there; must be a range on one side"
@@ -90,10 +90,10 @@ def _bracket(search: Search) -> tuple[Point, Point] | Point:
             return max(ends, key=lambda p: p.power)
         pair = (ends[0], ends[1]) if signs[0] != signs[1] else (ends[1], ends[2])
     else:
-        found = _expand(search)
-        if isinstance(found, Point):
-            return found
-        pair = found
+        bracket = _expand(search)
+        if isinstance(bracket, Point):
+            return bracket
+        pair = bracket
     return _narrow(search, pair)
 
 
@@ -109,7 +109,7 @@ def _expand(search: Search) -> tuple[Point, Point] | Point:
         last = first
         for _ in range(7):
             value = last.value * factor
-            value = float(round(value)) if search.whole else value
+            value = float(round(value)) if search.in_whole_numbers else value
             if value == last.value or not search.allows(value):
                 break
             point = search.at(value, search.pilot)
@@ -134,7 +134,7 @@ def _narrow(search: Search, pair: tuple[Point, Point]) -> tuple[Point, Point]:
             break
         positive = min(a.value, b.value) > 0
         middle = math.copysign(math.sqrt(a.value * b.value), a.value) if positive else (a.value + b.value) / 2
-        if search.whole:
+        if search.in_whole_numbers:
             middle = float(round(middle))
         if middle in (a.value, b.value):
             break

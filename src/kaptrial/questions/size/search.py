@@ -95,7 +95,7 @@ class Search:
         self.alpha = base.analysis.alpha
         self._points: dict[tuple[float, int], Point] = {}
         self.own = _number_at(raw, path)
-        self.whole = path in SIZES or self._is_whole()
+        self.in_whole_numbers = path in SIZES or self._is_whole()
         for value in bounds or ():
             self.scenario(value)
 
@@ -148,7 +148,7 @@ class Search:
         """The noncentrality at which a t test has the target power."""
         return float(optimize.brentq(lambda d: t_power(d, 1.0, df, self.alpha) - self.target, 1e-9, 400.0))
 
-    def answer(self, **found: Any) -> Answer:
+    def answer(self, **fields: Any) -> Answer:
         """The answer with what every answer has."""
         e = self.base.estimand
         tried = tuple(
@@ -164,7 +164,7 @@ class Search:
             achieved_replicates=2 * self.replicates,
             achieved_seed=self.seed + 1,
             tried=tried,
-            **found,
+            **fields,
         )
 
 

@@ -17,7 +17,7 @@ from kaptrial.questions.size.curve import Axis, Ends, refine, rounded
 from kaptrial.questions.size.search import Point, Search
 from kaptrial.questions.size.standard_error import SELaw, ceiling_power, se_law, size_by_law, therapists_fixed
 from kaptrial.scenario.scenario import Scenario
-from kaptrial.simulation.reading import reading_of
+from kaptrial.simulation.assessments import assessment_schedule
 
 # The largest arm that is considered unless bounds are given.
 LARGEST_ARM = 10_000
@@ -38,10 +38,10 @@ def solve_size(search: Search) -> Answer:
     pilot = search.at(start, search.pilot)
     truth = search.truth()
     known = abs(truth.value) > 4 * truth.mcse + 1e-9
-    seen = abs(pilot.mean) > 4 * pilot.sd / math.sqrt(search.pilot)
-    if not known and not seen:
+    pilot_shows = abs(pilot.mean) > 4 * pilot.sd / math.sqrt(search.pilot)
+    if not known and not pilot_shows:
         return _null_answer(search, truth, start, min(high, 4 * start))
-    effect = abs(pilot.mean) if seen else abs(truth.value)
+    effect = abs(pilot.mean) if pilot_shows else abs(truth.value)
     law = SELaw(fixed=0.0, fixed_mcse=0.0, per_n=pilot.sd**2 * start)
     ceiling: tuple[float, float] | None = None
     notes: list[str] = []
@@ -58,7 +58,7 @@ def solve_size(search: Search) -> Answer:
         at_high = t_power(effect, law.at(high), pilot.df / start * high, search.alpha)
         ncp = effect / law.at(high)
         density = math.exp(-(special.ndtri(at_high) ** 2) / 2) / math.sqrt(2 * math.pi)
-        of_effect = pilot.sd / effect / math.sqrt(search.pilot) if seen else truth.mcse / effect
+        of_effect = pilot.sd / effect / math.sqrt(search.pilot) if pilot_shows else truth.mcse / effect
         error = density * ncp * math.hypot(of_effect, 1 / math.sqrt(2 * search.pilot))
         needed = law.per_n * (search.required_ncp(1e6) / effect) ** 2
         message = (
@@ -70,19 +70,19 @@ def solve_size(search: Search) -> Answer:
     u = math.sqrt(guess)
     slope = effect / law.at(guess) / u
     few = 4 if guess * len(s.arms) / arms > 2000 else 6
-    found = refine(search, axis, u, slope, points=few)
-    if isinstance(found, Point):
-        if found.power < search.target:
-            message = f"not reached by {search.path} = {found.value:g}"
-            return answer(ceiling=found.power, ceiling_mcse=found.mcse, message=message)
+    refined = refine(search, axis, u, slope, points=few)
+    if isinstance(refined, Point):
+        if refined.power < search.target:
+            message = f"not reached by {search.path} = {refined.value:g}"
+            return answer(ceiling=refined.power, ceiling_mcse=refined.mcse, message=message)
         below = max((p.value for p in search.simulated() if p.power < search.target), default=None)
         notes.append(
-            f"power is above the target at {found.value:g}"
+            f"power is above the target at {refined.value:g}"
             + (", the smallest considered" if below is None else f" and below it at {below:g}; no curve was fitted")
         )
-        value, ends = found.value, (None, None, None, None)
+        value, ends = refined.value, (None, None, None, None)
     else:
-        value, ends = rounded(search, axis, found, rising=True)
+        value, ends = rounded(search, axis, refined, rising=True)
         if value > high:
             message = f"not reached by {search.path} = {high:g}; about {value:g} would be needed"
             last = search.at(high)
@@ -103,7 +103,7 @@ def solve_size(search: Search) -> Answer:
 
 def _largest(s: Scenario, arms: int) -> float:
     """The largest size to be simulated unless bounds are given."""
-    affordable = _LARGEST_TRIAL * arms / (len(s.arms) * len(reading_of(s).days))
+    affordable = _LARGEST_TRIAL * arms / (len(s.arms) * len(assessment_schedule(s).days))
     return float(min(LARGEST_ARM * arms, 100_000, max(affordable, s.design.n_per_arm or s.n_total)))
 
 

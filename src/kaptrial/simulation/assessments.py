@@ -11,12 +11,11 @@ from kaptrial.scenario.scenario import Scenario
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
+class AssessmentSchedule:
     """Visits, and the days at which the state is read for them.
 
-    A score reads one day a visit. A day-by-day outcome reads the middle of every day since the visit before;
-    its entry 0 stands
-    for the days before entry.
+    A score reads one day a visit. A day-by-day outcome reads the middle of every day since the visit before; its
+    entry 0 stands for the days before entry.
     """
 
     visits: Floats
@@ -25,15 +24,15 @@ class Reading:
     length: Ints
 
     def slice(self, visit: int) -> slice:
-        """The reading days of one visit."""
+        """The assessment days of one visit."""
         return slice(int(self.first[visit]), int(self.first[visit] + self.length[visit]))
 
 
-def reading_of(s: Scenario) -> Reading:
-    """The reading days of a scenario."""
+def assessment_schedule(s: Scenario) -> AssessmentSchedule:
+    """The assessment schedule of a scenario."""
     visits = np.asarray(s.design.visits, dtype=float)
     if s.scale.link == "identity":
-        return Reading(
+        return AssessmentSchedule(
             visits=visits,
             days=visits,
             first=np.arange(len(visits)),
@@ -41,7 +40,7 @@ def reading_of(s: Scenario) -> Reading:
         )
     last = int(visits[-1])
     length = np.concatenate([[1], np.diff(visits).astype(np.int64)])
-    return Reading(
+    return AssessmentSchedule(
         visits=visits,
         days=np.concatenate([[0.0], np.arange(last) + 0.5]),
         first=np.concatenate([[0], np.cumsum(length)[:-1]]),

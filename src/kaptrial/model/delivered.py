@@ -8,7 +8,7 @@ from kaptrial.arrays import Bools, Floats, Ints
 
 
 @dataclass(frozen=True, kw_only=True)
-class Realised:
+class DeliveredTreatment:
     """The treatment that the patients of some replicates were given. Days count from the patient's own day 0.
 
     `event_day`: (replicate, patient, treatment event), the arm's doses first, then its sessions, each in the protocol's

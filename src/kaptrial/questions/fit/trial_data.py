@@ -33,7 +33,7 @@ ROLES: tuple[Role, ...] = get_args(Role)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class FitQuestion:
     """What the user says beyond the columns of the file: `roles` of the effects, `unit_sd` of the named priors."""
 
     likelihood: Likelihood = "normal"
@@ -41,22 +41,22 @@ class Asked:
     unit_sd: float | None = None
 
 
-def from_file(source: Path | DataFile, options: Options, asked: Asked) -> InteractionData:
+def from_file(source: Path | DataFile, options: Options, asked: FitQuestion) -> InteractionData:
     """The trial in a CSV file. Raises DataError naming file, column and row for what cannot be used."""
     data = source if isinstance(source, DataFile) else read_file(source)
     if asked.likelihood == "abstinent_days":
-        found = _counts(data, options, asked)
+        trial = _counts(data, options, asked)
     else:
         _check_baseline(data, options)
         for column in (*options.covariates, *options.categories):
             data.complete(column, "every patient needs one")
         trials = read(data, options)
         data.left_out(trials.patients, ~np.isfinite(trials.score[0]).any(axis=1), "no score on any day")
-        found = from_trials(trials, options, asked, str(data.path))
-    return replace(found, notes=tuple(data.notes))
+        trial = from_trials(trials, options, asked, str(data.path))
+    return replace(trial, notes=tuple(data.notes))
 
 
-def from_scenario(scenario: Scenario, asked: Asked, *, seed: int, source: str) -> InteractionData:
+def from_scenario(scenario: Scenario, asked: FitQuestion, *, seed: int, source: str) -> InteractionData:
     """One simulated trial of the scenario, from randomisation on; day, contrast and strategies are those of its primary
     estimand.
     """
@@ -79,9 +79,9 @@ def from_scenario(scenario: Scenario, asked: Asked, *, seed: int, source: str) -
     options = replace(options, response_fraction=scale.response_fraction or options.response_fraction)
     if not asked.roles:
         asked = replace(asked, roles=_roles_in(scenario, cut, reference))
-    found = from_trials(cut, options, asked, source)
+    trial = from_trials(cut, options, asked, source)
     asked_for = scenario.contrast(scenario.estimand).text
-    return replace(found, asked=asked_for, notes=_other_endpoint(scenario.estimand, asked.likelihood))
+    return replace(trial, asked=asked_for, notes=_other_endpoint(scenario.estimand, asked.likelihood))
 
 
 def _other_endpoint(estimand: Estimand, likelihood: Likelihood) -> tuple[Note, ...]:
@@ -109,7 +109,7 @@ def _roles_in(scenario: Scenario, trials: Trials, reference: str | None) -> tupl
     return tuple(roles)
 
 
-def from_trials(trials: Trials, options: Options, asked: Asked, source: str) -> InteractionData:
+def from_trials(trials: Trials, options: Options, asked: FitQuestion, source: str) -> InteractionData:
     """The first replicate of a Trials."""
     names, levels = effect_levels(trials.arms, trials.factors, trials.levels, options.reference)
     better = options.better_score
@@ -134,7 +134,7 @@ def from_trials(trials: Trials, options: Options, asked: Asked, source: str) -> 
     return _with_unit(data, asked, source)
 
 
-def _with_unit(data: InteractionData, asked: Asked, source: str) -> InteractionData:
+def _with_unit(data: InteractionData, asked: FitQuestion, source: str) -> InteractionData:
     check(data, source)
     unit = asked.unit_sd
     if unit is None:
@@ -158,7 +158,7 @@ def _check_baseline(data: DataFile, options: Options) -> None:
     data.complete(column, "every patient needs a baseline, or its column must be '' for none")
 
 
-def _counts(data: DataFile, options: Options, asked: Asked) -> InteractionData:
+def _counts(data: DataFile, options: Options, asked: FitQuestion) -> InteractionData:
     """Successes out of a number, one row of the file a patient."""
     if options.target_day is not None:
         raise FieldError("target_day", options.target_day, "goes with visits; abstinent_days has one row a patient")
@@ -170,8 +170,8 @@ def _counts(data: DataFile, options: Options, asked: Asked) -> InteractionData:
             options.of or "days", int((shares.n[0] != np.round(shares.n[0])).argmax()), "must be a whole number"
         )
     used = np.isfinite(shares.k[0]) & np.isfinite(shares.n[0])
-    arms, arm, found = data.arms(np.arange(len(used)), options.arm, options.factors)
-    effects, levels = effect_levels(arms, options.factors, found, options.reference)
+    arms, arm, factor_levels = data.arms(np.arange(len(used)), options.arm, options.factors)
+    effects, levels = effect_levels(arms, options.factors, factor_levels, options.reference)
     therapist = np.full(len(used), -1, dtype=np.int64)
     if options.therapist is not None:
         therapist = data.therapists(options.therapist, np.arange(len(used)), arm, arms)
@@ -199,11 +199,11 @@ def effect_levels(
     return names, np.delete(np.eye(len(arms)), right, axis=1)
 
 
-def roles_of(effects: tuple[str, ...], factors: Sequence[str], asked: Asked) -> tuple[Role, ...]:
+def roles_of(effects: tuple[str, ...], factors: Sequence[str], asked: FitQuestion) -> tuple[Role, ...]:
     """The role of each effect, which picks its prior: in a 2×2 drug, therapy, interaction; else therapy."""
     two: tuple[Role, ...] = ("drug", "therapy", "interaction")
-    one: Role = "therapy"
-    usual = two if len(factors) == 2 else tuple(one for _ in effects)
+    therapy: Role = "therapy"
+    usual = two if len(factors) == 2 else tuple(therapy for _ in effects)
     if not asked.roles:
         return usual
     unknown = [role for role in asked.roles if role not in ROLES]
