@@ -44,7 +44,7 @@ def main() -> None:
     start = time.perf_counter()
     found = operations(s, seed=1, replicates=options.replicates, workers=options.workers)
     seconds = time.perf_counter() - start
-    months = np.mean([d.values["milestones", "trial", "last patient out"] for d in found.digests])
+    months = np.mean([d.values["milestones", "trial", "last patient out"] for d in found.summaries])
     print(
         f"{options.replicates} replicates of {s.n_total} patients at {len(s.clinic.sites if s.clinic else ())} sites"
         f" over {months:.0f} months: {seconds:.1f} s with {options.workers} workers"
