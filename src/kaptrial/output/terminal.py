@@ -89,7 +89,7 @@ def by_mcse(value: float | None, mcse: float | None) -> str:
         return "–"
     if not mcse or not math.isfinite(mcse):
         return f"{value:.4g}"
-    places = max(0, min(6, -math.floor(math.log10(mcse))))
+    places = max(0, min(6, -math.floor(math.log10(float(f"{mcse:.1g}")))))
     return f"{value:.{places}f}"
 
 

@@ -160,6 +160,8 @@ def show_power(results: Results[Row], *, everything: bool = False) -> None:
     `everything`: diagnostics, too, such as standard errors, coverage and errors of sign and size.
     """
     about = results.provenance
+    if results.headline is not None:
+        paragraph(f"{results.headline.text}\n")
     paragraph(
         f"{about['title']}\nseed {about['seed']}, {about['replicates']} replicates, kaptrial {about['version']};"
         " value ± Monte Carlo standard error\n",
