@@ -13,6 +13,8 @@ from kaptrial.output.terminal import console
 if TYPE_CHECKING:
     import pandas as pd
 
+    from kaptrial.evidence.answer import ReplicationResults
+
 
 def trial_row(study: Trial) -> dict[str, Any]:
     """One trial as a flat row."""
@@ -127,13 +129,13 @@ def as_reported(statistic: str, value: float) -> str:
     return f"{value:.2f}" if statistic.startswith(("standardised", "response_ratio")) else f"{value:.1f}"
 
 
-def show_replication(table: pd.DataFrame, summary: pd.DataFrame, provenance: Mapping[str, Any]) -> None:
+def show_replication(results: ReplicationResults) -> None:
     """Predicted against reported, misses marked, and the overall calibration."""
-    out = console()
+    out, provenance = console(), results.provenance
     shown = Table(box=None, pad_edge=False)
     for name in ("trial", "figure", "arm", "day", "quality", "reported", "predicted", "90 % interval", "tail p", ""):
         shown.add_column(name, overflow="fold")
-    for row in table.to_dict("records"):
+    for row in results.table.to_dict("records"):
         kind = row["statistic"]
         figure = (row["trial"], f"{kind.replace('_', ' ')} {row['endpoint']}", row["arm"], f"{row['day']:g}")
         reported, median, low, high = (as_reported(kind, row[name]) for name in ("reported", "median", "q05", "q95"))
@@ -143,7 +145,7 @@ def show_replication(table: pd.DataFrame, summary: pd.DataFrame, provenance: Map
     calibration = Table(box=None, pad_edge=False)
     for name in ("figures", "quality", "number", "in 50 %", "in 90 %", "median width", "CRPS", "pooled", "pooled mean"):
         calibration.add_column(name)
-    for row in summary.to_dict("records"):
+    for row in results.calibration.to_dict("records"):
         shares = (f"{100 * row[name]:.0f} %" for name in ("inside_50", "inside_90"))
         errors = (f"{row[name]:.3f}" for name in ("crps", "crps_pooled", "crps_pooled_mean"))
         width, about = f"{row['median_width_90']:.2f}", (row["kind"], row["quality"], str(row["figures"]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
@@ -11,6 +11,7 @@ from kaptrial.output.terminal import by_mcse, console, error
 from kaptrial.results import Results
 
 if TYPE_CHECKING:
+    from kaptrial.questions.clinic.answer import PlanResults
     from kaptrial.questions.clinic.tables import Quantity
 
 TITLES = {
@@ -48,9 +49,9 @@ def show_clinic(results: Results[Quantity]) -> None:
         out.print(f"\n{note.text}")
 
 
-def show_plans(rows: Sequence[Mapping[str, Any]], paths: Sequence[str], provenance: Mapping[str, Any]) -> None:
+def show_plans(results: PlanResults) -> None:
     """A line for each plan; the cheapest that reaches the targets is marked."""
-    out = console()
+    out, rows, paths, provenance = console(), results.flat(), results.paths, results.provenance
     out.print(
         f"{provenance['title']}: {len(rows)} plans, {provenance['replicates']} trials each, seed {provenance['seed']}",
     )

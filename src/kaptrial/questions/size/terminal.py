@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rich.table import Table
 
 from kaptrial.output.terminal import by_mcse, console, error
-from kaptrial.questions.size import SIZES, Answer
+from kaptrial.questions.size.answer import SIZES, Answer, SizeResults
 
 
-def show_size(answer: Answer, provenance: dict[str, Any]) -> None:
+def show_size(results: SizeResults) -> None:
     """The value found with its interval, the check by fresh replicates, the closed form, and the points tried."""
-    out = console()
+    out, answer, provenance = console(), results.answer, results.provenance
     out.print(
         f"{provenance['title']}\nseed {provenance['seed']}, {provenance['replicates']} replicates a point,"
         f" kaptrial {provenance['version']}\n",
