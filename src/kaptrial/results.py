@@ -152,7 +152,7 @@ class Results[R: Flat]:
     figures : callable, optional
         Draws the figures of these results, by name.
     writer : callable, optional
-        Writes the results into a folder.
+        Writes the results into a folder, and says what it wrote.
     """
 
     kind: str
@@ -160,8 +160,8 @@ class Results[R: Flat]:
     provenance: Mapping[str, Any] = field(default_factory=provenance)
     notes: Sequence[Note] = ()
     headline: Headline | None = None
-    figures: Callable[[], Mapping[str, Figure]] | None = field(default=None, compare=False)
-    writer: Callable[[Path, Any], None] | None = field(default=None, compare=False)
+    figures: Callable[[Any], Mapping[str, Figure]] | None = field(default=None, compare=False)
+    writer: Callable[[Path, Any], str] | None = field(default=None, compare=False)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -181,16 +181,16 @@ class Results[R: Flat]:
 
     def plot(self, name: str) -> Figure:
         """One of the figures of these results. Raises FieldError for a name that is none, with those there are."""
-        drawn = self.figures() if self.figures is not None else {}
+        drawn = self.figures(self) if self.figures is not None else {}
         if name not in drawn:
             raise FieldError("name", name, f"must be one of {', '.join(drawn) or 'no figures'}{nearest(name, drawn)}")
         return drawn[name]
 
-    def write(self, folder: str | PathLike[str]) -> None:
-        """Tables and figures into a folder, as the command writes them; its manifest is written last."""
+    def write(self, folder: str | PathLike[str]) -> str:
+        """Tables and figures into a folder, as the command writes them; gives what was written, in words."""
         if self.writer is None:
             raise FieldError("folder", str(folder), f"results of {self.kind} write no folder: to_csv(), to_json()")
-        self.writer(Path(folder), self)
+        return self.writer(Path(folder), self)
 
     def to_csv(self) -> str:
         """The rows as CSV with a header line."""

@@ -138,7 +138,7 @@ def analyse(
     """Analyse a real or simulated data set with the estimators that power assumes."""
     from dataclasses import fields
 
-    from kaptrial.methods.from_file import analyse as analyse_file
+    from kaptrial import api
     from kaptrial.methods.options import Options
     from kaptrial.questions.power import terminal
 
@@ -152,7 +152,7 @@ def analyse(
     said["visits"] = numbers_in("--visits", said["visits"])
     said["reference_for"] = tuple(_pair(text) for text in said["reference_for"] or ())
     check_outputs(None, json_file)
-    results = analyse_file(data, row.name, Options(**said), given)
+    results = api.analyse(data, row.name, **{name: said[name] for name in given})
 
     def show() -> None:
         terminal.show_table(results.to_frame(), title=f"{row.name} of {data.name}")

@@ -12,6 +12,8 @@ from kaptrial.output.terminal import paragraph, table
 if TYPE_CHECKING:
     import pandas as pd
 
+    from kaptrial.evidence.answer import ReplicationResults
+
 
 def trial_row(study: Trial) -> dict[str, Any]:
     """One trial as a flat row."""
@@ -116,10 +118,10 @@ def as_reported(statistic: str, value: float) -> str:
     return f"{value:.2f}" if statistic.startswith(("standardised", "response_ratio")) else f"{value:.1f}"
 
 
-def show_replication(predicted: pd.DataFrame, summary: pd.DataFrame, provenance: Mapping[str, Any]) -> None:
+def show_replication(results: ReplicationResults) -> None:
     """Predicted against reported, misses marked, and the overall calibration."""
-    lines = []
-    for row in predicted.to_dict("records"):
+    provenance, lines = results.provenance, []
+    for row in results.table.to_dict("records"):
         kind = row["statistic"]
         figure = (row["trial"], f"{kind.replace('_', ' ')} {row['endpoint']}", row["arm"], f"{row['day']:g}")
         reported, median, low, high = (as_reported(kind, row[name]) for name in ("reported", "median", "q05", "q95"))
@@ -129,7 +131,7 @@ def show_replication(predicted: pd.DataFrame, summary: pd.DataFrame, provenance:
     numbers = [(name, number) for name in ("reported", "predicted", "90 % interval", "tail p", "")]
     table(*of_rows([*keys, ("quality", text), *numbers], lines))
     lines = []
-    for row in summary.to_dict("records"):
+    for row in results.calibration.to_dict("records"):
         shares = (f"{100 * row[name]:.0f} %" for name in ("inside_50", "inside_90"))
         errors = (f"{row[name]:.3f}" for name in ("crps", "crps_pooled", "crps_pooled_mean"))
         width, about = f"{row['median_width_90']:.2f}", (row["kind"], row["quality"], str(row["figures"]))

@@ -11,7 +11,8 @@ from scipy.stats import binom, nct, norm, t
 from kaptrial.cli import main
 from kaptrial.errors import ScenarioError
 from kaptrial.estimators.binary import clopper_pearson
-from kaptrial.questions.power.characteristics import Cell, characteristics, results_of
+from kaptrial.questions.power.answer import results_of
+from kaptrial.questions.power.characteristics import Cell, characteristics
 from kaptrial.questions.power.output import write_power
 from kaptrial.questions.power.truth import truths
 from kaptrial.questions.size import solve
@@ -21,7 +22,7 @@ from kaptrial.scenario.scenario import Scenario
 from kaptrial.simulation.simulate import simulate
 from kaptrial.simulation.trials import read_csv
 from tests import SCENARIOS
-from tests.clean import CORRELATION, DAY, TOTAL_SD, clean_raw, number
+from tests.builders import CORRELATION, DAY, TOTAL_SD, clean_raw, number
 
 ORAL = SCENARIOS / "oral_titration_single_arm.yaml"
 N = 22
@@ -162,7 +163,7 @@ def test_estimands_that_differ_in_their_benchmark_have_rows_of_their_own(tmp_pat
     power = {row["benchmark"]: row["value"] for row in map(Row.flat, result.rows) if row["metric"] == "power"}
     assert power[0.1] > power[0.3]
     provenance = {"version": "0", "seed": 1, "replicates": 128, "scenario_sha256": "0" * 64, "title": "a test"}
-    write_power(tmp_path, [result], results_of([result], provenance))
+    write_power(tmp_path, results_of([result], provenance))
     main_ends_well("power", ORAL, "--no-variants", "--replicates", 128, "--vary", "estimand.benchmark=0.3,0.5")
     assert "estimand.benchmark" in capsys.readouterr().out
 

@@ -1,4 +1,4 @@
-"""What `power` says: the sentence has the numbers of the rows, tables keep them whole, each verdict has its occasion."""
+"""What `power` says: the sentence has the numbers of the rows, tables keep them whole, verdicts have occasions."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import re
 import pytest
 
 from kaptrial.output.terminal import by_mcse, error, with_error
+from kaptrial.questions.power.answer import results_of
 from kaptrial.questions.power.cells import cells
-from kaptrial.questions.power.characteristics import characteristics, results_of
+from kaptrial.questions.power.characteristics import characteristics
 from kaptrial.questions.power.headline import least_differences, method_in_words
 from kaptrial.questions.power.terminal import SHOWN, show_power
 from kaptrial.questions.power.verdicts import verdicts
@@ -146,7 +147,7 @@ def test_each_verdict_has_its_occasion(answers, code):
 
 
 def test_therapists_left_out_are_named_as_the_reason():
-    """Four therapists treat one arm, and ANCOVA ignores them: the type I error is said to be off, why, and what to do."""
+    """Four therapists treat one arm, and ANCOVA ignores them: the verdict says why and what to do."""
     values = {
         "therapies.cbt.therapists": {
             "count": 4,

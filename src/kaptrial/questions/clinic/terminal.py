@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from kaptrial.output.tables import key, number, of_rows, text
@@ -10,6 +10,7 @@ from kaptrial.output.terminal import by_mcse, error, paragraph, table
 from kaptrial.results import Results
 
 if TYPE_CHECKING:
+    from kaptrial.questions.clinic.answer import PlanResults
     from kaptrial.questions.clinic.tables import Quantity
 
 TITLES = {
@@ -48,8 +49,9 @@ def show_clinic(results: Results[Quantity]) -> None:
         paragraph(f"\n{note.text}")
 
 
-def show_plans(rows: Sequence[Mapping[str, Any]], paths: Sequence[str], provenance: Mapping[str, Any]) -> None:
+def show_plans(results: PlanResults) -> None:
     """A line for each plan; the cheapest that reaches the targets is marked."""
+    rows, paths, provenance = results.flat(), results.paths, results.provenance
     paragraph(
         f"{provenance['title']}: {len(rows)} plans, {provenance['replicates']} trials each, seed {provenance['seed']}",
     )

@@ -9,9 +9,10 @@ from kaptrial.catalogue.effect_priors import DESCRIPTIONS
 from kaptrial.output.tables import key, number, of_rows
 from kaptrial.output.terminal import paragraph, table, with_error
 from kaptrial.questions.power.terminal import rule_in_words
-from kaptrial.results import Question, Results, Row, Value, grouped
+from kaptrial.results import Question, Value, grouped
 
 if TYPE_CHECKING:
+    from kaptrial.questions.decide.answer import DecideResults
     from kaptrial.questions.power.characteristics import Cell
 
 PRIORS = ("design_prior", "analysis_prior")
@@ -38,8 +39,9 @@ def rules_in_words(cells: Sequence[Cell]) -> str:
     return " | ".join(dict.fromkeys(rule_in_words(cell.scenario.decision) for cell in cells))
 
 
-def show_decisions(results: Results[Row], cells: Sequence[Cell]) -> None:
+def show_decisions(results: DecideResults) -> None:
     """A table of verdicts by what is true and what is believed; the rule and the priors in words."""
+    cells = results.cells
     made, groups = results.provenance, grouped(results.rows)
     about = next(iter(groups))
     paragraph(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,7 +91,7 @@ def rule_in_words(rule: DecisionRule) -> str:
     return text + f"; no difference if P(within ± {rule.rope:g} points) ≥ {rule.rope_probability:g}"
 
 
-def show_description(scenario: Scenario, truths: list[Truth], seed: int) -> None:
+def show_description(scenario: Scenario, truths: Sequence[Truth], seed: int) -> None:
     """The arms' timeline, the parameters with their sources and the truths."""
     paragraph(f"{scenario.title}\n{scenario.question}\n")
     if scenario.notes:

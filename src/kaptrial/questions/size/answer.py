@@ -58,7 +58,7 @@ class Answer:
     message: str = ""
     tried: tuple[Tried, ...]
 
-    def results(self, provenance: Mapping[str, Any]) -> Results[Line]:
+    def results(self, provenance: Mapping[str, Any]) -> SizeResults:
         """One line of numbers; what is to be said of them is a note."""
         achieved = ("achieved", "achieved_mcse", "achieved_replicates", "achieved_seed")
         numbers = {key: value for key, value in vars(self).items() if key not in ("tried", "target", *achieved)}
@@ -68,4 +68,12 @@ class Answer:
         numbers |= {"target_power": self.target, "achieved_power": self.achieved}
         numbers |= {name: getattr(self, name) for name in achieved[1:]}
         notes = [Note(code="size", severity="information", text=self.message)] if self.message else []
-        return Results(kind="size", rows=[Line(numbers=numbers)], provenance=provenance, notes=notes)
+        lines = [Line(numbers=numbers)]
+        return SizeResults(kind="size", rows=lines, provenance=provenance, notes=notes, answer=self)
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class SizeResults(Results[Line]):
+    """Results of `size`, and the answer, with the points that were tried."""
+
+    answer: Answer

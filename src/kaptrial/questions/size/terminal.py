@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from kaptrial.output.tables import key, number, of_rows
 from kaptrial.output.terminal import by_mcse, error, paragraph, table
-from kaptrial.questions.size import SIZES, Answer
+from kaptrial.questions.size.answer import SIZES, Answer, SizeResults
 
 
-def show_size(answer: Answer, provenance: dict[str, Any]) -> None:
+def show_size(results: SizeResults) -> None:
     """The value found with its interval, the check by fresh replicates, the closed form, and the points tried."""
+    answer, provenance = results.answer, results.provenance
     paragraph(
         f"{provenance['title']}\nseed {provenance['seed']}, {provenance['replicates']} replicates a point,"
         f" kaptrial {provenance['version']}\n",
