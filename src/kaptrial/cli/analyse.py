@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from kaptrial.cli.options import Command, JsonFile, ResponseFraction, check_outputs, hand_over, numbers_in, say_notes
+from kaptrial.cli.options import Command, JsonFile, ResponseFraction, check_outputs, hand_over, numbers_in
 from kaptrial.errors import FieldError
 
 # Options of the command itself, which every method has.
@@ -140,7 +140,7 @@ def analyse(
 
     from kaptrial import api
     from kaptrial.methods.options import Options
-    from kaptrial.questions.power import terminal
+    from kaptrial.methods.terminal import show_analysis
 
     row = _method(method)
     said = {each.name: ctx.params[each.name] for each in fields(Options)}
@@ -153,12 +153,7 @@ def analyse(
     said["reference_for"] = tuple(_pair(text) for text in said["reference_for"] or ())
     check_outputs(None, json_file)
     results = api.analyse(data, row.name, **{name: said[name] for name in given})
-
-    def show() -> None:
-        terminal.show_table(results.to_frame(), title=f"{row.name} of {data.name}")
-        say_notes(results.notes)
-
-    hand_over(results, show, json_file)
+    hand_over(results, lambda: show_analysis(results), json_file)
 
 
 def _parts(text: str) -> Iterable[str]:

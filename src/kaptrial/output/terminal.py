@@ -94,8 +94,8 @@ def by_mcse(value: float | None, mcse: float | None) -> str:
 
 
 def error(mcse: float | None) -> str:
-    """A Monte Carlo error to its first two digits."""
-    return "" if mcse is None or not math.isfinite(mcse) else f"{mcse:.1g}"
+    """A Monte Carlo error to its first digit."""
+    return "" if mcse is None or not math.isfinite(mcse) else f"{float(f'{mcse:.1g}'):.7g}"
 
 
 def with_error(row: Row | None) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kaptrial.results import Line, Note, Results
+from kaptrial.output.terminal import by_mcse, error
+from kaptrial.results import Headline, Line, Note, Results
 
 SIZES = ("design.n_per_arm", "design.n_total")
 
@@ -69,7 +70,27 @@ class Answer:
         numbers |= {name: getattr(self, name) for name in achieved[1:]}
         notes = [Note(code="size", severity="information", text=self.message)] if self.message else []
         lines = [Line(numbers=numbers)]
-        return SizeResults(kind="size", rows=lines, provenance=provenance, notes=notes, answer=self)
+        return SizeResults(
+            kind="size", rows=lines, provenance=provenance, notes=notes, headline=self.headline(), answer=self
+        )
+
+    def headline(self) -> Headline:
+        """What is needed, or that it is out of reach, and the power there."""
+        goal, what = f"{100 * self.target:g} % power", f"{self.contrast}, {self.endpoint} on day {self.day:g}"
+        if self.value is None:
+            return Headline(text=f"{goal} for {what} is not reached by changing {self.path}.", numbers={"value": None})
+        text = f"{goal} for {what} by {self.analysis} needs {self.path} = {self.said(self.value)}"
+        if self.lower is not None:
+            text += f" (95 % interval {self.said(self.lower)} to {self.said(self.upper)}, Monte Carlo error only)"
+        if self.achieved is not None:
+            fresh = f"{by_mcse(100 * self.achieved, 100 * (self.achieved_mcse or 0))} %"
+            text += f"; power there in fresh trials is {fresh} (± {error(100 * (self.achieved_mcse or 0))})"
+        names = ("path", "target", "value", "lower", "upper", "achieved", "achieved_mcse")
+        return Headline(text=f"{text}.", numbers={name: getattr(self, name) for name in names})
+
+    def said(self, value: float | None) -> str:
+        """A value of the path: whole for a size."""
+        return "–" if value is None else f"{value:.0f}" if self.path in SIZES else f"{value:.3g}"
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
