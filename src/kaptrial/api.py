@@ -20,6 +20,7 @@ from kaptrial.scenario.scenario import Scenario
 if TYPE_CHECKING:
     import pandas as pd
 
+    from kaptrial.arrays import Floats
     from kaptrial.questions.assurance.answer import AssuranceResults
     from kaptrial.questions.clinic.answer import ClinicResults, PlanResults
     from kaptrial.questions.decide.answer import DecideResults
@@ -79,7 +80,13 @@ def scenarios() -> list[str]:
     return shipped.names()
 
 
-def simulate(scenario: AnyScenario, *, seed: int = 1, replicates: int = 1) -> Trials:
+def simulate(
+    scenario: AnyScenario,
+    *,
+    seed: int = 1,
+    replicates: int = 1,
+    values: Mapping[str, Sequence[float] | Floats] | None = None,
+) -> Trials:
     """Simulate trials of a scenario.
 
     Parameters
@@ -88,21 +95,33 @@ def simulate(scenario: AnyScenario, *, seed: int = 1, replicates: int = 1) -> Tr
     seed : int
     replicates : int
         Trials; more of them keep the first ones as they are.
+    values : mapping, optional
+        By path of a sourced value of the population, drug, therapies, natural course, expectancy or measurement: one
+        value a replicate, begun anew where there are more replicates.
 
     Returns
     -------
     Trials
         ``to_frame()`` gives one row a replicate, patient and visit.
 
+    Raises
+    ------
+    ScenarioError
+        For a scenario, path or value that does not fit.
+
     Examples
     --------
     >>> import kaptrial as kt
     >>> kt.simulate("starter", seed=1).to_frame().columns[:3].tolist()
     ['replicate', 'patient', 'arm']
+    >>> kt.simulate("starter", replicates=2, values={"drug.half_life": [3.0, 12.0]}).n_replicates
+    2
     """
+    from kaptrial.scenario.drawn import with_drawn
     from kaptrial.simulation.simulate import simulate as draw
 
-    return draw(load_scenario(scenario), seed=seed, replicates=replicates)
+    s = load_scenario(scenario)
+    return draw(with_drawn(s, values) if values else s, seed=seed, replicates=replicates)
 
 
 def truth(scenario: AnyScenario, *, seed: int = 1) -> TruthResults:

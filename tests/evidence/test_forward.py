@@ -14,14 +14,13 @@ import pytest
 from scipy.stats import norm
 
 from kaptrial.catalogue import trial
-from kaptrial.evidence import trial_simulation
+from kaptrial.evidence import prediction
 from kaptrial.evidence.prediction import predict
+from kaptrial.evidence.published_arm import Baseline, arm_scenario, scores_by_block
 from kaptrial.evidence.synthesis import fit
 from kaptrial.evidence.synthesis.arms import BACKGROUND, POPULATION, ROUTE, courses
 from kaptrial.evidence.synthesis.forward import expected, segment_sums
 from kaptrial.evidence.synthesis.layout import LEVELS, layout, path_visits, targets
-from kaptrial.evidence.trial_simulation import Baseline, TrialEffects
-from kaptrial.model.measurement import record
 from kaptrial.model.response import consolidation_gain
 from kaptrial.priors.constants import (
     CONSOLIDATED_HALF_LIFE_DAYS,
@@ -226,7 +225,7 @@ def test_spread_and_shares_by_hand(tmp_path, day):
 
 # --- against simulation -----------------------------------------------------------------------------------------------
 
-DRAWS, PATIENTS = 40, 1000
+DRAWS, PATIENTS = 128, 313
 
 
 @pytest.fixture(scope="module")
@@ -250,8 +249,7 @@ def repeated_draws(changes):
 
 def same_effects(effects, number):
     """The effects of one of the trials, the same in every draw."""
-    names = ("logit_share", "course", "log_half_life")
-    return TrialEffects(**{name: np.full(DRAWS, effects[f"trial_{name}"][number]) for name in names})
+    return {name: np.full(DRAWS, values[number]) for name, values in effects.items()}
 
 
 def simulated(trials, own, effects, **changes):
@@ -260,10 +258,10 @@ def simulated(trials, own, effects, **changes):
     for i, one in enumerate(trials):
         figures = [t for t in own if t.trial == one.key]
         sizes = dict.fromkeys(courses(one), PATIENTS)
-        for prediction in predict(one, figures, draws, seed=3, n=sizes, effects=same_effects(effects, i)):
-            values = prediction.simulated
+        for each in predict(one, figures, draws, seed=3, n=sizes, effects=same_effects(effects, i)):
+            values = each.simulated
             assert len(values) == DRAWS
-            out[one.key, prediction.target.number] = values.mean(), values.std(ddof=1) / np.sqrt(DRAWS)
+            out[one.key, each.target.number] = values.mean(), values.std(ddof=1) / np.sqrt(DRAWS)
     return out
 
 
@@ -312,10 +310,11 @@ def test_there_is_something_of_every_kind_to_compare(fitted):
 def without_ends(monkeypatch, *, rounded):
     """Let the simulated scales have no lowest or highest score, as the map has it; scores rounded if `rounded`."""
 
-    def without(score, *, step, **_):
-        return record(score, low=-np.inf, high=np.inf, step=step, round_=rounded, clip=False)
+    def without(*args, **settings):
+        s = arm_scenario(*args, **settings)
+        return replace(s, measurement=replace(s.measurement, clip=False, round=rounded))
 
-    monkeypatch.setattr(trial_simulation, "record", without)
+    monkeypatch.setattr(prediction, "arm_scenario", without)
 
 
 def drawn_effects(n_trials):
@@ -359,7 +358,7 @@ def test_levels_and_shares_on_scales_without_ends(fitted, monkeypatch):
 @pytest.mark.parametrize(
     ("changes", "tolerance"),
     [
-        (NO_REST, 0.01),  # five Monte Carlo SE of the mean of 40 SDs of 1000 patients
+        (NO_REST, 0.01),  # five Monte Carlo SE of the mean of 128 SDs of 313 patients
         ({}, 0.045),  # the baseline's part in it, as above: measured .037
     ],
 )
@@ -367,16 +366,16 @@ def test_the_spread_of_change_on_a_scale_without_ends(fitted, monkeypatch, chang
     without_ends(monkeypatch, rounded=False)
     trials, lay = fitted
     sds = forward(lay, **changes)["level_sd"]
-    draws, none, rng = repeated_draws(changes), same_effects(no_effects(len(trials)), 0), np.random.default_rng(6)
+    draws, none = repeated_draws(changes), same_effects(no_effects(len(trials)), 0)
     compared = 0
     for t, sd in zip(lay.levels, sds, strict=True):
         if t.statistic != "mean_change":
             continue
         compared += 1
-        y = trial_simulation.scores(
-            courses(trial(t.trial))[t.arms[0]], draws, none,
-            Baseline(endpoint=t.endpoint, mean=t.mean_baseline, sd=t.sd_baseline), days=t.days, n=PATIENTS, rng=rng,
-        )  # fmt: skip
+        baseline = Baseline(endpoint=t.endpoint, mean=t.mean_baseline, sd=t.sd_baseline)
+        course = courses(trial(t.trial))[t.arms[0]]
+        arm = prediction.arm_scenario(course, draws, none, baseline, days=t.days, n=PATIENTS)
+        y = next(scores_by_block({"arm": arm}, seed=[6, compared], replicates=DRAWS))["arm"]
         change = (y[..., 1:] - y[..., :1]).std(axis=1, ddof=1).mean()
         assert sd == pytest.approx(change, rel=tolerance), t.label
     assert compared >= 8

@@ -19,7 +19,8 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from kaptrial.errors import ABSENT, FieldError, ScenarioError, UserError, line, nearest, shown
-from kaptrial.scenario.scenario import Scenario, check_file
+from kaptrial.scenario.file_checks import check_file
+from kaptrial.scenario.scenario import Scenario
 from kaptrial.scenario.sourced import ASSUMPTION, SPREADS, Sourced, walk
 from kaptrial.yaml_file import YamlError, parse, read_text
 

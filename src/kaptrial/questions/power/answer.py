@@ -10,8 +10,10 @@ from typing import Any
 from kaptrial.model.delivered import DeliveredTreatment
 from kaptrial.output.folder import write_folder
 from kaptrial.questions.power.characteristics import Cell, CellResult, characteristics
+from kaptrial.questions.power.headline import headline
 from kaptrial.questions.power.output import figures_of, write_power
 from kaptrial.questions.power.truth import Truth, truths
+from kaptrial.questions.power.verdicts import verdicts
 from kaptrial.results import Line, Results, Row, Value
 from kaptrial.scenario.scenario import Scenario
 
@@ -49,12 +51,14 @@ def answer(
 
 
 def results_of(cells: Sequence[CellResult], provenance: Mapping[str, Any]) -> PowerResults:
-    """The rows and notes of all cells; a note that several share is said once."""
+    """The rows and notes of all cells, and the answer in a sentence; a note that several share is said once."""
+    notes = [*verdicts(cells), *(note for cell in cells for note in cell.notes)]
     return PowerResults(
         kind="power",
         rows=[row for cell in cells for row in cell.rows],
         provenance=provenance,
-        notes=tuple(dict.fromkeys(note for cell in cells for note in cell.notes)),
+        notes=tuple(dict.fromkeys(notes)),
+        headline=headline(cells, seed=int(provenance["seed"]), in_clinic=bool(provenance.get("clinic"))),
         figures=figures_of,
         writer=partial(write_folder, write_power),
         cells=tuple(cells),

@@ -2,32 +2,27 @@
 
 from __future__ import annotations
 
-from rich.table import Table
-
-from kaptrial.output.terminal import by_mcse, console, error
+from kaptrial.output.tables import key, number, of_rows
+from kaptrial.output.terminal import by_mcse, error, paragraph, table
 from kaptrial.questions.size.answer import SIZES, Answer, SizeResults
 
 
 def show_size(results: SizeResults) -> None:
     """The value found with its interval, the check by fresh replicates, the closed form, and the points tried."""
-    out, answer, provenance = console(), results.answer, results.provenance
-    out.print(
+    answer, provenance = results.answer, results.provenance
+    paragraph(
         f"{provenance['title']}\nseed {provenance['seed']}, {provenance['replicates']} replicates a point,"
         f" kaptrial {provenance['version']}\n",
     )
-    out.print(
+    paragraph(
         f"analysis: {answer.analysis}; contrast: {answer.contrast}; endpoint: {answer.endpoint}; day: {answer.day:g}\n",
     )
-    table = Table(answer.path, "power", "replicates", box=None, padding=(0, 2, 0, 0))
-    for point in answer.tried:
-        table.add_row(
-            _value(answer, point.value),
-            f"{by_mcse(point.power, point.mcse)} ± {error(point.mcse)}",
-            f"{point.replicates}",
-        )
-    out.print(table)
+    lines = [
+        (_value(answer, p.value), f"{by_mcse(p.power, p.mcse)} ± {error(p.mcse)}", p.replicates) for p in answer.tried
+    ]
+    table(*of_rows([(answer.path, key), ("power", number), ("replicates", number)], lines))
     for line in size_lines(answer):
-        out.print(line)
+        paragraph(line)
 
 
 def size_lines(answer: Answer) -> list[str]:
