@@ -100,4 +100,7 @@ def error(mcse: float | None) -> str:
 
 def with_error(row: Row | None) -> str:
     """A figure with its Monte Carlo error; nothing where there is none."""
-    return "" if row is None else f"{by_mcse(row.value, row.mcse)} ± {error(row.mcse)}"
+    if row is None:
+        return ""
+    value, spread = by_mcse(row.value, row.mcse), error(row.mcse)
+    return f"{value} ± {spread}" if spread else value

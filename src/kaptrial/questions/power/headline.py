@@ -59,6 +59,7 @@ def _numbers(result: CellResult) -> dict[str, Value]:
         "contrast": s.estimand.contrast,
         "endpoint": s.estimand.endpoint,
         "measure": effect.question.measure,
+        "strategies": effect.question.strategies,
         "n_total": s.n_total,
         "n_smallest_arm": round(s.n_total * min(s.ratio) / sum(s.ratio)),
         "power": power.value,

@@ -39,6 +39,8 @@ def verdicts(results: Sequence[CellResult]) -> list[Note]:
     for result in results:
         s = result.cell.scenario
         for about, rows in grouped(result.rows).items():
+            if about.contrast is None or about.day is None:  # all questions together
+                continue
             for finding in _findings(s, about, rows):
                 by_code.setdefault(finding.code, []).append(finding)
     notes = []
