@@ -8,8 +8,9 @@ import re
 import pytest
 
 from kaptrial.output.terminal import by_mcse, error, with_error
+from kaptrial.questions.power.answer import results_of
 from kaptrial.questions.power.cells import cells
-from kaptrial.questions.power.characteristics import characteristics, results_of
+from kaptrial.questions.power.characteristics import characteristics
 from kaptrial.questions.power.headline import least_differences, method_in_words
 from kaptrial.questions.power.terminal import SHOWN, show_power
 from kaptrial.questions.power.verdicts import verdicts
