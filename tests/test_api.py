@@ -161,7 +161,7 @@ def test_results_can_be_sent_to_another_process(tmp_path):
         (lambda: kt.decide("starter", go=0.3), "go = 0.3: must be a probability"),
         (lambda: kt.clinic(PLAN, months=3), "months = 3: goes with `vary`"),
         (lambda: kt.clinic(PLAN, vary={THERAPISTS: range(1, 301)}), "vary = 300: plans, must be at most 200"),
-        (lambda: kt.precision(3), "sd = None: exactly one of sd and share must be given"),
+        (lambda: kt.precision(3), "sd is missing: exactly one of sd and share must be given"),
         (lambda: kt.precision(0.1, share=0.5, assurance=0.9), "assurance = 0.9: goes with `sd`"),
         (lambda: kt.evidence.show("cuijpers2041"), "must be a catalogued trial"),
         (lambda: kt.evidence.replicate("feder2012"), "did you mean `feder2021`"),

@@ -11,7 +11,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kaptrial.errors import FieldError, ScenarioError, nearest
+from kaptrial.errors import ABSENT, FieldError, ScenarioError, nearest
 from kaptrial.results import Line, Results, provenance
 from kaptrial.scenario import shipped
 from kaptrial.scenario.files import as_raw, build, read_raw, scenario_hash, with_prior, with_settings
@@ -461,7 +461,7 @@ def precision(
     from kaptrial.estimators.single_arm import size_for_mean, size_for_share
 
     if (sd is None) == (share is None):
-        raise FieldError("sd", sd, "exactly one of sd and share must be given")
+        raise FieldError("sd", ABSENT if sd is None else sd, "exactly one of sd and share must be given")
     if sd is not None:
         n = size_for_mean(half_width, sd, alpha=alpha, assurance=assurance)
     else:
