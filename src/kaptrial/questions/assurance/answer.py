@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from kaptrial.output.folder import write_folder
 from kaptrial.questions.assurance.assurance import Assurance, assurance
 from kaptrial.questions.assurance.output import figures_of, write_assurance
-from kaptrial.results import Results, Row
+from kaptrial.questions.power.characteristics import TARGET_POWER, question
+from kaptrial.questions.power.headline import percent
+from kaptrial.results import Headline, Results, Row, grouped
 from kaptrial.scenario.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -62,8 +64,24 @@ def answer(
         rows=averaged.rows,
         provenance=provenance,
         notes=averaged.notes,
+        headline=headline(scenario, averaged.rows),
         figures=figures_of,
         writer=partial(write_folder, write_assurance),
         scenario=scenario,
         averaged=averaged,
     )
+
+
+def headline(scenario: Scenario, rows: Sequence[Row]) -> Headline:
+    """Assurance of the primary question beside the power at the scenario's own values."""
+    about = question(scenario, scenario.estimand, scenario.analyses(scenario.estimand)[0])
+    by_metric = grouped(rows)[about]
+    mean, high, own = (by_metric[name] for name in ("assurance", "probability_of_80_power", "power"))
+    text = (
+        f"Averaged over what the prior believes, power for {about.contrast} ({about.endpoint}, day {about.day:g}, by"
+        f" {about.analysis}) is {percent(mean.value, mean.mcse)}, against {percent(own.value, own.mcse)} at the"
+        f" scenario's own values; it reaches {100 * TARGET_POWER:g} % under {percent(high.value, high.mcse)} of what is"
+        " believed."
+    )
+    numbers = {"assurance": mean.value, "assurance_mcse": mean.mcse, "power": own.value, "power_mcse": own.mcse}
+    return Headline(text=text, numbers=numbers | {"probability_of_80_power": high.value})

@@ -29,6 +29,8 @@ KINDS = {
 def show_assurance(results: Results[Row]) -> None:
     """A table of assurance, the probability of high power and the power at the scenario's own values; then truths."""
     about = results.provenance
+    if results.headline is not None:
+        paragraph(f"{results.headline.text}\n")
     paragraph(
         f"{about['title']}\nseed {about['seed']}, {about['draws']} draws of the prior, {about['replicates']} replicates"
         f" each, kaptrial {about['version']}; value ± Monte Carlo standard error\n",

@@ -16,12 +16,14 @@ from kaptrial.questions.clinic.staffing_plans import Target, compare
 from kaptrial.questions.clinic.tables import Quantity
 from kaptrial.questions.power.cells import cells
 from kaptrial.questions.power.characteristics import Cell
-from kaptrial.results import Line, Results
+from kaptrial.questions.power.headline import percent
+from kaptrial.results import Headline, Line, Results
 from kaptrial.scenario.files import Raw, build
 from kaptrial.scenario.scenario import Scenario
 
 # More plans than this are a slip of the pen, or a night's work.
 MOST_PLANS = 200
+IN_WINDOW = " in window"
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -66,9 +68,11 @@ def answer(
 ) -> ClinicResults:
     """The scenario's trial run through its clinic."""
     run = operations(scenario, seed=seed, replicates=replicates, workers=workers, progress=progress)
+    rows = tables.summary(run.summaries, currency(scenario))
     return ClinicResults(
         kind="clinic",
-        rows=tables.summary(run.summaries, currency(scenario)),
+        rows=rows,
+        headline=headline(rows),
         provenance=provenance,
         notes=[tables.bottleneck_note(run.summaries)],
         figures=clinic_figures,
@@ -102,3 +106,21 @@ def compared(
         scenario=scenario,
         paths=tuple(plans[0].columns),
     )
+
+
+def headline(rows: Sequence[Quantity]) -> Headline:
+    """How long the trial takes, and how much of what came due fell in its window."""
+    last = next(q for q in rows if (q.table, q.metric) == ("milestones", "last patient out"))
+    kept = [q for q in rows if q.table == "kept" and q.metric.endswith(IN_WINDOW)]
+    text = (
+        f"The trial takes {last.value:.1f} months to its last patient out (90 % of trials {last.lower:.1f} to"
+        f" {last.upper:.1f})"
+    )
+    if kept:
+        worst = min(kept, key=lambda q: q.value)
+        what = worst.metric.removesuffix(IN_WINDOW)
+        text += (
+            f"; of what came due, least is kept of {what} in {worst.of}: {percent(worst.value, worst.mcse)} in window"
+        )
+    numbers = {"months": last.value, "mcse": last.mcse, "lower": last.lower, "upper": last.upper}
+    return Headline(text=f"{text}.", numbers=numbers)

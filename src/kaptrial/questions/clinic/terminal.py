@@ -33,6 +33,8 @@ COLUMNS = {
 def show_clinic(results: Results[Quantity]) -> None:
     """Every number of the summary with its Monte Carlo error and its range between trials."""
     made = results.provenance
+    if results.headline is not None:
+        paragraph(f"{results.headline.text}\n")
     paragraph(f"{made['title']}: {made['replicates']} trials through their clinic, seed {made['seed']}")
     for name, title in TITLES.items():
         quantities = [quantity for quantity in results.rows if quantity.table == name]

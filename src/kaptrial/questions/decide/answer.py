@@ -12,11 +12,18 @@ from kaptrial.output.folder import write_folder
 from kaptrial.questions.decide.characteristics import decisions, notes
 from kaptrial.questions.decide.output import figures_of, write_decisions
 from kaptrial.questions.power.characteristics import Cell
-from kaptrial.results import Results, Row
+from kaptrial.questions.power.headline import percent
+from kaptrial.results import Headline, Results, Row, grouped
 from kaptrial.scenario.decision import DecisionRule
 from kaptrial.scenario.trial import Look
 
 LOOK = ("share", "futility")
+# What is true, as the second half of a sentence.
+IF_TRUE = {
+    "scenario": "if the scenario is true",
+    "null": "if there is no effect",
+    "prior": "if the effect is drawn from the file's prior",
+}
 RULE = tuple(each.name for each in fields(DecisionRule))
 
 
@@ -46,6 +53,7 @@ def answer(
         rows=rows,
         provenance={**provenance, **declared},
         notes=notes(rows),
+        headline=headline(rows),
         figures=figures_of,
         writer=partial(write_folder, write_decisions),
         cells=tuple(cells),
@@ -70,3 +78,23 @@ def with_rule(cell: Cell, given: Mapping[str, Any]) -> Cell:
         raise FieldError("futility", look["futility"], "needs a look: `share`, or design.looks in the scenario")
     design = replace(s.design, looks=tuple(replace(each, **look) for each in looks))
     return replace(cell, scenario=replace(s, decision=replace(s.decision, **rule), design=design))
+
+
+def headline(rows: Sequence[Row]) -> Headline:
+    """How often the first analysis prior ends in go, under each of what may be true, in the first cell."""
+    groups = grouped(rows)
+    first = next(iter(groups))
+    alike = [(name, value) for name, value in first.columns if name != "design_prior"]
+    own = {
+        str(about.column("design_prior")): by_metric["go"]
+        for about, by_metric in groups.items()
+        if all(about.column(name) == value for name, value in alike)
+    }
+    parts = []
+    for world, row in own.items():
+        parts.append(f"{percent(row.value, row.mcse)} {IF_TRUE.get(world, f'if it is drawn from {world}')}")
+    text = (
+        f"A trial of {first.contrast} ({first.endpoint}, day {first.day:g}), analysed with the"
+        f" {first.column('analysis_prior')} prior, ends in go in {'; '.join(parts)}."
+    )
+    return Headline(text=text, numbers={f"go_{world}": row.value for world, row in own.items()})

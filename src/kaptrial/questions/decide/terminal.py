@@ -42,6 +42,8 @@ def rules_in_words(cells: Sequence[Cell]) -> str:
 def show_decisions(results: DecideResults) -> None:
     """A table of verdicts by what is true and what is believed; the rule and the priors in words."""
     cells = results.cells
+    if results.headline is not None:
+        paragraph(f"{results.headline.text}\n")
     made, groups = results.provenance, grouped(results.rows)
     about = next(iter(groups))
     paragraph(
