@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from kaptrial.errors import ScenarioError
-from kaptrial.scenario.files import as_raw, build, dump, load, read_raw, scenario_hash, split_path, with_settings
+from kaptrial.scenario.files import as_raw, build, dump, load, read_raw, scenario_hash, with_settings
+from kaptrial.scenario.paths import split_path
 from tests.clean import number
 from tests.scenario.malformed import STARTER, TEXT
 

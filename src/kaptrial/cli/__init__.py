@@ -66,7 +66,8 @@ def main(argv: list[str] | None = None) -> None:
         with ended_by_sigterm():
             app(args=argv, standalone_mode=True)
     except UserError as error:
-        print(f"kaptrial: {as_option(error) if isinstance(error, FieldError) else error}", file=sys.stderr)
+        for said in str(as_option(error) if isinstance(error, FieldError) else error).splitlines():
+            print(f"kaptrial: {said}", file=sys.stderr)
         raise SystemExit(2) from None
     except OSError as error:
         if error.filename is None:
