@@ -15,10 +15,11 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from kaptrial.errors import FieldError, ScenarioError, UserError, nearest, shown
+from kaptrial.scenario.file_checks import check_file
 from kaptrial.scenario.located import LocatedRaw, Problem, Raw, lines_of, problem
 from kaptrial.scenario.messages import field_errors
 from kaptrial.scenario.paths import Steps, has_keys, is_sourced, join_path, kind_at, kind_below, plain, split_path
-from kaptrial.scenario.scenario import Scenario, check_file
+from kaptrial.scenario.scenario import Scenario
 from kaptrial.scenario.sourced import ASSUMPTION, SPREADS, Quantity, walk
 from kaptrial.yaml_file import YamlError, parse_with_lines, read_text
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
-from kaptrial.catalogue import route_names
+from kaptrial.catalogue import potency, route, route_names
 from kaptrial.errors import ABSENT, FieldError
 from kaptrial.scenario.noun import Day, Flag, Identifier, Positive, Text, Whole, noun
 from kaptrial.scenario.sourced import (
@@ -211,3 +211,20 @@ class Arm:
 def zero_if_absent(value: Sourced | None) -> float:
     """The number of an optional effect: absent means none."""
     return 0.0 if value is None else value.value
+
+
+def quantities(doses: Doses) -> tuple[float, ...]:
+    """q of each dose in reference doses: mg/kg × bioavailability × potency ÷ 0.5. Zero for control infusions."""
+    if not doses.is_ketamine:
+        return (0.0,) * len(doses.days)
+    available = doses.bioavailability.value if doses.bioavailability else route(doses.route).bioavailability
+    strength = doses.potency.value if doses.potency else potency(doses.agent)
+    if available is None:
+        raise FieldError(
+            "bioavailability",
+            ABSENT,
+            f"the catalogue has no figure for {doses.route}; give one with a source",
+        )
+    if strength is None:
+        raise FieldError("potency", ABSENT, f"the catalogue has no figure for {doses.agent}; give one with a source")
+    return tuple(mg * available * strength / REFERENCE_MG_PER_KG for mg in doses.mg_per_kg_by_day())
