@@ -38,6 +38,11 @@ class Case:
     content: Edit | bytes | str
     shown: tuple[str, ...]
 
+    @property
+    def lines(self) -> int:
+        """How many mistakes it is: lines of the message."""
+        return next((n for name, n in SEVERAL.items() if CASES[name] is self), 1)
+
     def write(self, folder: Path) -> Path:
         """The malformed file in `folder`."""
         path = folder / NAME
@@ -102,6 +107,11 @@ def gone(path: str, *shown: str) -> Case:
     """A case in which something is left out."""
     return Case(edit({}, drop=(path,)), shown)
 
+
+# Cases of more than one mistake.
+SEVERAL = {
+    "share on a scale of logits": 3, "dose before randomisation": 2, "dropout of an unknown arm": 3,
+}  # fmt: skip
 
 CASES: dict[str, Case] = {
     # the file

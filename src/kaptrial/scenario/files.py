@@ -15,12 +15,24 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from kaptrial.errors import FieldError, ScenarioError, UserError, nearest, shown
-from kaptrial.scenario.file_checks import check_file
-from kaptrial.scenario.located import LocatedRaw, Problem, Raw, lines_of, problem
+from kaptrial.scenario.checks import scenario_errors
+from kaptrial.scenario.file_checks import file_errors, repeated_questions
+from kaptrial.scenario.gathering import partial_scenario
+from kaptrial.scenario.located import LocatedRaw, Problem, Raw, lines_of, problems_of
 from kaptrial.scenario.messages import field_errors
-from kaptrial.scenario.paths import Steps, has_keys, is_sourced, join_path, kind_at, kind_below, plain, split_path
+from kaptrial.scenario.paths import (
+    Steps,
+    fields_of,
+    has_keys,
+    is_sourced,
+    join_path,
+    kind_at,
+    kind_below,
+    plain,
+    split_path,
+)
 from kaptrial.scenario.scenario import Scenario
-from kaptrial.scenario.sourced import ASSUMPTION, SPREADS, Quantity, walk
+from kaptrial.scenario.sourced import ASSUMPTION, OWN, SPREADS, Quantity, walk
 from kaptrial.yaml_file import YamlError, parse_with_lines, read_text
 
 
@@ -68,13 +80,32 @@ def _read(raw: Raw) -> tuple[Scenario | None, list[Problem]]:
     if problems:
         return None, problems
     try:
-        scenario = _adapter().validate_python(raw)
-        check_file(scenario)
+        scenario = _adapter().validate_python(raw, context=_context(raw))
     except ValidationError as error:
-        return None, [problem(each) for each in field_errors(error)]
-    except FieldError as error:
-        return None, [problem(error)]
-    return scenario, []
+        return None, problems_of(_errors(raw, error))
+    return scenario, problems_of(file_errors(scenario) or repeated_questions(scenario))
+
+
+def _errors(raw: Raw, error: ValidationError) -> list[FieldError]:
+    """What pydantic found, and what the checks find in the fields that could be read."""
+    errors, unread = field_errors(error), {str(each["loc"][0]) for each in error.errors() if each["loc"]}
+    unread |= {field.name for field in fields(Scenario) if field.name not in raw and field.default is MISSING}
+    given = [name for name in fields_of(Scenario) if name in raw and name not in unread]
+    read = {name: _reader(name).validate_python(raw[name], context=_context(raw)) for name in given}
+    partial = partial_scenario(Scenario, read, unread)
+    return errors + (scenario_errors(partial) if unread else []) + file_errors(partial)
+
+
+def _context(raw: Raw) -> dict[str, Any]:
+    """What a part of a scenario has to know of the others as it is read."""
+    own = raw.get("sources")
+    return {OWN: tuple(own) if isinstance(own, dict) else ()}
+
+
+@cache
+def _reader(name: str) -> TypeAdapter[Any]:
+    """What reads one field of a scenario."""
+    return TypeAdapter(fields_of(Scenario)[name])
 
 
 def _problems_of_variant(raw: Raw, label: str, changes: Mapping[str, Any]) -> list[Problem]:

@@ -34,9 +34,7 @@ CONCEPTS = {
         ("n", "size", "sample_size", "n_patients", "patients"), "the size is design.n_per_arm or design.n_total"
     ),
     **dict.fromkeys(("infusions", "dosing", "medication"), "doses stand in an arm: doses: [{agent: …, days: …}]"),
-    **dict.fromkeys(
-        ("dose", "mg_kg", "dose_mg_per_kg"), "a dose in mg/kg is mg_per_kg in one of the doses of an arm"
-    ),
+    **dict.fromkeys(("dose", "mg_kg", "dose_mg_per_kg"), "a dose in mg/kg is mg_per_kg in one of the doses of an arm"),
     **dict.fromkeys(
         ("placebo", "control", "comparator"), "what is compared with is an arm, with agent: saline or midazolam"
     ),
@@ -49,10 +47,9 @@ CONCEPTS = {
     **dict.fromkeys(("endpoint", "primary", "primary_outcome"), "the outcome asked for stands under estimand"),
     **dict.fromkeys(("icd", "diagnosis", "indication"), "who the patients are is population.description, in words"),
     **dict.fromkeys(
-        ("power", "seed", "replicates", "workers"), "is said on the command line, such as `kaptrial power --seed 1`"
+        ("power", "seed", "replicates", "workers"), "is said of a run, not of a scenario"
     ),
 }
-OWN_SOURCE = "your own stands under `sources`, as KEY: its DOI or citation"
 UNEQUAL_ARMS = "arms of unequal size take n_total with allocation.ratio, such as {ratio: {ketamine: 2, control: 1}}"
 # More places than this say nothing.
 _MOST_PLACES = 3

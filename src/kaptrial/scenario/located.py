@@ -6,6 +6,8 @@ import copy
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+import yaml
+
 from kaptrial.errors import FieldError
 from kaptrial.scenario.paths import Steps, leading_steps
 from kaptrial.yaml_file import Lines
@@ -61,14 +63,21 @@ class Problem(NamedTuple):
     text: str
 
 
-def problem(error: FieldError) -> Problem:
-    """A field's error as a problem of the scenario."""
-    return Problem(tuple(leading_steps(error.field)), str(error))
+def problems_of(errors: Iterable[FieldError]) -> list[Problem]:
+    """Errors of fields as problems of the scenario; the first of each field, from which others often follow."""
+    first: dict[str, FieldError] = {}
+    for error in errors:
+        first.setdefault(error.field, error)
+    return [Problem(tuple(leading_steps(error.field)), str(error)) for error in first.values()]
 
 
 def lines_of(raw: Raw, problems: Iterable[Problem]) -> list[str]:
-    """A line for each problem, none twice: of a file in the order of its lines, each with its place."""
+    """A line for each problem: of a file in the order of its lines, each with its place."""
     if not isinstance(raw, LocatedRaw):
-        return list(dict.fromkeys(each.text for each in problems))
+        return [each.text for each in problems]
     placed = [(*raw.origin(each.steps), each.text) for each in problems]
-    return list(dict.fromkeys(place + text for _, place, text in sorted(placed, key=lambda each: each[0])))
+    return [place + text for _, place, text in sorted(placed, key=lambda each: each[0])]
+
+
+# What was read from a file can be written as YAML like any mapping.
+yaml.SafeDumper.add_representer(LocatedRaw, lambda dumper, raw: dumper.represent_dict(raw))

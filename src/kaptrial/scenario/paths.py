@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 import types
 import typing
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
-from functools import cache
 from typing import Any
 
 from kaptrial.errors import ScenarioError, nearest
@@ -82,8 +81,7 @@ def has_keys(kind: Any) -> bool:
     return is_dataclass(bare(kind))
 
 
-@cache
-def fields_of(noun_: Hashable) -> Mapping[str, Any]:
+def fields_of(noun_: Any) -> Mapping[str, Any]:
     """The fields of a noun with their types, annotations and all."""
     return typing.get_type_hints(noun_, include_extras=True)
 

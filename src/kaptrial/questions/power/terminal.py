@@ -11,6 +11,7 @@ from kaptrial.output.terminal import by_mcse, console, error, with_error
 from kaptrial.questions.power.doses import all_doses, dose_word
 from kaptrial.results import Question, Results, Row, grouped
 from kaptrial.scenario.decision import DecisionRule
+from kaptrial.scenario.own_sources import unused_sources
 from kaptrial.scenario.prior import Prior
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.scenario.sourced import walk
@@ -45,6 +46,8 @@ def show_check(scenario: Scenario, path: Path) -> None:
     if scenario.prior is not None:
         for line in prior_lines(scenario.prior):
             out.print(line)
+    for key in unused_sources(scenario):
+        out.print(f"sources.{key}: no number names it")
     for line in [*decision_lines(scenario), *analysis_lines(scenario)]:
         out.print(line)
 
@@ -107,6 +110,8 @@ def show_description(scenario: Scenario, truths: list[Truth], seed: int) -> None
         )
         table.add_row(where, f"{value.value:g}", spread, value.unit, value.source)
     out.print(table)
+    for key, publication in (scenario.sources or {}).items():
+        out.print(f"{key}: {publication}")
     events = scenario.conduct.intercurrent_events
     handled = ("strategies",) if events else ()
     head = ("contrast", "endpoint", "day", *handled, "truth", "MCSE", *(arm.id for arm in scenario.arms))
