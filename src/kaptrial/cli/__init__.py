@@ -15,6 +15,7 @@ from kaptrial.cli import decide as cli_decide
 from kaptrial.cli import evidence as cli_evidence
 from kaptrial.cli import fit as cli_fit
 from kaptrial.cli import mechanism as cli_mechanism
+from kaptrial.cli import schema as cli_schema
 from kaptrial.cli.options import (
     MANY_TRIALS,
     App,
@@ -56,6 +57,7 @@ app.command("clinic")(cli_clinic.clinic)
 app.command("decide")(cli_decide.decide)
 app.command("fit")(cli_fit.fit)
 app.command("mechanism")(cli_mechanism.mechanism)
+app.command("schema")(cli_schema.schema)
 
 
 def main(argv: list[str] | None = None) -> None:

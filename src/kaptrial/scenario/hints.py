@@ -46,9 +46,7 @@ CONCEPTS = {
     **dict.fromkeys(("covariate", "model", "method"), "how the trial is analysed stands under analysis"),
     **dict.fromkeys(("endpoint", "primary", "primary_outcome"), "the outcome asked for stands under estimand"),
     **dict.fromkeys(("icd", "diagnosis", "indication"), "who the patients are is population.description, in words"),
-    **dict.fromkeys(
-        ("power", "seed", "replicates", "workers"), "is said of a run, not of a scenario"
-    ),
+    **dict.fromkeys(("power", "seed", "replicates", "workers"), "is said of a run, not of a scenario"),
 }
 UNEQUAL_ARMS = "arms of unequal size take n_total with allocation.ratio, such as {ratio: {ketamine: 2, control: 1}}"
 # More places than this say nothing.

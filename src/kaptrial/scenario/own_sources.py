@@ -34,9 +34,7 @@ def check_own_sources(s: Scenario) -> Iterator[FieldError]:
     """Errors where an own source has the key of another."""
     for key, publication in (s.sources or {}).items():
         if key in source_keys() or key == ASSUMPTION:
-            yield FieldError(
-                f"sources.{key}", publication, "must differ from the keys of the catalogue"
-            )
+            yield FieldError(f"sources.{key}", publication, "must differ from the keys of the catalogue")
 
 
 def unused_sources(s: Scenario) -> tuple[str, ...]:

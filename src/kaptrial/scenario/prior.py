@@ -132,4 +132,4 @@ def _from_name(raw: Any) -> Any:
 
 
 # `prior: NAME` is short for `prior: {name: NAME}`.
-PriorField = Annotated[Prior, BeforeValidator(_from_name)]
+PriorField = Annotated[Prior, BeforeValidator(_from_name, json_schema_input_type=str | Prior)]

@@ -26,6 +26,14 @@ from kaptrial.scenario.trial import Analysis, Design, Estimand, Randomisation, R
 Null = Literal["therapy", "synergy", "drug"]
 
 
+def simulated_scales() -> list[str]:
+    """The scales of the catalogue that can be simulated.
+
+    What is counted day by day is simulated as a percentage; the catalogue's numbers of days are records only.
+    """
+    return [name for name in scale_names() if scale(name).link == "identity" or scale(name).unit == "percent"]
+
+
 @noun
 class Outcome:
     """The outcome scale of the catalogue on which the trial is measured."""
@@ -33,8 +41,7 @@ class Outcome:
     scale: Text
 
     def __post_init__(self) -> None:
-        # What is counted day by day is simulated as a percentage; the catalogue's numbers of days are records only.
-        simulated = [name for name in scale_names() if scale(name).link == "identity" or scale(name).unit == "percent"]
+        simulated = simulated_scales()
         if self.scale in scale_names() and self.scale not in simulated:
             allowed = "numbers of days are not simulated: must be percent_abstinent_days or a score"
             raise FieldError("scale", self.scale, allowed)

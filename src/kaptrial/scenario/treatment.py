@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypedDict
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from kaptrial.catalogue import potency, route, route_names
 from kaptrial.errors import ABSENT, FieldError
-from kaptrial.scenario.noun import Day, Flag, Identifier, Positive, Text, Whole, noun
+from kaptrial.scenario.noun import Day, Flag, Identifier, Positive, PositiveDay, Text, Whole, noun
 from kaptrial.scenario.sourced import (
     Days,
     EffectSize,
@@ -57,7 +57,15 @@ def _is_number(x: object) -> bool:
     return isinstance(x, int | float) and not isinstance(x, bool) and math.isfinite(x)
 
 
-Schedule = Annotated[tuple[Day, ...], BeforeValidator(_expand_days)]
+class EveryFewDays(TypedDict):
+    """The shorthand of a list of days, as a file may write it."""
+
+    first: Day
+    every: PositiveDay
+    count: Annotated[int, Field(ge=1, le=MAX_DAYS)]
+
+
+Schedule = Annotated[tuple[Day, ...], BeforeValidator(_expand_days, json_schema_input_type=list[Day] | EveryFewDays)]
 
 
 def _one_or_each(raw: Any) -> str:
