@@ -219,6 +219,11 @@ KEYS: dict[str, dict[str, Key]] = {
         "days": Key("Days of the doses: a list, or first, every and count.", "{first: 0, every: 7, count: 6}", "days"),
         "route": Key("A route of the catalogue.", "IV"),
         "mg_per_kg": Key("The dose by body weight: one number, or one a day.", "0.5", "mg/kg"),
+        "mg": Key("The dose whatever the weight, in place of mg_per_kg: one number, or one a day.", "56", "mg"),
+        "body_weight": Key(
+            "Mean weight of the patients, by which mg is divided.",
+            "{value: 75, unit: kg, source: assumption, note: why}",
+        ),
         "bioavailability": Key("Share that reaches the circulation; the catalogue's unless given.", _SHARE),
         "potency": Key("Milligram for milligram, of racemic ketamine; the catalogue's unless given.", _NONE),
     },

@@ -172,8 +172,8 @@ def _limits(kind: Any) -> Iterator[Any]:
 _HEAD = """\
 # Keys of a scenario
 
-Made by `kaptrial schema --reference`; `kaptrial schema` gives the same as JSON Schema, with which
-editors complete and check a file.
+Made by `kaptrial schema` with its option `reference`; without it the command prints the same as JSON
+Schema, with which editors complete and check a file.
 
 A number about the world is a mapping with a unit and a source ([numbers](#numbers)). `[]` stands for
 the index of a list, `NAME` for a name of your own. Where no default is given a key may be left out.

@@ -139,6 +139,7 @@ PositiveMultiple = _of(unit="none", low=0, high=1000, open_low=True)
 Slope = _of(unit="per_point", low=-10, high=10)
 Correlation = _of(unit="none", low=-1, high=1, open_low=True)
 Concentration = _of(unit="dose", low=0, high=1000, open_low=True)
+BodyWeight = _of(unit="kg", low=0, high=500, open_low=True)
 VaryingPerMonth = _of(unit="per_month", low=0, high=10_000, spread="log_sd")
 # A hazard of 12 a year is a stay of a month.
 PerYear = _of(unit="per_year", low=0, high=12)

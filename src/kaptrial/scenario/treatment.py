@@ -11,6 +11,7 @@ from kaptrial.catalogue import potency, route, route_names
 from kaptrial.errors import ABSENT, FieldError
 from kaptrial.scenario.noun import Day, Flag, Identifier, Positive, PositiveDay, Text, Whole, noun
 from kaptrial.scenario.sourced import (
+    BodyWeight,
     Days,
     EffectSize,
     Multiple,
@@ -73,9 +74,13 @@ def _one_or_each(raw: Any) -> str:
 
 
 Dose = Annotated[Positive, Field(le=100)]
+FlatDose = Annotated[Positive, Field(le=10_000)]
 # One number, or one for each day.
 PerDay = Annotated[
     Annotated[Dose, Tag("#one")] | Annotated[tuple[Dose, ...], Tag("#each")], Discriminator(_one_or_each)
+]
+FlatPerDay = Annotated[
+    Annotated[FlatDose, Tag("#one")] | Annotated[tuple[FlatDose, ...], Tag("#each")], Discriminator(_one_or_each)
 ]
 
 
@@ -89,15 +94,17 @@ def _check_increasing(days: tuple[float, ...], at: str) -> None:
 class Doses:
     """A course of infusions (or other doses) of one agent by one route.
 
-    `mg_per_kg` is one number, or one for each day (titration). Saline and midazolam have no effect through the drug's
-    biophase; what they do to belief stands under `expectancy`. `bioavailability` and `potency` come from the catalogue
-    unless given here with a source.
+    The dose is `mg_per_kg`, one number or one for each day (titration), or `mg` of a patient of mean `body_weight`.
+    Saline and midazolam have no effect through the drug's biophase; what they do to belief stands under `expectancy`.
+    `bioavailability` and `potency` come from the catalogue unless given here with a source.
     """
 
     agent: Literal["ketamine", "esketamine", "saline", "midazolam"]
     days: Schedule
     route: Text = "IV"
     mg_per_kg: PerDay | None = None
+    mg: FlatPerDay | None = None
+    body_weight: BodyWeight | None = None
     bioavailability: Share | None = None
     potency: PositiveMultiple | None = None
 
@@ -105,14 +112,17 @@ class Doses:
         _check_increasing(self.days, "days")
         if self.route not in route_names():
             raise FieldError("route", self.route, f"must be one of {', '.join(route_names())}")
-        if self.is_ketamine and self.mg_per_kg is None:
-            raise FieldError("mg_per_kg", ABSENT, f"{self.agent} needs a dose in mg/kg")
-        if isinstance(self.mg_per_kg, tuple) and len(self.mg_per_kg) != len(self.days):
-            raise FieldError(
-                "mg_per_kg",
-                list(self.mg_per_kg),
-                f"must be one number, or one for each of {len(self.days)} days",
-            )
+        if self.is_ketamine and self.mg_per_kg is None and self.mg is None:
+            raise FieldError("mg_per_kg", ABSENT, f"{self.agent} needs a dose: mg_per_kg, or mg with body_weight")
+        if self.mg is not None and self.mg_per_kg is not None:
+            raise FieldError("mg", self.mg, "only one dose may be given, and mg_per_kg is")
+        if (self.mg is None) != (self.body_weight is None):
+            at, value = ("mg", ABSENT) if self.mg is None else ("body_weight", ABSENT)
+            raise FieldError(at, value, "mg and body_weight go together: must both be given, the weight in kg")
+        for name in ("mg_per_kg", "mg"):
+            dose = getattr(self, name)
+            if isinstance(dose, tuple) and len(dose) != len(self.days):
+                raise FieldError(name, list(dose), f"must be one number, or one for each of {len(self.days)} days")
 
     @property
     def is_ketamine(self) -> bool:
@@ -121,9 +131,13 @@ class Doses:
 
     def mg_per_kg_by_day(self) -> tuple[float, ...]:
         """The dose on each day, mg/kg; zeros for a control infusion."""
-        if not self.is_ketamine or self.mg_per_kg is None:
+        if not self.is_ketamine:
             return (0.0,) * len(self.days)
-        return self.mg_per_kg if isinstance(self.mg_per_kg, tuple) else (self.mg_per_kg,) * len(self.days)
+        weight = self.body_weight.value if self.body_weight is not None else 1.0
+        dose = self.mg if self.mg is not None else self.mg_per_kg
+        assert dose is not None  # one of the two is given
+        each = dose if isinstance(dose, tuple) else (dose,) * len(self.days)
+        return tuple(mg / weight for mg in each)
 
 
 @noun
