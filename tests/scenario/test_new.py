@@ -128,3 +128,21 @@ def test_shipped_scenarios_are_listed_and_copied(tmp_path, capsys, monkeypatch):
 def test_a_flat_dose_is_divided_by_the_weight():
     s = build(parse(Plan("depression", "esketamine_nasal", "cbt", "therapy_added", "score", 84, 100).text()))
     assert s.arms[0].doses[0].mg_per_kg_by_day() == pytest.approx((70 / 75,) * 8, rel=1e-15)
+
+
+MADE = sorted(path for path in SCENARIOS.glob("*.yaml") if path.read_text(encoding="utf-8").startswith("# Made by"))
+
+
+def test_five_protocols_began_so():
+    assert len(MADE) == 5
+
+
+@pytest.mark.parametrize("path", MADE, ids=lambda path: path.stem)
+def test_the_command_in_its_head_still_makes_its_beginning(path, capsys):
+    head = path.read_text(encoding="utf-8").partition("`, then changed")[0].replace("\n#", " ")
+    _, *arguments = head.removeprefix("# Made by `").split()
+    assert run(*arguments) in (0, None)
+    begun, finished = build(parse(capsys.readouterr().out)), load(path)
+    assert begun.outcome == finished.outcome
+    assert [arm.therapy is None for arm in begun.arms] == [arm.therapy is None for arm in finished.arms]
+    assert (begun.estimand.day, begun.n_total, begun.ratio) == (finished.estimand.day, finished.n_total, finished.ratio)

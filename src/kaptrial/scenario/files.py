@@ -24,6 +24,7 @@ from kaptrial.scenario.paths import (
     Steps,
     fields_of,
     has_keys,
+    is_schedule,
     is_sourced,
     join_path,
     kind_at,
@@ -33,6 +34,7 @@ from kaptrial.scenario.paths import (
 )
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.scenario.sourced import ASSUMPTION, OWN, SPREADS, Quantity, walk
+from kaptrial.scenario.treatment import SHORTHAND, days_as_led_into
 from kaptrial.yaml_file import YamlError, parse_with_lines, read_text
 
 
@@ -253,6 +255,12 @@ def _set(raw: Raw, path: str, value: Any) -> Steps:
                 if not has_keys(above):
                     raise ScenarioError(f"{path}: no `{step}` in {join_path(steps[:i])}{nearest(str(step), node)}")
                 node[step] = {}
+            if is_schedule(kind):
+                node[step] = days_as_led_into(node[step], steps[i + 1])
+                if isinstance(node[step], list) and steps[i + 1] in SHORTHAND:
+                    raise ScenarioError(
+                        f"{path}: {join_path(steps[: i + 1])} is not evenly spaced: must be set as a list"
+                    )
             node = node[step]
     return steps
 

@@ -12,6 +12,7 @@ from typing import Any
 from kaptrial.errors import ScenarioError, nearest
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.scenario.sourced import Sourced
+from kaptrial.scenario.treatment import Schedule
 
 type Steps = Sequence[str | int]
 
@@ -74,6 +75,11 @@ def bare(kind: Any) -> Any:
 def is_sourced(kind: Any) -> bool:
     """Whether a type is that of a number with a source."""
     return bare(kind) is Sourced
+
+
+def is_schedule(kind: Any) -> bool:
+    """Whether a type is that of a list of days."""
+    return bool(kind == Schedule)
 
 
 def has_keys(kind: Any) -> bool:

@@ -21,6 +21,19 @@ GREATEST_SPREAD = {"log_sd": 5.0, "logit_sd": 10.0}
 EFFECT_UNITS = ("points", "logit")
 
 
+# Units as readers write them; in a file they are one word.
+_IN_WORDS = {
+    "points": "points", "logit": "logits", "share": "share", "day": "days", "dose": "reference doses", "kg": "kg",
+    "none": "", "money": "money", "per_day": "per day", "per_month": "per month", "per_year": "per year",
+    "per_point": "per point of the score",
+}  # fmt: skip
+
+
+def unit_in_words(unit: str) -> str:
+    """A unit of a scenario file for readers; nothing for a pure number."""
+    return _IN_WORDS[unit]
+
+
 # The context in which pydantic reads a scenario holds under this key the keys of the scenario's own sources.
 OWN = "own_sources"
 

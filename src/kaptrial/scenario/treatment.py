@@ -28,19 +28,21 @@ REFERENCE_MG_PER_KG = 0.5
 MAX_DAYS = 1000
 # More therapists, patients of one, or members of a group than a trial can have.
 MAX_GROUP = 100_000
+# The keys of the shorthand of a list of days.
+SHORTHAND = ("first", "every", "count")
 
 
-def _expand_days(raw: Any) -> Any:
+def expand_days(raw: Any) -> Any:
     """`{first: 14, every: 7, count: 12}` is a shorthand for the list of days."""
     if isinstance(raw, list) and len(raw) > MAX_DAYS:
         raise FieldError("", f"a list of {len(raw)}", f"must be at most {MAX_DAYS} days")
     if not isinstance(raw, dict):
         return raw
-    unknown = sorted(set(raw) - {"first", "every", "count"})
+    unknown = sorted(set(raw) - set(SHORTHAND))
     if unknown:
-        hint = nearest(unknown[0], ("first", "every", "count"))
+        hint = nearest(unknown[0], SHORTHAND)
         raise FieldError(str(unknown[0]), raw[unknown[0]], f"unknown key; days take first, every, count{hint}")
-    for key in ("first", "every", "count"):
+    for key in SHORTHAND:
         if key not in raw:
             raise FieldError(key, ABSENT, "days take first, every and count, or a list")
     first, every, count = raw["first"], raw["every"], raw["count"]
@@ -52,6 +54,23 @@ def _expand_days(raw: Any) -> Any:
         if not ok:
             raise FieldError(key, raw[key], allowed)
     return [first + every * i for i in range(int(count))]
+
+
+def days_as_led_into(days: Any, step: str | int) -> Any:
+    """Days written so that a path can lead into them: first, every and count for these words, a list for an index.
+
+    Days that are not evenly spaced, or cannot be read, stay as they are.
+    """
+    if isinstance(step, int):
+        try:
+            return expand_days(days)
+        except FieldError:
+            return days
+    if step not in SHORTHAND or not isinstance(days, list) or len(days) < 2 or not all(map(_is_number, days)):
+        return days
+    first, every = days[0], days[1] - days[0]
+    is_even = all(day == first + every * i for i, day in enumerate(days))
+    return {"first": first, "every": every, "count": len(days)} if is_even else days
 
 
 def _is_number(x: object) -> bool:
@@ -66,7 +85,7 @@ class EveryFewDays(TypedDict):
     count: Annotated[int, Field(ge=1, le=MAX_DAYS)]
 
 
-Schedule = Annotated[tuple[Day, ...], BeforeValidator(_expand_days, json_schema_input_type=list[Day] | EveryFewDays)]
+Schedule = Annotated[tuple[Day, ...], BeforeValidator(expand_days, json_schema_input_type=list[Day] | EveryFewDays)]
 
 
 def _one_or_each(raw: Any) -> str:

@@ -14,7 +14,7 @@ from kaptrial.scenario.decision import DecisionRule
 from kaptrial.scenario.own_sources import unused_sources
 from kaptrial.scenario.prior import Prior
 from kaptrial.scenario.scenario import Scenario
-from kaptrial.scenario.sourced import walk
+from kaptrial.scenario.sourced import unit_in_words, walk
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +41,7 @@ def show_check(scenario: Scenario, path: Path) -> None:
         table = Table("path", "value", "unit", "why it is assumed", box=None)
         for where, value in assumed:
             why = value.note if value.source == "assumption" else f"spread: {value.spread_note}"
-            table.add_row(where, f"{value.value:g}", value.unit, why or "")
+            table.add_row(where, f"{value.value:g}", unit_in_words(value.unit), why or "")
         out.print(table)
     if scenario.prior is not None:
         for line in prior_lines(scenario.prior):
@@ -108,7 +108,7 @@ def show_description(scenario: Scenario, truths: list[Truth], seed: int) -> None
             (f"{k} {getattr(value, k):g}" for k in ("sd", "log_sd", "logit_sd") if getattr(value, k) is not None),
             "",
         )
-        table.add_row(where, f"{value.value:g}", spread, value.unit, value.source)
+        table.add_row(where, f"{value.value:g}", spread, unit_in_words(value.unit), value.source)
     out.print(table)
     for key, publication in (scenario.sources or {}).items():
         out.print(f"{key}: {publication}")
