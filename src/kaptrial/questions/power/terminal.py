@@ -12,6 +12,7 @@ from kaptrial.questions.power.doses import all_doses, dose_word
 from kaptrial.results import Question, Results, Row, grouped
 from kaptrial.scenario.decision import DecisionRule
 from kaptrial.scenario.own_sources import unused_sources
+from kaptrial.scenario.percent_of_days import described as in_percent
 from kaptrial.scenario.prior import Prior
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.scenario.sourced import unit_in_words, walk
@@ -110,6 +111,8 @@ def show_description(scenario: Scenario, truths: list[Truth], seed: int) -> None
         )
         table.add_row(where, f"{value.value:g}", spread, unit_in_words(value.unit), value.source)
     out.print(table)
+    for line in in_percent(scenario):
+        out.print(line)
     for key, publication in (scenario.sources or {}).items():
         out.print(f"{key}: {publication}")
     events = scenario.conduct.intercurrent_events
