@@ -112,9 +112,8 @@ def described(s: Scenario) -> list[str]:
         return []
     before = s.population.baseline.value
     untreated = before + (s.natural_course.change.value if s.natural_course else 0.0)
-    lines = [
-        f"in percent of days, the median patient: {percent(before):.1f} before entry, {percent(untreated):.1f} untreated"
-    ]
+    levels = f"{percent(before):.1f} before entry, {percent(untreated):.1f} untreated"
+    lines = [f"in percent of days, the median patient: {levels}"]
     drug, hope = s.drug.max_effect or s.drug.slope, s.expectancy
     effects = {"the drug at most" if s.drug.max_effect else "a reference dose": drug}
     effects |= {f"{therapy.label} at most": therapy.max_effect for therapy in s.therapies.values()}
