@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import inspect
 import json
+import pickle
 import pkgutil
 import subprocess
 import sys
@@ -15,8 +17,6 @@ import pytest
 
 import kaptrial
 import kaptrial as kt
-from kaptrial import api
-from kaptrial.cli import main
 from kaptrial.scenario.files import read_raw
 from tests import DATA, ROOT, SCENARIOS
 
@@ -62,18 +62,115 @@ def test_a_scenario_may_be_given_in_every_way():
     assert set(kt.scenarios()) == {path.stem for path in SCENARIOS.glob("*.yaml")}
 
 
-def test_power_is_that_of_the_command(tmp_path):
-    arguments = ["--replicates", "64", "--vary", "design.n_per_arm=10,20", "--json", str(tmp_path / "k.json")]
-    with pytest.raises(SystemExit):
-        main(["power", str(STARTER), *arguments])
-    said = json.loads((tmp_path / "k.json").read_text())
-    results = kt.power(STARTER, vary={"design.n_per_arm": [10, 20]}, replicates=64, seed=1)
-    assert json.loads(results.to_json())["results"] == said["results"]
-    assert [vars(note) for note in results.notes] == said["notes"]
-    assert results.provenance["scenario_sha256"] == said["provenance"]["scenario_sha256"]
+def test_power_is_drawn_by_name():
+    results = kt.power(STARTER, vary={"design.n_per_arm": [10, 20]}, replicates=64)
     assert results.plot("power_curve").get_axes()
     with pytest.raises(kt.FieldError, match=r"must be one of .*power_curve"):
         results.plot("powr_curve")
+
+
+PLAN = SCENARIOS / "clinic_one_therapist_short.yaml"
+THERAPISTS = "clinic.sites[0].therapists.cbt"
+# Of each question the command and the call that ask the same.
+ASKED = {
+    "power": (
+        ["power", STARTER, "--replicates", 64, "--vary", "design.n_per_arm=10,20"],
+        lambda: kt.power(STARTER, replicates=64, vary={"design.n_per_arm": [10, 20]}),
+    ),
+    "power in its clinic": (
+        ["power", PLAN, "--replicates", 16, "--clinic", "--no-nulls"],
+        lambda: kt.power(PLAN, replicates=16, clinic=True, nulls=False),
+    ),
+    "size": (
+        ["size", STARTER, "--power", 0.5, "--replicates", 100],
+        lambda: kt.size(STARTER, power=0.5, replicates=100),
+    ),
+    "assurance": (
+        ["assurance", STARTER, "--prior", "depression_iv_2026", "--draws", 2],
+        lambda: kt.assurance(STARTER, prior="depression_iv_2026", draws=2),
+    ),
+    "decide": (
+        ["decide", STARTER, "--replicates", 128, "--go", 0.9, "--prior", "weak,flat", "--interim", 0.5],
+        lambda: kt.decide(STARTER, replicates=128, go=0.9, priors=["weak", "flat"], share=0.5),
+    ),
+    "clinic": (["clinic", PLAN, "--replicates", 4], lambda: kt.clinic(PLAN, replicates=4)),
+    "plans": (
+        ["clinic", PLAN, "--replicates", 4, "--vary", f"{THERAPISTS}=3,4", "--months", 60],
+        lambda: kt.clinic(PLAN, replicates=4, vary={THERAPISTS: [3, 4]}, months=60),
+    ),
+    "analyse": (
+        ["analyse", DATA / "two_arm_monotone.csv", "--method", "mmrm", "--reference", "ketamine", "--covariance", "cs"],
+        lambda: kt.analyse(DATA / "two_arm_monotone.csv", "mmrm", reference="ketamine", covariance=["cs"]),
+    ),
+    "evidence show": (["evidence", "show", "feder2021"], lambda: kt.evidence.show("feder2021")),
+    "evidence replicate": (
+        ["evidence", "replicate", "feder2021", "--replicates", 100],
+        lambda: kt.evidence.replicate("feder2021", replicates=100),
+    ),
+}
+WITHOUT_FOLDER = ("size", "analyse", "evidence show")
+
+
+@pytest.mark.parametrize("question", ASKED)
+def test_a_call_gives_what_the_command_gives(question, run, tmp_path):
+    """Rows, notes, provenance but for what was typed, and every file of the folder but what holds the provenance."""
+    arguments, call = ASKED[question]
+    folder = [] if question in WITHOUT_FOLDER else ["-o", tmp_path / "command"]
+    run(*arguments, "--json", tmp_path / "k.json", *folder)
+    said, results = json.loads((tmp_path / "k.json").read_text()), call()
+    called = json.loads(results.to_json())
+    assert called["results"] == said["results"]
+    assert called["notes"] == said["notes"]
+    typed = {"set", "vary"}
+    assert {k: v for k, v in called["provenance"].items() if k not in typed} == {
+        k: v for k, v in said["provenance"].items() if k not in typed
+    }
+    if not folder:
+        with pytest.raises(kt.FieldError, match="write no folder"):
+            results.write(tmp_path / "call")
+        return
+    assert "listed in manifest.json" in results.write(tmp_path / "call")
+    names = {path.name for path in (tmp_path / "command").iterdir()}
+    assert names == {path.name for path in (tmp_path / "call").iterdir()}
+    for name in names:
+        if not name.endswith(".json"):
+            assert (tmp_path / "call" / name).read_bytes() == (tmp_path / "command" / name).read_bytes(), name
+
+
+def test_what_is_drawn_has_names():
+    results = kt.clinic(PLAN, replicates=2)
+    assert results.plot("flow").get_axes()
+    with pytest.raises(kt.FieldError, match="must be one of accrual, utilisation, flow"):
+        results.plot("flows")
+    assert kt.clinic(PLAN, replicates=2, vary={THERAPISTS: [3, 4]}).plot("plans").get_axes()
+
+
+def test_results_can_be_sent_to_another_process(tmp_path):
+    results = kt.assurance(STARTER, prior="depression_iv_2026", draws=2)
+    again = pickle.loads(pickle.dumps(results))
+    assert again.flat() == results.flat()
+    assert again.draws["draw"].tolist() == [1, 2]
+    again.write(tmp_path)
+    assert (tmp_path / "assurance.pdf").exists()
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda: kt.decide("starter", g=0.9), "g = 0.9: is no field of a rule: must be one of margin, go"),
+        (lambda: kt.decide("starter", go=0.3), "go = 0.3: must be a probability"),
+        (lambda: kt.clinic(PLAN, months=3), "months = 3: goes with `vary`"),
+        (lambda: kt.clinic(PLAN, vary={THERAPISTS: range(1, 301)}), "vary = 300: plans, must be at most 200"),
+        (lambda: kt.precision(3), "sd is missing: exactly one of sd and share must be given"),
+        (lambda: kt.precision(0.1, share=0.5, assurance=0.9), "assurance = 0.9: goes with `sd`"),
+        (lambda: kt.evidence.show("cuijpers2041"), "must be a catalogued trial"),
+        (lambda: kt.evidence.replicate("feder2012"), "did you mean `feder2021`"),
+    ],
+)
+def test_what_cannot_be_used_is_named(call, says):
+    with pytest.raises(kt.UserError) as caught:
+        call()
+    assert says in str(caught.value)
 
 
 def test_a_frame_is_read_as_its_file_is():
@@ -106,21 +203,11 @@ def test_a_wheel_has_the_scenarios(tmp_path):
     (wheel,) = tmp_path.glob("*.whl")
     listed = zipfile.ZipFile(wheel).namelist()
     assert "kaptrial/shipped_scenarios/starter.yaml" in listed
+    assert "kaptrial/py.typed" in listed
 
 
 def test_docstrings_give_parameters_returns_and_errors_of_all():
-    for name in (
-        "load_scenario",
-        "simulate",
-        "truth",
-        "power",
-        "size",
-        "assurance",
-        "decide",
-        "clinic",
-        "analyse",
-        "fit",
-    ):
-        doc = getattr(api, name).__doc__
-        assert "Parameters\n" in doc
-        assert "Returns\n" in doc
+    functions = [getattr(kt, name) for name in kt.__all__ if inspect.isfunction(getattr(kt, name))]
+    for function in (*functions, kt.evidence.list, kt.evidence.show, kt.evidence.replicate):
+        assert "Returns\n" in function.__doc__
+        assert ("Parameters\n" in function.__doc__) == bool(inspect.signature(function).parameters)

@@ -20,13 +20,7 @@ METRICS = {
 }  # fmt: skip
 
 
-def run(*arguments: object) -> None:
-    with pytest.raises(SystemExit) as stop:
-        main([str(a) for a in arguments])
-    assert stop.value.code in (0, None)
-
-
-def test_json_of_power_holds_the_contract(tmp_path):
+def test_json_of_power_holds_the_contract(run, tmp_path):
     run("power", STARTER, "--replicates", 128, "--vary", "design.n_per_arm=20,40", "--json", tmp_path / "out.json")
     out = json.loads((tmp_path / "out.json").read_text())
     assert {"version", "scenario_sha256", "seed", "replicates"} <= set(out["provenance"])
@@ -40,7 +34,7 @@ def test_json_of_power_holds_the_contract(tmp_path):
     assert powers[0] < powers[1]
 
 
-def test_workers_do_not_change_a_byte(tmp_path):
+def test_workers_do_not_change_a_byte(run, tmp_path):
     for workers in (1, 2, 3):
         folder = tmp_path / str(workers)
         folder.mkdir()
@@ -52,7 +46,7 @@ def test_workers_do_not_change_a_byte(tmp_path):
         assert len({(tmp_path / str(w) / name).read_bytes() for w in (1, 2, 3)}) == 1, name
 
 
-def test_more_replicates_keep_the_earlier_estimates(tmp_path):
+def test_more_replicates_keep_the_earlier_estimates(run, tmp_path):
     for replicates in (300, 1000):
         run(
             "power",
@@ -69,7 +63,7 @@ def test_more_replicates_keep_the_earlier_estimates(tmp_path):
     assert few == many[: len(few)]
 
 
-def test_simulate_then_analyse_gives_the_estimate_of_power(tmp_path):
+def test_simulate_then_analyse_gives_the_estimate_of_power(run, tmp_path):
     run("simulate", STARTER, "--seed", 7, "-o", tmp_path / "trial.csv")
     run("analyse", tmp_path / "trial.csv", "--reference", "ketamine", "--target-day", 28, "--json", tmp_path / "a.json")
     run("power", STARTER, "--seed", 7, "--replicates", 2, "--no-nulls", "-o", tmp_path / "pack")
@@ -80,7 +74,7 @@ def test_simulate_then_analyse_gives_the_estimate_of_power(tmp_path):
     assert row["se"] == pytest.approx(float(first[header.index("se")]), rel=1e-10)
 
 
-def test_kare_says_what_it_could_not_have_found(tmp_path, capsys):
+def test_kare_says_what_it_could_not_have_found(run, tmp_path, capsys):
     run("power", KARE, "--set", "design.n_per_arm=24", "--replicates", 1000, "--json", tmp_path / "k.json")
     rows = json.loads((tmp_path / "k.json").read_text())["results"]
     by_metric = {row["metric"]: row for row in rows if row["contrast"] == "ketamine:therapy"}
@@ -120,13 +114,13 @@ def test_errors_are_short_and_exit_2(arguments, tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("scenario", sorted((SCENARIOS).glob("*.yaml")), ids=lambda path: path.stem)
-def test_every_scenario_is_valid_and_described(scenario, capsys):
+def test_every_scenario_is_valid_and_described(run, scenario, capsys):
     run("check", scenario)
     run("describe", scenario)
     assert "Truth under the model" in capsys.readouterr().out
 
 
-def test_precision_of_a_single_arm(capsys):
+def test_precision_of_a_single_arm(run, capsys):
     run("precision", "--sd", 8, "--half-width", 2.5)
     n = int(capsys.readouterr().out.split()[0])
     t = [stdtrit(m - 1, 0.975) * 8 / np.sqrt(m) for m in (n, n - 1)]  # a little wider than on average
@@ -162,7 +156,7 @@ def test_an_option_given_twice_is_refused_unless_it_is_a_list(words, option, cap
     assert (stop.value.code, error) == (2, f"kaptrial: {called}: {again}; must be given once\n")
 
 
-def test_a_list_is_used_whole(tmp_path):
+def test_a_list_is_used_whole(run, tmp_path):
     settings = ["--set", "design.n_per_arm=10", "--set", "estimand.day=14"]
     run("power", STARTER, "--replicates", 128, "--no-nulls", *settings, "--json", tmp_path / "out.json")
     out = json.loads((tmp_path / "out.json").read_text())

@@ -6,7 +6,6 @@ import re
 
 import pytest
 
-from kaptrial.cli import main
 from kaptrial.errors import ABSENT, DataError, FieldError, ScenarioError, UserError
 from kaptrial.methods.from_file import analyse
 from kaptrial.methods.options import Options
@@ -16,28 +15,21 @@ from tests import ROOT, SCENARIOS
 DATA = ROOT / "tests" / "data" / "two_arm_monotone.csv"
 
 
-def said(capsys, *arguments: object) -> str:
-    with pytest.raises(SystemExit) as stop:
-        main([str(a) for a in arguments])
-    assert stop.value.code == 2
-    return capsys.readouterr().err.strip()
-
-
-def test_the_field_in_python_is_the_option_on_the_command_line(capsys):
+def test_the_field_in_python_is_the_option_on_the_command_line(refused):
     with pytest.raises(FieldError) as caught:
         DecisionRule(go=0.3)
     assert str(caught.value) == "go = 0.3: must be a probability from 0.5 to below 1"
     assert (caught.value.field, caught.value.value) == ("go", 0.3)
     kare = SCENARIOS / "kare_factorial.yaml"
-    assert said(capsys, "decide", kare, "--go", 0.3).endswith(" --go = 0.3: must be a probability from 0.5 to below 1")
+    assert refused("decide", kare, "--go", 0.3).endswith(" --go = 0.3: must be a probability from 0.5 to below 1")
     with pytest.raises(FieldError, match=r"no_go = 0\.99: must be a probability from 0 to below `go`"):
         DecisionRule(no_go=0.99)
-    assert "--no-go = 0.99: must be a probability from 0 to below --go, 0.975" in said(
-        capsys, "decide", kare, "--no-go", 0.99
+    assert "--no-go = 0.99: must be a probability from 0 to below --go, 0.975" in refused(
+        "decide", kare, "--no-go", 0.99
     )
     with pytest.raises(FieldError, match=r"^reference = 'placebo': must be one of ketamine, ketamine_therapy$"):
         analyse(DATA, "ancova", Options(reference="placebo"))
-    assert said(capsys, "analyse", DATA, "--reference", "placebo").startswith("kaptrial: --reference = 'placebo': must")
+    assert refused("analyse", DATA, "--reference", "placebo").startswith("kaptrial: --reference = 'placebo': must")
 
 
 def test_a_file_of_data_is_no_scenario(tmp_path):

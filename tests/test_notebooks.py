@@ -8,6 +8,7 @@ import re
 
 import pytest
 
+import kaptrial
 from tests import ROOT
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -19,6 +20,16 @@ MAX_PNG_BYTES = 150_000
 
 def cells_of(path):
     return json.loads(path.read_text(encoding="utf-8"))["cells"]
+
+
+def imports_of_kaptrial(code):
+    """What a text imports of this package, each import as it stands there."""
+    found = []
+    for node in ast.walk(ast.parse(code)):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        found += [ast.unparse(node) for name in names if name.partition(".")[0] == "kaptrial"]
+    return found
 
 
 def definitions_in(code):
@@ -47,6 +58,21 @@ def test_notebook_defines_nothing(path):
         if c["cell_type"] == "code"
         for definition in definitions_in("".join(c["source"]))
     ] == []
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_uses_public_names(path):
+    code = ["".join(cell["source"]) for cell in cells_of(path) if cell["cell_type"] == "code"]
+    assert [each for text in code for each in imports_of_kaptrial(text)] == ["import kaptrial as kt"]
+    used = {name for text in code for name in re.findall(r"\bkt\.(\w+)", text)}
+    assert used - {"__version__"} <= set(kaptrial.__all__)
+
+
+@pytest.mark.parametrize(
+    "code", ["from kaptrial.api import power", "import kaptrial.results", "import numpy, kaptrial"]
+)
+def test_other_imports_of_the_package_are_seen(code):
+    assert imports_of_kaptrial(code) == [code]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -6,15 +6,13 @@ pandas DataFrame.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from functools import partial
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kaptrial.errors import ScenarioError, nearest
-from kaptrial.results import Line, Results, Row, Value, provenance
+from kaptrial.errors import ABSENT, FieldError, ScenarioError, nearest
+from kaptrial.results import Line, Results, provenance
 from kaptrial.scenario import shipped
 from kaptrial.scenario.files import as_raw, build, read_raw, scenario_hash, with_prior, with_settings
 from kaptrial.scenario.scenario import Scenario
@@ -22,8 +20,16 @@ from kaptrial.scenario.scenario import Scenario
 if TYPE_CHECKING:
     import pandas as pd
 
+    from kaptrial.arrays import Floats
+    from kaptrial.questions.assurance.answer import AssuranceResults
+    from kaptrial.questions.clinic.answer import ClinicResults, PlanResults
+    from kaptrial.questions.decide.answer import DecideResults
     from kaptrial.questions.fit.answer import FitResults
+    from kaptrial.questions.fit.gaussian import Covariance, Residual
     from kaptrial.questions.fit.model import Likelihood
+    from kaptrial.questions.mechanism.answer import MechanismResults
+    from kaptrial.questions.power.answer import PowerResults, TruthResults
+    from kaptrial.questions.size.answer import SizeResults
     from kaptrial.simulation.trials import Trials
 
 type AnyScenario = Scenario | str | PathLike[str] | Mapping[str, Any]
@@ -74,7 +80,13 @@ def scenarios() -> list[str]:
     return shipped.names()
 
 
-def simulate(scenario: AnyScenario, *, seed: int = 1, replicates: int = 1) -> Trials:
+def simulate(
+    scenario: AnyScenario,
+    *,
+    seed: int = 1,
+    replicates: int = 1,
+    values: Mapping[str, Sequence[float] | Floats] | None = None,
+) -> Trials:
     """Simulate trials of a scenario.
 
     Parameters
@@ -83,24 +95,36 @@ def simulate(scenario: AnyScenario, *, seed: int = 1, replicates: int = 1) -> Tr
     seed : int
     replicates : int
         Trials; more of them keep the first ones as they are.
+    values : mapping, optional
+        By path of a sourced value of the population, drug, therapies, natural course, expectancy or measurement: one
+        value a replicate, begun anew where there are more replicates.
 
     Returns
     -------
     Trials
         ``to_frame()`` gives one row a replicate, patient and visit.
 
+    Raises
+    ------
+    ScenarioError
+        For a scenario, path or value that does not fit.
+
     Examples
     --------
     >>> import kaptrial as kt
     >>> kt.simulate("starter", seed=1).to_frame().columns[:3].tolist()
     ['replicate', 'patient', 'arm']
+    >>> kt.simulate("starter", replicates=2, values={"drug.half_life": [3.0, 12.0]}).n_replicates
+    2
     """
+    from kaptrial.scenario.drawn import with_drawn
     from kaptrial.simulation.simulate import simulate as draw
 
-    return draw(load_scenario(scenario), seed=seed, replicates=replicates)
+    s = load_scenario(scenario)
+    return draw(with_drawn(s, values) if values else s, seed=seed, replicates=replicates)
 
 
-def truth(scenario: AnyScenario, *, seed: int = 1) -> Results[Line]:
+def truth(scenario: AnyScenario, *, seed: int = 1) -> TruthResults:
     """What the model says is true of each estimand, by counterfactual simulation.
 
     Parameters
@@ -110,24 +134,23 @@ def truth(scenario: AnyScenario, *, seed: int = 1) -> Results[Line]:
 
     Returns
     -------
-    Results
-        One row an estimand: contrast, endpoint, day, value, mcse, and the mean of each arm.
+    TruthResults
+        One row an estimand: contrast, endpoint, day, value, mcse, the mean of each arm under its id, and its SD between
+        patients under `sd_` and its id.
 
     Examples
     --------
     >>> import kaptrial as kt
-    >>> round(kt.truth("starter").rows[0].numbers["value"], 1)
+    >>> results = kt.truth("starter")
+    >>> round(results.rows[0].numbers["value"], 1)
     -5.3
+    >>> round(results.rows[0].numbers["sd_ketamine"], 1)
+    9.1
     """
-    from kaptrial.questions.power.truth import truths
+    from kaptrial.questions.power.answer import true_values
 
     s = load_scenario(scenario)
-    rows = []
-    for estimand, estimand_truth in zip(s.estimands, truths(s, seed=seed), strict=True):
-        about: dict[str, Value] = {"contrast": estimand.contrast, "endpoint": estimand.endpoint, "day": estimand.day}
-        means = {arm.id: mean for arm, mean in zip(s.arms, estimand_truth.arm_means, strict=True)}
-        rows.append(Line(numbers=about | {"value": estimand_truth.value, "mcse": estimand_truth.mcse} | means))
-    return Results(kind="truth", rows=rows, provenance=_made(scenario, s, seed=seed))
+    return true_values(s, provenance=_made(scenario, s, seed=seed), seed=seed)
 
 
 def power(
@@ -139,7 +162,8 @@ def power(
     workers: int = 1,
     nulls: bool = True,
     variants: bool = True,
-) -> Results[Row]:
+    clinic: bool = False,
+) -> PowerResults:
     """Power and the other operating characteristics, each with its Monte Carlo standard error.
 
     Parameters
@@ -156,10 +180,12 @@ def power(
         Whether type I errors are simulated, too.
     variants : bool
         Whether the scenario's variants are run, too.
+    clinic : bool
+        Whether the trials are run as the scenario's clinic would run them.
 
     Returns
     -------
-    Results
+    PowerResults
         One row a question and metric. ``plot(name)`` draws; without a name it lists what it can draw.
 
     Raises
@@ -174,15 +200,27 @@ def power(
     >>> results.to_frame().query("metric == 'power'")["design.n_per_arm"].tolist()
     [20, 40]
     """
+    from kaptrial.questions.power.answer import answer
     from kaptrial.questions.power.cells import cells
-    from kaptrial.questions.power.characteristics import characteristics, results_of
-    from kaptrial.questions.power.output import figures_of, write_power
 
     asked = cells(_raw(scenario), vary or {}, variants=variants)
-    cell_results = characteristics(asked, seed=seed, replicates=replicates, workers=workers, nulls=nulls)
     made = _made(scenario, asked[0].scenario, seed=seed, replicates=replicates, vary=dict(vary or {}))
-    writer = _into_folder(lambda folder, results: write_power(folder, cell_results, results))
-    return replace(results_of(cell_results, made), figures=partial(figures_of, cell_results, seed), writer=writer)
+    delivered = None
+    if clinic:
+        from kaptrial.questions.clinic.operations import delivered_to
+
+        plans = [cell.scenario for cell in asked]
+        delivered = delivered_to(plans, seed=seed, replicates=replicates, workers=workers)
+        made |= {"clinic": True}
+    return answer(
+        asked,
+        provenance=made,
+        seed=seed,
+        replicates=replicates,
+        workers=workers,
+        nulls=nulls,
+        delivered=delivered,
+    )
 
 
 def size(
@@ -194,7 +232,7 @@ def size(
     replicates: int = 2000,
     seed: int = 1,
     workers: int = 1,
-) -> Results[Line]:
+) -> SizeResults:
     """The smallest size, or other number, at which the primary estimand's power is reached.
 
     Parameters
@@ -211,8 +249,8 @@ def size(
 
     Returns
     -------
-    Results
-        One row: value, its interval, the power achieved there.
+    SizeResults
+        One row: value, its interval, the power achieved there. `answer` has the points that were tried.
 
     Examples
     --------
@@ -224,9 +262,7 @@ def size(
     from kaptrial.questions.size import solve
 
     raw = _raw(scenario)
-    answer = solve(
-        raw, target=power, over=over, bounds=between, replicates=replicates, seed=seed, workers=workers
-    )  # fmt: skip
+    answer = solve(raw, target=power, over=over, bounds=between, replicates=replicates, seed=seed, workers=workers)
     return answer.results(_made(scenario, build(raw), seed=seed, replicates=replicates))
 
 
@@ -238,7 +274,7 @@ def assurance(
     replicates: int = 128,
     seed: int = 1,
     workers: int = 1,
-) -> Results[Row]:
+) -> AssuranceResults:
     """Power averaged over a design prior, and how likely high power is under it.
 
     Parameters
@@ -254,22 +290,28 @@ def assurance(
 
     Returns
     -------
-    Results
+    AssuranceResults
+        One row a question and metric. `by_draw` is the table of power and truth under each draw, `draws` that of what
+        was drawn.
 
     Raises
     ------
     ScenarioError
         Where neither the scenario nor `prior` says what is believed.
+
+    Examples
+    --------
+    >>> import kaptrial as kt
+    >>> results = kt.assurance("starter", prior="depression_iv_2026", draws=2, replicates=128)
+    >>> results.by_draw.query("metric == 'truth'")["draw"].tolist()
+    [1, 2]
     """
-    from kaptrial.questions.assurance.assurance import assurance as average
-    from kaptrial.questions.assurance.output import write_assurance
+    from kaptrial.questions.assurance.answer import answer
 
     raw = _raw(scenario)
     s = build(raw if prior is None else with_prior(raw, prior))
-    averaged = average(s, seed=seed, draws_of_prior=draws, replicates=replicates, workers=workers)
-    made = _made(scenario, s, seed=seed, replicates=replicates, draws=draws, prior=prior)
-    writer = _into_folder(lambda folder, results: write_assurance(folder, s, averaged, results))
-    return Results(kind="assurance", rows=averaged.rows, provenance=made, notes=averaged.notes, writer=writer)
+    made = _made(scenario, s, seed=seed, replicates=replicates) | {"draws": draws, "prior": prior}
+    return answer(s, provenance=made, seed=seed, draws=draws, replicates=replicates, workers=workers)
 
 
 def decide(
@@ -280,7 +322,8 @@ def decide(
     draws: int = 200,
     seed: int = 1,
     workers: int = 1,
-) -> Results[Row]:
+    **rule: Any,
+) -> DecideResults:
     """How often a Bayesian trial with the scenario's decision rule ends with go, consider or no go, and wrongly.
 
     Parameters
@@ -294,51 +337,170 @@ def decide(
     draws : int
         Draws of the scenario's own prior, where the rule names it.
     seed, workers : int
+    **rule
+        Fields of the rule in place of the scenario's: ``margin=3``, ``go=0.95``, ``no_go``, ``rope``,
+        ``rope_probability``, ``priors=["weak"]``, ``design_priors=["null"]``; ``share`` and ``futility`` of one look.
 
     Returns
     -------
-    Results
+    DecideResults
+        One row a design prior, an analysis prior and a metric.
+
+    Raises
+    ------
+    FieldError
+        For a field of `rule` that cannot be used.
+
+    Examples
+    --------
+    >>> import kaptrial as kt
+    >>> results = kt.decide("starter", replicates=128, go=0.9, priors=["weak"], design_priors=["null"])
+    >>> results.to_frame()["metric"].tolist()[:3]
+    ['go', 'consider', 'no_go']
     """
-    from kaptrial.questions.decide.characteristics import decisions, notes
-    from kaptrial.questions.decide.output import write_decisions
+    from kaptrial.questions.decide.answer import answer, with_rule
     from kaptrial.questions.power.cells import cells
 
-    asked = cells(_raw(scenario), vary or {}, variants=False)
-    rows = decisions(asked, seed=seed, replicates=replicates, draws_of_prior=draws, workers=workers)
-    made = _made(scenario, asked[0].scenario, seed=seed, replicates=replicates, draws=draws, vary=dict(vary or {}))
-    writer = _into_folder(lambda folder, results: write_decisions(folder, asked, results))
-    return Results(kind="decide", rows=rows, provenance=made, notes=notes(rows), writer=writer)
+    given = {name: tuple(x) if isinstance(x, list) else x for name, x in rule.items()}
+    asked = [with_rule(cell, given) for cell in cells(_raw(scenario), vary or {}, variants=False)]
+    made = _made(scenario, asked[0].scenario, seed=seed, replicates=replicates, vary=dict(vary or {}))
+    return answer(asked, provenance=made, seed=seed, replicates=replicates, draws=draws, workers=workers)
 
 
-def clinic(scenario: AnyScenario, *, replicates: int = 200, seed: int = 1, workers: int = 1) -> Results[Any]:
-    """Run the trial in its clinic: recruitment, infusions, sessions, waits, costs.
+def clinic(
+    scenario: AnyScenario,
+    *,
+    vary: Mapping[str, Sequence[Any]] | None = None,
+    power: float | None = None,
+    months: float | None = None,
+    replicates: int = 200,
+    seed: int = 1,
+    workers: int = 1,
+) -> ClinicResults | PlanResults:
+    """Run the trial in its clinic: recruitment, infusions, sessions, waits, costs; or compare plans of the clinic.
 
     Parameters
     ----------
     scenario : Scenario, str, path or mapping
         With a `clinic`.
+    vary : mapping, optional
+        Values by path; every combination is a plan.
+    power, months : float, optional
+        With `vary`: the cheapest plan is sought that has this power, or ends by then on average.
     replicates, seed, workers : int
 
     Returns
     -------
-    Results
+    ClinicResults or PlanResults
+        One row a quantity; with `vary` one row a plan.
 
     Raises
     ------
     ScenarioError
         For a scenario without a clinic.
-    """
-    from kaptrial.questions.clinic import tables
-    from kaptrial.questions.clinic.operations import check_has_clinic, operations
-    from kaptrial.questions.clinic.output import write_clinic
+    FieldError
+        For too many plans, or a target without plans.
 
-    s = load_scenario(scenario)
-    check_has_clinic(s)
-    run = operations(s, seed=seed, replicates=replicates, workers=workers)
-    quantities = tables.summary(run.summaries, s.clinic.costs.currency if s.clinic and s.clinic.costs else "")
-    made, note = _made(scenario, s, seed=seed, replicates=replicates), tables.bottleneck_note(run.summaries)
-    writer = _into_folder(lambda folder, results: write_clinic(folder, s, run, results))
-    return Results(kind="clinic", rows=quantities, provenance=made, notes=[note], writer=writer)
+    Examples
+    --------
+    >>> import kaptrial as kt
+    >>> results = kt.clinic("clinic_one_therapist_short", replicates=2)
+    >>> results.to_frame()["table"].unique().tolist()[:2]
+    ['milestones', 'flow']
+    """
+    from kaptrial.questions.clinic.answer import answer, compared, plans_of
+
+    raw = _raw(scenario)
+    base, plans = plans_of(raw, vary, power=power, months=months)
+    made = _made(scenario, plans[0].scenario, seed=seed, replicates=replicates, vary=dict(vary or {}))
+    settings: dict[str, Any] = {"seed": seed, "replicates": replicates, "workers": workers}
+    if vary is None:
+        return answer(base, provenance=made, **settings)
+    return compared(base, plans, provenance=made, power=power, months=months, **settings)
+
+
+def precision(
+    half_width: float,
+    *,
+    sd: float | None = None,
+    share: float | None = None,
+    assurance: float | None = None,
+    alpha: float = 0.05,
+) -> Results[Line]:
+    """The size of a single-arm trial by the precision of its estimate.
+
+    Parameters
+    ----------
+    half_width : float
+        Half the width of the confidence interval wanted.
+    sd : float, optional
+        SD of the change, for a mean; or else
+    share : float, optional
+        Share responding, for a share.
+    assurance : float, optional
+        With `sd`: the probability of an interval so narrow; on average unless given.
+    alpha : float
+        The interval holds the truth with probability 1 − alpha.
+
+    Returns
+    -------
+    Results
+        One row: n, the patients needed, and what was asked.
+
+    Raises
+    ------
+    FieldError
+        Unless one of `sd` and `share` is given, or where `assurance` goes with `share`.
+
+    Examples
+    --------
+    >>> import kaptrial as kt
+    >>> kt.precision(3, sd=9).rows[0].numbers["n"]
+    37
+    """
+    from kaptrial.estimators.single_arm import size_for_mean, size_for_share
+
+    if (sd is None) == (share is None):
+        raise FieldError("sd", ABSENT if sd is None else sd, "exactly one of sd and share must be given")
+    if sd is not None:
+        n = size_for_mean(half_width, sd, alpha=alpha, assurance=assurance)
+    else:
+        assert share is not None
+        if assurance is not None:
+            raise FieldError("assurance", assurance, "goes with `sd`")
+        n = size_for_share(half_width, share, alpha=alpha)
+    asked = {"half_width": half_width, "sd": sd, "share": share, "assurance": assurance, "alpha": alpha}
+    return Results(kind="precision", rows=[Line(numbers={"n": n, **asked})])
+
+
+def t_power(effect: float, se: float, df: float, alpha: float = 0.05) -> float:
+    """Two-sided power of a t test in closed form.
+
+    Parameters
+    ----------
+    effect : float
+        The true effect.
+    se : float
+        Standard error of its estimate, in the same unit.
+    df : float
+        Degrees of freedom.
+    alpha : float
+        Two-sided level.
+
+    Returns
+    -------
+    float
+        Both tails of the non-central t with noncentrality effect/se.
+
+    Examples
+    --------
+    >>> import kaptrial as kt
+    >>> round(kt.t_power(0.5, (2 / 64) ** 0.5, 126), 3)
+    0.801
+    """
+    from kaptrial.questions.power.characteristics import t_power as noncentral
+
+    return noncentral(effect, se, df, alpha)
 
 
 def analyse(data: AnyData, method: str = "ancova", **options: Any) -> Results[Line]:
@@ -384,6 +546,8 @@ def fit(
     *,
     prior: str | Sequence[str] = "weak",
     likelihood: Likelihood = "normal",
+    covariance: Covariance = "unstructured",
+    residual: Residual = "common",
     margin: float | None = None,
     rope: float | None = None,
     roles: Sequence[str] = (),
@@ -402,6 +566,8 @@ def fit(
         Named priors (`effect_priors`), or "all".
     likelihood : str
         normal, binary or abstinent_days.
+    covariance, residual : str
+        Of scores: unstructured, random or intercept; residual SDs common or by_arm.
     margin, rope : float, optional
         Benefit that matters; half the width of what counts as none.
     roles : sequence of str
@@ -427,7 +593,6 @@ def fit(
     from kaptrial.questions.fit.answer import answer
     from kaptrial.questions.fit.estimands import Limits
     from kaptrial.questions.fit.models import ModelOptions
-    from kaptrial.questions.fit.output import write_fit
     from kaptrial.questions.fit.trial_data import FitQuestion, from_file, from_scenario
 
     asked = FitQuestion(likelihood=likelihood, roles=tuple(roles), unit_sd=unit_sd)
@@ -437,14 +602,13 @@ def fit(
         trial = from_file(_data(data), _options(options), asked)
     named = NAMES if prior == "all" else (prior,) if isinstance(prior, str) else tuple(prior)
     limits = Limits(margin=margin, rope=rope)
-    chosen = ModelOptions(likelihood=likelihood)
-    results = answer(trial, chosen, named, limits, seed=seed, draws=draws, data="data", options=options)
-    return replace(results, writer=_into_folder(write_fit))
+    chosen = ModelOptions(likelihood=likelihood, covariance=covariance, residual=residual)
+    return answer(trial, chosen, named, limits, seed=seed, draws=draws, data="data", options=options)
 
 
 def mechanism(
     scenario: AnyScenario, data: AnyData | None = None, *, seed: int = 1, draws: int = 1000, **columns: str
-) -> Results[Line]:
+) -> MechanismResults:
     """Does therapy add, work through the window, or slow the decay: what one trial says of each.
 
     Parameters
@@ -460,7 +624,7 @@ def mechanism(
 
     Returns
     -------
-    Results
+    MechanismResults
     """
     from kaptrial.questions.mechanism.answer import answer
 
@@ -488,17 +652,6 @@ def effect_priors() -> Results[Line]:
     return Results(kind="effect_priors", rows=rows)
 
 
-def _into_folder(write: Callable[[Path, Any], object]) -> Callable[[Path, Any], None]:
-    """What writes results, in a folder that is complete by its manifest."""
-    from kaptrial.output.files import output_folder
-
-    def writer(folder: Path, results: Any) -> None:
-        with output_folder(folder):
-            write(folder, results)
-
-    return writer
-
-
 def _raw(scenario: AnyScenario) -> dict[str, Any]:
     """A scenario as its YAML would give it, a copy."""
     if isinstance(scenario, Scenario):
@@ -513,10 +666,13 @@ def _raw(scenario: AnyScenario) -> dict[str, Any]:
     return read_raw(path)
 
 
-def _made(given: AnyScenario, scenario: Scenario, **more: Any) -> dict[str, Any]:
-    """The provenance of a scenario's results."""
-    name = Path(given).name if isinstance(given, str | PathLike) else None
+def made_from(name: str | None, scenario: Scenario, **more: Any) -> dict[str, Any]:
+    """The provenance of a scenario's results; `name`: of its file."""
     return provenance(scenario=name, scenario_sha256=scenario_hash(scenario), title=scenario.title, **more)
+
+
+def _made(given: AnyScenario, scenario: Scenario, **more: Any) -> dict[str, Any]:
+    return made_from(Path(given).name if isinstance(given, str | PathLike) else None, scenario, **more)
 
 
 def _data(data: AnyData) -> Any:
@@ -530,7 +686,6 @@ def _options(given: Mapping[str, Any]) -> Any:
     """Options by their names; lists stand for tuples."""
     from dataclasses import fields
 
-    from kaptrial.errors import FieldError
     from kaptrial.methods.options import Options
 
     known = [each.name for each in fields(Options)]

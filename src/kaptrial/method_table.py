@@ -37,6 +37,8 @@ class Method:
     ----------
     name, summary : str
         What users call it, and what it is, in a few words.
+    label : str
+        What a paper calls it; the summary unless given.
     endpoints : tuple of str
         Endpoints of a scenario that it analyses; none where it is for files only.
     arms : any, two or one
@@ -69,6 +71,7 @@ class Method:
 
     name: str
     summary: str
+    label: str = ""
     endpoints: tuple[str, ...] = ()
     arms: Literal["any", "two", "one"] = "any"
     measure: str = "difference"

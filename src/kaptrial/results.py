@@ -127,6 +127,14 @@ class Note:
     text: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Headline:
+    """The answer in one plain sentence, and the numbers in it by name."""
+
+    text: str
+    numbers: Mapping[str, Value] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Results[R: Flat]:
     """What a command found: its rows, their provenance, and notes on them.
@@ -139,18 +147,21 @@ class Results[R: Flat]:
     provenance : mapping
         Version, code, scenario hash, seed, replicates and whatever else the numbers depend on.
     notes : sequence of Note
+    headline : Headline, optional
+        The answer in one sentence.
     figures : callable, optional
         Draws the figures of these results, by name.
     writer : callable, optional
-        Writes the results into a folder.
+        Writes the results into a folder, and says what it wrote.
     """
 
     kind: str
     rows: Sequence[R]
     provenance: Mapping[str, Any] = field(default_factory=provenance)
     notes: Sequence[Note] = ()
-    figures: Callable[[], Mapping[str, Figure]] | None = field(default=None, compare=False)
-    writer: Callable[[Path, Any], None] | None = field(default=None, compare=False)
+    headline: Headline | None = None
+    figures: Callable[[Any], Mapping[str, Figure]] | None = field(default=None, compare=False)
+    writer: Callable[[Path, Any], str] | None = field(default=None, compare=False)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -170,25 +181,28 @@ class Results[R: Flat]:
 
     def plot(self, name: str) -> Figure:
         """One of the figures of these results. Raises FieldError for a name that is none, with those there are."""
-        drawn = self.figures() if self.figures is not None else {}
+        drawn = self.figures(self) if self.figures is not None else {}
         if name not in drawn:
             raise FieldError("name", name, f"must be one of {', '.join(drawn) or 'no figures'}{nearest(name, drawn)}")
         return drawn[name]
 
-    def write(self, folder: str | PathLike[str]) -> None:
-        """Tables and figures into a folder, as the command writes them; its manifest is written last."""
+    def write(self, folder: str | PathLike[str]) -> str:
+        """Tables and figures into a folder, as the command writes them; gives what was written, in words."""
         if self.writer is None:
             raise FieldError("folder", str(folder), f"results of {self.kind} write no folder: to_csv(), to_json()")
-        self.writer(Path(folder), self)
+        return self.writer(Path(folder), self)
 
     def to_csv(self) -> str:
         """The rows as CSV with a header line."""
         return without_formulas(self.to_frame().to_csv(index=False))
 
     def to_json(self) -> str:
-        """One object: `provenance`, `results` (flat rows) and `notes`; what is not a finite number is null."""
+        """One object: `provenance`, `headline`, `results` (flat rows) and `notes`; no finite number is null."""
+        sentence = self.headline
+        headline = {"text": sentence.text} | {k: _finite(v) for k, v in sentence.numbers.items()} if sentence else None
         content = {
             "provenance": dict(self.provenance),
+            **({"headline": headline} if headline else {}),
             "results": [{str(key): _finite(value) for key, value in row.items()} for row in self.flat()],
             "notes": [vars(note) for note in self.notes],
         }
@@ -197,6 +211,8 @@ class Results[R: Flat]:
     def __repr__(self) -> str:
         made = ", ".join(f"{key} {self.provenance[key]}" for key in ("seed", "replicates") if key in self.provenance)
         head = f"{self.kind}: {len(self.rows)} rows" + (f" ({made})" if made else "")
+        if self.headline is not None:
+            head = f"{head}\n{self.headline.text}"
         lines: list[str] = [head, *(_in_short(row) for row in self.rows[:_SHOWN])]
         if len(self.rows) > _SHOWN:
             lines.append(f"… {len(self.rows) - _SHOWN} more; to_frame() has all")

@@ -14,7 +14,7 @@ from kaptrial.scenario.files import load
 from kaptrial.scenario.trial import Strategies
 from kaptrial.simulation.simulate import simulate_block
 from tests import SCENARIOS
-from tests.clean import number
+from tests.builders import number
 
 NAN = np.nan
 DAYS = np.array([0.0, 1.0, 7.0, 14.0, 28.0])

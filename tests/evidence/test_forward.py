@@ -14,14 +14,13 @@ import pytest
 from scipy.stats import norm
 
 from kaptrial.catalogue import trial
-from kaptrial.evidence import trial_simulation
+from kaptrial.evidence import prediction
 from kaptrial.evidence.prediction import predict
+from kaptrial.evidence.published_arm import Baseline, arm_scenario, scores_by_block
 from kaptrial.evidence.synthesis import fit
 from kaptrial.evidence.synthesis.arms import BACKGROUND, POPULATION, ROUTE, courses
 from kaptrial.evidence.synthesis.forward import expected, segment_sums
 from kaptrial.evidence.synthesis.layout import LEVELS, layout, path_visits, targets
-from kaptrial.evidence.trial_simulation import Baseline, TrialEffects
-from kaptrial.model.measurement import record
 from kaptrial.model.response import consolidation_gain
 from kaptrial.priors.constants import (
     CONSOLIDATED_HALF_LIFE_DAYS,
@@ -29,8 +28,7 @@ from kaptrial.priors.constants import (
     ONSET_DAYS,
     RATER_SD,
 )
-from tests.clean import number
-from tests.evidence.example_trial import figure, made
+from tests.builders import number, published_trial, trial_figure
 
 PLAUSIBLE = {
     "logit_share": 0.9, "logit_share_sd": 0.7, "log_ec50": -0.9, "log_half_life": 1.7, "log_half_life_sd": 1.4,
@@ -87,7 +85,7 @@ def test_segment_sums_are_those_of_a_loop():
 def test_without_response_to_the_drug_only_belief_course_and_therapy_are_left(tmp_path):
     days = [1.0, 20.0, 50.0]
     sessions = [3.0, 10.0, 17.0]
-    one = made(
+    one = published_trial(
         tmp_path,
         background="usual_care",
         arms=[
@@ -99,7 +97,7 @@ def test_without_response_to_the_drug_only_belief_course_and_therapy_are_left(tm
             },
             {"id": "saline", "n": 20, "doses": [{"agent": "saline", "days": [0]}]},
         ],
-        figures=[figure("mean_change", -1, arm=arm, day=day) for arm in ("ketamine", "saline") for day in days],
+        figures=[trial_figure("mean_change", -1, arm=arm, day=day) for arm in ("ketamine", "saline") for day in days],
     )
     effects = no_effects(1) | {"trial_course": np.array([0.05])}
     actual = forward(laid_out(one), effects, non_responders=1.0)["levels"].reshape(2, 3)
@@ -113,7 +111,9 @@ def test_without_response_to_the_drug_only_belief_course_and_therapy_are_left(tm
 
 
 def test_nothing_at_all_is_no_change(tmp_path):
-    one = made(tmp_path, figures=[figure("mean_change", -1, arm="ketamine", day=day) for day in (0.04, 1, 300)])
+    one = published_trial(
+        tmp_path, figures=[trial_figure("mean_change", -1, arm="ketamine", day=day) for day in (0.04, 1, 300)]
+    )
     actual = forward(laid_out(one), **DRUG_ONLY | {"non_responders": 1.0})
     np.testing.assert_array_equal(actual["levels"], 0.0)
     # What is left of the spread: deviations of two days, and two ratings.
@@ -125,10 +125,10 @@ def test_nothing_at_all_is_no_change(tmp_path):
 def test_one_dose_by_hand(tmp_path, mg_per_kg, size):
     """K = φ·A/(EC50 + A), A = size·2^(−t/half-life): no spread between patients, nothing but the drug."""
     days = np.array([0.5, 1.0, 7.0, 28.0])
-    one = made(
+    one = published_trial(
         tmp_path,
         arms=[{"id": "ketamine", "n": 20, "doses": [{"agent": "ketamine", "mg_per_kg": mg_per_kg, "days": [0]}]}],
-        figures=[figure("mean_change", -1, arm="ketamine", day=float(day)) for day in days],
+        figures=[trial_figure("mean_change", -1, arm="ketamine", day=float(day)) for day in days],
     )
     actual = forward(laid_out(one), **DRUG_ONLY)["levels"]
     amount = size * 0.5 ** (days / np.exp(1.7))
@@ -136,10 +136,10 @@ def test_one_dose_by_hand(tmp_path, mg_per_kg, size):
 
 
 def test_doses_add_and_one_on_the_day_of_the_visit_comes_after_it(tmp_path):
-    one = made(
+    one = published_trial(
         tmp_path,
         arms=[{"id": "ketamine", "n": 20, "doses": [{"agent": "ketamine", "mg_per_kg": 0.5, "days": [0, 3, 7]}]}],
-        figures=[figure("mean_change", -1, arm="ketamine", day=day) for day in (7, 8)],
+        figures=[trial_figure("mean_change", -1, arm="ketamine", day=day) for day in (7, 8)],
     )
     actual = forward(laid_out(one), **DRUG_ONLY)["levels"]
     amount = np.array([sum(0.5 ** ((t - d) / np.exp(1.7)) for d in (0, 3, 7) if d < t) for t in (7, 8)])
@@ -148,11 +148,11 @@ def test_doses_add_and_one_on_the_day_of_the_visit_comes_after_it(tmp_path):
 
 def test_effects_of_trial_population_and_route_shift_the_logit_and_the_half_life(tmp_path):
     dose = {"agent": "ketamine", "route": "SC", "mg_per_kg": 0.5, "days": [0], "bioavailability": number(1.0, "share")}
-    one = made(
+    one = published_trial(
         tmp_path,
         indication="PTSD",
         arms=[{"id": "ketamine", "n": 20, "doses": [dose]}],
-        figures=[figure("mean_change", -1, arm="ketamine", day=7)],
+        figures=[trial_figure("mean_change", -1, arm="ketamine", day=7)],
     )
     effects = {"trial_logit_share": [0.4], "trial_course": [0.0], "trial_log_half_life": [-0.3]}
     actual = forward(laid_out(one), effects, **DRUG_ONLY)["levels"]
@@ -166,7 +166,9 @@ def test_effects_of_trial_population_and_route_shift_the_logit_and_the_half_life
 def test_what_is_consolidated_is_that_of_the_response_model(tmp_path, half_life):
     """The amount, taken back from K, is e^(−kt) + ρ·k·gain, also where the two rates meet."""
     days = np.array([0.5, 7.0, 90.0, 500.0])
-    one = made(tmp_path, figures=[figure("mean_change", -1, arm="ketamine", day=float(day)) for day in days])
+    one = published_trial(
+        tmp_path, figures=[trial_figure("mean_change", -1, arm="ketamine", day=float(day)) for day in days]
+    )
     changes = DRUG_ONLY | {"durable_share": 0.7, "log_half_life": np.log(half_life), "log_half_life_sd": 0.0}
     k_effect = -forward(laid_out(one), **changes | {"logit_share_sd": 0.0})["levels"] / 32
     amount = np.exp(-0.9) * k_effect / (share() - k_effect)
@@ -177,16 +179,16 @@ def test_what_is_consolidated_is_that_of_the_response_model(tmp_path, half_life)
 
 def test_every_level_is_the_same_improvement_in_its_own_unit(tmp_path):
     figures = [
-        figure("mean", 20, arm="ketamine", day=7),
-        figure("mean_change", -10, arm="ketamine", day=7),
-        figure("percent_change", -30, arm="ketamine", day=7),
-        figure("difference", -5, arm="ketamine - midazolam", day=7),
-        figure("mean_change", -5, arm="midazolam", day=7),
-        figure("standardised_benefit", 0.5, arm="ketamine - midazolam", day=7),
-        figure("mean_change", -10, arm="ketamine", days=[7, 9]),
-        figure("mean_change", -10, arm="ketamine", day=9),
+        trial_figure("mean", 20, arm="ketamine", day=7),
+        trial_figure("mean_change", -10, arm="ketamine", day=7),
+        trial_figure("percent_change", -30, arm="ketamine", day=7),
+        trial_figure("difference", -5, arm="ketamine - midazolam", day=7),
+        trial_figure("mean_change", -5, arm="midazolam", day=7),
+        trial_figure("standardised_benefit", 0.5, arm="ketamine - midazolam", day=7),
+        trial_figure("mean_change", -10, arm="ketamine", days=[7, 9]),
+        trial_figure("mean_change", -10, arm="ketamine", day=9),
     ]
-    actual = forward(laid_out(made(tmp_path, figures=figures)))
+    actual = forward(laid_out(published_trial(tmp_path, figures=figures)))
     mean, change, percent, difference, control, benefit, both, later = actual["levels"]
     assert mean == pytest.approx(32 + change, rel=1e-12)
     assert percent == pytest.approx(100 * change / 32, rel=1e-12)
@@ -201,9 +203,9 @@ def test_every_level_is_the_same_improvement_in_its_own_unit(tmp_path):
 def test_spread_and_shares_by_hand(tmp_path, day):
     """All patients' drug effect is the same share K of their own baseline; ups, downs and rating errors are normal."""
     names = {"standardised_change": 1, "response": 50, "remission": 30, "mean_change": -1}
-    figures = [figure(name, value, arm="ketamine", day=day, at_most=10) for name, value in names.items()]
-    figures.append(figure("standardised_benefit", 1, arm="ketamine - midazolam", day=day))
-    actual = forward(laid_out(made(tmp_path, figures=figures)), **DRUG_ONLY)
+    figures = [trial_figure(name, value, arm="ketamine", day=day, at_most=10) for name, value in names.items()]
+    figures.append(trial_figure("standardised_benefit", 1, arm="ketamine - midazolam", day=day))
+    actual = forward(laid_out(published_trial(tmp_path, figures=figures)), **DRUG_ONLY)
     amount = 0.5 ** (day / np.exp(1.7))
     k = share() * amount / (np.exp(-0.9) + amount)
     kept, cv, single = np.exp(-day / 3.0), 5 / 32, 0.2**2 + RATER_SD**2
@@ -223,7 +225,7 @@ def test_spread_and_shares_by_hand(tmp_path, day):
 
 # --- against simulation -----------------------------------------------------------------------------------------------
 
-DRAWS, PATIENTS = 40, 1000
+DRAWS, PATIENTS = 128, 313
 
 
 @pytest.fixture(scope="module")
@@ -247,8 +249,7 @@ def repeated_draws(changes):
 
 def same_effects(effects, number):
     """The effects of one of the trials, the same in every draw."""
-    names = ("logit_share", "course", "log_half_life")
-    return TrialEffects(**{name: np.full(DRAWS, effects[f"trial_{name}"][number]) for name in names})
+    return {name: np.full(DRAWS, values[number]) for name, values in effects.items()}
 
 
 def simulated(trials, own, effects, **changes):
@@ -257,10 +258,10 @@ def simulated(trials, own, effects, **changes):
     for i, one in enumerate(trials):
         figures = [t for t in own if t.trial == one.key]
         sizes = dict.fromkeys(courses(one), PATIENTS)
-        for prediction in predict(one, figures, draws, seed=3, n=sizes, effects=same_effects(effects, i)):
-            values = prediction.simulated
+        for each in predict(one, figures, draws, seed=3, n=sizes, effects=same_effects(effects, i)):
+            values = each.simulated
             assert len(values) == DRAWS
-            out[one.key, prediction.target.number] = values.mean(), values.std(ddof=1) / np.sqrt(DRAWS)
+            out[one.key, each.target.number] = values.mean(), values.std(ddof=1) / np.sqrt(DRAWS)
     return out
 
 
@@ -309,10 +310,11 @@ def test_there_is_something_of_every_kind_to_compare(fitted):
 def without_ends(monkeypatch, *, rounded):
     """Let the simulated scales have no lowest or highest score, as the map has it; scores rounded if `rounded`."""
 
-    def without(score, *, step, **_):
-        return record(score, low=-np.inf, high=np.inf, step=step, round_=rounded, clip=False)
+    def without(*args, **settings):
+        s = arm_scenario(*args, **settings)
+        return replace(s, measurement=replace(s.measurement, clip=False, round=rounded))
 
-    monkeypatch.setattr(trial_simulation, "record", without)
+    monkeypatch.setattr(prediction, "arm_scenario", without)
 
 
 def drawn_effects(n_trials):
@@ -356,7 +358,7 @@ def test_levels_and_shares_on_scales_without_ends(fitted, monkeypatch):
 @pytest.mark.parametrize(
     ("changes", "tolerance"),
     [
-        (NO_REST, 0.01),  # five Monte Carlo SE of the mean of 40 SDs of 1000 patients
+        (NO_REST, 0.01),  # five Monte Carlo SE of the mean of 128 SDs of 313 patients
         ({}, 0.045),  # the baseline's part in it, as above: measured .037
     ],
 )
@@ -364,16 +366,16 @@ def test_the_spread_of_change_on_a_scale_without_ends(fitted, monkeypatch, chang
     without_ends(monkeypatch, rounded=False)
     trials, lay = fitted
     sds = forward(lay, **changes)["level_sd"]
-    draws, none, rng = repeated_draws(changes), same_effects(no_effects(len(trials)), 0), np.random.default_rng(6)
+    draws, none = repeated_draws(changes), same_effects(no_effects(len(trials)), 0)
     compared = 0
     for t, sd in zip(lay.levels, sds, strict=True):
         if t.statistic != "mean_change":
             continue
         compared += 1
-        y = trial_simulation.scores(
-            courses(trial(t.trial))[t.arms[0]], draws, none,
-            Baseline(endpoint=t.endpoint, mean=t.mean_baseline, sd=t.sd_baseline), days=t.days, n=PATIENTS, rng=rng,
-        )  # fmt: skip
+        baseline = Baseline(endpoint=t.endpoint, mean=t.mean_baseline, sd=t.sd_baseline)
+        course = courses(trial(t.trial))[t.arms[0]]
+        arm = prediction.arm_scenario(course, draws, none, baseline, days=t.days, n=PATIENTS)
+        y = next(scores_by_block({"arm": arm}, seed=[6, compared], replicates=DRAWS))["arm"]
         change = (y[..., 1:] - y[..., :1]).std(axis=1, ddof=1).mean()
         assert sd == pytest.approx(change, rel=tolerance), t.label
     assert compared >= 8

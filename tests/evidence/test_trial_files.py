@@ -13,7 +13,7 @@ from kaptrial.errors import DataError
 from kaptrial.evidence.statistics import STATISTICS
 from kaptrial.evidence.synthesis.measures import ABSTINENCE, NEEDS, PERCENT, TWO_ARMS
 from kaptrial.evidence.terminal import cited
-from tests.evidence.example_trial import figure, raw_trial, written
+from tests.builders import trial_figure, trial_file, trial_raw
 
 
 def run(capsys, *arguments):
@@ -24,19 +24,6 @@ def run(capsys, *arguments):
     assert stop.value.code in (0, None), printed.err
     assert printed.err == ""
     return printed.out
-
-
-def refused(capsys, *arguments):
-    """The one line on stderr of a command that exits 2."""
-    with pytest.raises(SystemExit) as stop:
-        main(["evidence", *map(str, arguments)])
-    printed = capsys.readouterr()
-    assert stop.value.code == 2
-    assert printed.out == ""
-    (line,) = printed.err.strip().splitlines()
-    assert line.startswith("kaptrial: ")
-    assert "Traceback" not in line
-    return line
 
 
 # --- malformed files --------------------------------------------------------------------------------------------------
@@ -60,7 +47,7 @@ def changed(path, value):
 
 
 def second_figure(*args, **measure):
-    return changed("figures.1", figure(*args, **measure))
+    return changed("figures.1", trial_figure(*args, **measure))
 
 
 # What is wrong with the file, and what the line must name. These are refused as soon as the file is read.
@@ -160,11 +147,11 @@ UNFIT = {
 
 
 def file_of(edit, folder):
-    return written(folder, edit(raw_trial()))
+    return trial_file(folder, edit(trial_raw()))
 
 
 @pytest.mark.parametrize("name", UNREADABLE)
-def test_unreadable_file_is_refused_in_one_line(name, tmp_path, capsys):
+def test_unreadable_file_is_refused_in_one_line(name, tmp_path, refused):
     edit, wanted = UNREADABLE[name]
     path = file_of(edit, tmp_path)
     with pytest.raises(DataError) as caught:
@@ -172,17 +159,17 @@ def test_unreadable_file_is_refused_in_one_line(name, tmp_path, capsys):
     assert str(caught.value).startswith(f"{path}: ")
     assert wanted in str(caught.value)
     for command in ("show", "replicate"):
-        assert wanted in refused(capsys, command, path)
+        assert wanted in refused("evidence", command, path)
     assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("name", UNFIT)
-def test_unfit_trial_is_refused_in_one_line(name, tmp_path, capsys):
+def test_unfit_trial_is_refused_in_one_line(name, tmp_path, refused):
     edit, wanted = UNFIT[name]
     path = file_of(edit, tmp_path)
     outputs = ("-o", tmp_path / "out", "--json", tmp_path / "out.json")
     for arguments in (("show", path), ("replicate", path, "--replicates", 100, *outputs)):
-        line = refused(capsys, *arguments)
+        line = refused("evidence", *arguments)
         assert line.startswith(f"kaptrial: {path}: ")
         assert wanted in line
     assert list(tmp_path.iterdir()) == [path]
@@ -193,38 +180,38 @@ def test_every_statistic_says_what_it_needs():
     assert set(PERCENT) | set(TWO_ARMS) <= set(NEEDS)
 
 
-def test_an_unknown_key_is_named_with_the_one_that_is_like_it(tmp_path, capsys):
+def test_an_unknown_key_is_named_with_the_one_that_is_like_it(tmp_path, refused):
     for path, near in (("baseline", "baselines"), ("arms.0.dose", "doses"), ("baselines.MADRS.means", "mean")):
-        line = refused(capsys, "show", file_of(changed(path, 1), tmp_path))
+        line = refused("evidence", "show", file_of(changed(path, 1), tmp_path))
         assert line.endswith(f"unknown key; did you mean `{near}`?")
 
 
-def test_a_trial_without_targets_is_shown_and_not_replicated(tmp_path, capsys):
+def test_a_trial_without_targets_is_shown_and_not_replicated(tmp_path, refused, capsys):
     path = file_of(changed("figures", []), tmp_path)
     assert "A trial that was never done" in run(capsys, "show", path)
-    assert "no figure of this trial is a target" in refused(capsys, "replicate", path, "--replicates", 100)
+    assert "no figure of this trial is a target" in refused("evidence", "replicate", path, "--replicates", 100)
 
 
-def test_an_indication_that_no_model_knows_is_refused(tmp_path, capsys):
+def test_an_indication_that_no_model_knows_is_refused(tmp_path, refused):
     path = file_of(changed("indication", "gout"), tmp_path)
-    line = refused(capsys, "replicate", path, "--replicates", 100)
+    line = refused("evidence", "replicate", path, "--replicates", 100)
     assert "'gout': must be one of depression, bipolar depression" in line
 
 
-def test_no_such_file_and_no_such_trial(tmp_path, capsys):
-    assert "nowhere.yaml: cannot be read" in refused(capsys, "show", tmp_path / "nowhere.yaml")
+def test_no_such_file_and_no_such_trial(tmp_path, refused):
+    assert "nowhere.yaml: cannot be read" in refused("evidence", "show", tmp_path / "nowhere.yaml")
     (tmp_path / "folder.yaml").mkdir()
-    assert "cannot be read" in refused(capsys, "show", tmp_path / "folder.yaml")
+    assert "cannot be read" in refused("evidence", "show", tmp_path / "folder.yaml")
     (tmp_path / "latin.yaml").write_bytes("citation: Müller".encode("latin-1"))
-    assert "cannot be read" in refused(capsys, "show", tmp_path / "latin.yaml")
-    assert "murrough2013a" in refused(capsys, "replicate", "murough2013a")
+    assert "cannot be read" in refused("evidence", "show", tmp_path / "latin.yaml")
+    assert "murrough2013a" in refused("evidence", "replicate", "murough2013a")
 
 
 # --- a file that is right ---------------------------------------------------------------------------------------------
 
 
 def test_a_file_is_read_as_a_trial_of_its_own_name(tmp_path, capsys):
-    path = written(tmp_path, raw_trial(), "mine")
+    path = trial_file(tmp_path, trial_raw(), "mine")
     one = read_trial(path)
     assert (one.key, one.indication, one.held_out, one.masked, one.contains) == ("mine", "depression", False, False, ())
     assert [f.target for f in one.figures] == [True] * 3
@@ -238,7 +225,7 @@ def test_a_file_is_read_as_a_trial_of_its_own_name(tmp_path, capsys):
 
 
 def test_a_new_file_is_replicated(tmp_path, capsys):
-    path = written(tmp_path, raw_trial())
+    path = trial_file(tmp_path, trial_raw())
     words = run(capsys, "replicate", path, "--replicates", 200, "--json", tmp_path / "a.json", "-o", tmp_path / "pack")
     assert "mean change" in words
     out = json.loads((tmp_path / "a.json").read_text())
@@ -263,7 +250,7 @@ def test_a_new_file_is_replicated(tmp_path, capsys):
 
 
 def test_the_seed_and_nothing_else_decides(tmp_path, capsys):
-    path = written(tmp_path, raw_trial())
+    path = trial_file(tmp_path, trial_raw())
     texts = []
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         run(capsys, "replicate", path, "--replicates", 100, "--seed", seed, "--json", tmp_path / name)
@@ -287,24 +274,24 @@ def test_list_as_json_holds_every_trial(tmp_path, capsys):
     assert row["figures"] == len(trial("murrough2013a").figures)
 
 
-def test_list_of_some(tmp_path, capsys):
+def test_list_of_some(tmp_path, refused, capsys):
     run(capsys, "list", "--indication", "ptsd", "--therapy", "--json", tmp_path / "list.json")
     rows = json.loads((tmp_path / "list.json").read_text())["results"]
     assert "feder2025_wet" in {row["key"] for row in rows}
     assert "feder2021" not in {row["key"] for row in rows}
     assert all(row["therapy"] for row in rows)
     assert all("ptsd" in f"{row['indication']} {row['population']}".lower() for row in rows)
-    assert "indications are" in refused(capsys, "list", "--indication", "gout")
+    assert "indications are" in refused("evidence", "list", "--indication", "gout")
 
 
-def test_show_cites_as_text(capsys):
+def test_show_cites_as_text(refused, capsys):
     seen, recalled, none = (
         run(capsys, "show", key, "--cite", "text") for key in ("singh2016", "murrough2013a", "bloch2012")
     )
     assert seen.strip().endswith("173(8):816-826. https://doi.org/10.1176/appi.ajp.2016.16010037")
     assert recalled.strip().endswith("https://doi.org/10.1176/appi.ajp.2013.13030392 (recalled: check before printing)")
     assert none.strip().endswith("Biol Psychiatry")
-    assert "must be text or bibtex" in refused(capsys, "show", "singh2016", "--cite", "apa")
+    assert "must be text or bibtex" in refused("evidence", "show", "singh2016", "--cite", "apa")
 
 
 def test_show_cites_as_bibtex(capsys):

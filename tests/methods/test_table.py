@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from kaptrial import method_table
-from kaptrial.cli import main
 from kaptrial.errors import FieldError
 from kaptrial.estimators.fit import Fit
 from kaptrial.method_table import as_markdown, method, methods
@@ -19,12 +18,6 @@ from tests import ROOT, SCENARIOS
 
 STARTER = SCENARIOS / "starter.yaml"
 DATA = ROOT / "tests" / "data" / "two_arm_monotone.csv"
-
-
-def run(*arguments: object, code: int = 0) -> None:
-    with pytest.raises(SystemExit) as stop:
-        main([str(a) for a in arguments])
-    assert (stop.value.code or 0) == code
 
 
 @pytest.fixture
@@ -49,7 +42,7 @@ def toy():
     del method_table._TABLE["medians"]
 
 
-def test_a_method_added_in_one_place_is_everywhere(toy, tmp_path, capsys):
+def test_a_method_added_in_one_place_is_everywhere(run, toy, tmp_path, capsys):
     run("power", STARTER, "--set", "analysis.methods=[medians]", "--replicates", 8, "--json", tmp_path / "p.json")
     rows = json.loads((tmp_path / "p.json").read_text())["results"]
     assert {(row["analysis"], row["measure"]) for row in rows} == {("medians", "difference_of_medians")}
@@ -88,14 +81,14 @@ def test_every_option_of_a_method_exists_and_every_option_has_a_method():
 
 
 @pytest.mark.parametrize("name", [name for name in methods() if name != "reference_based"])
-def test_an_option_that_a_method_cannot_use_is_refused_by_name(name, capsys):
+def test_an_option_that_a_method_cannot_use_is_refused_by_name(run, name, capsys):
     with pytest.raises(FieldError, match="does not use `imputation`"):
         analyse(DATA, name, Options(imputation=("JR",)))
     run("analyse", DATA, "--method", name, "--imputation", "JR", code=2)
     assert capsys.readouterr().err == f"kaptrial: --method = '{name}': does not use --imputation\n"
 
 
-def test_an_option_is_refused_even_at_its_usual_value(capsys):
+def test_an_option_is_refused_even_at_its_usual_value(run, capsys):
     run("analyse", DATA, "--imputations", 100, code=2)
     assert "does not use --imputations" in capsys.readouterr().err
 
@@ -108,7 +101,7 @@ def test_old_names_of_one_arm_are_taken(old, new):
     assert scenario.analyses(scenario.estimand) == (new,)
 
 
-def test_the_old_name_of_days_of_success_is_taken(tmp_path):
+def test_the_old_name_of_days_of_success_is_taken(run, tmp_path):
     scenario = load(SCENARIOS / "alcohol_single_infusion_met.yaml", {"estimand.methods": ["quasibinomial"]})
     assert scenario.analyses(scenario.estimand) == ("abstinent_days",)
     run("analyse", ROOT / "tests" / "data" / "abstinent_days.csv", "--method", "quasibinomial", "--factor", "ketamine",

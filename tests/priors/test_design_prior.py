@@ -8,10 +8,11 @@ from scipy.special import expit
 
 from kaptrial.catalogue import priors, reader
 from kaptrial.errors import ScenarioError
+from kaptrial.evidence import published_arm
+from kaptrial.evidence.published_arm import Baseline, arm_scenario, new_trial_effects, scores_by_block
 from kaptrial.evidence.synthesis.arms import Course
 from kaptrial.evidence.synthesis.model import PARAMETERS, VECTORS
 from kaptrial.evidence.synthesis.shipped import as_table, from_table
-from kaptrial.evidence.trial_simulation import Baseline, new_trial_effects, scores
 from kaptrial.priors.constants import ONSET_DAYS, RATER_SD
 from kaptrial.priors.design_prior import draws, with_draw
 from kaptrial.scenario.files import build, read_raw, with_prior
@@ -142,8 +143,9 @@ def test_a_distribution_by_path_replaces_what_the_name_says(shipped):
 
 
 @pytest.mark.parametrize("agent", ["ketamine", "midazolam"])
-def test_scores_are_those_of_the_replicas_of_trials(shipped, tmp_path, agent):
-    """Mean and SD of unclipped scores, simulated by the two ways from parameters to patients."""
+def test_scores_are_those_of_the_replicas_of_trials(shipped, monkeypatch, agent):
+    """Mean and SD of unclipped scores: one draw as the design prior uses it, and as the replicas of trials do."""
+    monkeypatch.setattr(published_arm, "PRIOR", "tiny")
     shipped()
     days, n = (1, 3, 7, 28), 20_000
     raw = raw_with("tiny", arms=FOUR, estimand=ASKED, secondary=[])
@@ -156,9 +158,11 @@ def test_scores_are_those_of_the_replicas_of_trials(shipped, tmp_path, agent):
     course = _course(agent)
     table = from_table(*priors.columns("tiny"))
     one = {name: x[:1] for name, x in table.items()}
-    rng = np.random.default_rng(1)
+    effects = new_trial_effects(one, np.random.default_rng(1))
     baseline = Baseline(endpoint="not a scale", mean=BASELINE, sd=5.0)
-    theirs = scores(course, one, new_trial_effects(one, rng), baseline, days=days, n=n, rng=rng)[0]
+    arm = arm_scenario(course, one, effects, baseline, days=days, n=200)
+    (block,) = scores_by_block({"arm": arm}, seed=[1], replicates=n // 200)
+    theirs = block["arm"].reshape(n, -1)
     se = np.hypot(mine.std(axis=0) / np.sqrt(len(mine)), theirs.std(axis=0) / np.sqrt(n))
     assert (np.abs(mine.mean(axis=0) - theirs.mean(axis=0)) < 4 * se).all()
     assert mine.std(axis=0) == pytest.approx(theirs.std(axis=0), rel=4 * np.sqrt(0.5 / n + 0.5 / len(mine)) * 1.5)

@@ -14,7 +14,7 @@ from kaptrial.errors import FieldError, UserError
 from kaptrial.questions.power.execution import Job, run
 from kaptrial.questions.size import Answer, closed_power, solve
 from kaptrial.scenario.files import Raw, build, with_settings
-from tests.clean import CORRELATION, TOTAL_SD, ancova_power, clean_raw, number, t_test_power
+from tests.builders import CORRELATION, TOTAL_SD, ancova_power, clean_raw, number, t_test_power
 
 Power = Callable[[float, int], float]
 

@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from tests import SCENARIOS
-from tests.clean import number
+from tests.builders import number
 
 STARTER = SCENARIOS / "starter.yaml"
 TEXT = STARTER.read_text(encoding="utf-8")

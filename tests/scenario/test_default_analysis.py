@@ -12,7 +12,7 @@ from kaptrial.questions.power.characteristics import Cell, characteristics
 from kaptrial.scenario.files import load
 from kaptrial.simulation.simulate import simulate
 from tests import ROOT, SCENARIOS
-from tests.clean import number
+from tests.builders import number
 
 STARTER, CBT = SCENARIOS / "starter.yaml", SCENARIOS / "cbt_after_ketamine.yaml"
 STRATA = ROOT / "tests" / "data" / "faults" / "strata.yaml"

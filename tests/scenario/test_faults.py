@@ -11,7 +11,7 @@ from kaptrial.cli import main
 from kaptrial.errors import ScenarioError, printable
 from kaptrial.scenario.files import build, load, read_raw, with_settings
 from tests import DATA
-from tests.clean import number
+from tests.builders import number
 from tests.scenario.malformed import STARTER, edit
 
 FAULTS = DATA / "faults"

@@ -11,7 +11,7 @@ import yaml
 from kaptrial.errors import ScenarioError
 from kaptrial.scenario.files import as_raw, build, dump, load, read_raw, scenario_hash, with_settings
 from kaptrial.scenario.paths import split_path
-from tests.clean import number
+from tests.builders import number
 from tests.scenario.malformed import STARTER, TEXT
 
 SHIPPED = sorted(STARTER.parent.glob("*.yaml"))

@@ -15,7 +15,7 @@ from kaptrial.scenario.sourced import for_arm
 from kaptrial.simulation.simulate import simulate, simulate_block
 from kaptrial.simulation.trials import read_csv
 from tests import SCENARIOS
-from tests.clean import number
+from tests.builders import number
 from tests.model.reference import Patient, follow
 from tests.scenario.malformed import edit
 

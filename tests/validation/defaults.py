@@ -11,7 +11,7 @@ from kaptrial.questions.power.characteristics import Cell, characteristics
 from kaptrial.results import Row, grouped
 from kaptrial.scenario.files import load
 from tests import SCENARIOS
-from tests.clean import number
+from tests.builders import number
 from tests.validation.therapists import table
 
 REPLICATES, SEED = 10_000, 1

@@ -11,7 +11,7 @@ from typing import Any
 from kaptrial.questions.power.characteristics import Cell, characteristics
 from kaptrial.results import Row
 from kaptrial.scenario.files import build
-from tests.clean import ancova_power, clean_raw, number
+from tests.builders import ancova_power, clean_raw, number
 
 N, DELTA, REPLICATES, SEED = 60, 4.0, 20_000, 20
 Raw = dict[str, Any]

@@ -7,7 +7,7 @@ import pytest
 
 from kaptrial.questions.power.characteristics import Cell, characteristics
 from kaptrial.results import Row
-from tests.clean import ancova_power, clean, t_test_power
+from tests.builders import ancova_power, clean, t_test_power
 
 REPLICATES = 20_000
 

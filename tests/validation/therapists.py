@@ -13,7 +13,7 @@ import numpy as np
 from kaptrial.questions.power.characteristics import Cell, characteristics
 from kaptrial.results import Row
 from kaptrial.scenario.files import build
-from tests.clean import TOTAL_SD, clean_raw, number
+from tests.builders import TOTAL_SD, clean_raw, number
 
 PER_ARM, VISITS, SEED = 48, [0, 7, 14, 28], 30
 DROPOUT = {"hazard": number(0.006, "per_day"), "last_score": number(0.03, "per_point")}

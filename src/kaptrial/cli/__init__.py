@@ -106,11 +106,11 @@ def describe(
     seed: Seed = 1,
 ) -> None:
     """Show arms and days, parameters with their sources, and what the model says is true."""
+    from kaptrial import api
     from kaptrial.questions.power import terminal
-    from kaptrial.questions.power.truth import truths
 
     loaded = load(scenario, settings)
-    terminal.show_description(loaded, truths(loaded, seed=seed), seed)
+    terminal.show_description(loaded, api.truth(loaded, seed=seed).truths, seed)
 
 
 @app.command()
@@ -167,34 +167,29 @@ def power(
     """Power and the other operating characteristics, each with its Monte Carlo standard error."""
     from kaptrial.output.terminal import progress
     from kaptrial.questions.power import terminal
-    from kaptrial.questions.power.characteristics import characteristics, count_replicates, results_of
+    from kaptrial.questions.power.answer import answer
+    from kaptrial.questions.power.characteristics import count_replicates
 
     cells = cells_of(scenario, settings, vary, variants=variants)
     check_outputs(output, json_file)
+    provenance = provenance_of(scenario, cells[0].scenario, seed, replicates, settings, vary)
     delivered = None
     if clinic:
-        from kaptrial.questions.clinic.operations import count_clinics, operations_of
+        from kaptrial.questions.clinic.operations import count_clinics, delivered_to
 
+        provenance |= {"clinic": True}
         plans = [cell.scenario for cell in cells]
         say_clinic_cost(plans[0], count_clinics(plans, replicates), workers)
         with progress(count_clinics(plans, replicates)) as advance:
-            run = operations_of(plans, seed=seed, replicates=replicates, workers=workers, progress=advance)
-        delivered = [each.delivered or () for each in run]
+            delivered = delivered_to(plans, seed=seed, replicates=replicates, workers=workers, progress=advance)
     total = count_replicates(cells, replicates, nulls=nulls)
     say_cost(cells[0].scenario, total, workers)
     with progress(total) as advance:
-        cell_results = characteristics(
-            cells, seed=seed, replicates=replicates, workers=workers, nulls=nulls, delivered=delivered, progress=advance
-        )
-    provenance = provenance_of(scenario, cells, seed, replicates, settings, vary) | ({"clinic": True} if clinic else {})
-    results = results_of(cell_results, provenance)
-
-    def write_folder(folder: Path) -> None:
-        from kaptrial.questions.power.output import write_power
-
-        write_power(folder, cell_results, results)
-
-    hand_over(results, lambda: terminal.show_power(results), json_file, output, write_folder)
+        results = answer(
+            cells, provenance=provenance, seed=seed, replicates=replicates, workers=workers, nulls=nulls,
+            delivered=delivered, progress=advance,
+        )  # fmt: skip
+    hand_over(results, lambda: terminal.show_power(results), json_file, output)
 
 
 @app.command()
@@ -217,7 +212,8 @@ def size(
     raw = read_scenario(scenario, settings)
     check_outputs(None, json_file)
     bounds = numbers_of("--between", between) if between else None
-    say_cost(build(raw), POINTS * replicates, workers)
+    base = build(raw)
+    say_cost(base, POINTS * replicates, workers)
     answer = solve(
         raw,
         target=target,
@@ -227,10 +223,8 @@ def size(
         seed=seed,
         workers=workers,
     )
-    provenance = provenance_of(
-        scenario, cells_of(scenario, settings, None, variants=False), seed, replicates, settings, None
-    )
-    hand_over(answer.results(provenance), lambda: show_size(answer, provenance), json_file)
+    results = answer.results(provenance_of(scenario, base, seed, replicates, settings))
+    hand_over(results, lambda: show_size(results), json_file)
 
 
 @app.command()
@@ -247,32 +241,23 @@ def assurance(
 ) -> None:
     """Power averaged over the scenario's design prior, and how likely high power is under it."""
     from kaptrial.output.terminal import progress
-    from kaptrial.questions.assurance.assurance import assurance as average
+    from kaptrial.questions.assurance.answer import answer
     from kaptrial.questions.assurance.assurance import count_replicates
     from kaptrial.questions.assurance.terminal import show_assurance
-    from kaptrial.questions.power.characteristics import Cell
-    from kaptrial.results import Results
     from kaptrial.scenario.files import build, with_prior
 
     raw = read_scenario(scenario, settings)
     loaded = build(raw if prior is None else with_prior(raw, prior))
     check_outputs(output, json_file)
+    provenance = provenance_of(scenario, loaded, seed, replicates, settings) | {"draws": draws, "prior": prior}
     total = count_replicates(draws, replicates)
     say_cost(loaded, total, workers)
     with progress(total) as advance:
-        averaged = average(
-            loaded, seed=seed, draws_of_prior=draws, replicates=replicates, workers=workers, progress=advance
-        )
-    cells = [Cell(scenario=loaded, columns={})]
-    provenance = provenance_of(scenario, cells, seed, replicates, settings, None) | {"draws": draws, "prior": prior}
-    results = Results(kind="assurance", rows=averaged.rows, provenance=provenance, notes=averaged.notes)
-
-    def write_folder(folder: Path) -> None:
-        from kaptrial.questions.assurance.output import write_assurance
-
-        write_assurance(folder, loaded, averaged, results)
-
-    hand_over(results, lambda: show_assurance(results), json_file, output, write_folder)
+        results = answer(
+            loaded, provenance=provenance, seed=seed, draws=draws, replicates=replicates, workers=workers,
+            progress=advance,
+        )  # fmt: skip
+    hand_over(results, lambda: show_assurance(results), json_file, output)
 
 
 @app.command()
@@ -286,21 +271,15 @@ def precision(
     alpha: Annotated[float, typer.Option(min=0.0001, max=0.5)] = 0.05,
 ) -> None:
     """Size of a single-arm trial by the precision of its estimate."""
-    from kaptrial.estimators import single_arm
+    from kaptrial import api
 
-    if (sd is None) == (share is None):
-        raise UserError("--sd, --share: exactly one must be given")
-    level = f"{100 * (1 - alpha):g} % interval"
+    results = api.precision(half_width, sd=sd, share=share, assurance=assurance, alpha=alpha)
+    n, level = results.rows[0].numbers["n"], f"{100 * (1 - alpha):g} % interval"
     if sd is not None:
-        n = single_arm.size_for_mean(half_width, sd, alpha=alpha, assurance=assurance)
         how = "on average" if assurance is None else f"with probability {assurance:g}"
         typer.echo(f"{n} patients: the {level} of the mean change is ± {half_width:g} or narrower {how} (SD {sd:g}, t)")
-        return
-    assert share is not None
-    if assurance is not None:
-        raise UserError(f"--assurance = {assurance:g}: goes with --sd")
-    n = single_arm.size_for_share(half_width, share, alpha=alpha)
-    typer.echo(f"{n} patients: half the exact {level} of a share of {share:g} is {half_width:g} or less on average")
+    else:
+        typer.echo(f"{n} patients: half the exact {level} of a share of {share:g} is {half_width:g} or less on average")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from kaptrial.cli.options import Command, JsonFile, ResponseFraction, check_outputs, hand_over, numbers_in, say_notes
+from kaptrial.cli.options import Command, JsonFile, ResponseFraction, check_outputs, hand_over, numbers_in
 from kaptrial.errors import FieldError
 
 # Options of the command itself, which every method has.
@@ -138,9 +138,9 @@ def analyse(
     """Analyse a real or simulated data set with the estimators that power assumes."""
     from dataclasses import fields
 
-    from kaptrial.methods.from_file import analyse as analyse_file
+    from kaptrial import api
     from kaptrial.methods.options import Options
-    from kaptrial.questions.power import terminal
+    from kaptrial.methods.terminal import show_analysis
 
     row = _method(method)
     said = {each.name: ctx.params[each.name] for each in fields(Options)}
@@ -152,13 +152,8 @@ def analyse(
     said["visits"] = numbers_in("--visits", said["visits"])
     said["reference_for"] = tuple(_pair(text) for text in said["reference_for"] or ())
     check_outputs(None, json_file)
-    results = analyse_file(data, row.name, Options(**said), given)
-
-    def show() -> None:
-        terminal.show_table(results.to_frame(), title=f"{row.name} of {data.name}")
-        say_notes(results.notes)
-
-    hand_over(results, show, json_file)
+    results = api.analyse(data, row.name, **{name: said[name] for name in given})
+    hand_over(results, lambda: show_analysis(results), json_file)
 
 
 def _parts(text: str) -> Iterable[str]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -23,9 +21,6 @@ from kaptrial.cli.options import (
     say_cost,
 )
 from kaptrial.errors import FieldError
-
-if TYPE_CHECKING:
-    from kaptrial.questions.power.characteristics import Cell
 
 
 def decide(
@@ -62,53 +57,31 @@ def decide(
     """
     from kaptrial.catalogue.effect_priors import NAMES
     from kaptrial.output.terminal import progress
-    from kaptrial.questions.decide.characteristics import count_replicates, decisions, notes
+    from kaptrial.questions.decide.answer import answer, with_rule
+    from kaptrial.questions.decide.characteristics import count_replicates
     from kaptrial.questions.decide.terminal import show_decisions
-    from kaptrial.results import Results
 
     rule = {"margin": margin, "go": go, "no_go": no_go, "rope": rope, "rope_probability": rope_probability}
     priors = {"priors": NAMES if prior == "all" else _names(prior), "design_priors": _names(design_prior)}
     options = {**rule, **priors, "share": interim, "futility": futility}
     given = {name: value for name, value in options.items() if value is not None}
+    declared = cells_of(scenario, settings, vary, variants=False)
     try:
-        cells = [_overridden(cell, given) for cell in cells_of(scenario, settings, vary, variants=False)]
+        cells = [with_rule(cell, given) for cell in declared]
         check_outputs(output, json_file)
+        provenance = provenance_of(scenario, cells[0].scenario, seed, replicates, settings, vary)
         total = count_replicates(cells, replicates, draws)
         say_cost(cells[0].scenario, total, workers)
         with progress(total) as advance:
-            rows = decisions(
-                cells, seed=seed, replicates=replicates, draws_of_prior=draws, workers=workers, progress=advance
-            )
+            results = answer(
+                cells, provenance=provenance, seed=seed, replicates=replicates, draws=draws, workers=workers,
+                progress=advance,
+            )  # fmt: skip
     except FieldError as error:  # of an option, or else of the scenario's own rule
         raise error if error.field.partition("[")[0] in given else error.below("decision") from None
-    asked = cells[0].scenario
-    declared = {"rule": vars(asked.decision), "interim": [vars(look) for look in asked.design.looks], "draws": draws}
-    provenance = provenance_of(scenario, cells, seed, replicates, settings, vary) | declared
-    results = Results(kind="decide", rows=rows, provenance=provenance, notes=notes(rows))
-
-    def write_folder(folder: Path) -> None:
-        from kaptrial.questions.decide.output import write_decisions
-
-        write_decisions(folder, cells, results)
-
-    hand_over(results, lambda: show_decisions(results, cells), json_file, output, write_folder)
+    hand_over(results, lambda: show_decisions(results), json_file, output)
 
 
 def _names(text: str | None) -> tuple[str, ...] | None:
     """Names with commas, each once, in the order given."""
     return None if text is None else tuple(dict.fromkeys(part.strip() for part in text.split(",")))
-
-
-def _overridden(cell: Cell, given: dict[str, Any]) -> Cell:
-    """The cell with the fields that options give in place of those that its scenario declares, but for varied ones."""
-    from kaptrial.scenario.trial import Look
-
-    s, looks = cell.scenario, cell.scenario.design.looks
-    look = {k: v for k, v in given.items() if k in ("share", "futility") and f"design.looks[0].{k}" not in cell.columns}
-    rule = {k: v for k, v in given.items() if k in vars(s.decision) and f"decision.{k}" not in cell.columns}
-    if "share" in look:  # one look, in place of all that are declared
-        looks = looks[:1] or (Look(share=look["share"]),)
-    elif look and not looks:
-        raise FieldError("futility", look["futility"], "needs a look: `share`, or design.looks in the scenario")
-    design = replace(s.design, looks=tuple(replace(each, **look) for each in looks))
-    return replace(cell, scenario=replace(s, decision=replace(s.decision, **rule), design=design))

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from kaptrial.cli.options import App, check_outputs, hand_over
-from kaptrial.errors import FieldError, UserError
+from kaptrial.errors import UserError
 from kaptrial.results import of_lines
 from kaptrial.results import provenance as made_by
-
-if TYPE_CHECKING:
-    from kaptrial.catalogue import Trial
 
 app = App(
     no_args_is_help=True,
@@ -49,8 +48,9 @@ def show(
 ) -> None:
     """One trial: who, what, and every figure with where it was read."""
     from kaptrial.evidence import terminal
+    from kaptrial.evidence.answer import published, trial_named
 
-    study = _trial(key)
+    study = trial_named(key)
     if cite is not None:
         if cite not in ("text", "bibtex"):
             raise UserError(f"--cite = {cite!r}: must be text or bibtex")
@@ -59,9 +59,7 @@ def show(
         say(study.citation.bibtex(study.key) if cite == "bibtex" else terminal.cited(study.citation))
         return
     check_outputs(None, json_file)
-    rows = [terminal.figure_row(study, figure) for figure in study.figures]
-    results = of_lines("evidence", rows, made_by(**terminal.trial_row(study)))
-    hand_over(results, lambda: terminal.show_trial(study), json_file)
+    hand_over(published(study), lambda: terminal.show_trial(study), json_file)
 
 
 @app.command()
@@ -75,31 +73,12 @@ def replicate(
     json_file: JsonFile = None,
 ) -> None:
     """Simulate published trials under the model fitted without them, and set their figures against it."""
-    from kaptrial.catalogue import trial
+    from kaptrial import evidence
     from kaptrial.evidence import terminal
-    from kaptrial.evidence.replication import calibration, replicable
-    from kaptrial.evidence.replication import replicate as replicate_trials
 
-    trials = [trial(key) for key in replicable()] if which == "all" else [_trial(which)]
     check_outputs(output, json_file)
-    try:
-        table = replicate_trials(trials, seed=seed, replicates=replicates)
-    except FieldError as error:
-        raise UserError(f"{which}: {error}") from None
-    if table.empty:
-        raise UserError(
-            f"{which}: no figure of this trial is a target of the model (see `kaptrial evidence show {which}`)"
-        )
-    summary = calibration(table)
-    provenance = made_by(seed=seed, replicates=replicates, trials=len(trials))
-    results = of_lines("replication", table.to_dict("records"), provenance)
-
-    def write_folder(folder: Path) -> None:
-        from kaptrial.evidence.output import write_replication
-
-        write_replication(folder, table, summary, results)
-
-    hand_over(results, lambda: terminal.show_replication(table, summary, provenance), json_file, output, write_folder)
+    results = evidence.replicate(which, replicates=replicates, seed=seed)
+    hand_over(results, lambda: terminal.show_replication(results), json_file, output)
 
 
 @app.command()
@@ -116,6 +95,7 @@ def card(
     from kaptrial.evidence import calibration, summary, terminal
     from kaptrial.evidence.synthesis.model import PARAMETERS
     from kaptrial.evidence.synthesis.shipped import prior_draws
+    from kaptrial.output.folder import write_folder
 
     name = prior or calibration.PRIOR
     if name not in prior_names():
@@ -124,7 +104,7 @@ def card(
     table = summary.predictive_summary(prior_draws(name), seed=seed)
     results = of_lines("card", table.to_dict("records"), made_by(seed=seed))
 
-    def write_folder(folder: Path) -> None:
+    def write(folder: Path, _: object) -> None:
         from kaptrial.evidence.output import write_card
 
         names = [calibration.BEFORE, *calibration.VARIANTS.values()]
@@ -138,7 +118,8 @@ def card(
         }
         write_card(folder, tables, draws, about)
 
-    hand_over(results, lambda: terminal.show_card(table, name, made_by(seed=seed)), None, output, write_folder)
+    results = replace(results, writer=partial(write_folder, write))
+    hand_over(results, lambda: terminal.show_card(table, name, made_by(seed=seed)), None, output)
 
 
 @app.command()
@@ -170,36 +151,17 @@ def self_check(
     """Simulation-based calibration of the synthesis on a reduced set of trials: slow, minutes to an hour."""
     from kaptrial.evidence.output import write_self_check
     from kaptrial.evidence.synthesis import self_check as check
+    from kaptrial.output.folder import write_folder
     from kaptrial.priors import sbc
 
     check_outputs(output, None)
     ranks = check.ranks(fits, seed=seed, say=typer.echo)
     outside = ", ".join(sbc.outside(ranks)) or "none"
     results = of_lines("self-check", ranks.to_dict("records"), made_by(seed=seed, fits=fits))
+    writer = partial(write_folder, lambda folder, _: write_self_check(folder, ranks, results.provenance))
     hand_over(
-        results,
+        replace(results, writer=writer),
         lambda: typer.echo(f"{fits} fits; parameters outside their simultaneous band (level 1 − .05/m): {outside}"),
         None,
         output,
-        lambda folder: write_self_check(folder, ranks, results.provenance),
-    )
-
-
-def _trial(key: str) -> Trial:
-    from kaptrial.catalogue import read_trial, trial, trial_keys
-    from kaptrial.errors import nearest
-
-    if key in trial_keys():
-        return trial(key)
-    if key.endswith((".yaml", ".yml")):
-        from kaptrial.evidence.synthesis.layout import check
-
-        try:
-            study = read_trial(Path(key))
-            check(study)
-            return study
-        except FieldError as error:
-            raise UserError(f"{key}: {error}") from None
-    raise UserError(
-        f"{key}: must be a catalogued trial (`kaptrial evidence list`) or a YAML file{nearest(key, trial_keys())}"
     )

@@ -116,12 +116,7 @@ def fit(
                 say(f"warning: {line}")
         terminal.show_sweep(results)
 
-    def write_folder(folder: Path) -> None:
-        from kaptrial.questions.fit.output import write_fit
-
-        write_fit(folder, results)
-
-    hand_over(results, show, json_file, output, write_folder)
+    hand_over(results, show, json_file, output)
 
 
 def _said(options: Any) -> dict[str, Any]:

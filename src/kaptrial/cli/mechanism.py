@@ -51,10 +51,4 @@ def mechanism(
         loaded, file, seed=seed, draws=draws, columns=columns, say=lambda text: typer.echo(text, err=True),
         scenario=scenario.name,
     )  # fmt: skip
-
-    def write_folder(folder: Path) -> None:
-        from kaptrial.questions.mechanism.output import write_mechanism
-
-        write_mechanism(folder, loaded, results.fitted, results)
-
-    hand_over(results, lambda: show_mechanism(results.fitted, results.provenance), json_file, output, write_folder)
+    hand_over(results, lambda: show_mechanism(results.fitted, results.provenance), json_file, output)

@@ -89,7 +89,6 @@ def hand_over(
     show: Callable[[], object],
     json_file: Path | None = None,
     output: Path | None = None,
-    write_folder: Callable[[Path], object] | None = None,
 ) -> None:
     """Write the files that were asked for, and only then print: a pipe that ends early costs no result.
 
@@ -102,10 +101,8 @@ def hand_over(
     try:
         if json_file is not None:
             files.write_text(json_file, results.to_json())
-        if output is not None and write_folder is not None:
-            with files.output_folder(output) as folder:
-                write_folder(output)
-            said = f"wrote {output}: {folder.said()}"
+        if output is not None:
+            said = f"wrote {output}: {results.write(output)}"
     finally:
         show()
     if said is not None:
@@ -229,35 +226,31 @@ def load(path: Path, settings: list[str] | None) -> Any:
     return build(read_scenario(path, settings))
 
 
-def cells_of(path: Path, settings: list[str] | None, vary: list[str] | None, *, variants: bool = True) -> list[Any]:
-    """The scenario, its variants and every combination of the varied values, each checked before anything runs."""
-    from kaptrial.questions.power.cells import cells
-
+def axes_of(vary: list[str] | None) -> dict[str, list[Any]]:
+    """The values of `--vary` by path."""
     axes: dict[str, list[Any]] = {}
     for text in vary or []:
         key, values = _assignment("--vary", text)
         axes[key] = [_scalar(value) for value in values.split(",")]
-    return cells(read_scenario(path, settings), axes, variants=variants)
+    return axes
+
+
+def cells_of(path: Path, settings: list[str] | None, vary: list[str] | None, *, variants: bool = True) -> list[Any]:
+    """The scenario, its variants and every combination of the varied values, each checked before anything runs."""
+    from kaptrial.questions.power.cells import cells
+
+    return cells(read_scenario(path, settings), axes_of(vary), variants=variants)
 
 
 def provenance_of(
     path: Path,
-    cells: list[Any],
+    scenario: Scenario,
     seed: int,
     replicates: int,
     settings: list[str] | None,
-    vary: list[str] | None,
+    vary: list[str] | None = None,
 ) -> dict[str, Any]:
     """Where the numbers of a run come from."""
-    from kaptrial.results import provenance
-    from kaptrial.scenario.files import scenario_hash
+    from kaptrial.api import made_from
 
-    return provenance(
-        scenario=path.name,
-        scenario_sha256=scenario_hash(cells[0].scenario),
-        title=cells[0].scenario.title,
-        seed=seed,
-        replicates=replicates,
-        set=settings or [],
-        vary=vary or [],
-    )
+    return made_from(path.name, scenario, seed=seed, replicates=replicates, set=settings or [], vary=vary or [])

@@ -16,18 +16,17 @@ app = App(no_args_is_help=True, help="Scenarios that come with the package: list
 @app.command("list")
 def list_shipped() -> None:
     """Name and title of each."""
-    from rich.table import Table
-
-    from kaptrial.output.terminal import console
+    from kaptrial.output.tables import key, of_rows, text
+    from kaptrial.output.terminal import table
     from kaptrial.scenario import shipped
     from kaptrial.scenario.files import read_raw
 
-    table = Table("scenario", "title", box=None)
+    lines = []
     for name in shipped.names():
         path = shipped.path_of(name)
         assert path is not None  # it is one of the names
-        table.add_row(name, str(read_raw(path)["title"]))
-    console().print(table)
+        lines.append((name, read_raw(path)["title"]))
+    table(*of_rows([("scenario", key), ("title", text)], lines))
 
 
 @app.command()

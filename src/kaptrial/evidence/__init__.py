@@ -9,6 +9,7 @@ import builtins
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from kaptrial.evidence.answer import ReplicationResults
     from kaptrial.results import Line, Results
 
 
@@ -56,47 +57,57 @@ def list(indication: str | None = None, *, therapy: bool = False) -> Results[Lin
 
 
 def show(key: str) -> Results[Line]:
-    """One trial: a row for each published figure, with where it was read.
+    """One trial, or another publication: a row for each figure, with where it was read.
 
     Parameters
     ----------
     key : str
-        Of the catalogue.
+        Of a trial of the catalogue, of another source that a scenario may name, or the path of a trial's file.
 
     Returns
     -------
     Results
-        Who and what the trial was stands in the provenance.
+        Citation, and who and what a trial was, stand in the provenance.
+
+    Raises
+    ------
+    UserError
+        Where there is no such key.
+
+    Examples
+    --------
+    >>> import kaptrial as kt
+    >>> kt.evidence.show("feder2021").provenance["indication"]
+    'PTSD'
+    >>> kt.evidence.show("cuijpers2014").to_frame()["value"][0]
+    0.43
     """
-    from kaptrial.catalogue import trial
-    from kaptrial.evidence.terminal import figure_row, trial_row
-    from kaptrial.results import of_lines, provenance
+    from kaptrial.evidence.answer import read_in
 
-    study = trial(key)
-    rows = [figure_row(study, figure) for figure in study.figures]
-    return of_lines("evidence", rows, provenance(**trial_row(study)))
+    return read_in(key)
 
 
-def replicate(keys: str | builtins.list[str] = "all", *, replicates: int = 2000, seed: int = 1) -> Results[Line]:
+def replicate(keys: str | builtins.list[str] = "all", *, replicates: int = 2000, seed: int = 1) -> ReplicationResults:
     """Simulate published trials under the model fitted without them, and set their figures against it.
 
     Parameters
     ----------
     keys : str or list of str
-        Keys of the catalogue, or "all".
+        Keys of the catalogue, paths of files of its form, or "all".
     replicates, seed : int
 
     Returns
     -------
-    Results
+    ReplicationResults
         One row a published figure: observed, predicted interval, and where it falls.
+
+    Raises
+    ------
+    UserError
+        Where there is no such trial, or it has no figure that the model can be asked for.
     """
-    from kaptrial.catalogue import trial
+    from kaptrial.evidence.answer import replicated
     from kaptrial.evidence.replication import replicable
-    from kaptrial.evidence.replication import replicate as replicate_trials
-    from kaptrial.results import of_lines, provenance
 
     named = replicable() if keys == "all" else [keys] if isinstance(keys, str) else keys
-    table = replicate_trials([trial(key) for key in named], seed=seed, replicates=replicates)
-    made = provenance(seed=seed, replicates=replicates, trials=len(named))
-    return of_lines("replication", table.to_dict("records"), made)
+    return replicated(named, seed=seed, replicates=replicates)

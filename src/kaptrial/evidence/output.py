@@ -9,21 +9,29 @@ from typing import TYPE_CHECKING, Any
 from kaptrial.evidence import figures
 from kaptrial.output.files import write_text
 from kaptrial.output.folder import save, write_results
-from kaptrial.results import Line, Results
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
+
+    from kaptrial.evidence.answer import ReplicationResults
 
 
-def write_replication(folder: Path, table: pd.DataFrame, summary: pd.DataFrame, results: Results[Line]) -> None:
+def write_replication(folder: Path, results: ReplicationResults) -> None:
     """replication.csv, calibration.csv, replication.json and the figure."""
     write_results(folder, results, name="replication")
-    write_text(folder / "calibration.csv", summary.to_csv(index=False))
+    write_text(folder / "calibration.csv", results.calibration.to_csv(index=False))
     footer = (
         "kaptrial {version}, seed {seed}, {replicates} replicates a trial, fitted without it. "
         "Thin bar 90 %, thick 50 %, tick median; ring: reported; cross: outside 90 %"
     ).format_map(results.provenance)
-    save(folder, "replication", figures.replication(table), footer)
+    for name, figure in replication_figures(results).items():
+        save(folder, name, figure, footer)
+
+
+def replication_figures(results: ReplicationResults) -> dict[str, Figure]:
+    """Every published figure on what was predicted of it."""
+    return {"replication": figures.replication(results.table)}
 
 
 def write_card(

@@ -9,10 +9,10 @@ import numpy as np
 
 from kaptrial.arrays import Floats
 from kaptrial.catalogue import Trial
+from kaptrial.evidence.published_arm import Baseline, arm_scenario, new_trial_effects, scores_by_block
 from kaptrial.evidence.statistics import statistic
 from kaptrial.evidence.synthesis.arms import courses
 from kaptrial.evidence.synthesis.layout import Target
-from kaptrial.evidence.trial_simulation import Baseline, TrialEffects, new_trial_effects, scores
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,19 +30,20 @@ def predict(
     *,
     seed: int,
     n: Mapping[str, int] | None = None,
-    effects: TrialEffects | None = None,
+    effects: Mapping[str, Floats] | None = None,
 ) -> list[Prediction]:
     """Simulate the trial once for each draw and compute each target's statistic.
 
     `n` replaces the arms' sizes; `effects` the trial effects, which are otherwise drawn anew.
     """
-    rng = np.random.default_rng(np.random.SeedSequence([seed, *trial.key.encode()]))
-    effects = effects or new_trial_effects(draws, rng, trial.pooled)
+    entropy = [seed, *trial.key.encode()]
+    effects = effects or new_trial_effects(draws, np.random.default_rng(np.random.SeedSequence(entropy)), trial.pooled)
+    replicates = len(effects["trial_course"])
     arms = courses(trial)
     out: dict[int, Prediction] = {}
     # Figures of one scale and the same patients come from one simulation, so that they hang together.
     groups = sorted({(t.endpoint, t.n) for t in own})
-    for endpoint, sizes in groups:
+    for g, (endpoint, sizes) in enumerate(groups):
         group = [t for t in own if (t.endpoint, t.n) == (endpoint, sizes)]
         visits = {
             arm: tuple(sorted({day for t in group if arm in t.arms for day in days_read(t)}))
@@ -52,13 +53,17 @@ def predict(
         doses = {arm: arms[arm].dose_days for arm in visits}
         behind = {arm: size for t in group for arm, size in zip(t.arms, t.n, strict=True)}
         baseline = Baseline(endpoint=endpoint, mean=group[0].mean_baseline, sd=group[0].sd_baseline)
-        y = {
-            arm: scores(arms[arm], draws, effects, baseline, days=days, n=(n or behind)[arm], rng=rng)
+        scenarios = {
+            arm: arm_scenario(arms[arm], draws, effects, baseline, days=days, n=(n or behind)[arm])
             for arm, days in visits.items()
         }
+        values: dict[int, list[Floats]] = {t.number: [] for t in group}
+        for y in scores_by_block(scenarios, seed=[*entropy, g], replicates=replicates):
+            for t in group:
+                values[t.number].append(statistic(t, y, visits, doses))
         for t in group:
-            values = statistic(t, y, visits, doses)
-            out[t.number] = Prediction(target=t, simulated=values[~np.isnan(values)])
+            own_values = np.concatenate(values[t.number])
+            out[t.number] = Prediction(target=t, simulated=own_values[~np.isnan(own_values)])
     return [out[t.number] for t in own]
 
 

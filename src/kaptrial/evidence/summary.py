@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from kaptrial.arrays import Floats
+from kaptrial.evidence.published_arm import Baseline, arm_scenario, new_trial_effects, scores_by_block
 from kaptrial.evidence.statistics import responders
 from kaptrial.evidence.synthesis.arms import Course
-from kaptrial.evidence.trial_simulation import Baseline, new_trial_effects, scores
 
 SIX = (0.0, 2.0, 4.0, 7.0, 9.0, 11.0)
 MADRS = Baseline(endpoint="MADRS", mean=32.0, sd=5.0)
@@ -47,8 +47,7 @@ def predictive_summary(draws: Mapping[str, Floats], *, seed: int, patients: int 
 
     One trial of `patients` an arm for each draw, with trial effects of its own; MADRS 32 (SD 5).
     """
-    rng = np.random.default_rng(np.random.SeedSequence([seed, 77]))
-    effects = new_trial_effects(draws, rng)
+    effects = new_trial_effects(draws, np.random.default_rng(np.random.SeedSequence([seed, 77])))
     infusion = Course(
         arm="ketamine", n=patients, dose_days=(0.0,), dose_sizes=(1.0,), belief="certain", population="depression",
         route="IV", background="none", therapy="", session_days=(),
@@ -56,17 +55,21 @@ def predictive_summary(draws: Mapping[str, Floats], *, seed: int, patients: int 
     six = replace(infusion, dose_days=SIX, dose_sizes=(1.0,) * 6)
     controls = {name: replace(infusion, dose_days=(), dose_sizes=(), belief=name) for name in ("midazolam", "saline")}
 
-    def simulated(arm: Course, days: tuple[float, ...]) -> Floats:
-        return scores(arm, draws, effects, MADRS, days=days, n=patients, rng=rng)
-
-    single, series = simulated(infusion, (1.0, 7.0)), simulated(six, (12.0, *(float(d) for d in FOLLOW_UP)))
+    asked = {"single": (infusion, (1.0, 7.0)), "series": (six, (12.0, *(float(d) for d in FOLLOW_UP)))}
+    asked |= {name: (arm, (1.0,)) for name, arm in controls.items()}
+    arms = {
+        name: arm_scenario(arm, draws, effects, MADRS, days=days, n=patients) for name, (arm, days) in asked.items()
+    }
+    simulated = list(scores_by_block(arms, seed=[seed, 77], replicates=len(effects["trial_course"])))
+    scores = {name: np.concatenate([block[name] for block in simulated]) for name in arms}
+    single, series = scores["single"], scores["series"]
     lines = {
         "response at 24 h, one infusion": responders(single, 1).mean(axis=1),
         "response on day 7, one infusion": responders(single, 2).mean(axis=1),
         "response after six infusions": responders(series, 1).mean(axis=1),
     }
-    for name, arm in controls.items():
-        lines[f"response at 24 h, {name}"] = responders(simulated(arm, (1.0,)), 1).mean(axis=1)
+    for name in controls:
+        lines[f"response at 24 h, {name}"] = responders(scores[name], 1).mean(axis=1)
     start = responders(series, 1)
     lost = np.full(start.shape, np.inf)
     for column in range(len(FOLLOW_UP), 0, -1):
@@ -79,7 +82,9 @@ def predictive_summary(draws: Mapping[str, Floats], *, seed: int, patients: int 
     lines["median days to loss of response"] = ordered[np.arange(len(count)), half][enough]
     still = (start & (lost > FOLLOW_UP[-2] - SIX[-1])).sum(axis=1)
     lines["responders still well 90 days after the last"] = (still / np.maximum(count, 1))[enough]
-    lines["half-life of the drug's effect, median patient"] = np.exp(draws["log_half_life"] + effects.log_half_life)
+    lines["half-life of the drug's effect, median patient"] = np.exp(
+        draws["log_half_life"] + effects["trial_log_half_life"]
+    )
     lines["spread of half-lives: 84th percentile over median"] = np.exp(draws["log_half_life_sd"])
     return pd.DataFrame([_line(name, values) for name, values in lines.items()])
 

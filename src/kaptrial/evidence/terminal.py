@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from rich.table import Table
-
 from kaptrial.catalogue import Citation, Figure, Trial
-from kaptrial.output.terminal import console
+from kaptrial.output.tables import key, number, of_rows, text
+from kaptrial.output.terminal import paragraph, table
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from kaptrial.evidence.answer import ReplicationResults
 
 
 def trial_row(study: Trial) -> dict[str, Any]:
@@ -55,22 +56,20 @@ def figure_row(study: Trial, figure: Figure) -> dict[str, Any]:
 
 def show_list(trials: Sequence[Trial]) -> None:
     """One line a trial."""
-    table = Table(box=None, pad_edge=False)
-    for name in ("trial", "indication", "design", "regimen", "therapy", "targets"):
-        table.add_column(name, overflow="fold")
+    lines = []
     for study in trials:
         targets = trial_row(study)["targets"]
-        table.add_row(
-            study.key, study.indication, study.design, study.regimen or "", study.therapy or "–", str(targets or "–")
+        lines.append(
+            (study.key, study.indication, study.design, study.regimen or "", study.therapy or "–", targets or "–")
         )
-    console().print(table)
-    console().print(f"{len(trials)} trials; `kaptrial evidence show TRIAL` has the figures")
+    texts = [(name, text) for name in ("indication", "design", "regimen", "therapy")]
+    table(*of_rows([("trial", key), *texts, ("targets", number)], lines))
+    paragraph(f"{len(trials)} trials; `kaptrial evidence show TRIAL` has the figures")
 
 
 def show_trial(study: Trial) -> None:
     """Citation, what was done, and the figures."""
-    out = console()
-    out.print(cited(study.citation))
+    paragraph(cited(study.citation))
     for name in (
         "indication",
         "population",
@@ -83,26 +82,18 @@ def show_trial(study: Trial) -> None:
         "dose_note",
     ):
         if getattr(study, name):
-            out.print(f"  {name.replace('_', ' ')}: {getattr(study, name)}")
-    table = Table(box=None, pad_edge=False)
-    for name in ("time", "arm", "statistic", "value", "quality", "source", "use"):
-        table.add_column(name, overflow="fold")
+            paragraph(f"  {name.replace('_', ' ')}: {getattr(study, name)}", "    ")
+    lines = []
     for figure in study.figures:
         spread = ", ".join(f"{k} {v}" for k, v in figure.uncertainty.items())
         use = "target" if figure.target else (f"no: {figure.not_target}" if figure.not_target else "")
         value = f"{figure.value}" + (f" ({spread})" if spread else "")
-        table.add_row(
-            figure.time,
-            figure.arm,
-            figure.statistic,
-            value,
-            figure.quality,
-            figure.url or figure.how or "source document",
-            use,
-        )
-    out.print(table)
+        source = figure.url or figure.how or "source document"
+        lines.append((figure.time, figure.arm, figure.statistic, value, figure.quality, source, use))
+    keys = [(name, key) for name in ("time", "arm", "statistic")]
+    table(*of_rows([*keys, ("value", number), *((name, text) for name in ("quality", "source", "use"))], lines))
     if study.notes:
-        out.print(f"Note: {study.notes}")
+        paragraph(f"Note: {study.notes}")
 
 
 def cited(citation: Citation) -> str:
@@ -127,45 +118,41 @@ def as_reported(statistic: str, value: float) -> str:
     return f"{value:.2f}" if statistic.startswith(("standardised", "response_ratio")) else f"{value:.1f}"
 
 
-def show_replication(table: pd.DataFrame, summary: pd.DataFrame, provenance: Mapping[str, Any]) -> None:
+def show_replication(results: ReplicationResults) -> None:
     """Predicted against reported, misses marked, and the overall calibration."""
-    out = console()
-    shown = Table(box=None, pad_edge=False)
-    for name in ("trial", "figure", "arm", "day", "quality", "reported", "predicted", "90 % interval", "tail p", ""):
-        shown.add_column(name, overflow="fold")
-    for row in table.to_dict("records"):
+    provenance, lines = results.provenance, []
+    for row in results.table.to_dict("records"):
         kind = row["statistic"]
         figure = (row["trial"], f"{kind.replace('_', ' ')} {row['endpoint']}", row["arm"], f"{row['day']:g}")
         reported, median, low, high = (as_reported(kind, row[name]) for name in ("reported", "median", "q05", "q95"))
         missed = "" if row["inside_90"] else "MISS"
-        shown.add_row(*figure, row["quality"], reported, median, f"{low} to {high}", f"{row['tail']:.2f}", missed)
-    out.print(shown)
-    calibration = Table(box=None, pad_edge=False)
-    for name in ("figures", "quality", "number", "in 50 %", "in 90 %", "median width", "CRPS", "pooled", "pooled mean"):
-        calibration.add_column(name)
-    for row in summary.to_dict("records"):
+        lines.append((*figure, row["quality"], reported, median, f"{low} to {high}", f"{row['tail']:.2f}", missed))
+    keys = [(name, key) for name in ("trial", "figure", "arm", "day")]
+    numbers = [(name, number) for name in ("reported", "predicted", "90 % interval", "tail p", "")]
+    table(*of_rows([*keys, ("quality", text), *numbers], lines))
+    lines = []
+    for row in results.calibration.to_dict("records"):
         shares = (f"{100 * row[name]:.0f} %" for name in ("inside_50", "inside_90"))
         errors = (f"{row[name]:.3f}" for name in ("crps", "crps_pooled", "crps_pooled_mean"))
         width, about = f"{row['median_width_90']:.2f}", (row["kind"], row["quality"], str(row["figures"]))
-        calibration.add_row(*about, *shares, width, *errors)
-    out.print(calibration)
-    out.print(
+        lines.append((*about, *shares, width, *errors))
+    names = ("number", "in 50 %", "in 90 %", "median width", "CRPS", "pooled", "pooled mean")
+    table(*of_rows([("figures", key), ("quality", key), *((name, number) for name in names)], lines), title="")
+    paragraph(
         "Each trial is predicted by the model fitted without it. Widths and CRPS: shares of the baseline, shares, or "
         f"months. kaptrial {provenance['version']}, seed {provenance['seed']}, {provenance['replicates']} replicates."
     )
 
 
-def show_card(table: pd.DataFrame, prior: str, provenance: Mapping[str, Any]) -> None:
+def show_card(summary: pd.DataFrame, prior: str, provenance: Mapping[str, Any]) -> None:
     """The calibrated model beside what was published."""
-    out = console()
-    shown = Table(box=None, pad_edge=False)
-    for name in ("a new trial would show", "median", "90 % interval", "published", "source"):
-        shown.add_column(name, overflow="fold")
-    for row in table.to_dict("records"):
+    lines = []
+    for row in summary.to_dict("records"):
         values = [in_words(row["unit"], row[q]) for q in ("median", "q05", "q95")]
-        shown.add_row(row["figure"], values[0], f"{values[1]} to {values[2]}", row["published"], row["source"])
-    out.print(shown)
-    out.print(
+        lines.append((row["figure"], values[0], f"{values[1]} to {values[2]}", row["published"], row["source"]))
+    numbers = [("median", number), ("90 % interval", number)]
+    table(*of_rows([("a new trial would show", key), *numbers, ("published", text), ("source", text)], lines))
+    paragraph(
         f"{prior}: MADRS 32 (SD 5), ketamine 0.5 mg/kg IV, response 50 %, relapse when less than 40 % of the baseline "
         "is gone. Intervals run over draws and between trials. * was not fitted, or only as part of a pooled analysis. "
         f"kaptrial {provenance['version']}, seed {provenance['seed']}."

@@ -15,7 +15,7 @@ from kaptrial.simulation.data_file import DataFile, in_order, listed
 
 
 @method(
-    "crossover", summary="crossover, patients as their own controls",
+    "crossover", label="a crossover model", summary="crossover, patients as their own controls",
     options=(
         *ALWAYS, *COMPARED, "patient", "period", "treatment", "sequence", "df", "first_period_only",
     ),

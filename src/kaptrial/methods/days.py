@@ -107,7 +107,8 @@ def beta_binomial_rows(data: DataFile, options: Options) -> list[Line]:
 
 
 @method(
-    "abstinent_days", summary="days of success out of days, quasi-binomial regression", endpoints=(DAYS,),
+    "abstinent_days", label="quasi-binomial regression",
+    summary="days of success out of days, quasi-binomial regression", endpoints=(DAYS,),
     measure="log_odds_ratio", usual_outcome="higher", rows=abstinent_days_rows, options=OF_DAYS,
 )  # fmt: skip
 def _abstinent_days(q: SimulatedQuestion) -> Fit:
@@ -117,7 +118,8 @@ def _abstinent_days(q: SimulatedQuestion) -> Fit:
 
 
 @method(
-    "beta_binomial", summary="days of success out of days, beta-binomial regression", endpoints=(DAYS,),
+    "beta_binomial", label="beta-binomial regression",
+    summary="days of success out of days, beta-binomial regression", endpoints=(DAYS,),
     measure="log_odds_ratio", usual_outcome="higher", rows=beta_binomial_rows, options=OF_DAYS,
 )  # fmt: skip
 def _beta_binomial(q: SimulatedQuestion) -> Fit:
@@ -132,7 +134,13 @@ def _successes(q: SimulatedQuestion) -> tuple[Floats, Floats]:
     return np.round(q.y * total / 100), total
 
 
-@method("counts", summary="counts, negative binomial regression", measure="log_rate_ratio", options=OF_DAYS)
+@method(
+    "counts",
+    label="negative binomial regression",
+    summary="counts, negative binomial regression",
+    measure="log_rate_ratio",
+    options=OF_DAYS,
+)
 def count_rows(data: DataFile, options: Options) -> list[Line]:
     """Counts: negative binomial rate ratio, the logarithm of the exposure as offset."""
     from kaptrial.estimators.counts import negative_binomial

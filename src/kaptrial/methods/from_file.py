@@ -10,6 +10,7 @@ from kaptrial.arrays import Floats, Ints
 from kaptrial.method_table import Method, method_name, methods
 from kaptrial.methods.options import Options
 from kaptrial.methods.rows import contrasts_of, days_asked, fit_row, margin_kind, visit_of
+from kaptrial.methods.terminal import headline_of
 from kaptrial.results import Line, Question, Results, provenance
 from kaptrial.simulation.data_file import DataFile, read_file
 
@@ -57,7 +58,11 @@ def analyse(
         kind = margin_kind(row.measure).replace("_", " ")
         data.note("margin", f"the margin {options.margin:g} is a {kind}")
     return Results(
-        kind="analyse", rows=lines, provenance=provenance(data=data.path.name, method=row.name), notes=tuple(data.notes)
+        kind="analyse",
+        rows=lines,
+        provenance=provenance(data=data.path.name, method=row.name),
+        notes=tuple(data.notes),
+        headline=headline_of(lines, row.label or row.summary),
     )
 
 

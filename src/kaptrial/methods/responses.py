@@ -108,7 +108,8 @@ def _fisher_row(y: Floats, trials: Trials, about: Question, weights: list[float]
 
 
 @method(
-    "response", summary="logistic regression, standardised risk difference", endpoints=BINARY, better="higher",
+    "response", label="logistic regression",
+    summary="logistic regression, standardised risk difference", endpoints=BINARY, better="higher",
     rows=response_rows, options=(*ADJUSTED, *RULE),
 )  # fmt: skip
 def _response(q: SimulatedQuestion) -> Fit:
@@ -118,7 +119,8 @@ def _response(q: SimulatedQuestion) -> Fit:
 
 
 @method(
-    "firth", summary="logistic regression with Firth's penalty", endpoints=BINARY, better="higher",
+    "firth", label="Firth's logistic regression",
+    summary="logistic regression with Firth's penalty", endpoints=BINARY, better="higher",
     measure="log_odds_ratio", rows=firth_rows, options=(*ADJUSTED, *RULE),
 )  # fmt: skip
 def _firth(q: SimulatedQuestion) -> Fit:
@@ -128,7 +130,8 @@ def _firth(q: SimulatedQuestion) -> Fit:
 
 
 @method(
-    "fisher", summary="Fisher's exact test", endpoints=BINARY, arms="two", better="higher", test_only=True,
+    "fisher", label="Fisher's exact test",
+    summary="Fisher's exact test", endpoints=BINARY, arms="two", better="higher", test_only=True,
     rows=fisher_rows, options=(*(name for name in UNADJUSTED if name not in ("margin", "alpha")), "baseline", *RULE),
 )  # fmt: skip
 def _fisher(q: SimulatedQuestion) -> Fit:
@@ -176,7 +179,8 @@ def single_arm_rows(data: DataFile, options: Options) -> list[Line]:
 
 
 @method(
-    "single_arm", summary="mean change, or share of responders, of one arm", endpoints=("change", *BINARY),
+    "single_arm", label="a one-sample test",
+    summary="mean change, or share of responders, of one arm", endpoints=("change", *BINARY),
     arms="one", exact=BINARY, rows=single_arm_rows,
     options=("alpha", "score", "arm", "baseline", "better", *VISITS, *RULE),
 )  # fmt: skip

@@ -115,14 +115,20 @@ def n_used(scores: Floats, kept: Bools) -> int:
     return int((np.isfinite(scores) & kept).sum())
 
 
-@method("ancova", summary="ANCOVA of one visit, complete cases", endpoints=ONE_DAY, options=ADJUSTED)
+@method("ancova", label="ANCOVA", summary="ANCOVA of one visit, complete cases", endpoints=ONE_DAY, options=ADJUSTED)
 def _ancova(q: AnyQuestion) -> Fit:
     from kaptrial.estimators.ancova import ancova
 
     return ancova(q.y, q.arm, q.covariates, q.weights)
 
 
-@method("difference", summary="difference of the means of one visit, unadjusted", endpoints=ONE_DAY, options=UNADJUSTED)
+@method(
+    "difference",
+    label="an unadjusted t test",
+    summary="difference of the means of one visit, unadjusted",
+    endpoints=ONE_DAY,
+    options=UNADJUSTED,
+)
 def _difference(q: AnyQuestion) -> Fit:
     from kaptrial.estimators.ancova import ancova
 
@@ -201,7 +207,8 @@ def _covariance_rows(loglik: float, covariance: Floats, labels: list[str]) -> li
 
 
 @method(
-    "mmrm", summary="mixed model of all visits, scores missing at random", endpoints=SCORES, rows=mmrm_rows,
+    "mmrm", label="MMRM",
+    summary="mixed model of all visits, scores missing at random", endpoints=SCORES, rows=mmrm_rows,
     options=(*ADJUSTED, "covariance", "df", "constrained_baseline"),
 )  # fmt: skip
 def _mmrm(q: SimulatedQuestion) -> Fit:
@@ -286,7 +293,8 @@ def _crossed(trials: Trials, options: Options) -> list[int] | None:
 
 
 @method(
-    "nested", summary="one visit, with therapists in the therapy arms (partially nested)", endpoints=ONE_DAY,
+    "nested", label="a partially nested mixed model",
+    summary="one visit, with therapists in the therapy arms (partially nested)", endpoints=ONE_DAY,
     needs_therapists=True, rows=nested_rows, options=(*ADJUSTED, "therapist", "df", "residual", "crossed"),
 )  # fmt: skip
 def _nested(q: SimulatedQuestion) -> Fit:
@@ -335,7 +343,8 @@ def _first_affected(data: DataFile, trials: Trials, options: Options) -> int:
 
 
 @method(
-    "nested_mmrm", summary="mixed model of all visits with therapists in the therapy arms",
+    "nested_mmrm", label="an MMRM with therapists",
+    summary="mixed model of all visits with therapists in the therapy arms",
     endpoints=SCORES, needs_therapists=True, one_fit=True, rows=nested_mmrm_rows,
     options=(*ADJUSTED, "therapist", "therapy_from"),
 )  # fmt: skip
@@ -410,7 +419,8 @@ def _tipping_point(
 
 
 @method(
-    "reference_based", summary="scores after dropout imputed from the reference arm", endpoints=("score", "change"),
+    "reference_based", label="reference-based imputation",
+    summary="scores after dropout imputed from the reference arm", endpoints=("score", "change"),
     variants="imputation", rows=reference_based_rows,
     options=(
         *ADJUSTED, "covariance", "reference_for", "imputation", "inference", "imputations", "delta", "tipping_point",

@@ -137,7 +137,8 @@ def median_rows(times: Times, analysis: str) -> list[Line]:
 
 
 @method(
-    "logrank", summary="log-rank test", endpoints=(TIME,), arms="two", measure="log_hazard_ratio", test_only=True,
+    "logrank", label="the log-rank test",
+    summary="log-rank test", endpoints=(TIME,), arms="two", measure="log_hazard_ratio", test_only=True,
     estimates_truth=False, rows=logrank_rows, options=(*TIMES, "stratum"),
 )  # fmt: skip
 def _logrank(q: SimulatedQuestion) -> Fit:
@@ -155,7 +156,8 @@ def _logrank_test(time: Floats, event: Bools, arm: Ints, weights: Sequence[float
 
 
 @method(
-    "cox", summary="Cox regression", endpoints=(TIME,), measure="log_hazard_ratio", rows=cox_rows,
+    "cox", label="Cox regression",
+    summary="Cox regression", endpoints=(TIME,), measure="log_hazard_ratio", rows=cox_rows,
     options=(*TIMES, "stratum", *COVARIATES),
 )  # fmt: skip
 def _cox(q: SimulatedQuestion) -> Fit:
@@ -165,7 +167,8 @@ def _cox(q: SimulatedQuestion) -> Fit:
 
 
 @method(
-    "rmst", summary="restricted mean time", endpoints=(TIME,), arms="two", measure="rmst_difference",
+    "rmst", label="restricted mean times",
+    summary="restricted mean time", endpoints=(TIME,), arms="two", measure="rmst_difference",
     usual_outcome="higher", rows=rmst_rows, options=(*TIMES, "target_day"),
 )  # fmt: skip
 def _rmst(q: SimulatedQuestion) -> Fit:

@@ -7,16 +7,19 @@ import numpy as np
 from kaptrial.arrays import Bools, Floats
 
 
-def rise_and_fade(days: Floats, start: float, onset_days: float, half_life_days: float) -> Floats:
-    """(1 − exp(−t/onset))·2^(−t/half-life) with t the days since `start`; 0 before it."""
+def rise_and_fade(days: Floats, start: float, onset_days: Floats | float, half_life_days: Floats | float) -> Floats:
+    """(1 − exp(−t/onset))·2^(−t/half-life) with t the days since `start`; 0 before it.
+
+    `days`: (visit,); onset and half-life numbers or (replicate, 1). Returns (visit,) or (replicate, visit).
+    """
     t = np.maximum(days - start, 0.0)
     return -np.expm1(-t / onset_days) * np.exp2(-t / half_life_days)
 
 
-def expectancy(hopes: Bools, shape: Floats, gain: float, disappointment: float) -> Floats:
+def expectancy(hopes: Bools, shape: Floats, gain: Floats | float, disappointment: Floats | float) -> Floats:
     """+gain·shape for those who hope, −disappointment·shape for the others.
 
-    `hopes`: (replicate, patient); `shape`: (visit,) or (replicate, patient, visit). Returns (replicate,
-    patient, visit).
+    `hopes`: (replicate, patient); `shape`: (visit,) or (replicate, patient, visit); gain and disappointment numbers or
+    (replicate, 1). Returns (replicate, patient, visit).
     """
     return np.where(hopes, gain, -disappointment)[..., None] * shape

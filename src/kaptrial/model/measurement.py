@@ -9,15 +9,19 @@ from scipy.special import expit
 from kaptrial.arrays import Floats
 
 
-def ornstein_uhlenbeck(start: Floats, z: Floats, days: Floats, sd: float, time_constant_days: float) -> Floats:
+def ornstein_uhlenbeck(
+    start: Floats, z: Floats, days: Floats, sd: Floats | float, time_constant_days: Floats | float
+) -> Floats:
     """Stationary deviations at `days` from their value at days[0].
 
-    `start`: (replicate, patient); `z`: (replicate, patient, visit − 1). Autocorrelation exp(−Δt/τ), SD `sd` throughout.
-    Returns (replicate, patient, visit).
+    `start`: (replicate, patient); `z`: (replicate, patient, visit − 1). Autocorrelation exp(−Δt/τ), SD `sd` throughout;
+    both numbers or (replicate, 1). Returns (replicate, patient, visit).
     """
     kept = np.exp(-np.diff(days) / time_constant_days)
+    fresh = sd * np.sqrt(1 - kept**2)
     deviation = np.empty((*start.shape, len(days)))
-    _follow_deviation(start, z, kept, sd * np.sqrt(1 - kept**2), deviation)
+    of_replicates = (len(start), len(days) - 1)
+    _follow_deviation(start, z, np.broadcast_to(kept, of_replicates), np.broadcast_to(fresh, of_replicates), deviation)
     return deviation
 
 
@@ -27,8 +31,8 @@ def _follow_deviation(start, z, kept, fresh, deviation):  # type: ignore[no-unty
         for i in range(start.shape[1]):
             x = start[r, i]
             deviation[r, i, 0] = x
-            for v in range(len(kept)):
-                x = kept[v] * x + fresh[v] * z[r, i, v]
+            for v in range(kept.shape[1]):
+                x = kept[r, v] * x + fresh[r, v] * z[r, i, v]
                 deviation[r, i, v + 1] = x
 
 

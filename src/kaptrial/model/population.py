@@ -24,9 +24,9 @@ def draw_day_zero(
     u: Floats | None,
     *,
     mean: Floats | float,
-    trait_sd: float,
-    deviation_sd: float,
-    rater_sd: float,
+    trait_sd: Floats | float,
+    deviation_sd: Floats | float,
+    rater_sd: Floats | float,
     low: float = -np.inf,
     high: float = np.inf,
 ) -> DayZero:
@@ -43,14 +43,16 @@ def draw_day_zero(
         Uniforms for the truncated sum; None if there is no entry criterion.
     mean : float or (replicate, patient)
         Mean of the trait before the criterion.
+    trait_sd, deviation_sd, rater_sd : float or (replicate, 1)
     """
-    parts = z * np.array([trait_sd, deviation_sd, rater_sd])
+    sds = np.stack(np.broadcast_arrays(trait_sd, deviation_sd, rater_sd), axis=-1)
+    parts = z * sds
     if u is not None:
-        variances = np.array([trait_sd, deviation_sd, rater_sd]) ** 2
-        total = np.sqrt(variances.sum())
+        variances = sds**2
+        total = np.sqrt(variances.sum(axis=-1))
         standardised = truncated_normal(u, (low - mean) / total, (high - mean) / total)
         shortfall = standardised * total - parts.sum(axis=-1)
-        parts = parts + shortfall[..., None] * (variances / total**2)
+        parts = parts + shortfall[..., None] * (variances / total[..., None] ** 2)
     return DayZero(trait=mean + parts[..., 0], deviation=parts[..., 1], rater_error=parts[..., 2])
 
 
@@ -74,11 +76,11 @@ def correlate(trait_score: Floats, z: Floats, correlation: Floats) -> Floats:
     return trait_score[..., None] * lower[1:, 0] + z @ lower[1:, 1:].T
 
 
-def log_normal(median: float, log_sd: float, z: Floats) -> Floats:
+def log_normal(median: Floats | float, log_sd: Floats | float, z: Floats) -> Floats:
     """median·exp(log_sd·z)."""
     return median * np.exp(log_sd * z)
 
 
-def logit_normal(median: float, logit_sd: float, z: Floats) -> Floats:
+def logit_normal(median: Floats | float, logit_sd: Floats | float, z: Floats) -> Floats:
     """The share whose logit is logit(median) + logit_sd·z; a median of 1 stays 1."""
-    return expit(logit(median) + logit_sd * z) if median < 1 else np.ones_like(z)
+    return expit(logit(median) + logit_sd * z)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kaptrial.output.files import write_bytes, write_text
+from kaptrial.output.files import output_folder, write_bytes, write_text
 from kaptrial.results import Results
 from kaptrial.scenario.files import dump
 
@@ -22,6 +22,13 @@ def write_results(folder: Path, results: Results[Any], scenario: Scenario | None
         write_text(folder / "scenario.yaml", dump(scenario))
     write_text(folder / f"{name}.json", results.to_json())
     write_text(folder / f"{name}.csv", results.to_csv())
+
+
+def write_folder(write: Callable[[Path, Any], object], folder: Path, results: Results[Any]) -> str:
+    """Let `write` fill a folder, which is complete by its manifest; what was done there, in words."""
+    with output_folder(folder) as written:
+        write(folder, results)
+    return written.said()
 
 
 def footer(provenance: Mapping[str, Any]) -> str:

@@ -1,37 +1,65 @@
-"""What commands print alike: a console to which text is text, progress, numbers rounded by their Monte Carlo error."""
+"""What commands print alike: paragraphs and tables at the width there is, progress, numbers rounded by their error."""
 
 from __future__ import annotations
 
 import math
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
-
-from rich.console import Console
-from rich.text import Text
+from dataclasses import replace
 
 from kaptrial.errors import printable
+from kaptrial.output.tables import Column, laid_out, wrapped
 from kaptrial.results import Row
 
+# The width of a pipe, unless COLUMNS says another, and the least that is written for.
+IN_A_PIPE, LEAST_WIDTH = 100, 40
+# What stands for a character that the output's encoding has not.
+PLAIN = {
+    "±": "+-", "–": "-", "—": "-", "−": "-", "≥": ">=", "≤": "<=", "×": "x", "·": "*", "…": "...", "→": "->",
+    "▼": "v", "●": "o", "◆": "#", "γ": "gamma", "κ": "kappa", "ξ": "xi", "φ": "phi", "ρ": "rho", "τ": "tau",
+    "σ": "sigma", "α": "alpha", "β": "beta", "δ": "delta", "½": "1/2",
+}  # fmt: skip
 
-class _Terminal(Console):
-    """A console to which text is text: no markup, no emoji, no terminal codes, in a table as elsewhere."""
 
-    def render_str(self, text: str, **options: Any) -> Text:
-        """The text, whatever characters it holds."""
-        return super().render_str(printable(text), **options | {"markup": False, "emoji": False})
-
-
-def console() -> Console:
-    """Where everything is printed that may hold text of a file."""
-    width = None if sys.stdout is not None and sys.stdout.isatty() else 230
-    return _Terminal(width=width, highlight=False, soft_wrap=False, markup=False, emoji=False)
+def width() -> int:
+    """Columns of the terminal, or those of a pipe."""
+    return max(LEAST_WIDTH, shutil.get_terminal_size(fallback=(IN_A_PIPE, 24)).columns)
 
 
 def say(text: str) -> None:
     """Print a line as it is, not wrapped."""
-    print(printable(text), flush=True)
+    print(_encodable(text), flush=True)
+
+
+def paragraph(text: str, indent: str = "") -> None:
+    """Print text wrapped at the width there is; what follows the first line is indented."""
+    for line in wrapped(_encodable(text), width(), indent):
+        say(line)
+
+
+def table(*columns: Column, title: str | None = None) -> None:
+    """Print a table at the width there is; no number of it is cut."""
+    if title is not None:
+        paragraph(f"\n{title}")
+    shown = [
+        replace(c, heading=_encodable(c.heading), cells=tuple(_encodable(cell) for cell in c.cells)) for c in columns
+    ]
+    for line in laid_out(shown, width()):
+        say(line)
+
+
+def _encodable(text: str) -> str:
+    """Text of a file as a terminal may show it, in characters that the output can encode."""
+    text = printable(text)
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        for character, plain in PLAIN.items():
+            text = text.replace(character, plain)
+    return text
 
 
 @contextmanager
@@ -40,6 +68,7 @@ def progress(total: int) -> Iterator[Callable[[int], None]]:
     if sys.stderr is None or not sys.stderr.isatty():
         yield lambda _: None
         return
+    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
@@ -60,15 +89,18 @@ def by_mcse(value: float | None, mcse: float | None) -> str:
         return "–"
     if not mcse or not math.isfinite(mcse):
         return f"{value:.4g}"
-    places = max(0, min(6, -math.floor(math.log10(mcse))))
+    places = max(0, min(6, -math.floor(math.log10(float(f"{mcse:.1g}")))))
     return f"{value:.{places}f}"
 
 
 def error(mcse: float | None) -> str:
-    """A Monte Carlo error to its first two digits."""
-    return "" if mcse is None or not math.isfinite(mcse) else f"{mcse:.1g}"
+    """A Monte Carlo error to its first digit."""
+    return "" if mcse is None or not math.isfinite(mcse) else f"{float(f'{mcse:.1g}'):.7g}"
 
 
 def with_error(row: Row | None) -> str:
     """A figure with its Monte Carlo error; nothing where there is none."""
-    return "" if row is None else f"{by_mcse(row.value, row.mcse)} ± {error(row.mcse)}"
+    if row is None:
+        return ""
+    value, spread = by_mcse(row.value, row.mcse), error(row.mcse)
+    return f"{value} ± {spread}" if spread else value

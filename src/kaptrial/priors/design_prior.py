@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 from scipy.special import expit
 
+from kaptrial.arrays import Floats
 from kaptrial.catalogue.priors import columns
 from kaptrial.errors import ScenarioError
 from kaptrial.priors.constants import (
@@ -16,12 +19,15 @@ from kaptrial.priors.constants import (
     ONSET_DAYS,
     RATER_SD,
 )
+from kaptrial.scenario.drawn import Drawn
 from kaptrial.scenario.files import as_raw, build, sourced_path, with_settings
 from kaptrial.scenario.patients import Consolidation, DrugExpectancy, NaturalCourse
 from kaptrial.scenario.prior import Prior
 from kaptrial.scenario.scenario import Scenario, ketamine_routes
 from kaptrial.scenario.sourced import ByArm, Sourced
 from kaptrial.scenario.treatment import Arm
+
+Parameter = float | Floats
 
 # What makes a new trial differ from the mean of all: the parameter that holds the SD between trials.
 TRIAL_EFFECTS = {
@@ -70,7 +76,8 @@ def with_draw(scenario: Scenario, draw: Draw) -> Scenario:
     assert scenario.prior is not None
     s = replace(scenario, prior=None, variants=None)
     if scenario.prior.name is not None:
-        s = _with_parameters(s, draw.parameters, scenario.prior.name, scenario.prior.population_or_reference)
+        believed = {arm.id: _belief(arm) for arm in s.arms}
+        s = with_parameters(s, draw.parameters, scenario.prior.name, scenario.prior.population_or_reference, believed)
     raw = with_settings(as_raw(s), {sourced_path(path): value for path, value in draw.also.items()})
     try:
         return build(raw)
@@ -79,59 +86,80 @@ def with_draw(scenario: Scenario, draw: Draw) -> Scenario:
         raise ScenarioError(f"prior, draw {draw.number}: {error}; {remedy}") from None
 
 
-def _with_parameters(s: Scenario, p: Mapping[str, float], name: str, population: str) -> Scenario:
-    """The response model at one draw. Shares of the mean baseline become points of the scenario's own baseline."""
+def number(
+    value: Parameter,
+    unit: str,
+    source: str,
+    *,
+    sd: Parameter | None = None,
+    log_sd: Parameter | None = None,
+    logit_sd: Parameter | None = None,
+) -> Sourced:
+    """A sourced value of a scenario; where it or its spread is an array, (replicate,), one of each replicate."""
+    spread: dict[str, Any] = {"sd": sd, "log_sd": log_sd, "logit_sd": logit_sd}
+    if any(np.ndim(x) for x in (value, *spread.values()) if x is not None):
+        return Drawn(value=value, unit=unit, source=source, **spread)
+    return Sourced(value=float(value), unit=unit, source=source, **spread)
+
+
+def with_parameters(
+    s: Scenario, p: Mapping[str, Parameter], name: str, population: str, believed: Mapping[str, str]
+) -> Scenario:
+    """The scenario with the response model of one draw `p`, or of one draw a replicate, each (replicate,).
+
+    Shares of the mean baseline become points of the scenario's own baseline. `believed`: what the patients of each arm
+    believe, by its id: certain (that they receive ketamine), or as under midazolam or saline.
+    """
     b = s.population.baseline.value
     routes = ketamine_routes(s)
-
-    def number(
-        value: float, unit: str, *, sd: float | None = None, log_sd: float | None = None, logit_sd: float | None = None
-    ) -> Sourced:
-        return Sourced(value=value, unit=unit, source=name, sd=sd, log_sd=log_sd, logit_sd=logit_sd)
+    number_of = partial(number, source=name)
 
     # The reference population and route have no column: their effect is 0.
     centre = p["logit_share"] + p["trial_logit_share"] + p.get(f"population_effect[{population}]", 0.0)
     centre += p.get(f"route_effect[{routes[0]}]", 0.0) if routes else 0.0
-    half_life = float(np.exp(p["log_half_life"] + p["trial_log_half_life"]))
+    half_life = np.exp(p["log_half_life"] + p["trial_log_half_life"])
     drug = replace(
         s.drug,
-        share=number(float(expit(centre)), "share", logit_sd=p["logit_share_sd"]),
-        ec50=number(float(np.exp(p["log_ec50"])), "dose"),
+        share=number_of(expit(centre), "share", logit_sd=p["logit_share_sd"]),
+        ec50=number_of(np.exp(p["log_ec50"]), "dose"),
         hill=None,
-        half_life=number(half_life, "day", log_sd=p["log_half_life_sd"]),
+        half_life=number_of(half_life, "day", log_sd=p["log_half_life_sd"]),
         consolidation=Consolidation(
-            share=number(p["durable_share"], "share"), half_life=number(CONSOLIDATED_HALF_LIFE_DAYS, "day")
+            share=number_of(p["durable_share"], "share"), half_life=number_of(CONSOLIDATED_HALF_LIFE_DAYS, "day")
         ),
     )
     natural = NaturalCourse(
-        change=number((p["natural"] + p["trial_course"]) * b, "points", sd=p["natural_sd"] * b),
-        time_constant=number(NATURAL_TIME_CONSTANT_DAYS, "day"),
+        change=number_of((p["natural"] + p["trial_course"]) * b, "points", sd=p["natural_sd"] * b),
+        time_constant=number_of(NATURAL_TIME_CONSTANT_DAYS, "day"),
     )
     hope = DrugExpectancy(
-        effect=number(p["expectancy"] * b, "points"),
-        belief=ByArm(by_arm={arm.id: number(_belief(arm, p), "share") for arm in s.arms}),
-        onset=number(ONSET_DAYS, "day"),
-        half_life=number(p["expectancy_half_life"], "day"),
+        effect=number_of(p["expectancy"] * b, "points"),
+        belief=ByArm(by_arm={arm.id: number_of(_share_believing(believed[arm.id], p), "share") for arm in s.arms}),
+        onset=number_of(ONSET_DAYS, "day"),
+        half_life=number_of(p["expectancy_half_life"], "day"),
     )
     measurement = replace(
         s.measurement,
-        deviation_sd=number(p["deviation_sd"] * b, "points"),
-        deviation_time_constant=number(p["deviation_time_constant"], "day"),
-        rater_sd=number(RATER_SD * b, "points"),
+        deviation_sd=number_of(p["deviation_sd"] * b, "points"),
+        deviation_time_constant=number_of(p["deviation_time_constant"], "day"),
+        rater_sd=number_of(RATER_SD * b, "points"),
     )
     return replace(
         s,
         drug=drug,
-        population=replace(s.population, non_responders=number(p["non_responders"], "share")),
+        population=replace(s.population, non_responders=number_of(p["non_responders"], "share")),
         natural_course=natural,
         expectancy=replace(s.expectancy, drug=hope),
         measurement=measurement,
     )
 
 
-def _belief(arm: Arm, p: Mapping[str, float]) -> float:
-    """The share of an arm's patients who believe that they receive ketamine."""
+def _belief(arm: Arm) -> str:
+    """What an arm's patients believe: who receives the drug knows it."""
     if any(doses.is_ketamine for doses in arm.doses):
-        return 1.0
-    masked = any(doses.agent == "midazolam" for doses in arm.doses)
-    return p["belief_midazolam"] if masked else p["belief_saline"]
+        return "certain"
+    return "midazolam" if any(doses.agent == "midazolam" for doses in arm.doses) else "saline"
+
+
+def _share_believing(believed: str, p: Mapping[str, Parameter]) -> Parameter:
+    return 1.0 if believed == "certain" else p[f"belief_{believed}"]

@@ -14,6 +14,7 @@ from kaptrial.scenario.sourced import (
     Concentration,
     Correlation,
     Days,
+    Effect,
     EffectSize,
     PositiveMultiple,
     Share,
@@ -135,11 +136,20 @@ class Drug:
 
 
 @noun
+class ImmediateChange:
+    """What being in the trial changes in every patient from the first day: V·(1 − exp(−t/onset))."""
+
+    change: Effect
+    onset: Days
+
+
+@noun
 class NaturalCourse:
-    """Improvement without treatment: N∞·(1 − exp(−t/τ))."""
+    """Improvement without treatment: N∞·(1 − exp(−t/τ)), and a part that comes at once."""
 
     change: VaryingEffect
     time_constant: Days
+    immediate: ImmediateChange | None = None
 
 
 @noun

@@ -11,6 +11,7 @@ from kaptrial.scenario.scenario import Scenario
 from kaptrial.scenario.sourced import Sourced
 from kaptrial.scenario.treatment import zero_if_absent
 from kaptrial.simulation.assessments import AssessmentSchedule
+from kaptrial.simulation.by_replicate import Parameter, by_arm, by_visit, flat, of_patients
 from kaptrial.simulation.patients import Patients
 from kaptrial.simulation.received import Received, first_session, schedules_of
 
@@ -42,7 +43,10 @@ def improvement_of(
     improvement = drug + therapy
     days = schedule.days
     if s.natural_course is not None:
-        improvement += patients.natural_change[..., None] * -np.expm1(-days / s.natural_course.time_constant.value)
+        n = s.natural_course
+        improvement += patients.natural_change[..., None] * -np.expm1(-days / by_visit(n.time_constant.value))
+        if n.immediate is not None:
+            improvement += by_visit(n.immediate.change.value) * -np.expm1(-days / by_visit(n.immediate.onset.value))
     if received.therapist_effect is not None:
         started = days > first_session(schedules, received)[..., None]
         improvement += received.therapist_effect[..., None] * started
@@ -52,13 +56,16 @@ def improvement_of(
             min((d for d, _ in sch.doses if d >= s.randomisation.day), default=s.randomisation.day) for sch in schedules
         ]
         shape = np.stack(
-            [expectancy.rise_and_fade(days, start, x.drug.onset.value, x.drug.half_life.value) for start in starts]
+            [expectancy.rise_and_fade(days, start, x.drug.onset.value, x.drug.half_life.value) for start in starts],
+            axis=-2,
         )
         lost = zero_if_absent(x.drug.disappointment)
-        improvement += expectancy.expectancy(received.belief, shape[arm], x.drug.effect.value, lost)
+        own_shape = of_patients(shape, arm, visits=True)
+        improvement += expectancy.expectancy(received.belief, own_shape, x.drug.effect.value, lost)
     if x.therapy is not None:
         hoped = np.array([bool(a.therapy and s.therapies[a.therapy.name].is_hoped_for) for a in s.arms])
-        shape = expectancy.rise_and_fade(days, s.randomisation.day, x.therapy.onset.value, x.therapy.half_life.value)
+        onset, half_life = by_visit(x.therapy.onset.value), by_visit(x.therapy.half_life.value)
+        shape = expectancy.rise_and_fade(days, s.randomisation.day, onset, half_life)
         lost = zero_if_absent(x.therapy.disappointment)
         improvement += expectancy.expectancy(hoped[arm], shape, x.therapy.effect.value, lost)
     return improvement
@@ -69,17 +76,17 @@ def drug_parameters(s: Scenario) -> DrugParameters:
     d = s.drug
     return DrugParameters(
         linear=d.effect == "linear",
-        ec50=d.ec50.value if d.ec50 else 1.0,
-        hill=d.hill.value if d.hill else 1.0,
-        consolidated_share=d.consolidation.share.value if d.consolidation else 0.0,
-        consolidated_rate_per_day=LN2 / d.consolidation.half_life.value if d.consolidation else 0.0,
-        window_rate_per_day=LN2 / d.window_half_life.value if d.window_half_life else 1.0,
+        ec50=flat(d.ec50.value) if d.ec50 else 1.0,
+        hill=flat(d.hill.value) if d.hill else 1.0,
+        consolidated_share=flat(d.consolidation.share.value) if d.consolidation else 0.0,
+        consolidated_rate_per_day=LN2 / flat(d.consolidation.half_life.value) if d.consolidation else 0.0,
+        window_rate_per_day=LN2 / flat(d.window_half_life.value) if d.window_half_life else 1.0,
     )
 
 
 def therapy_parameters(s: Scenario) -> TherapyParameters:
     """The arms' therapies as the model takes them; an arm without therapy learns nothing."""
-    rows = []
+    rows: list[tuple[Parameter, ...]] = []
     for arm in s.arms:
         if arm.therapy is None:
             rows.append((0.0, 1.0, 0.0, 0.0, 0.0))
@@ -87,7 +94,7 @@ def therapy_parameters(s: Scenario) -> TherapyParameters:
         t = s.therapies[arm.therapy.name]
         effects = (zero_if_absent(x) for x in (t.gamma, t.kappa, t.xi))
         rows.append((t.learning_per_session.value, LN2 / t.half_life.value, *effects))
-    learning, forgetting, gamma, kappa, xi = np.array(rows).T
+    learning, forgetting, gamma, kappa, xi = (by_arm(column) for column in zip(*rows, strict=True))
     return TherapyParameters(
         learning_per_session=learning, forgetting_rate_per_day=forgetting, gamma=gamma, kappa=kappa, xi=xi
     )
@@ -95,6 +102,6 @@ def therapy_parameters(s: Scenario) -> TherapyParameters:
 
 def _max_therapy_effect(s: Scenario, arm: Ints, z: Floats) -> Floats:
     sizes: list[Sourced | None] = [s.therapies[a.therapy.name].max_effect if a.therapy else None for a in s.arms]
-    median = np.array([zero_if_absent(x) for x in sizes])[arm]
-    log_sd = np.array([0.0 if x is None else x.spread for x in sizes])
-    return median * np.exp(log_sd[arm] * z) if log_sd.any() else median
+    median = of_patients(by_arm([zero_if_absent(x) for x in sizes]), arm)
+    log_sd = by_arm([0.0 if x is None else x.spread for x in sizes])
+    return median * np.exp(of_patients(log_sd, arm) * z) if log_sd.any() else median

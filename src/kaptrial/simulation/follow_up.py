@@ -60,7 +60,7 @@ def _expected_one(s: Scenario, schedule: AssessmentSchedule, visit: int, predict
 def _centre(s: Scenario) -> float:
     """The mean baseline on the recorded scale, around which score-dependent dropout is centred."""
     mean = s.population.baseline.value
-    return mean if s.scale.link == "identity" else float(100 / (1 + np.exp(-mean)))
+    return mean if s.scale.link == "identity" else 100 / (1 + np.exp(-mean))
 
 
 RESCUE_STREAMS = {"rescue": Stream.RESCUE, "open_label_ketamine": Stream.OPEN_LABEL}

@@ -12,6 +12,7 @@ from kaptrial.model.streams import Stream, generator, normals, uniforms
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.scenario.treatment import zero_if_absent
 from kaptrial.simulation.assessments import AssessmentSchedule
+from kaptrial.simulation.by_replicate import by_visit
 from kaptrial.simulation.randomisation import draw_strata
 
 LN2 = float(np.log(2.0))
@@ -50,15 +51,14 @@ def draw_patients(s: Scenario, seed: int, block: int, schedule: AssessmentSchedu
         high=entry.at_most + slack if entry and entry.at_most is not None else np.inf,
     )
     spread = s.population.baseline.spread
-    standardised = (
-        (zero.trait - s.population.baseline.value - shift) / spread if spread > 0 else np.zeros_like(zero.trait)
-    )
+    off_centre = zero.trait - s.population.baseline.value - shift
+    standardised = np.divide(off_centre, spread, out=np.zeros_like(zero.trait), where=np.greater(spread, 0))
     varying = population.correlate(standardised, z[..., 3:], s.population.correlation_matrix())
     deviation = _deviations(s, seed, block, schedule.days, zero.deviation, attempt)
     rater_error = np.zeros(1)
     if s.scale.link == "identity":
         later = normals(generator(seed, block, Stream.RATER, attempt), n, len(schedule.visits) - 1)
-        rater_error = np.concatenate([zero.rater_error[..., None], m.rater_sd.value * later], axis=-1)
+        rater_error = np.concatenate([zero.rater_error[..., None], by_visit(m.rater_sd.value) * later], axis=-1)
     half_life, natural = s.drug.half_life, s.natural_course
     responder = np.ones(zero.trait.shape, dtype=np.bool_)
     if s.population.non_responders is not None:

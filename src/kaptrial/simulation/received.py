@@ -13,6 +13,7 @@ from kaptrial.model.response import ArmSchedule
 from kaptrial.model.streams import BLOCK, Stream, generator, normals, uniforms
 from kaptrial.scenario.scenario import Scenario, quantities
 from kaptrial.scenario.sourced import Sourced, for_arm
+from kaptrial.simulation.by_replicate import by_arm, of_patients
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +56,8 @@ def _factor(value: Sourced | None) -> float:
 
 
 def per_arm(s: Scenario, value: object) -> Floats:
-    """A value of the scenario for each arm, (arm,); 0 where it is absent."""
-    return np.array([0.0 if value is None else for_arm(value, arm.id) for arm in s.arms])  # type: ignore[arg-type]
+    """A value of the scenario for each arm, (arm,) or (replicate, arm); 0 where it is absent."""
+    return by_arm([0.0 if value is None else for_arm(value, arm.id) for arm in s.arms])  # type: ignore[arg-type]
 
 
 def adherence(
@@ -168,4 +169,4 @@ def beliefs(s: Scenario, seed: int, block: int, arm: Ints) -> np.ndarray | None:
     if s.expectancy.drug is None:
         return None
     u = uniforms(generator(seed, block, Stream.BELIEF), s.n_total, 1)[..., 0]
-    return u < per_arm(s, s.expectancy.drug.belief)[arm]
+    return u < of_patients(per_arm(s, s.expectancy.drug.belief), arm)

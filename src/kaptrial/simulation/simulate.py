@@ -9,6 +9,7 @@ import numpy as np
 from kaptrial.arrays import Floats, Ints
 from kaptrial.model.delivered import DeliveredTreatment
 from kaptrial.model.streams import BLOCK
+from kaptrial.scenario.drawn import at_rows
 from kaptrial.scenario.nulls import with_null
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.simulation.assessments import assessment_schedule
@@ -30,6 +31,7 @@ def simulate(
 ) -> Trials:
     """`replicates` trials of the scenario. More replicates under the same seed keep the earlier ones bit-identical.
 
+    Its parameters are numbers, or one a replicate (scenario/drawn.py).
     `full`: with the latent course and the outcome after dropout, which an analysis does not see. `delivered`: for each
     block, what its clinics made of the protocol under the same seed (questions/clinic/operations.py).
     """
@@ -65,6 +67,7 @@ def simulate_block(
     are seen no more once it has lost them.
     """
     s = scenario if scenario.null is None else with_null(scenario, scenario.null, expectancy=False)
+    s = at_rows(s, block * BLOCK + np.arange(BLOCK))
     schedule = assessment_schedule(s)
     patients = eligible_patients(s, seed, block, schedule)
     arm = allocate(s, seed, block, patients.strata, force_arm)

@@ -7,7 +7,7 @@ import pytest
 
 from kaptrial.priors import sbc
 from kaptrial.priors.gaussian_quadrature import CoefficientPrior, Flag, Scales, Terms, TrialData, posterior
-from tests.priors.gaussian_quadrature.test_posterior import by_visit
+from tests.builders import by_visit
 
 N_FITS, RANKS = 600, sbc.RANKED_DRAWS
 SCALES = Scales(residual=6.0, intercept=6.0, therapist=3.0)

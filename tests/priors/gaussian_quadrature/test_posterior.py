@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from kaptrial.priors.gaussian_quadrature import CoefficientPrior, Flag, Scales, Terms, TrialData, posterior
+from tests.builders import by_visit
 
 SCALES = Scales(residual=10.0, intercept=10.0, therapist=4.0)
 
@@ -77,13 +78,6 @@ def trial(seed, *, n=12, days=3, missing=0.15, therapists=0):
     y[rng.random(y.shape) < missing] = np.nan
     y[0] = np.nan  # a patient who was never seen
     return y[None], z[None], group[None].astype(np.int64), b[None].astype(np.int64)
-
-
-def by_visit(days):
-    """Visit means, effects at each visit, one slope of the baseline."""
-    eye = np.eye(days)
-    profile = np.concatenate([eye, eye, eye, eye, np.ones((1, days))])
-    return Terms(profile=profile, column=np.repeat([0, 1, 2, 3, 4], [days, days, days, days, 1]))
 
 
 def prior_for(terms, mixture=False):

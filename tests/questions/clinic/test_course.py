@@ -15,8 +15,7 @@ from kaptrial.questions.clinic.run import End, delivered_treatment, run
 from kaptrial.questions.clinic.tables import accrual, bottleneck, lag_histogram, summary
 from kaptrial.scenario.files import build, with_settings
 from kaptrial.simulation.simulate import simulate_block
-from tests.clean import number
-from tests.questions.clinic.plans import clinic, clinic_raw, site
+from tests.builders import clinic, clinic_raw, number, site
 
 
 def random_plan(rng: np.random.Generator) -> Any:

@@ -15,9 +15,8 @@ from kaptrial.scenario.files import build, load
 from kaptrial.simulation.received import schedules_of, treatment_days
 from kaptrial.simulation.simulate import simulate, simulate_block
 from tests import ROOT
-from tests.clean import number
+from tests.builders import clinic_raw, number, site
 from tests.model import reference
-from tests.questions.clinic.plans import clinic_raw, site
 
 FULL = ROOT / "scenarios" / "cbt_after_ketamine.yaml"
 

@@ -11,15 +11,13 @@ import yaml
 
 from kaptrial.cli import main
 from kaptrial.errors import ScenarioError
-from kaptrial.questions.clinic.operations import clinic_key, operations, operations_of
+from kaptrial.questions.clinic.answer import answer
+from kaptrial.questions.clinic.operations import clinic_key, delivered_to, operations
 from kaptrial.questions.clinic.output import write_clinic
 from kaptrial.questions.clinic.staffing_plans import Target, compare
-from kaptrial.questions.clinic.tables import summary
 from kaptrial.questions.power.characteristics import Cell, characteristics
-from kaptrial.results import Results
 from kaptrial.scenario.files import build, with_settings
-from tests.clean import clean, number
-from tests.questions.clinic.plans import clinic, clinic_raw, site
+from tests.builders import clean, clinic, clinic_raw, number, site
 
 
 def tight_raw():
@@ -33,13 +31,7 @@ def tight_raw():
     return raw
 
 
-def run(*arguments: object) -> None:
-    with pytest.raises(SystemExit) as stop:
-        main([str(a) for a in arguments])
-    assert stop.value.code in (0, None)
-
-
-def test_workers_do_not_change_a_byte(tmp_path):
+def test_workers_do_not_change_a_byte(run, tmp_path):
     path = tmp_path / "trial.yaml"
     path.write_text(yaml.safe_dump(clinic_raw(n_per_arm=6)))
     for workers in (1, 2):
@@ -58,11 +50,10 @@ def test_workers_do_not_change_a_byte(tmp_path):
 
 def test_figures_and_tables_are_written_the_same_each_time(tmp_path):
     s = clinic(n_per_arm=6)
-    result = operations(s, seed=1, replicates=4)
     about = {"version": "0", "seed": 1, "replicates": 4, "scenario_sha256": "0" * 64}
-    results = Results(kind="clinic", rows=summary(result.summaries), provenance=about)
+    results = answer(s, provenance=about, seed=1, replicates=4)
     for folder in ("a", "b"):
-        write_clinic(tmp_path / folder, s, result, results)
+        write_clinic(tmp_path / folder, results)
     names = {p.name for p in (tmp_path / "a").iterdir()}
     drawn = ("accrual", "week", "lags", "flow", "utilisation")
     tables = {"results.json", "results.csv", "accrual.csv", "lags.csv", "week.csv", "scenario.yaml"}
@@ -71,7 +62,7 @@ def test_figures_and_tables_are_written_the_same_each_time(tmp_path):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes(), name
 
 
-def test_power_takes_the_clinic(tmp_path):
+def test_power_takes_the_clinic(run, tmp_path):
     path = tmp_path / "trial.yaml"
     path.write_text(yaml.safe_dump(clinic_raw(n_per_arm=6)))
     run("power", path, "--clinic", "--replicates", 32, "--no-nulls", "--json", tmp_path / "power.json")
@@ -92,7 +83,7 @@ def test_a_crowded_clinic_costs_power_and_the_null_holds_its_level():
         Cell(scenario=build(with_settings(raw, {"clinic.sites[0].therapists.shift": n})), columns={"n": n})
         for n in (1, 8)
     ]
-    delivered = [each.delivered or () for each in operations_of([c.scenario for c in cells], seed=1, replicates=128)]
+    delivered = delivered_to([c.scenario for c in cells], seed=1, replicates=128)
     results = characteristics(cells, seed=1, replicates=128, delivered=delivered)
     protocol = characteristics(cells[:1], seed=1, replicates=128, nulls=False)
     by = [{row.metric: row for row in result.rows if row.question.analysis == "ancova"} for result in results]
@@ -146,10 +137,10 @@ def test_a_scenario_without_a_clinic_is_refused_in_one_line(tmp_path, capsys):
         assert stop.value.code == 2
         said = capsys.readouterr().err
         assert said.count("\n") == 1
-        assert "must be given" in said or "go with --vary" in said
+        assert "must be given" in said or "goes with --vary" in said
 
 
-def test_plans_are_compared_from_the_command_line(tmp_path):
+def test_plans_are_compared_from_the_command_line(run, tmp_path):
     path = tmp_path / "trial.yaml"
     path.write_text(yaml.safe_dump(tight_raw()))
     run(

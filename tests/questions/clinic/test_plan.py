@@ -10,8 +10,7 @@ import pytest
 from kaptrial.errors import ScenarioError
 from kaptrial.scenario.clinic_checks import share_entering, share_meeting_entry
 from kaptrial.scenario.files import as_raw, build, scenario_hash, with_settings
-from tests.clean import number
-from tests.questions.clinic.plans import clinic, clinic_raw, site
+from tests.builders import clinic, clinic_raw, number, site
 
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "no therapist at a site": (

@@ -17,7 +17,7 @@ from kaptrial.scenario.decision import DecisionRule
 from kaptrial.scenario.files import build, load
 from kaptrial.scenario.trial import Look
 from tests import SCENARIOS
-from tests.clean import CORRELATION, TOTAL_SD, clean_raw
+from tests.builders import CORRELATION, TOTAL_SD, clean_raw
 
 
 @pytest.fixture(scope="module")

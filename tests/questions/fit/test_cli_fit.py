@@ -13,12 +13,6 @@ from tests import ROOT, SCENARIOS
 DATA = ROOT / "tests" / "data"
 
 
-def run(*arguments: object) -> None:
-    with pytest.raises(SystemExit) as stop:
-        main([str(a) for a in arguments])
-    assert stop.value.code in (0, None)
-
-
 def trial_csv(*, n=10, days=(7, 14), therapist=False) -> str:
     """Two arms of n patients, made by arithmetic."""
     rng = np.random.default_rng(3)
@@ -32,7 +26,7 @@ def trial_csv(*, n=10, days=(7, 14), therapist=False) -> str:
     return "\n".join(lines) + "\n"
 
 
-def test_contract_and_files(tmp_path, capsys):
+def test_contract_and_files(run, tmp_path, capsys):
     (tmp_path / "trial.csv").write_text(trial_csv(therapist=True))
     run(
         "fit", tmp_path / "trial.csv", "--therapist", "therapist", "--prior", "weak,skeptical", "--margin", 2, "--rope",
@@ -59,7 +53,7 @@ def test_contract_and_files(tmp_path, capsys):
 
 # Twenty patients: some of them decide.
 @pytest.mark.filterwarnings("ignore:Estimated shape parameter")
-def test_netcdf_holds_the_groups(tmp_path):
+def test_netcdf_holds_the_groups(run, tmp_path):
     import arviz as az
 
     (tmp_path / "trial.csv").write_text(trial_csv())
@@ -75,7 +69,7 @@ def test_netcdf_holds_the_groups(tmp_path):
         assert float(az.loo(tree).elpd) < 0
 
 
-def test_seed_decides_and_other_priors_do_not(tmp_path):
+def test_seed_decides_and_other_priors_do_not(run, tmp_path):
     (tmp_path / "trial.csv").write_text(trial_csv())
     weak_rows = []
     for priors in ("weak", "evidence,weak"):
@@ -85,7 +79,7 @@ def test_seed_decides_and_other_priors_do_not(tmp_path):
     assert weak_rows[0] == weak_rows[1]
 
 
-def test_days_of_success(tmp_path):
+def test_days_of_success(run, tmp_path):
     run(
         "fit", DATA / "abstinent_days.csv", "--factor", "ketamine", "--factor", "therapy", "--likelihood",
         "abstinent_days", "--draws", 400, "--prior", "flat", "--json", tmp_path / "out.json",
@@ -103,7 +97,7 @@ def test_days_of_success(tmp_path):
         assert row["sd"] == pytest.approx(ml["se"], rel=0.1)
 
 
-def test_a_scenario_is_simulated_and_fitted(tmp_path):
+def test_a_scenario_is_simulated_and_fitted(run, tmp_path):
     run(
         "fit", SCENARIOS / "kare_factorial.yaml", "--draws", 300, "--covariance", "intercept", "--json",
         tmp_path / "out.json",

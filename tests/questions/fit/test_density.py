@@ -9,26 +9,11 @@ import pytest
 from scipy import integrate, special, stats
 
 from kaptrial.priors.effects import named
-from kaptrial.questions.fit import binary
 from kaptrial.questions.fit.density.beta_binomial import digamma
 from kaptrial.questions.fit.models import ModelOptions, model_of
 from kaptrial.questions.fit.scales import prior_data
+from tests.builders import binary_trial, days_trial, factorial
 from tests.questions.fit import pymc_models
-from tests.questions.fit.example import factorial
-
-
-def binary_trial():
-    data = factorial()
-    y = np.where(np.isnan(data.y), np.nan, data.y < 20)
-    return replace(data, y=y, unit_sd=binary.LOGISTIC_SD, better="higher")
-
-
-def days_trial():
-    data = factorial(days=(28.0,))
-    n = np.where(np.arange(len(data.y)) % 2 == 0, 90.0, 30.0)
-    k = np.round(n * special.expit((25 - data.y[:, 0]) / 3))
-    return replace(data, y=k[:, None], trials_of=n, unit_sd=binary.LOGISTIC_SD, better="higher")
-
 
 LONGER = (1.0, 7.0, 14.0, 28.0)
 CASES = {

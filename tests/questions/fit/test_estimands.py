@@ -30,8 +30,7 @@ from kaptrial.questions.fit.trial_data import FitQuestion, from_scenario
 from kaptrial.questions.fit.verdict import judged, verdict
 from kaptrial.scenario.files import load
 from tests import SCENARIOS
-from tests.questions.fit.example import factorial
-from tests.questions.fit.test_density import binary_trial, days_trial
+from tests.builders import binary_trial, days_trial, factorial
 
 GOOD = Diagnostics(
     r_hat=1.0, ess_bulk=1000, ess_tail=1000, worst="", divergences=0, k_hat=np.zeros(40), elpd=0.0, elpd_se=1.0

@@ -13,7 +13,7 @@ from kaptrial.results import Row
 from kaptrial.scenario.files import build, load
 from kaptrial.simulation.simulate import simulate, simulate_block
 from tests import SCENARIOS
-from tests.clean import clean_raw, number
+from tests.builders import clean_raw, number
 
 STARTER = SCENARIOS / "starter.yaml"
 CONTRAST = "ketamine_cbt - ketamine"

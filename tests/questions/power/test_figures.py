@@ -10,7 +10,8 @@ import pytest
 from matplotlib.text import Text
 
 from kaptrial.questions.power import output
-from kaptrial.questions.power.characteristics import Cell, characteristics, results_of
+from kaptrial.questions.power.answer import results_of
+from kaptrial.questions.power.characteristics import Cell, characteristics
 from kaptrial.questions.power.courses import course_drawn, decay, mean_mg_per_kg, trajectories
 from kaptrial.questions.power.output import write_power
 from kaptrial.questions.power.terminal import timeline
@@ -25,7 +26,7 @@ PROVENANCE = {"version": "0", "seed": 1, "replicates": 128, "scenario_sha256": "
 def written(folder: Path, scenario: str, *points: dict[str, float]) -> set[str]:
     cells = [Cell(scenario=load(SCENARIOS / f"{scenario}.yaml", p), columns=p) for p in points]
     results = characteristics(cells, seed=1, replicates=128, nulls=False)
-    write_power(folder, results, results_of(results, PROVENANCE))
+    write_power(folder, results_of(results, PROVENANCE))
     names = {path.stem for path in folder.glob("*.pdf")}
     for name in names:
         assert (folder / f"{name}.pdf").read_bytes().startswith(b"%PDF")
@@ -94,7 +95,7 @@ def titles(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, scenario: Scenario) 
         lambda _, name, figure, footer: drawn.update({name: " ".join(t.get_text() for t in figure.findobj(Text))}),
     )
     results = characteristics([Cell(scenario=scenario, columns={})], seed=1, replicates=2, nulls=False)
-    write_power(tmp_path, results, results_of(results, PROVENANCE))
+    write_power(tmp_path, results_of(results, PROVENANCE))
     return drawn
 
 

@@ -25,6 +25,14 @@ def as_table(draws: Mapping[str, Floats]) -> tuple[list[str], Floats]:
     return names, np.concatenate(parts, axis=1)
 
 
+def as_columns(draws: Mapping[str, Floats]) -> dict[str, Floats]:
+    """The draws by the column names of `as_table`; reference levels, whose effect is 0, have none."""
+    columns_of = {name: values for name, values in draws.items() if name not in VECTORS}
+    for name, levels in VECTORS.items():
+        columns_of |= {f"{name}[{level}]": draws[name][:, i] for i, level in enumerate(levels) if i > 0}
+    return columns_of
+
+
 def from_table(names: list[str], table: Floats) -> dict[str, Floats]:
     """The inverse of `as_table`; the reference levels' zeros are put back."""
     by_name = {name: table[:, i].astype(float) for i, name in enumerate(names)}

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rich.table import Table
-
-from kaptrial.output.terminal import by_mcse, console, with_error
+from kaptrial.output.tables import key, number, of_rows
+from kaptrial.output.terminal import by_mcse, paragraph, table, with_error
 from kaptrial.results import Question, Results, Row, grouped
 
 # Columns of the table: heading, and the metric with its kind of power in place of {}.
@@ -29,26 +28,26 @@ KINDS = {
 
 def show_assurance(results: Results[Row]) -> None:
     """A table of assurance, the probability of high power and the power at the scenario's own values; then truths."""
-    out = console()
     about = results.provenance
-    out.print(
+    if results.headline is not None:
+        paragraph(f"{results.headline.text}\n")
+    paragraph(
         f"{about['title']}\nseed {about['seed']}, {about['draws']} draws of the prior, {about['replicates']} replicates"
         f" each, kaptrial {about['version']}; value ± Monte Carlo standard error\n",
     )
-    table = Table("contrast", "endpoint", "day", "analysis", "", box=None, padding=(0, 2, 0, 0))
-    for heading, _ in SHOWN:
-        table.add_column(heading, justify="right", no_wrap=True)
+    lines = []
     groups = grouped(results.rows)
     for asked, rows in groups.items():
         for kind, called in KINDS.items():
             if f"assurance{kind}" in rows and not _says_the_same(rows, kind):
                 day = "" if asked.day is None else f"{asked.day:g}"
-                table.add_row(asked.contrast, asked.endpoint, day, asked.analysis, called, *_values(rows, kind))
-    out.print(table)
+                lines.append((asked.contrast, asked.endpoint, day, asked.analysis, called, *_values(rows, kind)))
+    keys = [(name, key) for name in ("contrast", "endpoint", "day", "analysis", "")]
+    table(*of_rows([*keys, *((heading, number) for heading, _ in SHOWN)], lines))
     for note in results.notes:
-        out.print(note.text)
+        paragraph(note.text)
     for line in truth_lines(groups.items()):
-        out.print(line)
+        paragraph(line)
 
 
 def truth_lines(groups: Iterable[tuple[Question, dict[str, Row]]]) -> list[str]:

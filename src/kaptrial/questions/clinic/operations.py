@@ -92,6 +92,19 @@ def operations_of(
     return [runs[clinic_key(s)] for s in scenarios]
 
 
+def delivered_to(
+    scenarios: Sequence[Scenario],
+    *,
+    seed: int,
+    replicates: int,
+    workers: int = 1,
+    progress: Callable[[int], None] | None = None,
+) -> list[tuple[DeliveredTreatment, ...]]:
+    """For each scenario and block of trials, what the clinic made of the protocol."""
+    runs = operations_of(scenarios, seed=seed, replicates=replicates, workers=workers, progress=progress)
+    return [each.delivered or () for each in runs]
+
+
 def count_clinics(scenarios: Sequence[Scenario], replicates: int) -> int:
     """How many replicates `operations_of` will run in all, for a progress bar."""
     return len({clinic_key(s) for s in scenarios}) * -(-replicates // BLOCK) * BLOCK

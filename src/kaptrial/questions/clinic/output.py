@@ -13,11 +13,12 @@ from kaptrial.output.folder import footer, save, write_results
 from kaptrial.questions.clinic import figures, tables
 from kaptrial.questions.clinic.replicate_summary import FATES
 from kaptrial.questions.clinic.tables import Quantity
-from kaptrial.results import Line, Results
+from kaptrial.results import Results
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from kaptrial.questions.clinic.answer import ClinicResults, PlanResults
     from kaptrial.questions.clinic.operations import Operations
     from kaptrial.scenario.scenario import Scenario
 
@@ -26,29 +27,51 @@ Values = dict[tuple[str, str, str], Quantity]
 KEPT = {"promised sessions": "sessions in window", "later doses": "later doses in window", "visits": "visits in window"}
 
 
-def write_clinic(folder: Path, scenario: Scenario, run: Operations, results: Results[Quantity]) -> None:
+def write_clinic(folder: Path, results: ClinicResults) -> None:
     """scenario.yaml, results.json and results.csv, accrual.csv, lags.csv, week.csv and the five figures."""
-    curve, lags = tables.accrual(run.summaries), tables.lag_histogram(run.summaries)
-    week = tables.week(run.first, _busiest_site(scenario, run))
-    write_results(folder, results, scenario)
-    for name, table in (("accrual", curve), ("lags", lags), ("week", week)):
+    write_results(folder, results, results.scenario)
+    for name, table in _tables(results).items():
         write_text(folder / f"{name}.csv", table.to_csv(index=False))
-    for name, figure in _figures(scenario, results, curve, lags, week).items():
+    for name, figure in clinic_figures(results).items():
         save(folder, name, figure, footer(results.provenance))
 
 
-def write_plans(folder: Path, scenario: Scenario, results: Results[Line], paths: list[str]) -> None:
+def clinic_figures(results: ClinicResults) -> dict[str, Figure]:
+    """Accrual, how busy everybody is, the flow of patients, the busiest week, and the lags of sessions."""
+    return _figures(results.scenario, results, **_tables(results))
+
+
+def _tables(results: ClinicResults) -> dict[str, pd.DataFrame]:
+    run = results.run
+    return {
+        "accrual": tables.accrual(run.summaries),
+        "lags": tables.lag_histogram(run.summaries),
+        "week": tables.week(run.first, _busiest_site(results.scenario, run)),
+    }
+
+
+def write_plans(folder: Path, results: PlanResults) -> None:
     """scenario.yaml, plans.json and plans.csv; the figure where one path with numbers is varied."""
-    write_results(folder, results, scenario, name="plans")
-    rows = results.flat()
+    write_results(folder, results, results.scenario, name="plans")
+    for name, figure in plan_figures(results).items():
+        save(folder, name, figure, footer(results.provenance))
+
+
+def plan_figures(results: PlanResults) -> dict[str, Figure]:
+    """What the plans cost and what power they have, where one path with numbers is varied."""
+    scenario, paths, rows = results.scenario, results.paths, results.flat()
     done = [row for row in rows if row["power"] is not None]
-    if len(paths) == 1 and len(done) > 1 and all(isinstance(row[paths[0]], int | float) for row in done):
-        costs = scenario.clinic.costs if scenario.clinic else None
-        currency, asked = costs.currency if costs else "", scenario.estimand
-        title = f"{asked.contrast}, {asked.endpoint.replace('_', ' ')}, day {asked.day:g}"
-        name, own = path_name(scenario, paths[0]), _own(scenario, paths[0])
-        figure = figures.plans(rows, paths[0], name=name, own=own, currency=currency, title=title)
-        save(folder, "plans", figure, footer(results.provenance))
+    if len(paths) != 1 or len(done) < 2 or not all(isinstance(row[paths[0]], int | float) for row in done):
+        return {}
+    asked = scenario.estimand
+    title = f"{asked.contrast}, {asked.endpoint.replace('_', ' ')}, day {asked.day:g}"
+    named = {"name": path_name(scenario, paths[0]), "currency": currency(scenario), "title": title}
+    return {"plans": figures.plans(rows, paths[0], own=_own(scenario, paths[0]), **named)}
+
+
+def currency(scenario: Scenario) -> str:
+    """That of the clinic's costs; nothing where there are none."""
+    return scenario.clinic.costs.currency if scenario.clinic and scenario.clinic.costs else ""
 
 
 def path_name(scenario: Scenario, path: str) -> str:
@@ -79,7 +102,7 @@ def _own(scenario: Scenario, path: str) -> float | None:
 
 
 def _figures(
-    s: Scenario, results: Results[Quantity], curve: pd.DataFrame, lags: pd.DataFrame, week: pd.DataFrame
+    s: Scenario, results: Results[Quantity], accrual: pd.DataFrame, lags: pd.DataFrame, week: pd.DataFrame
 ) -> dict[str, Figure]:
     clinic = s.clinic
     assert clinic is not None
@@ -88,7 +111,7 @@ def _figures(
     title = "Last patient in after {last patient in:.0f} months, out after {last patient out:.0f}, on average"
     flow = {name: value["flow", "all", name].value for name in FLOW}
     drawn = {
-        "accrual": figures.accrual(curve, n=s.n_total, title=title.format_map(last)),
+        "accrual": figures.accrual(accrual, n=s.n_total, title=title.format_map(last)),
         "utilisation": figures.busy(_busy(s, value), title="How busy everybody is"),
         "flow": figures.consort(flow, _arms(s, value), title="From referral to completion: numbers to be expected"),
     }

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from rich.table import Table
-
-from kaptrial.output.terminal import by_mcse, console, error
+from kaptrial.output.tables import key, number, of_rows, text
+from kaptrial.output.terminal import by_mcse, error, paragraph, table
 from kaptrial.results import Results
 
 if TYPE_CHECKING:
+    from kaptrial.questions.clinic.answer import PlanResults
     from kaptrial.questions.clinic.tables import Quantity
 
 TITLES = {
@@ -32,39 +32,42 @@ COLUMNS = {
 
 def show_clinic(results: Results[Quantity]) -> None:
     """Every number of the summary with its Monte Carlo error and its range between trials."""
-    out, made = console(), results.provenance
-    out.print(f"{made['title']}: {made['replicates']} trials through their clinic, seed {made['seed']}")
+    made = results.provenance
+    if results.headline is not None:
+        paragraph(f"{results.headline.text}\n")
+    paragraph(f"{made['title']}: {made['replicates']} trials through their clinic, seed {made['seed']}")
     for name, title in TITLES.items():
         quantities = [quantity for quantity in results.rows if quantity.table == name]
         if not quantities:
             continue
-        shown = Table("", "", "mean", "MCSE", "5 % to 95 % of trials", "unit", title=f"\n{title}", box=None)
+        lines = []
         for q in quantities:
             mean, low, high = (by_mcse(x, q.mcse) for x in (q.value, q.lower, q.upper))
             spread = "" if name == "bottleneck" else f"{low} to {high}"
-            shown.add_row(q.of, q.metric, mean, error(q.mcse), spread, q.unit)
-        out.print(shown)
+            lines.append((q.of, q.metric, mean, error(q.mcse), spread, q.unit))
+        heads = [("", key), ("", key), ("mean", number), ("MCSE", number), ("5 % to 95 % of trials", number)]
+        table(*of_rows([*heads, ("unit", text)], lines), title=title)
     for note in results.notes:
-        out.print(f"\n{note.text}")
+        paragraph(f"\n{note.text}")
 
 
-def show_plans(rows: Sequence[Mapping[str, Any]], paths: Sequence[str], provenance: Mapping[str, Any]) -> None:
+def show_plans(results: PlanResults) -> None:
     """A line for each plan; the cheapest that reaches the targets is marked."""
-    out = console()
-    out.print(
+    rows, paths, provenance = results.flat(), results.paths, results.provenance
+    paragraph(
         f"{provenance['title']}: {len(rows)} plans, {provenance['replicates']} trials each, seed {provenance['seed']}",
     )
     known = [name for name in COLUMNS if any(row.get(name) not in (None, False) for row in rows)]
-    table = Table(*paths, *(COLUMNS[name] for name in known), box=None)
-    for row in rows:
-        table.add_row(*(str(row[path]) for path in paths), *(_cell(row, name) for name in known))
-    out.print(table)
+    heads = [(path, key) for path in paths]
+    heads += [(COLUMNS[name], text if name in ("bottleneck", "chosen") else number) for name in known]
+    cells = [(*(row[path] for path in paths), *(_cell(row, name) for name in known)) for row in rows]
+    table(*of_rows(heads, cells))
     chosen = next((row for row in rows if row.get("chosen")), None)
     if chosen is not None:
         what = ", ".join(f"{path} = {chosen[path]}" for path in paths)
-        out.print(f"cheapest plan that is enough: {what}")
+        paragraph(f"cheapest plan that is enough: {what}")
     elif any("chosen" in row for row in rows):
-        out.print("no plan on the grid is enough")
+        paragraph("no plan on the grid is enough")
 
 
 def _cell(row: Mapping[str, Any], name: str) -> str:

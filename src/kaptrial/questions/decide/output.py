@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,16 +9,24 @@ from kaptrial.output.figures import PATH_NAMES
 from kaptrial.output.folder import footer, save, write_results
 from kaptrial.questions.decide.figures import verdicts
 from kaptrial.questions.decide.terminal import PRIORS, rules_in_words, true_world, varied
-from kaptrial.results import Question, Results, Row, grouped
+from kaptrial.results import Question, grouped
 
 if TYPE_CHECKING:
-    from kaptrial.questions.power.characteristics import Cell
+    from matplotlib.figure import Figure
+
+    from kaptrial.questions.decide.answer import DecideResults
 
 
-def write_decisions(folder: Path, cells: Sequence[Cell], results: Results[Row]) -> None:
+def write_decisions(folder: Path, results: DecideResults) -> None:
     """scenario.yaml, results.json, results.csv and the figure."""
-    scenario = cells[0].scenario
-    write_results(folder, results, scenario)
+    write_results(folder, results, results.cells[0].scenario)
+    for name, figure in figures_of(results).items():
+        save(folder, name, figure, footer(results.provenance))
+
+
+def figures_of(results: DecideResults) -> dict[str, Figure]:
+    """The verdicts under each analysis prior, by what is true."""
+    scenario = results.cells[0].scenario
     groups = grouped(results.rows)
     panels = []
     for analysis in scenario.decision.priors:
@@ -32,8 +39,7 @@ def write_decisions(folder: Path, cells: Sequence[Cell], results: Results[Row]) 
         panels.append((analysis, bars))
     asked = scenario.estimand
     title = f"{asked.contrast}, {asked.endpoint.replace('_', ' ')}, day {asked.day:g}"
-    figure = verdicts(panels, title=title, rule=rules_in_words(cells))
-    save(folder, "decisions", figure, footer(results.provenance))
+    return {"decisions": verdicts(panels, title=title, rule=rules_in_words(results.cells))}
 
 
 def _size(question: Question) -> str:

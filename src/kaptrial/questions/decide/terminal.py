@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rich.table import Table
-
 from kaptrial.catalogue.effect_priors import DESCRIPTIONS
-from kaptrial.output.terminal import console, with_error
+from kaptrial.output.tables import key, number, of_rows
+from kaptrial.output.terminal import paragraph, table, with_error
 from kaptrial.questions.power.terminal import rule_in_words
-from kaptrial.results import Question, Results, Row, Value, grouped
+from kaptrial.results import Question, Value, grouped
 
 if TYPE_CHECKING:
+    from kaptrial.questions.decide.answer import DecideResults
     from kaptrial.questions.power.characteristics import Cell
 
 PRIORS = ("design_prior", "analysis_prior")
@@ -39,28 +39,29 @@ def rules_in_words(cells: Sequence[Cell]) -> str:
     return " | ".join(dict.fromkeys(rule_in_words(cell.scenario.decision) for cell in cells))
 
 
-def show_decisions(results: Results[Row], cells: Sequence[Cell]) -> None:
+def show_decisions(results: DecideResults) -> None:
     """A table of verdicts by what is true and what is believed; the rule and the priors in words."""
-    out = console()
+    cells = results.cells
+    if results.headline is not None:
+        paragraph(f"{results.headline.text}\n")
     made, groups = results.provenance, grouped(results.rows)
     about = next(iter(groups))
-    out.print(
+    paragraph(
         f"{made['title']}\n{about.contrast}, {about.endpoint}, day {about.day:g}; {rules_in_words(cells)}\nseed"
         f" {made['seed']}, {made['replicates']} replicates, kaptrial {made['version']}; value ± Monte Carlo standard"
         " error\n",
     )
     shown = [metric for metric in HEADINGS if any(metric in rows for rows in groups.values())]
-    table = Table(*varied(about), "what is true", "analysis prior", box=None, padding=(0, 2, 0, 0))
-    for metric in shown:
-        table.add_column(HEADINGS[metric], justify="right", no_wrap=True)
+    lines = []
     for asked, rows in groups.items():
         world, belief = (str(asked.column(name)) for name in PRIORS)
         texts = (with_error(rows.get(metric)) for metric in shown)
-        table.add_row(*map(str, varied(asked).values()), true_world(world), belief, *texts)
-    out.print(table)
+        lines.append((*varied(asked).values(), true_world(world), belief, *texts))
+    keys = [(name, key) for name in (*varied(about), "what is true", "analysis prior")]
+    table(*of_rows([*keys, *((HEADINGS[metric], number) for metric in shown)], lines))
     rule = cells[0].scenario.decision  # the priors are the same in all
     for name in dict.fromkeys((*rule.design_priors, *rule.priors)):
         if name in DESCRIPTIONS:
-            out.print(f"{name}: {DESCRIPTIONS[name]}")
+            paragraph(f"{name}: {DESCRIPTIONS[name]}")
     for note in results.notes:
-        out.print(note.text)
+        paragraph(note.text)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from kaptrial.output.folder import write_folder
 from kaptrial.priors.effects import EffectPrior, named
 from kaptrial.questions.fit.checks import Check, posterior_check, prior_check
 from kaptrial.questions.fit.data import InteractionData
 from kaptrial.questions.fit.estimands import Limits, rows
 from kaptrial.questions.fit.fit import Posterior, fit
 from kaptrial.questions.fit.models import ModelOptions, model_of
+from kaptrial.questions.fit.output import write_fit
 from kaptrial.questions.fit.verdict import Verdict, verdict
 from kaptrial.results import Line, Note, Results, Severity, provenance
 
@@ -70,9 +73,16 @@ def answer(
     checks = tuple(zip(before, after, strict=True))
     notes = (*trial.notes, *_notes(verdicts, checks))
     return FitResults(
-        kind="fit", rows=lines, provenance=made, notes=notes, posteriors=tuple(posteriors), verdicts=tuple(verdicts),
-        checks=checks, limits=limits,
-    )  # fmt: skip
+        kind="fit",
+        rows=lines,
+        provenance=made,
+        notes=notes,
+        writer=partial(write_folder, write_fit),
+        posteriors=tuple(posteriors),
+        verdicts=tuple(verdicts),
+        checks=checks,
+        limits=limits,
+    )
 
 
 def _notes(verdicts: Sequence[Verdict], checks: Sequence[tuple[Check, Check]]) -> list[Note]:

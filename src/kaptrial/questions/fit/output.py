@@ -5,15 +5,18 @@ from __future__ import annotations
 import textwrap
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kaptrial.output.files import write_bytes, write_text
 from kaptrial.output.folder import save, write_results
 from kaptrial.questions.fit import figures
-from kaptrial.questions.fit.answer import FitResults
 from kaptrial.questions.fit.estimands import MEASURES
 from kaptrial.questions.fit.inference_data import save as save_tree
 from kaptrial.questions.fit.inference_data import tree
 from kaptrial.questions.fit.plot_data import bands, forest, question
+
+if TYPE_CHECKING:
+    from kaptrial.questions.fit.answer import FitResults
 
 UNITS = {"normal": "points", "binary": "share of patients", "abstinent_days": "percent"}
 

@@ -6,9 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.table import Table
-
-from kaptrial.output.terminal import by_mcse, console
+from kaptrial.output.tables import key, number, of_rows, text
+from kaptrial.output.terminal import by_mcse, paragraph, table
 from kaptrial.questions.fit.answer import FitResults
 from kaptrial.questions.fit.diagnostics import K_HAT
 from kaptrial.questions.fit.estimands import MEASURES
@@ -27,21 +26,16 @@ def show_fit(results: FitResults) -> None:
     """One posterior: verdict, warnings, table, diagnostics."""
     posterior, verdict, (before, after) = results.posteriors[0], results.verdicts[0], results.checks[0]
     rows = results.flat()
-    out = console()
-    out.print(verdict.text)
+    paragraph(verdict.text)
     for line in (*before.warnings, *after.warnings):
-        out.print(f"warning: {line}")
-    table = Table("contrast", "measure", "day", "mean", "SD", "95 % interval", "P(left better)", box=None)
+        paragraph(f"warning: {line}")
     extra = [name for name in ("p_beyond_margin", "p_in_rope", "bf_null") if any(name in row for row in rows)]
     titles = {"p_beyond_margin": "P(> margin)", "p_in_rope": "P(in ROPE)", "bf_null": "BF for none"}
-    for name in extra:
-        table.add_column(titles[name])
-    for row in rows:
-        if not _shown(row, posterior):
-            continue
-        table.add_row(*_cells(row), *(_extra(row, name) for name in extra))
-    out.print(table)
-    out.print(diagnostics_line(posterior))
+    keys = [(name, key) for name in ("contrast", "measure", "day")]
+    numbers = ("mean", "SD", "95 % interval", "P(left better)", *(titles[name] for name in extra))
+    lines = [(*_cells(row), *(_extra(row, name) for name in extra)) for row in rows if _shown(row, posterior)]
+    table(*of_rows([*keys, *((name, number) for name in numbers)], lines))
+    paragraph(diagnostics_line(posterior))
 
 
 def _shown(row: Mapping[str, Any], posterior: Posterior) -> bool:
@@ -94,26 +88,24 @@ def diagnostics_line(posterior: Posterior) -> str:
 def show_sweep(results: FitResults) -> None:
     """The conclusion under each prior, side by side."""
     posteriors, verdicts, rows = results.posteriors, results.verdicts, results.flat()
-    out = console()
     data = posteriors[0].model.data
     name = data.question
     measure = MEASURES[posteriors[0].model.likelihood]
     when = "" if math.isnan(data.target_day) else f" at day {data.target_day:g}"
-    table = Table("prior", "mean", "SD", "95 % interval", "P(benefit)", title=f"{name}{when}: {measure}", box=None)
-    for title, value in (("P(> margin)", verdicts[0].p_margin), ("P(in ROPE)", verdicts[0].p_rope)):
-        if value is not None:
-            table.add_column(title)
-    table.add_column("verdict")
+    optional = (("P(> margin)", verdicts[0].p_margin), ("P(in ROPE)", verdicts[0].p_rope))
+    numbers = ["mean", "SD", "95 % interval", "P(benefit)", *(title for title, value in optional if value is not None)]
+    lines = []
     for posterior, verdict in zip(posteriors, verdicts, strict=True):
         asked = (posterior.prior.name, name, measure)
         of_contrast = [row for row in rows if (row["prior"], row["contrast"], row["measure"]) == asked]
         row = next(row for row in of_contrast if row["day"] == data.target_day or math.isnan(data.target_day))
         cells = _cells(row)
         more = [probability(p) for p in (verdict.p_margin, verdict.p_rope) if p is not None]
-        table.add_row(posterior.prior.name, *cells[3:6], probability(verdict.p), *more, verdict.short)
-    out.print(table)
+        lines.append((posterior.prior.name, *cells[3:6], probability(verdict.p), *more, verdict.short))
+    heads = [("prior", key), *((title, number) for title in numbers), ("verdict", text)]
+    table(*of_rows(heads, lines), title=f"{name}{when}: {measure}")
     shown = {verdict.short for verdict in verdicts}
     depends = "The conclusion depends on the prior: the data alone do not settle it."
-    out.print("The conclusion is the same under every prior." if len(shown) == 1 else depends)
+    paragraph("The conclusion is the same under every prior." if len(shown) == 1 else depends)
     for posterior in posteriors:
-        out.print(f"{posterior.prior.name}: {diagnostics_line(posterior)}")
+        paragraph(f"{posterior.prior.name}: {diagnostics_line(posterior)}")

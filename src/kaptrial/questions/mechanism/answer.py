@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from kaptrial.output.folder import write_folder
 from kaptrial.questions.mechanism.fit import MechanismFit, fit
+from kaptrial.questions.mechanism.output import write_mechanism
 from kaptrial.questions.mechanism.terminal import warnings
 from kaptrial.results import Line, Note, Results, provenance
 from kaptrial.scenario.files import scenario_hash
@@ -20,6 +23,7 @@ from kaptrial.simulation.trials import Columns, trials_of
 class MechanismResults(Results[Line]):
     """Results of `mechanism`, and the fit that they are of."""
 
+    scenario: Scenario
     fitted: MechanismFit
 
 
@@ -47,4 +51,12 @@ def answer(
     made |= {"ranking": fitted.ranking, "why_not": fitted.why_not}
     notes = [Note(code="unusable", severity="error", text=line) for line in warnings(fitted)]
     lines = [Line(numbers=dict(row)) for row in fitted.rows]
-    return MechanismResults(kind="mechanism", rows=lines, provenance=made, notes=[*of_file, *notes], fitted=fitted)
+    return MechanismResults(
+        kind="mechanism",
+        rows=lines,
+        provenance=made,
+        notes=[*of_file, *notes],
+        writer=partial(write_folder, write_mechanism),
+        scenario=s,
+        fitted=fitted,
+    )

@@ -35,7 +35,7 @@ class Course:
     Rows run over arms × visits, visits fastest. A pair is a row and a dose before it: `pair_row`, `pair_size` (q),
     `pair_overlap` (pair, stretch), days of each stretch between sessions that lie between dose and visit, and
     `pair_learnt`, ℓ* in them. `learnt`: ℓ at each row of the therapy in question, `in_window` ℓ·L_w/L. `fixed`:
-    improvement through the other therapies, points. `natural`: 1 − exp(−t/τ_N).
+    improvement through the other therapies and from the first day, points. `natural`: 1 − exp(−t/τ_N).
     """
 
     arms: tuple[str, ...]
@@ -106,6 +106,9 @@ def course_of(s: Scenario, days: tuple[float, ...]) -> Course:
     longest = max((len(overlap) for *_, overlap, _ in pairs), default=1)
     pad = [(row, q, _padded(overlap, longest), _padded(level, longest)) for row, q, overlap, level in pairs]
     natural = np.zeros(len(t)) if s.natural_course is None else -np.expm1(-t / s.natural_course.time_constant.value)
+    if s.natural_course is not None and s.natural_course.immediate is not None:
+        immediate = s.natural_course.immediate
+        fixed += immediate.change.value * -np.expm1(-t / immediate.onset.value)
     return Course(
         arms=tuple(arm.id for arm in s.arms), days=days, therapy=therapy,
         pair_row=np.array([row for row, *_ in pad], dtype=np.int64), pair_size=np.array([q for _, q, *_ in pad]),

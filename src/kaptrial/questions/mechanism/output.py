@@ -12,17 +12,18 @@ from kaptrial.output.files import write_bytes, write_text
 from kaptrial.output.folder import save, write_results
 from kaptrial.questions.mechanism.figures import contraction, courses
 from kaptrial.questions.mechanism.terminal import NAMES
-from kaptrial.results import Line, Results
 
 if TYPE_CHECKING:
+    from kaptrial.questions.mechanism.answer import MechanismResults
     from kaptrial.questions.mechanism.fit import MechanismFit
     from kaptrial.scenario.scenario import Scenario
 
 
-def write_mechanism(folder: Path, scenario: Scenario, fits: MechanismFit, results: Results[Line]) -> None:
+def write_mechanism(folder: Path, results: MechanismResults) -> None:
     """scenario.yaml, results.json and .csv, ranking.csv, the figures `contraction` and `courses`, draws_*.nc."""
     import pandas as pd
 
+    scenario, fits = results.scenario, results.fitted
     write_results(folder, results, scenario)
     if fits.ranking is not None:
         write_text(folder / "ranking.csv", pd.DataFrame(fits.ranking).to_csv(index=False))

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from rich.table import Table
-
-from kaptrial.output.terminal import console
+from kaptrial.output.tables import key, number, of_rows
+from kaptrial.output.terminal import paragraph, table
 
 if TYPE_CHECKING:
     from kaptrial.questions.mechanism.fit import MechanismFit
@@ -23,28 +22,23 @@ HIGH_K = 0.7
 
 def show_mechanism(fitted: MechanismFit, provenance: Mapping[str, Any]) -> None:
     """Warnings first; prior and posterior of every parameter; then which mechanism fits, or why that cannot be told."""
-    out = console()
     for line in warnings(fitted):
-        out.print(line, style="bold")
-    out.print(
+        paragraph(line)
+    paragraph(
         f"{provenance['title']}\ndata: {provenance['data']}; {provenance['draws']} draws, seed {provenance['seed']}, "
         f"kaptrial {provenance['version']}\n",
     )
-    table = Table("model", "parameter", box=None, padding=(0, 2, 0, 0))
-    for heading in ("prior median (95 %)", "posterior median (95 %)", "contraction", "told by"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    before = None
+    lines = []
     for row in fitted.rows:
-        shown = row["variant"] if row["variant"] != before else ""
-        before = row["variant"]
         prior = f"{row['prior_median']:.2g} ({row['prior_lower']:.2g} to {row['prior_upper']:.2g})"
         posterior = f"{row['median']:.2g} ({row['lower']:.2g} to {row['upper']:.2g})"
         name, contraction = NAMES[row["parameter"]], f"{row['contraction']:.2f}"
-        table.add_row(shown, name, prior, posterior, contraction, row["told_by"])
-    out.print(table)
-    out.print("contraction: share of the prior variance that the data took away, in logs of what is positive\n")
+        lines.append((row["variant"], name, prior, posterior, contraction, row["told_by"]))
+    numbers = ("prior median (95 %)", "posterior median (95 %)", "contraction", "told by")
+    table(*of_rows([("model", key), ("parameter", key), *((name, number) for name in numbers)], lines))
+    paragraph("contraction: share of the prior variance that the data took away, in logs of what is positive\n")
     for line in ranking_lines(fitted):
-        out.print(line)
+        paragraph(line, "    ")
 
 
 def warnings(fitted: MechanismFit) -> list[str]:

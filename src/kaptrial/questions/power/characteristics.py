@@ -18,7 +18,7 @@ from kaptrial.model.delivered import DeliveredTreatment
 from kaptrial.model.streams import BLOCK
 from kaptrial.questions.power.execution import AT_BEST, Fits, Job, best_endpoint, run, scenario_arm_with_both
 from kaptrial.questions.power.truth import Truth, truths, truths_if_additive, truths_without_expectancy
-from kaptrial.results import Note, Question, Results, Row, grouped
+from kaptrial.results import Note, Question, Row, grouped
 from kaptrial.scenario.decision import DecisionRule
 from kaptrial.scenario.files import scenario_hash
 from kaptrial.scenario.nulls import with_null
@@ -83,13 +83,6 @@ class CellResult:
         """The rows of the primary estimand by its first method, by metric."""
         s = self.cell.scenario
         return grouped(self.rows)[question(s, s.estimand, s.analyses(s.estimand)[0], self.cell.columns)]
-
-
-def results_of(cells: Sequence[CellResult], provenance: Mapping[str, Any]) -> Results[Row]:
-    """The rows and notes of all cells; a note that several share is said once."""
-    notes = dict.fromkeys(note for cell in cells for note in cell.notes)
-    rows = [row for cell in cells for row in cell.rows]
-    return Results(kind="power", rows=rows, provenance=provenance, notes=tuple(notes))
 
 
 def characteristics(

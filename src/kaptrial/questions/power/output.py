@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,12 +14,13 @@ from kaptrial.questions.power import figures
 from kaptrial.questions.power.characteristics import question
 from kaptrial.questions.power.courses import course_drawn, decay, mean_mg_per_kg, trajectories
 from kaptrial.questions.power.doses import all_doses, dose_word
-from kaptrial.results import Question, Results, Row, grouped
+from kaptrial.results import Question, Row, grouped
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
+    from kaptrial.questions.power.answer import PowerResults
     from kaptrial.questions.power.characteristics import CellResult
     from kaptrial.scenario.scenario import Scenario
     from kaptrial.scenario.treatment import Doses
@@ -35,15 +37,15 @@ PUBLISHED = (
 DEPRESSION_SCALES = ("MADRS", "HDRS-17", "HDRS-21", "HDRS-24", "HDRS-25")
 
 
-def write_power(folder: Path, cells: list[CellResult], results: Results[Row]) -> None:
+def write_power(folder: Path, results: PowerResults) -> None:
     """The first cell's scenario, results.json, results.csv, estimates.csv (one row a replicate) and the figures."""
-    write_results(folder, results, cells[0].cell.scenario)
-    write_text(folder / "estimates.csv", _estimates(cells).to_csv(index=False))
-    for name, figure in figures_of(cells, results.provenance["seed"]).items():
+    write_results(folder, results, results.cells[0].cell.scenario)
+    write_text(folder / "estimates.csv", _estimates(results.cells).to_csv(index=False))
+    for name, figure in figures_of(results).items():
         save(folder, name, figure, footer(results.provenance))
 
 
-def _estimates(results: list[CellResult]) -> pd.DataFrame:
+def _estimates(results: Sequence[CellResult]) -> pd.DataFrame:
     import pandas as pd
 
     frames = []
@@ -57,8 +59,9 @@ def _estimates(results: list[CellResult]) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
-def figures_of(results: list[CellResult], seed: int) -> dict[str, Figure]:
-    first = results[0]
+def figures_of(results: PowerResults) -> dict[str, Figure]:
+    """The figures by name: courses, what is compared, and power over what is varied."""
+    first, seed = results.cells[0], results.provenance["seed"]
     scenario = first.cell.scenario
     course, dose = trajectories(scenario, seed=seed), dose_word(all_doses(scenario))
     drawn = {
@@ -77,7 +80,7 @@ def figures_of(results: list[CellResult], seed: int) -> dict[str, Figure]:
         unit = f"{scenario.estimand.contrast} ({_effect_unit(first)})"
         title = f"{scenario.title}, day {scenario.estimand.day:g}"
         drawn["estimands"] = figures.estimands(compared, unit=unit, title=title)
-    rows = [row for result in results for row in result.primary.values()]
+    rows = [row for cell in results.cells for row in cell.primary.values()]
     paths = [key for key in first.cell.columns if key != "variant"]
     title = f"{scenario.estimand.contrast}, {scenario.estimand.endpoint}"
     if paths == ["estimand.day"]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.table import Table
-
-from kaptrial.output.terminal import by_mcse, console, error, with_error
+from kaptrial.output.tables import Column, key, number, of_rows, text, wrapped
+from kaptrial.output.terminal import by_mcse, error, paragraph, say, table, width, with_error
 from kaptrial.questions.power.doses import all_doses, dose_word
 from kaptrial.results import Question, Results, Row, grouped
 from kaptrial.scenario.decision import DecisionRule
@@ -23,34 +23,34 @@ if TYPE_CHECKING:
     from kaptrial.questions.power.truth import Truth
 
 
-# The metrics a table on the terminal shows; the files hold all of them.
+# The metrics a table on the terminal shows, in this order, and those that it shows if asked for all; files hold all.
 SHOWN = (
-    "power", "power_better", "type_i_error", "false_synergy_rate", "expectancy_only_rate", "truth", "truth_if_additive",
-    "truth_without_expectancy", "bias", "empirical_se", "coverage", "power_non_inferiority", "power_multiplicity",
-    "power_any", "power_all",
+    "power", "power_better", "power_non_inferiority", "power_multiplicity", "power_any", "power_all", "type_i_error",
+    "false_synergy_rate", "expectancy_only_rate", "truth", "truth_if_additive", "truth_without_expectancy",
 )  # fmt: skip
+
+HEADINGS = {"type_i_error": "type I error", "type_s": "type S", "type_m": "type M"}
 
 
 def show_check(scenario: Scenario, path: Path) -> None:
     """Say that the scenario is sound, and what in it rests on an assumption."""
-    out = console()
     numbers = walk(scenario)
     assumed = [(where, value) for where, value in numbers if value.is_assumption]
-    out.print(f"{path}: valid. {scenario.title}")
-    out.print(f"{len(numbers)} numbers about the world, {len(assumed)} of them assumptions:")
+    paragraph(f"{path}: valid. {scenario.title}")
+    paragraph(f"{len(numbers)} numbers about the world, {len(assumed)} of them assumptions:")
     if assumed:
-        table = Table("path", "value", "unit", "why it is assumed", box=None)
+        lines = []
         for where, value in assumed:
             why = value.note if value.source == "assumption" else f"spread: {value.spread_note}"
-            table.add_row(where, f"{value.value:g}", unit_in_words(value.unit), why or "")
-        out.print(table)
+            lines.append((where, f"{value.value:g}", unit_in_words(value.unit), why or ""))
+        table(*of_rows([("path", key), ("value", number), ("unit", text), ("why it is assumed", text)], lines))
     if scenario.prior is not None:
         for line in prior_lines(scenario.prior):
-            out.print(line)
-    for key in unused_sources(scenario):
-        out.print(f"sources.{key}: no number names it")
+            paragraph(line)
+    for name in unused_sources(scenario):
+        paragraph(f"sources.{name}: no number names it")
     for line in [*decision_lines(scenario), *analysis_lines(scenario)]:
-        out.print(line)
+        paragraph(line)
 
 
 def prior_lines(prior: Prior) -> list[str]:
@@ -95,67 +95,64 @@ def rule_in_words(rule: DecisionRule) -> str:
     return text + f"; no difference if P(within ± {rule.rope:g} points) ≥ {rule.rope_probability:g}"
 
 
-def show_description(scenario: Scenario, truths: list[Truth], seed: int) -> None:
+def show_description(scenario: Scenario, truths: Sequence[Truth], seed: int) -> None:
     """The arms' timeline, the parameters with their sources and the truths."""
-    out = console()
-    out.print(f"{scenario.title}\n{scenario.question}\n")
+    paragraph(f"{scenario.title}\n{scenario.question}\n")
     if scenario.notes:
-        out.print(scenario.notes.strip() + "\n")
-    for line in [*timeline(scenario), *decision_lines(scenario), *analysis_lines(scenario)]:
-        out.print(line)
-    table = Table("parameter", "value", "spread", "unit", "source", title="\nWhat is assumed of the world", box=None)
+        paragraph(scenario.notes.strip() + "\n")
+    for line in timeline(scenario, width()):
+        say(line)
+    for line in [*decision_lines(scenario), *analysis_lines(scenario)]:
+        paragraph(line)
+    lines = []
     for where, value in walk(scenario):
         spread = next(
             (f"{k} {getattr(value, k):g}" for k in ("sd", "log_sd", "logit_sd") if getattr(value, k) is not None),
             "",
         )
-        table.add_row(where, f"{value.value:g}", spread, unit_in_words(value.unit), value.source)
-    out.print(table)
+        lines.append((where, f"{value.value:g}", spread, unit_in_words(value.unit), value.source))
+    heads = [("parameter", key), ("value", number), ("spread", number), ("unit", text), ("source", text)]
+    table(*of_rows(heads, lines), title="What is assumed of the world")
     for line in in_percent(scenario):
-        out.print(line)
-    for key, publication in (scenario.sources or {}).items():
-        out.print(f"{key}: {publication}")
+        paragraph(line)
+    for name, publication in (scenario.sources or {}).items():
+        paragraph(f"{name}: {publication}", "  ")
     events = scenario.conduct.intercurrent_events
-    handled = ("strategies",) if events else ()
-    head = ("contrast", "endpoint", "day", *handled, "truth", "MCSE", *(arm.id for arm in scenario.arms))
-    truth_table = Table(*head, box=None)
-    truth_table.title = f"\nTruth under the model (means of the recorded endpoint by arm; seed {seed})"
+    true_lines = []
     for estimand, truth in zip(scenario.estimands, truths, strict=True):
         means = (f"{mean:.2f}" for mean in truth.arm_means)
-        truth_table.add_row(
-            estimand.contrast,
-            estimand.endpoint,
-            f"{estimand.day:g}",
-            *((estimand.strategies.described(events),) if events else ()),
-            by_mcse(truth.value, truth.mcse),
-            error(truth.mcse),
-            *means,
-        )
-    out.print(truth_table)
+        asked = (estimand.contrast, estimand.endpoint, f"{estimand.day:g}", estimand.strategies.described(events))
+        true_lines.append((*asked, by_mcse(truth.value, truth.mcse), error(truth.mcse), *means))
+    keys = [(name, key) for name in ("contrast", "endpoint", "day", "strategies" if events else "")]
+    names = ("truth", "MCSE", *(arm.id for arm in scenario.arms))
+    title = f"Truth under the model (means of the recorded endpoint by arm; seed {seed})"
+    table(*of_rows([*keys, *((name, number) for name in names)], true_lines), title=title)
     for kind, name in (("mcid", "meaningful difference"), ("reliable_change", "reliable change of one patient")):
         for threshold in scenario.scale.thresholds[kind]:
-            text = f"{scenario.scale.id} {name}: {threshold.get('value', threshold.get('fraction'))}"
-            out.print(f"{text} ({threshold.get('kind', name)}; {threshold['source']})")
+            least = f"{scenario.scale.id} {name}: {threshold.get('value', threshold.get('fraction'))}"
+            paragraph(f"{least} ({threshold.get('kind', name)}; {threshold['source']})")
     for arm, icc in zip(scenario.arms, truths[0].icc, strict=True):
         if icc > 0:
-            out.print(f"therapist ICC in {arm.id} at day {scenario.estimand.day:g}: {icc:.3f}")
+            paragraph(f"therapist ICC in {arm.id} at day {scenario.estimand.day:g}: {icc:.3f}")
 
 
-def timeline(scenario: Scenario, width: int = 100) -> list[str]:
+def timeline(scenario: Scenario, columns: int = 100) -> list[str]:
     """Arms × days: ▼ infusion (or other dose), ● session, | visit."""
     last = max(scenario.design.visits)
-    label = max(len(arm.id) for arm in scenario.arms) + 2
+    label = max(6, *(len(arm.id) for arm in scenario.arms)) + 2
+    span = min(100, max(20, columns - label - 1))
 
     def row(name: str, marks: list[tuple[float, str]]) -> str:
-        line = [" "] * (width + 1)
+        line = [" "] * (span + 1)
         for day, mark in marks:
-            at = round(day / last * width) if last else 0
-            if 0 <= at <= width:
+            at = round(day / last * span) if last else 0
+            if 0 <= at <= span:
                 line[at] = "◆" if line[at] not in (" ", mark) else mark
         return f"{name:<{label}}{''.join(line).rstrip()}"
 
     dose = dose_word(all_doses(scenario))
-    lines = [f"days 0 to {last:g}:  ▼ {dose}   ● session   ◆ both on (nearly) the same day   | visit"]
+    legend = f"days 0 to {last:g}:  ▼ {dose}   ● session   ◆ both on (nearly) the same day   | visit"
+    lines = wrapped(legend, columns)
     run_in = scenario.randomisation.run_in
     before = [(day, "▼") for d in run_in.doses for day in d.days] if run_in else []
     for arm in scenario.arms:
@@ -166,53 +163,59 @@ def timeline(scenario: Scenario, width: int = 100) -> list[str]:
     return lines
 
 
-def show_power(results: Results[Row]) -> None:
-    """The characteristics of every cell, one line a question; then what is to be said of them."""
-    out = console()
+def show_power(results: Results[Row], *, everything: bool = False) -> None:
+    """The characteristics of every cell, one line a question; then what is to be said of them.
+
+    `everything`: diagnostics, too, such as standard errors, coverage and errors of sign and size.
+    """
     about = results.provenance
-    out.print(
+    if results.headline is not None:
+        paragraph(f"{results.headline.text}\n")
+    paragraph(
         f"{about['title']}\nseed {about['seed']}, {about['replicates']} replicates, kaptrial {about['version']};"
         " value ± Monte Carlo standard error\n",
     )
     groups = grouped(results.rows)
     heads = [_head(question) for question in groups]
-    varying = [key for key in heads[0] if len({str(head.get(key)) for head in heads}) > 1]
-    for key in ("day", "benchmark"):
-        if f"estimand.{key}" in varying:
-            varying.remove(key)
-    same = [f"{key}: {_plain(value)}" for key, value in heads[0].items() if len({str(h.get(key)) for h in heads}) == 1]
-    out.print("; ".join(same) + "\n")
-    shown = _metrics_shown(list(groups.values()))
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for key in varying:
-        table.add_column(key, no_wrap=True)
+    varying = [name for name in heads[0] if len({str(head.get(name)) for head in heads}) > 1]
+    for name in ("day", "benchmark"):
+        if f"estimand.{name}" in varying:
+            varying.remove(name)
+    same = [
+        f"{name}: {_plain(value)}"
+        for name, value in heads[0].items()
+        if name not in varying and value not in (None, "")
+    ]
+    paragraph("; ".join(same) + "\n")
+    shown = _metrics_shown(list(groups.values()), everything)
+    columns: list[Column] = [key(name, [_plain(head.get(name)) for head in heads]) for name in varying]
     for metric in shown:
-        table.add_column(metric.replace("_", " "), justify="right", no_wrap=True)
-    for head, by_metric in zip(heads, groups.values(), strict=True):
-        table.add_row(*(_plain(head.get(key)) for key in varying), *(with_error(by_metric.get(m)) for m in shown))
-    out.print(table)
+        cells = [with_error(by_metric.get(metric)) for by_metric in groups.values()]
+        columns.append(number(HEADINGS.get(metric, metric.replace("_", " ")), cells))
+    table(*columns)
     worst = max(row.n_failed for row in results.rows)
     if worst:
-        out.print(f"up to {worst} replicates had no estimate and count as not rejecting")
+        paragraph(f"up to {worst} replicates had no estimate and count as not rejecting")
     fallbacks = [row.value for row in results.rows if row.metric == "fallback_rate"]
     if fallbacks:
         share = f"up to {100 * max(fallbacks):.2g} % of replicates"
-        out.print(f"{share} could not be fitted with the first covariance structure and took the next")
+        paragraph(f"{share} could not be fitted with the first covariance structure and took the next")
     for note in sorted(results.notes, key=lambda note: note.severity == "information"):
-        out.print(("\n" if note.code == "interaction_room" else "") + note.text)
+        paragraph(("\n" if note.code == "interaction_room" else "") + note.text)
 
 
 def _head(question: Question) -> dict[str, Any]:
-    """What tells the question from others, in the order of the table's columns; the measure is in the files."""
+    """What tells the question from others, in the order of the table's columns."""
     about = question.flat()
-    del about["measure"]
     columns = dict(question.columns)
     return columns | {key: value for key, value in about.items() if key not in columns}
 
 
-def _metrics_shown(groups: list[dict[str, Row]]) -> list[str]:
+def _metrics_shown(groups: list[dict[str, Row]], everything: bool) -> list[str]:
     """The metrics that some question has, less those that say nothing new."""
     shown = [metric for metric in SHOWN if any(metric in by_metric for by_metric in groups)]
+    if everything:
+        return list(dict.fromkeys([*shown, *(metric for by_metric in groups for metric in by_metric)]))
     if "power_better" in shown:  # what is found worse than a benchmark is no success
         shown.remove("power")
     for extra in ("truth_if_additive", "truth_without_expectancy"):
@@ -226,14 +229,17 @@ def _plain(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def show_table(table: pd.DataFrame, title: str) -> None:
-    """A result table as it is."""
-    out = console()
-    out.print(title)
-    shown = Table(*map(str, table.columns), box=None)
-    for row in table.itertuples(index=False):
-        shown.add_row(*map(_cell, row))
-    out.print(shown)
+def show_table(frame: pd.DataFrame, title: str) -> None:
+    """A result table as it is; what is text names a row."""
+    paragraph(title)
+    table(*(_column(str(name), frame[name].tolist()) for name in frame.columns))
+
+
+def _column(heading: str, values: list[object]) -> Column:
+    is_number = any(isinstance(x, int | float) and x == x for x in values) or not any(
+        isinstance(x, str) for x in values
+    )
+    return (number if is_number else key)(heading, [_cell(x) for x in values])
 
 
 def _cell(x: object) -> str:

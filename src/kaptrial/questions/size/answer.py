@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kaptrial.results import Line, Note, Results
+from kaptrial.output.terminal import by_mcse, error
+from kaptrial.results import Headline, Line, Note, Results
 
 SIZES = ("design.n_per_arm", "design.n_total")
 
@@ -58,7 +59,7 @@ class Answer:
     message: str = ""
     tried: tuple[Tried, ...]
 
-    def results(self, provenance: Mapping[str, Any]) -> Results[Line]:
+    def results(self, provenance: Mapping[str, Any]) -> SizeResults:
         """One line of numbers; what is to be said of them is a note."""
         achieved = ("achieved", "achieved_mcse", "achieved_replicates", "achieved_seed")
         numbers = {key: value for key, value in vars(self).items() if key not in ("tried", "target", *achieved)}
@@ -68,4 +69,32 @@ class Answer:
         numbers |= {"target_power": self.target, "achieved_power": self.achieved}
         numbers |= {name: getattr(self, name) for name in achieved[1:]}
         notes = [Note(code="size", severity="information", text=self.message)] if self.message else []
-        return Results(kind="size", rows=[Line(numbers=numbers)], provenance=provenance, notes=notes)
+        lines = [Line(numbers=numbers)]
+        return SizeResults(
+            kind="size", rows=lines, provenance=provenance, notes=notes, headline=self.headline(), answer=self
+        )
+
+    def headline(self) -> Headline:
+        """What is needed, or that it is out of reach, and the power there."""
+        goal, what = f"{100 * self.target:g} % power", f"{self.contrast}, {self.endpoint} on day {self.day:g}"
+        if self.value is None:
+            return Headline(text=f"{goal} for {what} is not reached by changing {self.path}.", numbers={"value": None})
+        text = f"{goal} for {what} by {self.analysis} needs {self.path} = {self.said(self.value)}"
+        if self.lower is not None:
+            text += f" (95 % interval {self.said(self.lower)} to {self.said(self.upper)}, Monte Carlo error only)"
+        if self.achieved is not None:
+            fresh = f"{by_mcse(100 * self.achieved, 100 * (self.achieved_mcse or 0))} %"
+            text += f"; power there in fresh trials is {fresh} (± {error(100 * (self.achieved_mcse or 0))})"
+        names = ("path", "target", "value", "lower", "upper", "achieved", "achieved_mcse")
+        return Headline(text=f"{text}.", numbers={name: getattr(self, name) for name in names})
+
+    def said(self, value: float | None) -> str:
+        """A value of the path: whole for a size."""
+        return "–" if value is None else f"{value:.0f}" if self.path in SIZES else f"{value:.3g}"
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class SizeResults(Results[Line]):
+    """Results of `size`, and the answer, with the points that were tried."""
+
+    answer: Answer

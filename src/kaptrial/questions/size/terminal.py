@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from rich.table import Table
-
-from kaptrial.output.terminal import by_mcse, console, error
-from kaptrial.questions.size import SIZES, Answer
+from kaptrial.output.tables import key, number, of_rows
+from kaptrial.output.terminal import by_mcse, error, paragraph, table
+from kaptrial.questions.size.answer import Answer, SizeResults
 
 
-def show_size(answer: Answer, provenance: dict[str, Any]) -> None:
+def show_size(results: SizeResults) -> None:
     """The value found with its interval, the check by fresh replicates, the closed form, and the points tried."""
-    out = console()
-    out.print(
+    answer, provenance = results.answer, results.provenance
+    if results.headline is not None:
+        paragraph(f"{results.headline.text}\n")
+    paragraph(
         f"{provenance['title']}\nseed {provenance['seed']}, {provenance['replicates']} replicates a point,"
         f" kaptrial {provenance['version']}\n",
     )
-    out.print(
+    paragraph(
         f"analysis: {answer.analysis}; contrast: {answer.contrast}; endpoint: {answer.endpoint}; day: {answer.day:g}\n",
     )
-    table = Table(answer.path, "power", "replicates", box=None, padding=(0, 2, 0, 0))
-    for point in answer.tried:
-        table.add_row(
-            _value(answer, point.value),
-            f"{by_mcse(point.power, point.mcse)} ± {error(point.mcse)}",
-            f"{point.replicates}",
-        )
-    out.print(table)
+    lines = [
+        (answer.said(p.value), f"{by_mcse(p.power, p.mcse)} ± {error(p.mcse)}", p.replicates) for p in answer.tried
+    ]
+    table(*of_rows([(answer.path, key), ("power", number), ("replicates", number)], lines))
     for line in size_lines(answer):
-        out.print(line)
+        paragraph(line)
 
 
 def size_lines(answer: Answer) -> list[str]:
@@ -42,11 +37,11 @@ def size_lines(answer: Answer) -> list[str]:
         which = {"largest": "at most", "size": "", "minimal_detectable": "minimal detectable"}.get(
             answer.metric, "at least"
         )
-        lines.append(f"\n{answer.path} for {goal}: {which} {_value(answer, answer.value)}".replace(":  ", ": "))
+        lines.append(f"\n{answer.path} for {goal}: {which} {answer.said(answer.value)}".replace(":  ", ": "))
         if answer.lower is not None:
             lines[-1] += (
-                f" (95 % interval {_value(answer, answer.lower)} to {_value(answer, answer.upper)},"
-                f" 99.9 % {_value(answer, answer.lower_999)} to {_value(answer, answer.upper_999)};"
+                f" (95 % interval {answer.said(answer.lower)} to {answer.said(answer.upper)},"
+                f" 99.9 % {answer.said(answer.lower_999)} to {answer.said(answer.upper_999)};"
                 " Monte Carlo error only)."
             )
         lines.append(
@@ -58,16 +53,10 @@ def size_lines(answer: Answer) -> list[str]:
             "exact": "Closed form (its conditions hold)",
             "approximate": "A t test with the simulated SE (approximate)",
         }[answer.closed_form_kind or "approximate"]
-        lines.append(f"{how}: {_value(answer, answer.closed_form)}.")
+        lines.append(f"{how}: {answer.said(answer.closed_form)}.")
     if answer.ceiling is not None:
         most = f"{by_mcse(answer.ceiling, answer.ceiling_mcse)} ± {error(answer.ceiling_mcse)}"
         lines.append(f"Highest power within reach: {most}.")
     if answer.message:
         lines.append(answer.message[0].upper() + answer.message[1:] + ".")
     return lines
-
-
-def _value(answer: Answer, value: float | None) -> str:
-    if value is None:
-        return "–"
-    return f"{value:.0f}" if answer.path in SIZES else f"{value:.3g}"

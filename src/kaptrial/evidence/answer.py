@@ -1,0 +1,96 @@
+"""Trials, of the catalogue or of a file, to one answer: the published figures, or what the model predicts of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kaptrial.catalogue import Citation, Trial, read_trial, source, trial, trial_keys
+from kaptrial.errors import FieldError, UserError, nearest
+from kaptrial.evidence.output import replication_figures, write_replication
+from kaptrial.evidence.terminal import figure_row, trial_row
+from kaptrial.output.folder import write_folder
+from kaptrial.results import Line, Results, of_lines, provenance
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class TrialResults(Results[Line]):
+    """The published figures of a trial, and the trial."""
+
+    trial: Trial
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class ReplicationResults(Results[Line]):
+    """Results of `replicate`; `table`: the same as a frame, `calibration`: how often intervals hold what was found."""
+
+    table: pd.DataFrame
+    calibration: pd.DataFrame
+
+
+def trial_named(key: str) -> Trial:
+    """A trial by its key in the catalogue, or by the path of a file of its form. Raises UserError where it is none."""
+    if key in trial_keys():
+        return trial(key)
+    if key.endswith((".yaml", ".yml")):
+        from kaptrial.evidence.synthesis.layout import check
+
+        try:
+            study = read_trial(Path(key))
+            check(study)
+            return study
+        except FieldError as error:
+            raise UserError(f"{key}: {error}") from None
+    raise UserError(
+        f"{key}: must be a catalogued trial (`kaptrial evidence list`) or a YAML file{nearest(key, trial_keys())}"
+    )
+
+
+def published(study: Trial) -> TrialResults:
+    """The figures of a trial, with where each was read."""
+    lines = [Line(numbers=figure_row(study, figure)) for figure in study.figures]
+    return TrialResults(kind="evidence", rows=lines, provenance=provenance(**trial_row(study)), trial=study)
+
+
+def read_in(key: str) -> Results[Line]:
+    """The figures read in a trial, or in another publication of the catalogue, whose citation is the provenance."""
+    try:
+        other = source(key)
+    except KeyError:
+        return published(trial_named(key))
+    citation = Citation(**other["citation"])
+    made = provenance(key=key, citation=citation.text, doi=citation.doi, doi_status=citation.doi_status)
+    return of_lines("evidence", ({"key": key, **figure} for figure in other.get("figures", ())), made)
+
+
+def replicated(keys: Sequence[str], *, seed: int, replicates: int) -> ReplicationResults:
+    """Each trial's figures beside what the model fitted without it predicts.
+
+    Raises UserError for a trial that the model cannot be asked for.
+    """
+    from kaptrial.evidence.replication import calibration, replicate
+
+    said = ", ".join(keys)
+    try:
+        table = replicate([trial_named(key) for key in keys], seed=seed, replicates=replicates)
+    except FieldError as error:
+        raise UserError(f"{said}: {error}") from None
+    if table.empty:
+        raise UserError(
+            f"{said}: no figure of this trial is a target of the model (see `kaptrial evidence show {said}`)"
+        )
+    return ReplicationResults(
+        kind="replication",
+        rows=[Line(numbers={str(name): value for name, value in row.items()}) for row in table.to_dict("records")],
+        provenance=provenance(seed=seed, replicates=replicates, trials=len(keys)),
+        figures=replication_figures,
+        writer=partial(write_folder, write_replication),
+        table=table,
+        calibration=calibration(table),
+    )

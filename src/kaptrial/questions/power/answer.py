@@ -1,0 +1,78 @@
+"""Cells to one answer: rows and notes of all of them, what they come from, figures and folder; and what is true."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from kaptrial.model.delivered import DeliveredTreatment
+from kaptrial.output.folder import write_folder
+from kaptrial.questions.power.characteristics import Cell, CellResult, characteristics
+from kaptrial.questions.power.headline import headline
+from kaptrial.questions.power.output import figures_of, write_power
+from kaptrial.questions.power.truth import Truth, truths
+from kaptrial.questions.power.verdicts import verdicts
+from kaptrial.results import Line, Results, Row, Value
+from kaptrial.scenario.scenario import Scenario
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class PowerResults(Results[Row]):
+    """Results of `power`, and of each cell the fits and truths that they come from."""
+
+    cells: tuple[CellResult, ...]
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class TruthResults(Results[Line]):
+    """Results of `truth`, and the truth of each estimand that they are of."""
+
+    truths: tuple[Truth, ...]
+
+
+def answer(
+    cells: Sequence[Cell],
+    *,
+    provenance: Mapping[str, Any],
+    seed: int,
+    replicates: int,
+    workers: int = 1,
+    nulls: bool = True,
+    delivered: Sequence[Sequence[DeliveredTreatment]] | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> PowerResults:
+    """The characteristics of every cell, in its clinic where `delivered` says what that made of the protocol."""
+    cell_results = characteristics(
+        cells, seed=seed, replicates=replicates, workers=workers, nulls=nulls, delivered=delivered, progress=progress
+    )
+    return results_of(cell_results, provenance)
+
+
+def results_of(cells: Sequence[CellResult], provenance: Mapping[str, Any]) -> PowerResults:
+    """The rows and notes of all cells, and the answer in a sentence; a note that several share is said once."""
+    notes = [*verdicts(cells), *(note for cell in cells for note in cell.notes)]
+    return PowerResults(
+        kind="power",
+        rows=[row for cell in cells for row in cell.rows],
+        provenance=provenance,
+        notes=tuple(dict.fromkeys(notes)),
+        headline=headline(cells, seed=int(provenance["seed"]), in_clinic=bool(provenance.get("clinic"))),
+        figures=figures_of,
+        writer=partial(write_folder, write_power),
+        cells=tuple(cells),
+    )
+
+
+def true_values(scenario: Scenario, *, provenance: Mapping[str, Any], seed: int) -> TruthResults:
+    """What is true of each estimand: its value, and the mean and SD of each arm."""
+    simulated = truths(scenario, seed=seed)
+    lines = []
+    for estimand, truth in zip(scenario.estimands, simulated, strict=True):
+        numbers: dict[str, Value] = {name: getattr(estimand, name) for name in ("contrast", "endpoint", "day")}
+        numbers |= {"value": truth.value, "mcse": truth.mcse}
+        numbers |= {arm.id: mean for arm, mean in zip(scenario.arms, truth.arm_means, strict=True)}
+        numbers |= {f"sd_{arm.id}": sd for arm, sd in zip(scenario.arms, truth.arm_sds, strict=True)}
+        lines.append(Line(numbers=numbers))
+    return TruthResults(kind="truth", rows=lines, provenance=provenance, truths=tuple(simulated))

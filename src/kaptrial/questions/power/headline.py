@@ -1,0 +1,222 @@
+"""The answer of a power run in one plain sentence, and its numbers by name."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kaptrial.method_table import BINARY, SCORES, TIME, methods
+from kaptrial.output.terminal import by_mcse, error
+from kaptrial.results import Headline, Value
+from kaptrial.scenario.scenario import Scenario
+from kaptrial.simulation.simulate import simulate_block
+
+if TYPE_CHECKING:
+    from kaptrial.questions.power.characteristics import CellResult
+
+# Numbers of patients, not of one patient's own change, and the least that matter, not the substantial ones.
+NOT_LEAST = re.compile("one patient|substantial")
+
+
+def headline(results: Sequence[CellResult], *, seed: int, in_clinic: bool = False) -> Headline:
+    """What the first cell's primary question came to, and how power runs over the others.
+
+    `in_clinic`: run in the plan's clinic, whose losses are not those of the protocol.
+
+    Numbers: n_total and n_smallest_arm; lost, the share without a score on the day; power and mcse; effect, unit and,
+    of scores, the effect in SDs between patients; day, alpha, method.
+    """
+    first = results[0]
+    s, numbers = first.cell.scenario, _numbers(first)
+    if not in_clinic:
+        numbers["lost"] = _lost(s, seed)
+    text = f"{_size(s, numbers)}, power is {percent(numbers['power'], numbers['mcse'])} {_goal(first, numbers)}, "
+    text += f"{'one' if _is_margin(first) else 'two'}-sided α {_level(numbers['alpha'])}, by {method_in_words(s)}."
+    if first.cell.columns.get("variant") is not None:
+        text = f"{first.cell.columns['variant']}: {text[0].lower()}{text[1:]}"
+    return Headline(text=text + _over_cells(results), numbers=numbers)
+
+
+def _metric(result: CellResult) -> str:
+    """The kind of power that the primary question is about."""
+    rows = result.primary
+    return next(name for name in ("power_non_inferiority", "power_better", "power") if name in rows)
+
+
+def _is_margin(result: CellResult) -> bool:
+    return _metric(result) == "power_non_inferiority"
+
+
+def _numbers(result: CellResult) -> dict[str, Value]:
+    s, rows, truth = result.cell.scenario, result.primary, result.truths[0]
+    power, effect = rows[_metric(result)], rows["truth"]
+    alpha = s.analysis.alpha / 2 if _is_margin(result) else s.analysis.alpha
+    numbers: dict[str, Value] = {
+        "contrast": s.estimand.contrast,
+        "endpoint": s.estimand.endpoint,
+        "measure": effect.question.measure,
+        "strategies": effect.question.strategies,
+        "n_total": s.n_total,
+        "n_smallest_arm": round(s.n_total * min(s.ratio) / sum(s.ratio)),
+        "power": power.value,
+        "mcse": power.mcse,
+        "effect": effect.value,
+        "unit": unit_of(s, effect.question.measure),
+        "day": s.estimand.day,
+        "alpha": alpha,
+        "method": s.analyses(s.estimand)[0],
+    }
+    if s.estimand.endpoint in SCORES and len(s.arms) > 1:
+        weights = s.contrast(s.estimand).weights
+        asked = [sd for sd, w in zip(truth.arm_sds, weights, strict=True) if w != 0]
+        sd = float(np.sqrt(np.mean(np.square(asked))))
+        numbers |= {"sd": sd, "standardised": abs(effect.value) / sd if sd > 0 else math.nan}
+    return numbers
+
+
+def _lost(s: Scenario, seed: int) -> float:
+    """The share of patients without a score on the primary day, in one block of trials."""
+    trials = simulate_block(s, seed=seed, block=0)
+    column = int(np.searchsorted(trials.days, s.estimand.day))
+    return float(np.isnan(trials.score[..., column]).mean())
+
+
+def unit_of(s: Scenario, measure: str) -> str:
+    """The unit of a measure, spelled out."""
+    ratios = {"log_odds_ratio": "odds ratio", "log_hazard_ratio": "hazard ratio", "log_rate_ratio": "rate ratio"}
+    if measure in ratios:
+        return ratios[measure]
+    if measure == "risk_difference" or measure in BINARY or s.scale.unit == "percent":
+        return "percentage points"
+    if measure == "rmst_difference":
+        return "days"
+    unit = f"{s.outcome.scale} {s.scale.unit}"
+    return f"{unit} × days" if s.estimand.endpoint == "auc" else unit
+
+
+def _size(s: Scenario, numbers: dict[str, Value]) -> str:
+    n, arms = s.n_total, len(s.arms)
+    lost = numbers.get("lost")
+    losses = f", {100 * lost:.0f} % lost by day {s.estimand.day:g}" if isinstance(lost, float) and lost >= 0.005 else ""
+    if arms == 1:
+        return f"With {n} patients in one arm{losses.replace(', ', ' (', 1) + ')' if losses else ''}"
+    if s.factors:
+        return f"With {n / arms:g} patients a cell ({n} in all{losses})"
+    if len(set(s.ratio)) == 1 and n % arms:
+        return f"With {n} patients in {arms} arms{losses.replace(', ', ' (', 1) + ')' if losses else ''}"
+    if len(set(s.ratio)) == 1:
+        return f"With {n / arms:g} patients an arm ({n} in all{losses})"
+    ratio = ":".join(str(x) for x in s.ratio)
+    return f"With {n} patients allocated {ratio}{losses.replace(', ', ' (', 1) + ')' if losses else ''}"
+
+
+def _goal(result: CellResult, numbers: dict[str, Value]) -> str:
+    s, rows = result.cell.scenario, result.primary
+    estimand = s.estimand
+    effect = rows["truth"]
+    measure, unit, when = str(numbers["measure"]), str(numbers["unit"]), _when(s)
+    size = _in_unit(effect.value, effect.mcse, measure, s)
+    between = _between(s)
+    if len(s.arms) == 1:
+        than = _in_unit(estimand.benchmark or 0.0, None, measure, s)
+        if estimand.endpoint in BINARY:
+            return f"to show that a share of {size} % with {_called(estimand.endpoint)} {when} is better than {than} %"
+        return f"to show that a mean change of {size} {unit} {when} is better than {than}"
+    if _is_margin(result):
+        margin = estimand.margin if measure.startswith("log_") else _in_unit(estimand.margin or 0.0, None, measure, s)
+        sign = "−" if effect.value < 0 and not measure.startswith("log_") else ""
+        return f"to show no loss beyond {margin} {unit} {when} (true difference {sign}{size}){between}"
+    if measure.startswith("log_"):
+        return f"to detect {_article(unit)} {unit} of {size} for {_called(estimand.endpoint)} {when}{between}"
+    noun = "an interaction" if ":" in estimand.contrast else "a difference"
+    about = "" if estimand.endpoint == "score" else f" in {_called(estimand.endpoint)}"
+    text = f"to detect {noun} of {size} {unit}{about} {when}"
+    aside = []
+    if "standardised" in numbers:
+        aside.append(f"{numbers['standardised']:.2f} SD")
+        least = least_differences(s) if estimand.endpoint in ("score", "change") else []
+        if least:
+            ends = dict.fromkeys((f"{min(least):g}", f"{max(least):g}"))
+            runs = " to ".join(ends)
+            aside.append(f"sourced least important differences {'run from' if len(ends) > 1 else 'are'} {runs}")
+    return text + (f" ({'; '.join(aside)})" if aside else "") + between
+
+
+def least_differences(s: Scenario) -> list[float]:
+    """The scale's sourced least important differences, in points: not those of one patient, nor substantial ones."""
+    return [
+        float(each["value"])
+        for each in s.scale.thresholds["mcid"]
+        if "value" in each and not NOT_LEAST.search(each["kind"])
+    ]
+
+
+def _when(s: Scenario) -> str:
+    return f"{'by' if s.estimand.endpoint in (TIME, 'sustained_response') else 'on'} day {s.estimand.day:g}"
+
+
+def _called(endpoint: str) -> str:
+    names = {"percent_abstinent_days": "days abstinent", TIME: "relapse", "auc": "area under the curve"}
+    return names.get(endpoint, endpoint.replace("_", " "))
+
+
+def _article(noun: str) -> str:
+    return "an" if noun[0] in "aeiou" else "a"
+
+
+def _in_unit(value: float, mcse: float | None, measure: str, s: Scenario) -> str:
+    """A value as people read it: ratios from their logs, shares in percentage points, differences without sign."""
+    if measure.startswith("log_"):
+        return f"{math.exp(value):.2f}"
+    factor = 100.0 if measure == "risk_difference" or measure in BINARY else 1.0
+    signed = value if len(s.arms) == 1 else abs(value)
+    return by_mcse(factor * signed, max(factor * (mcse or 0.0), 0.05)) if mcse is not None else f"{factor * signed:g}"
+
+
+def _between(s: Scenario) -> str:
+    """The arms compared, or what else the primary contrast is of."""
+    left, minus, right = s.estimand.contrast.partition(" - ")
+    return f" between {left} and {right}" if minus else f" of {left}"
+
+
+def method_in_words(s: Scenario) -> str:
+    """The primary analysis as a paper names it."""
+    name = s.analyses(s.estimand)[0]
+    row = methods()[name.split()[0]]
+    words = row.label or row.summary
+    kenward = "df" in row.options and s.analysis.df == "kenward-roger"
+    aside = [*name.split()[1:], *(["Kenward–Roger"] if kenward else [])]
+    return words + (f" ({', '.join(aside)})" if aside else "")
+
+
+def percent(value: Value, mcse: Value) -> str:
+    """A probability in percent with its Monte Carlo error."""
+    assert isinstance(value, float)
+    assert isinstance(mcse, float)
+    return f"{by_mcse(100 * value, 100 * mcse)} % (± {error(100 * mcse)})"
+
+
+def _level(alpha: Value) -> str:
+    assert isinstance(alpha, float)
+    return f"{alpha:g}".removeprefix("0")
+
+
+def _over_cells(results: Sequence[CellResult]) -> str:
+    """How power runs over the cells, where they differ in one number."""
+    if len(results) < 2:
+        return ""
+    names = [name for name in results[0].cell.columns if len({str(r.cell.columns[name]) for r in results}) > 1]
+    powers = [r.primary[_metric(r)] for r in results]
+    values = [p.value for p in powers]
+    if len(names) == 1 and names[0] != "variant":
+        first, last = results[0].cell.columns[names[0]], results[-1].cell.columns[names[0]]
+        return (
+            f" Over {names[0]} from {first} to {last} it runs from {percent(values[0], powers[0].mcse)}"
+            f" to {percent(values[-1], powers[-1].mcse)}."
+        )
+    low, high = (percent(powers[i].value, powers[i].mcse) for i in (int(np.argmin(values)), int(np.argmax(values))))
+    return f" Over the {len(results)} cells it runs from {low} to {high}."
