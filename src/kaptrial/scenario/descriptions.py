@@ -105,7 +105,9 @@ KEYS: dict[str, dict[str, Key]] = {
     },
     "Sourced": {
         "value": Key("The number; the median where the spread is log_sd or logit_sd.", "6"),
-        "unit": Key("Its unit, which the place fixes.", "points"),
+        "unit": Key(
+            "Its unit, which the place fixes; on days abstinent also `percent`, of days (docs/model.md).", "points"
+        ),
         "source": Key("A key of the catalogue or of `sources`, or `assumption`.", "feder2021"),
         "sd": Key("Standard deviation between patients.", "5", "the value's"),
         "log_sd": Key("Standard deviation between patients of the logarithm.", "1"),

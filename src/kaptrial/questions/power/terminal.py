@@ -12,6 +12,7 @@ from kaptrial.questions.power.doses import all_doses, dose_word
 from kaptrial.results import Question, Results, Row, grouped
 from kaptrial.scenario.decision import DecisionRule
 from kaptrial.scenario.own_sources import unused_sources
+from kaptrial.scenario.percent_of_days import described as in_percent
 from kaptrial.scenario.prior import Prior
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.scenario.sourced import unit_in_words, walk
@@ -112,6 +113,8 @@ def show_description(scenario: Scenario, truths: Sequence[Truth], seed: int) -> 
         lines.append((where, f"{value.value:g}", spread, unit_in_words(value.unit), value.source))
     heads = [("parameter", key), ("value", number), ("spread", number), ("unit", text), ("source", text)]
     table(*of_rows(heads, lines), title="What is assumed of the world")
+    for line in in_percent(scenario):
+        paragraph(line)
     for name, publication in (scenario.sources or {}).items():
         paragraph(f"{name}: {publication}", "  ")
     events = scenario.conduct.intercurrent_events
