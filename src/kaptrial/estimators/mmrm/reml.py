@@ -377,9 +377,9 @@ def add_patterns(
 def add_mean(phi: Floats, slopes: Floats, vectors: Floats, hessian: Floats) -> None:
     """Add to the Hessian what β and Φ do: − tr(Φ A Φ A′) − 2 a'Φ a′. Makes `slopes` symmetric."""
     n_parameters, n = vectors.shape
-    phi_a, transposed = np.empty((2, n_parameters, n * n))
-    phi_vectors = np.zeros((n_parameters, n))
-    row = np.empty(n)
+    phi_a, columns = np.empty((n_parameters, n * n)), np.empty((n * n, n_parameters))  # (ΦA)', a parameter a column
+    phi_vectors = np.zeros((n, n_parameters))
+    row, traces = np.empty(n), np.empty(n_parameters)
     for k in range(n_parameters):
         mirror(slopes[k])
     for k in range(n_parameters):
@@ -387,24 +387,30 @@ def add_mean(phi: Floats, slopes: Floats, vectors: Floats, hessian: Floats) -> N
             row[:] = 0.0
             for e in range(n):
                 f = phi[c, e]
-                phi_vectors[k, c] += f * vectors[k, e]
+                phi_vectors[c, k] += f * vectors[k, e]
                 for d in range(n):
                     row[d] += f * slopes[k, e, d]
             for d in range(n):
                 phi_a[k, c * n + d] = row[d]
-                transposed[k, d * n + c] = row[d]
+                columns[d * n + c, k] = row[d]
     for k in range(n_parameters):
+        traces[: k + 1] = 0.0
+        _add_row(phi_a, k, columns, traces)
         for el in range(k + 1):
-            hessian[k, el] -= _dot_rows(phi_a, k, transposed, el) + 2.0 * _dot_rows(vectors, k, phi_vectors, el)
+            hessian[k, el] -= traces[el]
+        traces[: k + 1] = 0.0
+        _add_row(vectors, k, phi_vectors, traces)
+        for el in range(k + 1):
+            hessian[k, el] -= 2.0 * traces[el]
 
 
-# The order of a sum may change, which lets it run in parallel lanes; rows by number, as a view costs more than the sum.
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
-def _dot_rows(a: Floats, i: int, b: Floats, j: int) -> float:
-    total = 0.0
-    for k in range(a.shape[1]):
-        total += a[i, k] * b[j, k]
-    return total
+@njit(cache=True, nogil=True)
+def _add_row(a: Floats, k: int, b: Floats, out: Floats) -> None:
+    """Add the first k + 1 elements of row k of AB. The processor takes many columns at once, each summed in order."""
+    for c in range(len(b)):
+        f = a[k, c]
+        for el in range(k + 1):
+            out[el] += f * b[c, el]
 
 
 @njit(cache=True, nogil=True)
