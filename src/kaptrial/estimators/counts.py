@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 from kaptrial.arrays import Floats, Ints
 from kaptrial.estimators.dense import cholesky
 from kaptrial.estimators.fit import Failure, Fit, too_few
-from kaptrial.estimators.glm import COUNT, Glm, contrast_of_coefficients, fit_one, gather, maximise, room
+from kaptrial.estimators.glm import COUNT, Data, Glm, contrast_of_coefficients, fit_one, gather, maximise, room
 from kaptrial.estimators.predictor import as_arrays
 
 _NONE, _TOO_FEW_PATIENTS = int(Failure.NONE), int(Failure.TOO_FEW_PATIENTS)
@@ -73,21 +73,19 @@ def negative_binomial(
     out = np.empty((4, len(k)))
     failure = np.empty(len(k), dtype=np.int64)
     above = np.empty(int(counted.max(initial=0.0)) + 1)
-    _all(k, np.require(exposure, float, ["C", "W"]), arms, x, w, above, out, failure)
+    _all(Data(k, np.require(exposure, float, ["C", "W"]), arms, x), w, above, out, failure)
     few = (failure == _NONE) & too_few(np.isfinite(k) & np.isfinite(x).all(axis=-1), arms, w)
     failure[few], out[:, few] = _TOO_FEW_PATIENTS, np.nan
     return NegativeBinomial(fit=Fit(estimate=out[0], se=out[1], df=out[2], failure=failure), theta=out[3])
 
 
 @njit(cache=True, nogil=True)
-def _all(
-    events: Floats, exposure: Floats, arm: Ints, covariates: Floats, weights: Floats,
-    above: Floats, out: Floats, failure: Ints,
-) -> None:  # fmt: skip
-    at = room(events.shape[1], covariates.shape[2], len(weights))
-    for r in range(len(events)):
+def _all(data: Data, weights: Floats, above: Floats, out: Floats, failure: Ints) -> None:
+    at = room(data.events.shape[1], data.covariates.shape[2], len(weights))
+    for r in range(len(data.events)):
         out[0, r] = out[1, r] = out[2, r] = out[3, r] = np.nan
-        failure[r], size = fit_one(COUNT, events[r], exposure[r], arm[r], covariates[r], weights, False, False, at)
+        replicate = Data(data.events[r], data.trials[r], data.arm[r], data.covariates[r])
+        failure[r], size = fit_one(COUNT, replicate, weights, False, False, at)
         if failure[r] != _NONE:
             continue
         failure[r], dispersion = _disperse(size.n, size.rank, above, at)
@@ -122,7 +120,7 @@ def _disperse(n: int, rank: int, above: Floats, at: Glm) -> tuple[int, float]:
 
     log_a = _moment(n, at)
     for _ in range(_MOST_STEPS):
-        failure = maximise(COUNT, at.events[:n], at.trials[:n], at.start, z, exp(log_a), False, True, np.empty(0), at)
+        failure = maximise(COUNT, n, rank, exp(log_a), False, True, np.empty(0), at)
         if failure != _NONE:
             return failure, np.nan
         step = _dispersion_step(n, above[:most], log_a, at)

@@ -107,6 +107,18 @@ def room(n: int, p: int, n_arms: int) -> Glm:
     )
 
 
+class Data(NamedTuple):
+    """Of a replicate, or of all: events, their trials (or exposure), the arm and the covariates of each patient.
+
+    NaN and no trials leave a patient out.
+    """
+
+    events: Floats
+    trials: Floats
+    arm: Ints
+    covariates: Floats
+
+
 class Size(NamedTuple):
     """Of the patients with complete data: how many are fitted and how many set aside, the columns, the residual df."""
 
@@ -117,23 +129,19 @@ class Size(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def fit_one(
-    family: int, events: Floats, trials: Floats, arm: Ints, covariates: Floats, weights: Floats,
-    every_arm: bool, penalised: bool, at: Glm,
-) -> tuple[int, Size]:  # fmt: skip
+def fit_one(family: int, data: Data, weights: Floats, every_arm: bool, penalised: bool, at: Glm) -> tuple[int, Size]:
     """Fit one replicate into `at`; its failure and the sizes of what was fitted.
 
     Parameters
     ----------
     family : BINOMIAL or COUNT
-    events, trials : (patient,)
-        Trials are the exposure of a COUNT. NaN and no trials leave a patient out.
-    arm : (patient,); covariates : (patient, p); weights : (arm,)
+    weights : (arm,)
     every_arm : bool
         All differences between arms must be estimable, not only the contrast.
     penalised : bool
         Firth's penalty; BINOMIAL only.
     """
+    events, trials, arm, covariates = data
     n_arms, p = len(weights), covariates.shape[1]
     for i in range(len(events)):
         at.kept[i] = events[i] if trials[i] > 0.0 else np.nan
@@ -163,9 +171,7 @@ def fit_one(
                 return failure, size
             if set_aside:
                 continue
-        failure = maximise(
-            family, at.events[:n], at.trials[:n], at.start, at.z[:rank, :n], 0.0, penalised, False, np.empty(0), at
-        )
+        failure = maximise(family, n, rank, 0.0, penalised, False, np.empty(0), at)
         if failure != _SEPARATION or _concerned(weights, every_arm, rank, at):
             return failure, size
         longest = 0.0
@@ -209,16 +215,16 @@ def _concerned(weights: Floats, every_arm: bool, rank: int, at: Glm) -> bool:
 
 @njit(cache=True, nogil=True)
 def maximise(
-    family: int, events: Floats, trials: Floats, start: Ints, z: Floats, dispersion: float,
-    penalised: bool, warm: bool, held: Floats, at: Glm,
-) -> int:  # fmt: skip
-    """Newton's method on patients sorted by arm; from the coefficients in `at` if `warm`. The failure.
+    family: int, n: int, rank: int, dispersion: float, penalised: bool, warm: bool, held: Floats, at: Glm
+) -> int:
+    """Newton's method on the n patients in `at`, sorted by arm; from the coefficients there if `warm`. The failure.
 
     An empty arm's coefficient stays 0. `held`: weights of the coefficients, (size,), whose sum stays as it is; empty
     for none.
     """
+    events, trials, start, z = at.events[:n], at.trials[:n], at.start, at.z[:rank, :n]
     n_arms = len(start) - 1
-    size = n_arms + len(z)
+    size = n_arms + rank
     across = np.empty(len(held))
     small = _SMALL_PENALISED if penalised else _SMALL
     if not warm:

@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike
 from kaptrial.arrays import Floats, Ints
 from kaptrial.estimators.dense import cholesky, solve
 from kaptrial.estimators.fit import Failure, Fit, too_few
-from kaptrial.estimators.glm import BINOMIAL, Glm, contrast_of_coefficients, expit, fit_one, gather, move, room
+from kaptrial.estimators.glm import BINOMIAL, Data, Glm, contrast_of_coefficients, expit, fit_one, gather, move, room
 from kaptrial.estimators.predictor import as_arrays, dot, total
 
 _NONE = int(Failure.NONE)
@@ -95,7 +95,7 @@ def _fit(
     out = np.empty((4, len(events)))
     failure = np.empty(len(events), dtype=np.int64)
     k, arms, x, w = as_arrays(events, arm, covariates, weights)
-    _all(k, np.require(trials, float, ["C", "W"]), arms, x, w, beta, out, failure)
+    _all(Data(k, np.require(trials, float, ["C", "W"]), arms, x), w, beta, out, failure)
     if beta:
         few = (failure == _NONE) & too_few(np.isfinite(k) & np.isfinite(x).all(axis=-1), arms, w)
         failure[few], out[:, few] = _TOO_FEW_PATIENTS, np.nan
@@ -103,18 +103,15 @@ def _fit(
 
 
 @njit(cache=True, nogil=True)
-def _all(
-    events: Floats, trials: Floats, arm: Ints, covariates: Floats, weights: Floats,
-    beta: bool, out: Floats, failure: Ints,
-) -> None:  # fmt: skip
-    at = room(events.shape[1], covariates.shape[2], len(weights))
-    for r in range(len(events)):
+def _all(data: Data, weights: Floats, beta: bool, out: Floats, failure: Ints) -> None:
+    at = room(data.events.shape[1], data.covariates.shape[2], len(weights))
+    for r in range(len(data.events)):
         out[0, r] = out[1, r] = out[2, r] = out[3, r] = np.nan
-        k, n = events[r], trials[r]
+        k, n = data.events[r], data.trials[r]
         all_or_none = beta and _all_or_none(k, n)
         if all_or_none:
             k, n = k / n, np.ones_like(n)
-        failure[r], size = fit_one(BINOMIAL, k, n, arm[r], covariates[r], weights, False, False, at)
+        failure[r], size = fit_one(BINOMIAL, Data(k, n, data.arm[r], data.covariates[r]), weights, False, False, at)
         if failure[r] != _NONE:
             continue
         df, dispersion = np.inf, 1.0 if all_or_none else 0.0

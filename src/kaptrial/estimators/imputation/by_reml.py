@@ -60,13 +60,12 @@ def impute(rows: Ints, patients: Patients, plan: Plan, z: Floats, sd: Floats) ->
         return reml.CONFOUNDED
     v, beta = np.empty((n_visits, n_visits)), np.empty(left)
     # Of the types that `mmrm` calls it with, so that it is compiled once.
-    none, nothing, kenward_roger = design[:0, :left], np.empty(0), bool(np.bool_(False))
+    none, kenward_roger = design[:0, :left], bool(np.bool_(False))
+    nothing = reml.Estimates(np.empty(0), np.empty(0), np.empty(0))
+    patterns = reml.Patterns(n_patterns, masks, counts, t, column)
     failure = reml.NOT_CONVERGED
     for structure in plan.structures:
-        failure, _ = reml.fit(
-            n_patterns, masks, counts, t, column, left, none, structure, kenward_roger, nothing, nothing, nothing,
-            v, beta,
-        )  # fmt: skip
+        failure, _ = reml.fit(patterns, none, structure, kenward_roger, nothing, v, beta)
         if failure == reml.NONE:
             break
     if failure != reml.NONE:

@@ -17,6 +17,7 @@ take the inverse of half the observed Hessian as the covariance of the parameter
 from __future__ import annotations
 
 from math import log, pi, sqrt
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -33,6 +34,45 @@ HAND_OVER, LAST = 1e-5, 1e-7
 _SINGULAR = 1e-11
 
 NONE, TOO_FEW, NOT_CONVERGED, SINGULAR, CONFOUNDED, NO_VARIANCE, NOT_OBSERVED = 0, 1, 4, 5, 3, 2, 10
+
+
+class Patterns(NamedTuple):
+    """A replicate by missingness pattern, as `moments` fills it; `column` (visit, m): numbers of the coefficients."""
+
+    n: int
+    masks: Ints
+    counts: Floats
+    t: Floats
+    column: Ints
+
+
+class Estimates(NamedTuple):
+    """Of contrasts, (contrast,)."""
+
+    estimate: Floats
+    se: Floats
+    df: Floats
+
+
+class Derivatives(NamedTuple):
+    """Gradient and information (or exact Hessian) of −2ℓ, by parameter; A and a of every one, where they are exact."""
+
+    gradient: Floats
+    hessian: Floats
+    slopes: Floats
+    vectors: Floats
+
+
+class Fitted(NamedTuple):
+    """The model at the maximum; `covariance` is half that of the parameters `theta`."""
+
+    structure: int
+    theta: Floats
+    covariance: Floats
+    w: Floats
+    beta: Floats
+    phi: Floats
+    slopes: Floats
 
 
 @njit(cache=True, nogil=True)
@@ -307,29 +347,25 @@ def elements(s: Floats, out: Floats) -> None:
 
 @njit(cache=True, nogil=True)
 def _derivatives(
-    v: Floats, n_patterns: int, counts: Floats, t: Floats, w: Floats, column: Ints,
-    beta: Floats, phi: Floats, exact: bool, g: Floats, hessian: Floats, slopes: Floats,
-) -> None:  # fmt: skip
-    """Gradient and information (or exact Hessian) of −2ℓ in the elements of V.
-
-    Exact fills `slopes` with A (element, coefficient, coefficient) of every element, too.
-    """
-    vectors = np.empty((len(g) if exact else 0, len(beta)))
-    add_patterns(v, n_patterns, counts, t, w, column, beta, phi, exact, g, hessian, slopes, vectors)
+    v: Floats, data: Patterns, w: Floats, beta: Floats, phi: Floats, exact: bool, out: Derivatives
+) -> None:
+    """Gradient and information (or exact Hessian) of −2ℓ in the elements of V."""
+    add_patterns(v, data, w, beta, phi, exact, out)
     if exact:
-        add_mean(phi, slopes, vectors, hessian)
-    mirror(hessian)
+        add_mean(phi, out)
+    mirror(out.hessian)
 
 
 @njit(cache=True, nogil=True)
 def add_patterns(
-    v: Floats, n_patterns: int, counts: Floats, t: Floats, w: Floats, column: Ints,
-    beta: Floats, phi: Floats, exact: bool, g: Floats, hessian: Floats, slopes: Floats, vectors: Floats,
-) -> None:  # fmt: skip
-    """Gradient and information (or exact Hessian) as if β and Φ stayed; exact fills `slopes` with A, `vectors` with a.
+    v: Floats, data: Patterns, w: Floats, beta: Floats, phi: Floats, exact: bool, out: Derivatives
+) -> None:
+    """Gradient and information (or exact Hessian) as if β and Φ stayed; exact fills A and a, too.
 
     Of arrays for more parameters than the elements of V the rest is set to 0. Lower triangles only.
     """
+    n_patterns, _, counts, t, column = data
+    g, hessian, slopes, vectors = out
     n_visits, m = column.shape
     h, r, inner, s = np.empty((4, n_visits, n_visits))
     total = np.zeros((n_visits, n_visits))
@@ -374,8 +410,9 @@ def add_patterns(
 
 
 @njit(cache=True, nogil=True)
-def add_mean(phi: Floats, slopes: Floats, vectors: Floats, hessian: Floats) -> None:
+def add_mean(phi: Floats, out: Derivatives) -> None:
     """Add to the Hessian what β and Φ do: − tr(Φ A Φ A′) − 2 a'Φ a′. Makes `slopes` symmetric."""
+    _, hessian, slopes, vectors = out
     n_parameters, n = vectors.shape
     phi_a, columns = np.empty((n_parameters, n * n)), np.empty((n * n, n_parameters))  # (ΦA)', a parameter a column
     phi_vectors = np.zeros((n, n_parameters))
@@ -489,16 +526,15 @@ def _start(n_patterns: int, masks: Ints, counts: Floats, t: Floats, column: Ints
 
 @njit(cache=True, nogil=True)
 def fit(
-    n_patterns: int, masks: Ints, counts: Floats, t: Floats, column: Ints,
-    n_coefficients: int, contrasts: Floats, structure: int, kenward_roger: bool,
-    estimate: Floats, se: Floats, df: Floats, v: Floats, coefficients: Floats,
-) -> tuple[int, float]:  # fmt: skip
+    data: Patterns, contrasts: Floats, structure: int, kenward_roger: bool, out: Estimates, v: Floats, beta: Floats
+) -> tuple[int, float]:
     """REML estimates of the contrasts of one replicate: failure code and restricted log likelihood.
 
-    Fills `estimate`, `se`, `df` (k,), `v` (visit, visit) and `coefficients`, and leaves them alone on failure.
+    Fills `out`, `v` (visit, visit) and `beta`, the coefficients, of which only the last mean something on failure.
     """
+    n_patterns, masks, counts, t, column = data
     n_visits, m = column.shape
-    n, n_v = n_coefficients, n_visits * (n_visits + 1) // 2
+    n, n_v = len(beta), n_visits * (n_visits + 1) // 2
     n_scores, scale = 0.0, 0.0
     for p in range(n_patterns):
         for j in range(n_visits):
@@ -514,9 +550,8 @@ def fit(
     theta = structures.start(structure, v0, n_visits)
     current, trial = np.empty((n_visits, n_visits)), theta.copy()
     w = np.empty((n_patterns, n_visits, n_visits))
-    beta, phi = np.empty(n), np.empty((n, n))
-    g_v, h_v = np.empty(n_v), np.empty((n_v, n_v))
-    slopes = np.empty((n_v, n, n))
+    phi, slopes = np.empty((n, n)), np.empty((n_v, n, n))
+    by_element = Derivatives(np.empty(n_v), np.empty((n_v, n_v)), slopes, np.empty((n_v, n)))
     g, h, step = np.empty(n_theta), np.empty((n_theta, n_theta)), np.empty(n_theta)
     factor = np.empty((n_theta, n_theta))
 
@@ -526,8 +561,8 @@ def fit(
         return SINGULAR, np.nan
     exact, done = False, False
     for _ in range(MAX_STEPS):
-        _derivatives(current, n_patterns, counts, t, w, column, beta, phi, exact, g_v, h_v, slopes)
-        structures.chain(structure, theta, n_visits, g_v, h_v, exact, g, h)
+        _derivatives(current, data, w, beta, phi, exact, by_element)
+        structures.chain(structure, theta, n_visits, by_element.gradient, by_element.hessian, exact, g, h)
         factor[:, :] = h
         if not dense.cholesky(factor, n_theta, _SINGULAR):
             if exact:  # not yet near enough to the optimum for Newton
@@ -565,24 +600,21 @@ def fit(
         return NOT_CONVERGED, np.nan
     covariance = np.empty((n_theta, n_theta))
     dense.invert(factor, n_theta, covariance)  # of the parameters: 2 × this
+    fitted = Fitted(structure, theta, covariance, w, beta, phi, slopes)
     for k in range(contrasts.shape[0]):
-        estimate[k], se[k], df[k] = _infer(
-            contrasts[k], structure, theta, n_patterns, t, w, column, beta, phi, covariance, slopes, kenward_roger
-        )
-        if not (se[k] > 0.0 and df[k] > 0.0):
-            estimate[:], se[:], df[:] = np.nan, np.nan, np.nan
+        out.estimate[k], out.se[k], out.df[k] = _infer(contrasts[k], data, fitted, kenward_roger)
+        if not (out.se[k] > 0.0 and out.df[k] > 0.0):
+            out.estimate[:], out.se[:], out.df[:] = np.nan, np.nan, np.nan
             return SINGULAR, np.nan
-    coefficients[:n] = beta
     v[:, :] = current
     return NONE, -0.5 * (value + (n_scores - n) * log(2.0 * pi))
 
 
 @njit(cache=True, nogil=True)
-def _infer(
-    c: Floats, structure: int, theta: Floats, n_patterns: int, t: Floats, w: Floats, column: Ints,
-    beta: Floats, phi: Floats, covariance: Floats, slopes: Floats, kenward_roger: bool,
-) -> tuple[float, float, float]:  # fmt: skip
+def _infer(c: Floats, data: Patterns, fitted: Fitted, kenward_roger: bool) -> tuple[float, float, float]:
     """Estimate, SE and degrees of freedom of one contrast."""
+    n_patterns, _, _, t, column = data
+    structure, theta, covariance, w, beta, phi, slopes = fitted
     n_visits, m = column.shape
     n, n_theta = len(beta), len(theta)
     n_v = n_visits * (n_visits + 1) // 2

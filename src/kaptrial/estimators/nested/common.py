@@ -26,6 +26,7 @@ from numba import njit
 
 from kaptrial.arrays import Floats
 from kaptrial.estimators.fit import Failure
+from kaptrial.estimators.nested.sums import Sums
 
 _NONE = int(Failure.NONE)
 _TOO_FEW_PATIENTS = int(Failure.TOO_FEW_PATIENTS)
@@ -50,9 +51,7 @@ def scratch(n_arms: int, p: int, n_therapists: int) -> tuple[Floats, Floats]:
 
 
 @njit(cache=True, nogil=True)
-def _reduce(
-    n_arm: Floats, sums: Floats, products: Floats, n_cell: Floats, cells: Floats, weights: Floats, m: Floats, v: Floats
-) -> tuple[int, int, float, float, float, float]:
+def _reduce(data: Sums, weights: Floats, m: Floats, v: Floats) -> tuple[int, int, float, float, float, float]:
     """What is left of the sums once arms without therapists are swept: their mean is free and knows no λ.
 
     Fills, in the working space (m, v), M at λ = 0 for (indicators of arms with therapists, x, y, contrast), Σ s s' by
@@ -60,6 +59,7 @@ def _reduce(
     of caseloads, patients less the rank of X, and the swept arms' part of the estimate, of its variance / σ², and of
     log|A|.
     """
+    n_arm, sums, products, n_cell, cells, _ = data
     n_arms, p1 = sums.shape
     x0 = 0
     for a in range(n_arms):
@@ -169,17 +169,16 @@ def _eliminate(ratio: float, q: int, n_caseloads: int, m: Floats, v: Floats) -> 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def fit(
-    n_arm: Floats, sums: Floats, products: Floats, n_cell: Floats, cells: Floats, weights: Floats, kenward_roger: bool,
-    space: tuple[Floats, Floats], variances: Floats,
-) -> tuple[float, float, float, int, float]:  # fmt: skip
+    data: Sums, weights: Floats, kenward_roger: bool, space: tuple[Floats, Floats], variances: Floats
+) -> tuple[float, float, float, int, float]:
     """Estimate, SE, degrees of freedom, failure and restricted log likelihood of one contrast of arms.
 
-    Arguments as `sums.gather` fills them; weights (arm,). `variances` gets τ² and σ². Fails as SINGULAR where a
+    `data` as `sums.gather` fills it; weights (arm,). `variances` gets τ² and σ². Fails as SINGULAR where a
     covariate adds nothing to the columns before it.
     """
     nan = np.nan
     m, v = space
-    q, n_caseloads, left, estimate, unit, log_terms = _reduce(n_arm, sums, products, n_cell, cells, weights, m, v)
+    q, n_caseloads, left, estimate, unit, log_terms = _reduce(data, weights, m, v)
     if left < 2.0:
         return nan, nan, nan, _TOO_FEW_PATIENTS, nan
     ratio, low, high, typical = 0.0, 0.0, np.inf, 1.0

@@ -252,10 +252,9 @@ def _every_replicate(
     q = n_arms - 1 + p
     estimate, se, failure = np.empty(n_replicates), np.empty(n_replicates), np.empty(n_replicates, np.int64)
     contrast, size, events = np.empty(q), np.empty(n_arms, np.int64), np.empty(n_arms, np.int64)
-    room = Ordered(
-        np.empty((q, n)), np.empty(n_strata + 1, np.int64), np.empty(n_strata + 1, np.int64),
-        np.empty(n, np.uint32), np.empty(n, np.uint32), np.empty(n), np.empty(q),
-    )  # fmt: skip
+    start, begin = np.empty((2, n_strata + 1), np.int64)
+    first, rest = np.empty((2, n), np.uint32)
+    room = Ordered(np.empty((q, n)), start, begin, first, rest, np.empty(n), np.empty(q))
     work = Work(np.empty(n), np.empty(n), np.empty(n), np.empty(n + 1), np.empty(n + 1), np.empty((q, n)))
     for r in range(n_replicates):
         m = order.start[r, -1]
@@ -288,10 +287,8 @@ def _every_replicate(
             room.failed[j] = 0.0
             for k in range(m):
                 room.failed[j] += room.design[j, k] * event[r, who[k]]
-        data = Ordered(
-            room.design[:, :m], room.start, room.begin, room.first[:n_events], room.rest[:n_events],
-            room.share[:n_events], room.failed,
-        )  # fmt: skip
+        listed = (first[:n_events], rest[:n_events], room.share[:n_events])
+        data = Ordered(room.design[:, :m], start, begin, *listed, room.failed)
         estimate[r], se[r], failure[r] = _fit(data, contrast, n_arms - 1, work)
     return estimate, se, failure
 

@@ -72,9 +72,13 @@ def _days(days: float) -> str:
 
 
 def lags(
-    table: pd.DataFrame, *, window: tuple[float, float] | None, open_share: Sequence[tuple[float, float]],
-    kept: float | None, title: str,
-) -> Figure:  # fmt: skip
+    table: pd.DataFrame,
+    *,
+    window: tuple[float, float] | None,
+    open_share: Sequence[tuple[float, float]],
+    kept: float | None,
+    title: str,
+) -> Figure:
     """Hours from an infusion to the sessions that were promised a window, with that window and the plasticity window.
 
     `table`: from_hours, to_hours, promised, share. `window`: the promise, hours. `open_share`: (hours, 1 − exp(−W))

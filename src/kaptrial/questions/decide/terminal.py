@@ -18,10 +18,18 @@ if TYPE_CHECKING:
 PRIORS = ("design_prior", "analysis_prior")
 TRUE_WORLD = {"scenario": "as in the scenario", "null": "no effect", "prior": "the file's prior"}
 HEADINGS = {
-    "go": "go", "consider": "consider", "no_go": "no go", "equivalent": "no difference", "wrong_verdict": "wrong",
-    "benefit_is_true": "benefit is true", "true_effect": "true effect", "posterior_sd": "posterior SD",
-    "beyond_scale": "beyond the scale", "stopped": "stopped early", "patients": "patients",
-}  # fmt: skip
+    "go": "go",
+    "consider": "consider",
+    "no_go": "no go",
+    "equivalent": "no difference",
+    "wrong_verdict": "wrong",
+    "benefit_is_true": "benefit is true",
+    "true_effect": "true effect",
+    "posterior_sd": "posterior SD",
+    "beyond_scale": "beyond the scale",
+    "stopped": "stopped early",
+    "patients": "patients",
+}
 
 
 def true_world(design_prior: str) -> str:

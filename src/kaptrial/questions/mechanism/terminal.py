@@ -12,10 +12,14 @@ if TYPE_CHECKING:
     from kaptrial.questions.mechanism.fit import MechanismFit
 
 NAMES = {
-    "natural": "natural course, points", "max_effect": "drug's largest mean effect, points",
-    "half_life": "half-life of the drug's effect, days", "therapy": "therapy's largest effect, points",
-    "gamma": "γ, synergy through the window", "kappa": "κ, slower decay", "xi": "ξ, overlap",
-}  # fmt: skip
+    "natural": "natural course, points",
+    "max_effect": "drug's largest mean effect, points",
+    "half_life": "half-life of the drug's effect, days",
+    "therapy": "therapy's largest effect, points",
+    "gamma": "γ, synergy through the window",
+    "kappa": "κ, slower decay",
+    "xi": "ξ, overlap",
+}
 # Pareto k above which leaving a patient out is not told by the draws of the whole fit (Vehtari and colleagues 2024).
 HIGH_K = 0.7
 

@@ -11,9 +11,9 @@ from kaptrial.method_table import BINARY
 from kaptrial.output.files import write_text
 from kaptrial.output.folder import footer, save, write_results
 from kaptrial.questions.power import figures
-from kaptrial.questions.power.characteristics import question
 from kaptrial.questions.power.courses import course_drawn, decay, mean_mg_per_kg, trajectories
 from kaptrial.questions.power.doses import all_doses, dose_word
+from kaptrial.questions.power.rows import question
 from kaptrial.results import Question, Row, grouped
 
 if TYPE_CHECKING:
