@@ -34,10 +34,10 @@ def show_mechanism(fitted: MechanismFit, provenance: Mapping[str, Any]) -> None:
     )
     lines = []
     for row in fitted.rows:
-        prior = f"{row['prior_median']:.2g} ({row['prior_lower']:.2g} to {row['prior_upper']:.2g})"
-        posterior = f"{row['median']:.2g} ({row['lower']:.2g} to {row['upper']:.2g})"
-        name, contraction = NAMES[row["parameter"]], f"{row['contraction']:.2f}"
-        lines.append((row["variant"], name, prior, posterior, contraction, row["told_by"]))
+        prior = f"{row.prior_median:.2g} ({row.prior_lower:.2g} to {row.prior_upper:.2g})"
+        posterior = f"{row.median:.2g} ({row.lower:.2g} to {row.upper:.2g})"
+        name, contraction = NAMES[row.parameter], f"{row.contraction:.2f}"
+        lines.append((row.variant, name, prior, posterior, contraction, row.told_by))
     numbers = ("prior median (95 %)", "posterior median (95 %)", "contraction", "told by")
     table(*of_rows([("model", key), ("parameter", key), *((name, number) for name in numbers)], lines))
     paragraph("contraction: share of the prior variance that the data took away, in logs of what is positive\n")
@@ -66,7 +66,7 @@ def ranking_lines(fitted: MechanismFit) -> list[str]:
         return [f"No ranking of mechanisms: {fitted.why_not}."]
     lines = ["Predicting a patient left out (LOO; difference in log score from the best ± SE; stacking weight):"]
     lines += [
-        f"  {row['variant']}: {row['difference']:.1f} ± {row['difference_se']:.1f}; {row['stacking_weight']:.2f}"
+        f"  {row.variant}: {row.difference:.1f} ± {row.difference_se:.1f}; {row.stacking_weight:.2f}"
         for row in fitted.ranking
     ]
     if fitted.best is not None:
