@@ -21,13 +21,12 @@ from numpy.typing import ArrayLike
 from scipy.special import betaincinv
 
 from kaptrial.arrays import Floats, Ints
+from kaptrial.estimators import codes
 from kaptrial.estimators.dense import solve
 from kaptrial.estimators.firth import penalised
 from kaptrial.estimators.fit import Failure, Fit, too_few
 from kaptrial.estimators.glm import BINOMIAL, Data, Glm, Size, contrast_of_coefficients, expit, fit_one, room
 from kaptrial.estimators.predictor import as_arrays, dot
-
-_NONE = int(Failure.NONE)
 
 # Tables whose probabilities differ by no more than this share are equally likely, as in `fisher.test` in R.
 _TIED = 1.0 + 1e-7
@@ -84,7 +83,7 @@ def logistic(y: Floats, arm: Ints, covariates: Floats, weights: ArrayLike, *, fi
     _all_logistic(*data, firth, odds, risks, failure)
     difference, fixed, random, df = risks
     seen = np.isfinite(y) & np.isfinite(covariates).all(axis=-1)
-    few = (risks_failure == _NONE) & too_few(seen, arm, weights)
+    few = (risks_failure == codes.NONE) & too_few(seen, arm, weights)
     log_odds_ratio = Fit(estimate=odds[0], se=odds[1], df=odds[2], failure=odds_failure)
     return Logistic(
         log_odds_ratio=penalised(log_odds_ratio, *data) if firth else log_odds_ratio,
@@ -116,7 +115,7 @@ def _all_logistic(
             odds_failure[r] = failure
             if every_arm:
                 risks_failure[r] = failure
-            if failure != _NONE:
+            if failure != codes.NONE:
                 continue
             if every_arm:
                 risks[0, r], risks[1, r], risks[2, r] = _risk_difference(weights, size, at)

@@ -28,17 +28,10 @@ from numba import njit
 from numpy.typing import ArrayLike
 
 from kaptrial.arrays import Floats, Ints
-from kaptrial.estimators import dense
+from kaptrial.estimators import codes, dense
 from kaptrial.estimators.fit import Failure, Fit
 from kaptrial.estimators.mmrm import design_columns, design_matrix, reml, structures
 
-_NONE = int(Failure.NONE)
-_TOO_FEW_PATIENTS = int(Failure.TOO_FEW_PATIENTS)
-_TOO_FEW_THERAPISTS = int(Failure.TOO_FEW_THERAPISTS)
-_SINGULAR = int(Failure.SINGULAR_COVARIANCE)
-_NOT_CONVERGED = int(Failure.NOT_CONVERGED)
-_NOT_OBSERVED = int(Failure.NOT_OBSERVED)
-_CONFOUNDED = int(Failure.CONFOUNDED_COVARIATE)
 MAX_STEPS = 50
 PATTERNS = 256
 # Share of the information on g, were β known, below which it is rounding.
@@ -179,7 +172,7 @@ def nested_longitudinal(
 def _fit_all(data: Scores, model: Model, out: Result) -> None:
     for r in range(len(data.y)):
         code = _fit_one(data, r, model, out)
-        if code != _NONE:
+        if code != codes.NONE:
             out.failure[r] = code
 
 
@@ -388,18 +381,18 @@ def _maximise(psi, v, data, w, mean, second, factor):  # type: ignore[no-untyped
     structures.fill(structures.US, psi[:last], n_visits, v)
     value = _value(v, psi[last], data, w, mean)
     if value != value:
-        return _SINGULAR, value
+        return codes.SINGULAR_COVARIANCE, value
     if not _identified(psi[last], mean):
-        return _TOO_FEW_THERAPISTS, value
+        return codes.TOO_FEW_THERAPISTS, value
     done = False
     for _ in range(MAX_STEPS):
         _derivatives(v, psi[last], data, w, mean, second)
         free[last] = psi[last] > 0.0 or gradient[last] < 0.0
         decrement, definite = _step(gradient, hessian, free, step, factor)
         if decrement != decrement or (done and not definite):
-            return _SINGULAR, value
+            return codes.SINGULAR_COVARIANCE, value
         if done:
-            return _NONE, value
+            return codes.NONE, value
         length, new = 1.0, np.nan
         for _try in range(40):
             trial[:] = psi - length * step
@@ -410,12 +403,12 @@ def _maximise(psi, v, data, w, mean, second, factor):  # type: ignore[no-untyped
                 break
             length *= 0.5
         else:
-            return _NOT_CONVERGED, value
+            return codes.NOT_CONVERGED, value
         stays = not free[last] or (psi[last] > 0.0) == (trial[last] > 0.0)
         done = stays and length == 1.0 and abs(decrement) < reml.LAST
         psi[:] = trial
         value = new
-    return _NOT_CONVERGED, value
+    return codes.NOT_CONVERGED, value
 
 
 @njit(cache=True, nogil=True)
@@ -487,10 +480,10 @@ def _fit_one(data: Scores, r: int, model: Model, out: Result) -> int:
     masks, counts, t = np.empty(PATTERNS, dtype=np.int64), np.empty(PATTERNS), np.empty((PATTERNS, size, size))
     n_patterns = reml.moments(y, w, masks, counts, t)
     if n_patterns < 0:
-        return _SINGULAR
+        return codes.SINGULAR_COVARIANCE
     seen = _seen(n_patterns, masks, t, n_visits, n_arms)
     if not seen.sum(axis=1).all():
-        return _NOT_OBSERVED
+        return codes.NOT_OBSERVED
     column, contrasts, n = template.copy(), np.zeros((len(by_arm), template.max() + 1)), 0
     for k in range(len(by_arm)):
         column[:, :] = template
@@ -498,30 +491,30 @@ def _fit_one(data: Scores, r: int, model: Model, out: Result) -> int:
             contrasts[k, column[j, :n_arms]] = by_arm[k] * by_visit[k, j]
         n, estimable = reml.keep_columns(n_patterns, masks, t, column, contrasts[k : k + 1])
         if not _observed(seen, by_arm[k], by_visit[k]):
-            failure[k] = _NOT_OBSERVED
+            failure[k] = codes.NOT_OBSERVED
         elif not estimable:
-            failure[k] = _CONFOUNDED
-    if (failure != _NONE).all():
-        return _NONE
+            failure[k] = codes.CONFOUNDED_COVARIATE
+    if (failure != codes.NONE).all():
+        return codes.NONE
     n_cell, cells = _cells(y, w, therapist, n_therapists, masks, n_patterns)
     treated = n_cell.sum(axis=1)
     if (treated > 0.0).sum() < 2:
-        return _TOO_FEW_THERAPISTS
+        return codes.TOO_FEW_THERAPISTS
     if treated.max() == 1.0 and treated.sum() == counts[:n_patterns].sum():  # a patient a therapist: g is part of V
-        return _TOO_FEW_PATIENTS
+        return codes.TOO_FEW_PATIENTS
     n_scores = 0.0
     for p in range(n_patterns):
         for j in range(n_visits):
             n_scores += counts[p] if masks[p] >> j & 1 else 0.0
     n_psi = n_visits * (n_visits + 1) // 2 + 1
     if n_scores - n < n_psi:
-        return _TOO_FEW_PATIENTS
+        return codes.TOO_FEW_PATIENTS
     # Start without therapists, at the MMRM's covariance, a little of its diagonal given to them.
     within, beta = np.empty((n_visits, n_visits)), np.empty(n)
     patterns = reml.Patterns(n_patterns, masks, counts, t, column)
     nothing = reml.Estimates(np.empty(0), np.empty(0), np.empty(0))
     code, _ = reml.fit(patterns, contrasts[:0, :n], structures.US, False, nothing, within, beta)
-    if code != _NONE:
+    if code != codes.NONE:
         return code
     psi = np.append(structures.start(structures.US, within, n_visits), 0.02 * within[0, 0])
     z = _affected(arm, therapist, begins, n_therapists, n_visits)
@@ -531,18 +524,18 @@ def _fit_one(data: Scores, r: int, model: Model, out: Result) -> int:
     second = reml.Derivatives(np.empty(n_psi), np.empty((n_psi, n_psi)), slopes, vectors)
     factor = np.empty((n_psi, n_psi))
     code, value = _maximise(psi, within, clusters, np.empty((n_patterns, n_visits, n_visits)), mean, second, factor)
-    if code != _NONE:
+    if code != codes.NONE:
         return code
     free = np.ones(n_psi, dtype=np.bool_)
     free[-1] = psi[-1] > 0.0 or second.gradient[-1] < 0.0
     for k in range(len(by_arm)):
-        if failure[k] == _NONE:
+        if failure[k] == codes.NONE:
             estimate, variance, df = _infer(contrasts[k, :n].copy(), free, mean, slopes, factor)
             if variance > 0.0 and 0.0 < df < np.inf:
                 out.contrasts[r, k] = estimate * unit, sqrt(variance) * unit, df
             else:
-                failure[k] = _NOT_CONVERGED
+                failure[k] = codes.NOT_CONVERGED
     loglik = -0.5 * (value + (n_scores - n) * log(2.0 * pi * unit * unit)) - _scaling(column, scales, n)
     out.parameters[r] = psi[-1] * unit * unit, loglik
     out.covariance[r] = within * (unit * unit)
-    return _NONE
+    return codes.NONE

@@ -16,6 +16,7 @@ from numba import njit
 from numpy.typing import ArrayLike
 
 from kaptrial.arrays import Floats, Ints
+from kaptrial.estimators import codes
 from kaptrial.estimators.fit import Failure, Fit
 from kaptrial.estimators.mmrm import monotone, reml
 from kaptrial.estimators.mmrm.structures import STRUCTURES
@@ -234,7 +235,7 @@ def _fit_one(data: Scores, r: int, model: Model, estimates: reml.Estimates, out:
         for j in range(y.shape[1]):
             for a in range(n_arms):
                 if visit_weights[c, j] * arm_weights[c, a] != 0.0 and seen[j, a] == 0.0:
-                    return reml.NOT_OBSERVED, np.nan, 0
+                    return codes.NOT_OBSERVED, np.nan, 0
     visits = np.flatnonzero(seen.sum(axis=1))  # at which anybody was seen
     n_visits = len(visits)
     some_y, some_column = np.empty((len(y), n_visits)), np.empty((n_visits, m), dtype=np.int64)
@@ -246,17 +247,10 @@ def _fit_one(data: Scores, r: int, model: Model, estimates: reml.Estimates, out:
         for v in range(n_visits):
             for a in range(n_arms):
                 contrasts[c, some_column[v, a]] += visit_weights[c, visits[v]] * arm_weights[c, a]
-    size = m + n_visits
-    room = 16
-    masks, counts, t = np.empty(room, dtype=np.int64), np.empty(room), np.empty((room, size, size))
-    n_patterns = reml.moments(some_y, w, masks, counts, t)
-    while n_patterns < 0:
-        room *= 4
-        masks, counts, t = np.empty(room, dtype=np.int64), np.empty(room), np.empty((room, size, size))
-        n_patterns = reml.moments(some_y, w, masks, counts, t)
+    n_patterns, masks, counts, t = reml.by_pattern(some_y, w)
     left, estimable = reml.keep_columns(n_patterns, masks, t, some_column, contrasts)
     if not estimable:
-        return reml.CONFOUNDED, np.nan, 0
+        return codes.CONFOUNDED_COVARIATE, np.nan, 0
     # |X'V⁻¹X| of the covariates as they came: each coefficient's scale, once.
     scaling, counted = 0.0, np.zeros(left, dtype=np.bool_)
     for j in range(n_visits):
@@ -264,14 +258,14 @@ def _fit_one(data: Scores, r: int, model: Model, estimates: reml.Estimates, out:
             if some_column[j, a] >= 0 and not counted[some_column[j, a]]:
                 counted[some_column[j, a]] = True
                 scaling += np.log(scales[a])
-    failure, loglik, used = reml.NOT_CONVERGED, np.nan, 0
+    failure, loglik, used = codes.NOT_CONVERGED, np.nan, 0
     within, beta = np.empty((n_visits, n_visits)), np.empty(left)
     patterns = reml.Patterns(n_patterns, masks, counts, t, some_column)
     for used in range(len(structures)):
         failure, loglik = reml.fit(
             patterns, contrasts[:, :left], structures[used], kenward_roger, estimates, within, beta
         )
-        if failure == reml.NONE:
+        if failure == codes.NONE:
             for j in range(n_visits):
                 for k in range(n_visits):
                     covariance[visits[j], visits[k]] = within[j, k]

@@ -23,7 +23,7 @@ import numpy as np
 from numba import njit
 
 from kaptrial.arrays import Floats, Ints
-from kaptrial.estimators import dense
+from kaptrial.estimators import codes, dense
 from kaptrial.estimators.mmrm import structures
 
 MAX_STEPS = 60
@@ -32,8 +32,6 @@ MAX_STEPS = 60
 # Hessian, taken before it, is then right to some 3e-5, the estimates and standard errors to rounding.
 HAND_OVER, LAST = 1e-5, 1e-7
 _SINGULAR = 1e-11
-
-NONE, TOO_FEW, NOT_CONVERGED, SINGULAR, CONFOUNDED, NO_VARIANCE, NOT_OBSERVED = 0, 1, 4, 5, 3, 2, 10
 
 
 class Patterns(NamedTuple):
@@ -124,6 +122,18 @@ def moments(y: Floats, w: Floats, masks: Ints, counts: Floats, out: Floats) -> i
             for b in range(a):
                 out[p, b, a] = out[p, a, b]
     return n_patterns
+
+
+@njit(cache=True, nogil=True)
+def by_pattern(y: Floats, w: Floats) -> tuple[int, Ints, Floats, Floats]:
+    """`moments` with as much room as it takes: the number of patterns, `masks`, `counts` and the sums."""
+    size, room = w.shape[1] + y.shape[1], 16
+    while True:
+        masks, counts, t = np.empty(room, dtype=np.int64), np.empty(room), np.empty((room, size, size))
+        n_patterns = moments(y, w, masks, counts, t)
+        if n_patterns >= 0:
+            return n_patterns, masks, counts, t
+        room *= 4
 
 
 @njit(cache=True, nogil=True)
@@ -543,10 +553,10 @@ def fit(
                 scale += t[p, m + j, m + j]
     n_theta = structures.n_parameters(structure, n_visits)
     if n_scores - n < n_theta:
-        return TOO_FEW, np.nan
+        return codes.TOO_FEW_PATIENTS, np.nan
     v0 = _start(n_patterns, masks, counts, t, column, n)
     if not v0[0, 0] > 1e-14 * scale:
-        return NO_VARIANCE, np.nan
+        return codes.NO_RESIDUAL_VARIANCE, np.nan
     theta = structures.start(structure, v0, n_visits)
     current, trial = np.empty((n_visits, n_visits)), theta.copy()
     w = np.empty((n_patterns, n_visits, n_visits))
@@ -558,7 +568,7 @@ def fit(
     structures.fill(structure, theta, n_visits, current)
     value = pattern_weights(current, masks, counts, n_patterns, w) + _mean(n_patterns, t, w, column, n, beta, phi)
     if not value > -np.inf:
-        return SINGULAR, np.nan
+        return codes.SINGULAR_COVARIANCE, np.nan
     exact, done = False, False
     for _ in range(MAX_STEPS):
         _derivatives(current, data, w, beta, phi, exact, by_element)
@@ -568,7 +578,7 @@ def fit(
             if exact:  # not yet near enough to the optimum for Newton
                 exact = False
                 continue
-            return SINGULAR, np.nan
+            return codes.SINGULAR_COVARIANCE, np.nan
         step[:] = g
         dense.solve(factor, n_theta, step)
         decrement = 0.0
@@ -588,7 +598,7 @@ def fit(
                 break
             length *= 0.5
         if not better:
-            return NOT_CONVERGED, np.nan
+            return codes.NOT_CONVERGED, np.nan
         value = new
         theta[:] = trial
         current[:, :] = v0
@@ -597,7 +607,7 @@ def fit(
             break
         exact = exact or decrement < HAND_OVER
     if not done:
-        return NOT_CONVERGED, np.nan
+        return codes.NOT_CONVERGED, np.nan
     covariance = np.empty((n_theta, n_theta))
     dense.invert(factor, n_theta, covariance)  # of the parameters: 2 × this
     fitted = Fitted(structure, theta, covariance, w, beta, phi, slopes)
@@ -605,9 +615,9 @@ def fit(
         out.estimate[k], out.se[k], out.df[k] = _infer(contrasts[k], data, fitted, kenward_roger)
         if not (out.se[k] > 0.0 and out.df[k] > 0.0):
             out.estimate[:], out.se[:], out.df[:] = np.nan, np.nan, np.nan
-            return SINGULAR, np.nan
+            return codes.SINGULAR_COVARIANCE, np.nan
     v[:, :] = current
-    return NONE, -0.5 * (value + (n_scores - n) * log(2.0 * pi))
+    return codes.NONE, -0.5 * (value + (n_scores - n) * log(2.0 * pi))
 
 
 @njit(cache=True, nogil=True)

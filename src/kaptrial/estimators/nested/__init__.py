@@ -15,15 +15,12 @@ from numba import njit
 from numpy.typing import ArrayLike
 
 from kaptrial.arrays import Floats, Ints
+from kaptrial.estimators import codes
 from kaptrial.estimators.fit import Failure, Fit
 from kaptrial.estimators.mmrm.reml import keep_columns
 from kaptrial.estimators.nested import common, general
 from kaptrial.estimators.nested.general import Model
 from kaptrial.estimators.nested.sums import Sums, arrange, gather, room
-
-_TOO_FEW_PATIENTS = int(Failure.TOO_FEW_PATIENTS)
-_TOO_FEW_THERAPISTS = int(Failure.TOO_FEW_THERAPISTS)
-_CONFOUNDED = int(Failure.CONFOUNDED_COVARIATE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +126,7 @@ def _fit_all(
         if plain:
             result = common.fit(data, weights, model.kenward_roger, space, variances[r])
             out[r, 0], out[r, 1], out[r, 2], failure[r], out[r, 3] = result
-            if failure[r] != common.SINGULAR:
+            if failure[r] != codes.SINGULAR_COVARIANCE:
                 continue
         result = _fit_general(data, weights, model, variances[r])
         out[r, 0], out[r, 1], out[r, 2], failure[r], out[r, 3] = result
@@ -140,14 +137,14 @@ def _unfit(n_arm: Floats, n_cell: Floats, weights: Floats) -> int:
     """The failure that is plain from the numbers of patients and therapists."""
     for a in range(len(weights)):
         if weights[a] != 0.0 and n_arm[a] == 0.0:
-            return _TOO_FEW_PATIENTS
+            return codes.TOO_FEW_PATIENTS
     busy = 0
     for t in range(len(n_cell)):
         for a in range(len(weights)):
             if n_cell[t, a] > 0.0:
                 busy += 1
                 break
-    return _TOO_FEW_THERAPISTS if busy < 2 else 0
+    return codes.TOO_FEW_THERAPISTS if busy < 2 else 0
 
 
 @njit(cache=True, nogil=True)
@@ -165,7 +162,7 @@ def _fit_general(
     column = np.arange(q).reshape(1, q)
     left, estimable = keep_columns(1, np.ones(1, dtype=np.int64), total, column, contrasts)
     if not estimable:
-        return np.nan, np.nan, np.nan, _CONFOUNDED, np.nan
+        return np.nan, np.nan, np.nan, codes.CONFOUNDED_COVARIATE, np.nan
     kept = np.empty(left + 1, dtype=np.int64)
     for k in range(q):
         if column[0, k] >= 0:

@@ -19,16 +19,9 @@ import numpy as np
 from numba import njit
 
 from kaptrial.arrays import Bools, Floats, Ints
-from kaptrial.estimators import dense
-from kaptrial.estimators.fit import Failure
+from kaptrial.estimators import codes, dense
 from kaptrial.estimators.nested.sums import Sums
 
-_NONE = int(Failure.NONE)
-_TOO_FEW_PATIENTS = int(Failure.TOO_FEW_PATIENTS)
-_TOO_FEW_THERAPISTS = int(Failure.TOO_FEW_THERAPISTS)
-_NO_RESIDUAL_VARIANCE = int(Failure.NO_RESIDUAL_VARIANCE)
-_NOT_CONVERGED = int(Failure.NOT_CONVERGED)
-_SINGULAR = int(Failure.SINGULAR_COVARIANCE)
 MAX_STEPS = 100
 # Step of the differences, relative: truncation h⁴ and rounding 1e-16/h² are then both near 1e-11.
 _STEP = 2e-3
@@ -227,17 +220,17 @@ def fit(model: Model, data: Sums, kept: Ints, contrast: Floats, psi: Floats) -> 
         n_patients += n_arm[a]
     nan = np.nan
     if n_patients - q < n:
-        return nan, nan, nan, _TOO_FEW_PATIENTS, nan
+        return nan, nan, nan, codes.TOO_FEW_PATIENTS, nan
     m, factor, inverse, beta = np.empty((size, size)), np.empty((q, q)), np.empty((q, q)), np.empty(q)
     psi[:] = 1.0
     psi[:n_therapist] = 0.0
     log_v = _moments(psi, model, data, kept, m)
     rss = _value(m, 0.0, factor, beta)
     if rss != rss:
-        return nan, nan, nan, _SINGULAR, nan
+        return nan, nan, nan, codes.SINGULAR_COVARIANCE, nan
     variance = (rss - dense.log_determinant(factor, q)) / (n_patients - q)
     if not variance > 1e-13 * m[q, q]:
-        return nan, nan, nan, _NO_RESIDUAL_VARIANCE, nan
+        return nan, nan, nan, codes.NO_RESIDUAL_VARIANCE, nan
     psi[:] = variance
     psi[:n_therapist] = 0.1 * variance
     first, second = np.empty((n, size + 1, size)), np.empty((n, n, size + 1, size))
@@ -264,7 +257,7 @@ def fit(model: Model, data: Sums, kept: Ints, contrast: Floats, psi: Floats) -> 
         if done:
             break
         if not _direction(observed, g, free, step) and not _direction(expected, g, free, step):
-            return nan, nan, nan, _SINGULAR, nan
+            return nan, nan, nan, codes.SINGULAR_COVARIANCE, nan
         decrement = 0.0
         for k in range(n):
             decrement += g[k] * step[k]
@@ -283,9 +276,9 @@ def fit(model: Model, data: Sums, kept: Ints, contrast: Floats, psi: Floats) -> 
                 break
             length *= 0.5
         if not better:
-            return nan, nan, nan, _NOT_CONVERGED, nan
+            return nan, nan, nan, codes.NOT_CONVERGED, nan
         if psi[n_therapist:].min() < 1e-10 * variance:
-            return nan, nan, nan, _NO_RESIDUAL_VARIANCE, nan
+            return nan, nan, nan, codes.NO_RESIDUAL_VARIANCE, nan
         stays = True
         for k in range(n_therapist):
             if free[k] and (psi[k] > 0.0) != (trial[k] > 0.0):
@@ -294,12 +287,12 @@ def fit(model: Model, data: Sums, kept: Ints, contrast: Floats, psi: Floats) -> 
         value = new
         psi[:] = trial
     if not done:
-        return nan, nan, nan, _NOT_CONVERGED, nan
+        return nan, nan, nan, codes.NOT_CONVERGED, nan
     for k in range(n):
         if not expected[k, k] > -_NOTHING * second[k, k, size, 0]:
-            return nan, nan, nan, _TOO_FEW_THERAPISTS if k < n_therapist else _TOO_FEW_PATIENTS, nan
+            return nan, nan, nan, codes.TOO_FEW_THERAPISTS if k < n_therapist else codes.TOO_FEW_PATIENTS, nan
     if not dense.cholesky(expected.copy(), n, _NOTHING):
-        return nan, nan, nan, _SINGULAR, nan
+        return nan, nan, nan, codes.SINGULAR_COVARIANCE, nan
     loglik = -0.5 * (value + (n_patients - q) * log(2.0 * pi))
     return _infer(contrast, loglik, beta, inverse, out, free, model.kenward_roger)
 
@@ -339,7 +332,7 @@ def _infer(
         for j in range(len(which)):
             factor[i, j] = (expected if kenward_roger else observed)[which[i], which[j]]
     if not dense.cholesky(factor, len(which), 1e-10):
-        return nan, nan, nan, _SINGULAR, nan
+        return nan, nan, nan, codes.SINGULAR_COVARIANCE, nan
     dense.invert(factor, len(which), covariance)
     h = inverse @ contrast
     variance = float(contrast @ h)
@@ -358,5 +351,5 @@ def _infer(
     adjusted = variance + 2.0 * gain if kenward_roger else variance
     df = 2.0 * variance * variance / spread
     if not (adjusted > 0.0 and df > 0.0):
-        return nan, nan, nan, _NOT_CONVERGED, nan
-    return float(contrast @ beta), sqrt(adjusted), df, _NONE, loglik
+        return nan, nan, nan, codes.NOT_CONVERGED, nan
+    return float(contrast @ beta), sqrt(adjusted), df, codes.NONE, loglik
