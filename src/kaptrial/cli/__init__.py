@@ -93,11 +93,7 @@ def check(scenario: ScenarioFile, settings: Settings = None) -> None:
 
 
 @app.command()
-def describe(
-    scenario: ScenarioFile,
-    settings: Settings = None,
-    seed: Seed = 1,
-) -> None:
+def describe(scenario: ScenarioFile, settings: Settings = None, seed: Seed = 1) -> None:
     """Show arms and days, parameters with their sources, and what the model says is true."""
     from kaptrial import api
     from kaptrial.questions.power import terminal
@@ -208,13 +204,7 @@ def size(
     base = build(raw)
     say_cost(base, POINTS * replicates, workers)
     answer = solve(
-        raw,
-        target=target,
-        over=over or None,
-        bounds=bounds,
-        replicates=replicates,
-        seed=seed,
-        workers=workers,
+        raw, target=target, over=over or None, bounds=bounds, replicates=replicates, seed=seed, workers=workers
     )
     results = answer.results(provenance_of(scenario, base, seed, replicates, settings))
     hand_over(results, lambda: show_size(results), json_file)

@@ -8,16 +8,7 @@ from typing import Annotated
 
 import typer
 
-from kaptrial.cli.options import (
-    Folder,
-    JsonFile,
-    ScenarioFile,
-    Seed,
-    Settings,
-    check_outputs,
-    hand_over,
-    load,
-)
+from kaptrial.cli.options import Folder, JsonFile, ScenarioFile, Seed, Settings, check_outputs, hand_over, load
 
 
 def mechanism(

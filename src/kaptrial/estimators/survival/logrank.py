@@ -53,10 +53,7 @@ def logrank(time: Floats, event: Bools, arm: Ints, weights: ArrayLike, *, stratu
     failed = failure != Failure.NONE
     variance[failed] = np.nan
     return Fit(
-        estimate=excess / variance,
-        se=1.0 / np.sqrt(variance),
-        df=np.where(failed, np.nan, np.inf),
-        failure=failure,
+        estimate=excess / variance, se=1.0 / np.sqrt(variance), df=np.where(failed, np.nan, np.inf), failure=failure
     )
 
 

@@ -114,13 +114,7 @@ def _shared_with_trials(s: Scenario, seed: int, block: int) -> tuple[Ints, Float
 
 
 def _course(
-    s: Scenario,
-    clinic: Clinic,
-    protocols: list[ArmProtocol],
-    seed: int,
-    replicate: int,
-    arm: Ints,
-    threshold: Floats,
+    s: Scenario, clinic: Clinic, protocols: list[ArmProtocol], seed: int, replicate: int, arm: Ints, threshold: Floats
 ) -> Course:
     n, n_visits = s.n_total, len(s.design.visits)
     hours = Calendar(clinic.hours.weekdays, clinic.hours.opens, clinic.hours.closes)

@@ -55,7 +55,7 @@ def show_decisions(results: DecideResults) -> None:
     paragraph(
         f"{made['title']}\n{about.contrast}, {about.endpoint}, day {about.day:g}; {rules_in_words(cells)}\nseed"
         f" {made['seed']}, {made['replicates']} replicates, kaptrial {made['version']}; value ± Monte Carlo standard"
-        " error\n",
+        " error\n"
     )
     shown = [metric for metric in HEADINGS if any(metric in rows for rows in groups.values())]
     lines = []

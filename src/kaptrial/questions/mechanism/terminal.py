@@ -30,7 +30,7 @@ def show_mechanism(fitted: MechanismFit, provenance: Mapping[str, Any]) -> None:
         paragraph(line)
     paragraph(
         f"{provenance['title']}\ndata: {provenance['data']}; {provenance['draws']} draws, seed {provenance['seed']}, "
-        f"kaptrial {provenance['version']}\n",
+        f"kaptrial {provenance['version']}\n"
     )
     lines = []
     for row in fitted.rows:

@@ -251,13 +251,7 @@ def heat_map(rows: Rows, paths: tuple[str, str], *, title: str) -> Figure:
 
 
 def interaction_room(
-    means: Sequence[tuple[str, float]],
-    *,
-    additive: float,
-    best: float,
-    detectable: float,
-    unit: str,
-    title: str,
+    means: Sequence[tuple[str, float]], *, additive: float, best: float, detectable: float, unit: str, title: str
 ) -> Figure:
     """A 2×2 on its own scale: the cells, the additive sum, the room above it and the detectable interaction.
 

@@ -6,9 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from kaptrial.method_table import TIME, methods
-from kaptrial.questions.power.measures import (
-    TARGET_POWER,
-)
+from kaptrial.questions.power.measures import TARGET_POWER
 from kaptrial.questions.power.nulls import differ_in, null_of
 from kaptrial.questions.power.truth import Truth
 from kaptrial.results import Note, Row, grouped

@@ -73,10 +73,7 @@ def _fit_line(us: Floats, rejects: Bools) -> _Line | None:
     bread = np.linalg.inv(information) / n
     scores = (x * gain[:, None]).T @ (rejects - p[:, None])
     return _Line(
-        intercept=float(beta[0]),
-        slope=float(beta[1]),
-        covariance=bread @ (scores @ scores.T) @ bread,
-        centre=centre,
+        intercept=float(beta[0]), slope=float(beta[1]), covariance=bread @ (scores @ scores.T) @ bread, centre=centre
     )
 
 
