@@ -156,7 +156,10 @@ def rounded(search: Search, axis: Axis, fitted: _Fitted, *, rising: bool) -> tup
     def place(u: float | None) -> float | None:
         if u is None:
             return None
-        value = axis.back(max(u, 0.0) if axis.to is math.sqrt else u)
+        try:
+            value = axis.back(max(u, 0.0) if axis.to is math.sqrt else u)
+        except OverflowError:  # an end that no number holds is none, or the bound
+            return most if search.bounds else None
         if axis.step is None:
             return value
         towards = math.ceil if rising else math.floor
