@@ -66,7 +66,7 @@ def _no_room(s: Scenario) -> Iterator[tuple[str, str]]:
         if total > room:
             yield (
                 "no_room",
-                f"arm {arm.id}: drug, therapy and natural course can improve a median patient by {total:.3g} points, and"
+                f"arm {arm.id}: drug, therapy and natural course can improve a median patient by {total:.3g} points;"
                 f" the scale leaves {room:.3g}: effects will seem smaller, and drug and therapy to weaken each other",
             )
 
