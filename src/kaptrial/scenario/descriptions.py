@@ -289,6 +289,15 @@ KEYS: dict[str, dict[str, Key]] = {
     "NaturalCourse": {
         "change": Key("Improvement in the long run.", "{value: 3, sd: 7, unit: points, source: assumption, note: why}"),
         "time_constant": Key("Time in which 63 % of it has come.", _DAYS),
+        "immediate": Key(
+            "What being in the trial changes in every patient from the first day.",
+            "{change: {value: 2, unit: points, source: assumption, note: why},"
+            " onset: {value: 1, unit: day, source: assumption, note: why}}",
+        ),
+    },
+    "ImmediateChange": {
+        "change": Key("Improvement in the long run.", _POINTS),
+        "onset": Key("Time constant of its rise.", _DAYS),
     },
     "Expectancy": {
         "drug": Key(
