@@ -101,10 +101,8 @@ def fit(
         announce(cost, work, "4 chains", "--draws")
     if sys.stderr is not None and sys.stderr.isatty():
         typer.echo(f"sampling under {', '.join(names)} …", err=True)
-    results = answer(
-        trial, chosen, names, Limits(margin=margin, rope=rope), seed=seed, draws=draws, data=data.name,
-        options=_said(options),
-    )  # fmt: skip
+    limits, said = Limits(margin=margin, rope=rope), _said(options)
+    results = answer(trial, chosen, names, limits, seed=seed, draws=draws, data=data.name, options=said)
 
     def show() -> None:
         if len(names) == 1:

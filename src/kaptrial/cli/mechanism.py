@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from kaptrial.cli.options import (
-    Folder,
-    JsonFile,
-    ScenarioFile,
-    Seed,
-    Settings,
-    check_outputs,
-    hand_over,
-    load,
-)
+from kaptrial.cli.options import Folder, JsonFile, ScenarioFile, Seed, Settings, check_outputs, hand_over, load
 
 
 def mechanism(
@@ -47,8 +39,6 @@ def mechanism(
     check_outputs(output, json_file)
     columns = {"patient": patient, "arm": arm, "day": day, "score": score, "baseline": baseline}
     file = None if data is None else read_file(data)
-    results = answer(
-        loaded, file, seed=seed, draws=draws, columns=columns, say=lambda text: typer.echo(text, err=True),
-        scenario=scenario.name,
-    )  # fmt: skip
+    say = partial(typer.echo, err=True)
+    results = answer(loaded, file, seed=seed, draws=draws, columns=columns, say=say, scenario=scenario.name)
     hand_over(results, lambda: show_mechanism(results.fitted, results.provenance), json_file, output)

@@ -292,12 +292,12 @@ KEYS: dict[str, dict[str, Key]] = {
         "immediate": Key(
             "What being in the trial changes in every patient from the first day.",
             "{change: {value: 2, unit: points, source: assumption, note: why},"
-            " onset: {value: 1, unit: day, source: assumption, note: why}}",
+            " onset: {value: 0.04, unit: day, source: assumption, note: why}}",
         ),
     },
     "ImmediateChange": {
         "change": Key("Improvement in the long run.", _POINTS),
-        "onset": Key("Time constant of its rise.", _DAYS),
+        "onset": Key("Time constant of its rise from day 0.", _DAYS),
     },
     "Expectancy": {
         "drug": Key(
@@ -318,7 +318,7 @@ KEYS: dict[str, dict[str, Key]] = {
         "effect": Key("Improvement of who believes it.", _POINTS),
         "belief": Key("Probability of believing it, one or one an arm.", _SHARE),
         "onset": Key("Time constant of its rise from the first dose.", _DAYS),
-        "half_life": Key("Time in which it halves after the last dose.", _DAYS),
+        "half_life": Key("Half-life with which it fades from the first dose on.", _DAYS),
         "disappointment": Key("Worsening of who does not believe it.", _POINTS),
     },
     "TherapyExpectancy": {

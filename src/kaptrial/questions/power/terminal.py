@@ -107,8 +107,7 @@ def show_description(scenario: Scenario, truths: Sequence[Truth], seed: int) -> 
     lines = []
     for where, value in walk(scenario):
         spread = next(
-            (f"{k} {getattr(value, k):g}" for k in ("sd", "log_sd", "logit_sd") if getattr(value, k) is not None),
-            "",
+            (f"{k} {getattr(value, k):g}" for k in ("sd", "log_sd", "logit_sd") if getattr(value, k) is not None), ""
         )
         lines.append((where, f"{value.value:g}", spread, unit_in_words(value.unit), value.source))
     heads = [("parameter", key), ("value", number), ("spread", number), ("unit", text), ("source", text)]
@@ -173,7 +172,7 @@ def show_power(results: Results[Row], *, everything: bool = False) -> None:
         paragraph(f"{results.headline.text}\n")
     paragraph(
         f"{about['title']}\nseed {about['seed']}, {about['replicates']} replicates, kaptrial {about['version']};"
-        " value ± Monte Carlo standard error\n",
+        " value ± Monte Carlo standard error\n"
     )
     groups = grouped(results.rows)
     heads = [_head(question) for question in groups]
