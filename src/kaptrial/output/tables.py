@@ -47,8 +47,8 @@ def laid_out(columns: Sequence[Column], width: int) -> list[str]:
     if widths is not None:
         return _block(columns, widths)
     keys, rest = [c for c in columns if c.key], [c for c in columns if not c.key]
-    if not keys or not rest:
-        return _paragraphs(keys, rest or keys, width)
+    if not rest:
+        return _paragraphs([], keys, width)
     blocks: list[tuple[list[Column], list[int]]] = []
     left = list(rest)
     while left:

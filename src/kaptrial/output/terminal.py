@@ -23,6 +23,15 @@ PLAIN = {
 }  # fmt: skip
 
 
+_quiet = False
+
+
+def be_quiet(quiet: bool) -> None:
+    """Print nothing from now on, or print again; errors are not printed here."""
+    global _quiet
+    _quiet = quiet
+
+
 def width() -> int:
     """Columns of the terminal, or those of a pipe."""
     return max(LEAST_WIDTH, shutil.get_terminal_size(fallback=(IN_A_PIPE, 24)).columns)
@@ -30,7 +39,8 @@ def width() -> int:
 
 def say(text: str) -> None:
     """Print a line as it is, not wrapped."""
-    print(_encodable(text), flush=True)
+    if not _quiet:
+        print(_encodable(text), flush=True)
 
 
 def paragraph(text: str, indent: str = "") -> None:
