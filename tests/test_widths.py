@@ -101,7 +101,7 @@ def test_clinic(page):
 def test_plans(page):
     rows = [Line(numbers=raw) for raw in record.read("clinic_plans")]
     path = "clinic.sites[0].therapists.cbt"
-    results = SimpleNamespace(flat=lambda: [row.flat() for row in rows], paths=(path,), provenance=MADE)
+    results = SimpleNamespace(flat=lambda: [row.flat() for row in rows], paths=(path,), provenance=MADE, notes=[])
     out = page(show_plans, results)
     for row in rows:
         numbers = row.numbers

@@ -47,6 +47,12 @@ class Fit:
     null: Floats | None = None
 
     @property
+    def usual_failure(self) -> str:
+        """Why most of the replicates without an estimate have none, in words."""
+        reasons = self.failure[self.failure != Failure.NONE]
+        return Failure(int(np.bincount(reasons).argmax())).name.lower().replace("_", " ") if len(reasons) else ""
+
+    @property
     def departure(self) -> Floats:
         """estimate − null."""
         return self.estimate if self.null is None else self.estimate - self.null

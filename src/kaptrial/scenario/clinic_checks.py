@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from scipy.special import ndtr
 
 from kaptrial.errors import ABSENT, FieldError, nearest
-from kaptrial.scenario.clinic import Clinic
+from kaptrial.scenario.clinic import WEEKDAYS, Clinic, Weekday
 
 if TYPE_CHECKING:
     from kaptrial.scenario.scenario import Scenario
@@ -28,6 +28,7 @@ def check_clinic(s: Scenario) -> Iterator[FieldError]:
         yield FieldError("randomisation.day", s.randomisation.day, allowed)
     yield from _check_therapists(s, clinic)
     yield from _check_sessions(s, clinic)
+    yield from _check_calendar(s, clinic)
     yield from _check_duration(s, clinic)
 
 
@@ -76,6 +77,100 @@ def _check_sessions(s: Scenario, clinic: Clinic) -> Iterator[FieldError]:
         if name in clinic.therapists and clinic.therapists[name].caseload < therapy.group_size:
             allowed = f"must be ≥ {therapy.group_size}, the size of a group"
             yield FieldError(f"clinic.therapists.{name}.caseload", clinic.therapists[name].caseload, allowed)
+
+
+def _check_calendar(s: Scenario, clinic: Clinic) -> Iterator[FieldError]:
+    """What no week of this calendar can carry, however much staff there is."""
+    begins = dose_weekdays(clinic)
+    for arm in s.arms:
+        doses = sorted(day for given in arm.doses for day in given.days)
+        for j, day in enumerate(doses):
+            if all(missed_doses(clinic, doses, weekday)[j] for weekday in begins):
+                allowed = (
+                    f"must allow the dose of day {day:g} in arm {arm.id}: whichever of these days the first is given"
+                    f" on, the next opening is more than infusions.late_days, {clinic.infusions.late_days:g}, after it"
+                )
+                yield FieldError("clinic.infusions.weekdays", list(begins), allowed)
+                break
+    unkept = unkept_promises(s, clinic)
+    for (arm_id, day), weekdays in unkept.items():
+        if weekdays == begins:
+            rules = clinic.sessions
+            allowed = (
+                f"must reach a working day: after infusions on {', '.join(begins)} the session of day {day:g} in arm"
+                f" {arm_id} cannot begin {rules.from_hours:g} to {rules.to_hours:g} hours later"
+            )
+            yield FieldError("clinic.sessions.to_hours", rules.to_hours, allowed)
+            break
+    for day in s.design.visits[1:]:
+        late = min(_until_open(clinic.hours.weekdays, WEEKDAYS.index(w) + int(day)) for w in begins)
+        if clinic.clock == "first_infusion" and late > clinic.ratings.late_days:
+            allowed = f"must be ≥ {late}: the visit of day {day:g} falls on days on which the sites are closed"
+            yield FieldError("clinic.ratings.late_days", clinic.ratings.late_days, allowed)
+            break
+
+
+def dose_weekdays(clinic: Clinic) -> tuple[Weekday, ...]:
+    """The weekdays on which doses are given, in the order of the week."""
+    given = clinic.infusions.weekdays or clinic.hours.weekdays
+    return tuple(day for day in WEEKDAYS if day in given)
+
+
+def _until_open(weekdays: tuple[Weekday, ...], day: int) -> int:
+    """Days from a day, counted from a Monday, to the first open one."""
+    return next(k for k in range(7) if WEEKDAYS[(day + k) % 7] in weekdays)
+
+
+def missed_doses(clinic: Clinic, doses: list[float], begins: Weekday) -> list[bool]:
+    """Which doses of a series that begins on a weekday come too late for want of an opening, with staff for all."""
+    weekdays = dose_weekdays(clinic)
+    first = last = WEEKDAYS.index(begins)
+    missed = [False] * len(doses)
+    for j, day in enumerate(doses[1:], start=1):
+        due = first + int(day - doses[0])
+        opening = max(due, last + 1)
+        opening += _until_open(weekdays, opening)
+        missed[j] = opening - due > clinic.infusions.late_days
+        if not missed[j]:
+            last = opening
+    return missed
+
+
+def unkept_promises(s: Scenario, clinic: Clinic) -> dict[tuple[str, float], tuple[Weekday, ...]]:
+    """Weekdays of infusions after which a session cannot begin in its window, by arm and the session's day."""
+    unkept: dict[tuple[str, float], tuple[Weekday, ...]] = {}
+    if clinic.sessions.to_hours is None:
+        return unkept
+    for arm in s.arms:
+        doses = [day for given in arm.doses for day in given.days]
+        for day in arm.therapy.days if arm.therapy else ():
+            lag = day - max((dose for dose in doses if dose <= day), default=float("-inf"))
+            minutes = s.therapies[arm.therapy.name].session_minutes if arm.therapy else None
+            if minutes is None or not is_promised(clinic, lag):
+                continue
+            impossible = tuple(w for w in dose_weekdays(clinic) if not _can_keep(clinic, w, int(lag), minutes / 1440))
+            if impossible:
+                unkept[arm.id, day] = impossible
+    return unkept
+
+
+def is_promised(clinic: Clinic, lag_days: float) -> bool:
+    """Whether a session of so many days after the dose before it lies in the window promised."""
+    to_hours = clinic.sessions.to_hours
+    return to_hours is not None and clinic.sessions.from_hours < 24 * (lag_days + 1) and 24 * lag_days <= to_hours
+
+
+def _can_keep(clinic: Clinic, weekday: Weekday, lag: int, session: float) -> bool:
+    """Whether some infusion of a weekday leaves the promised window some opening in which a session fits."""
+    opens, closes = clinic.hours.opens / 24, clinic.hours.closes / 24
+    rules, dose = clinic.sessions, WEEKDAYS.index(weekday)
+    from_days, to_days = rules.from_hours / 24, (rules.to_hours or 0.0) / 24
+    earliest, latest = dose + opens, dose + closes - clinic.infusions.chair_minutes / 1440
+    return any(
+        max(earliest, day + opens - to_days) <= min(latest, day + closes - session - from_days) + 1e-9
+        for day in range(dose + lag, dose + int(to_days) + 2)
+        if WEEKDAYS[day % 7] in clinic.hours.weekdays
+    )
 
 
 def _check_duration(s: Scenario, clinic: Clinic) -> Iterator[FieldError]:

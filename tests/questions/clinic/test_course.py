@@ -8,18 +8,43 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
+from kaptrial.errors import ScenarioError
 from kaptrial.questions.clinic.recruitment import Fate
 from kaptrial.questions.clinic.replicate_summary import summarise_replicate
 from kaptrial.questions.clinic.run import End, delivered_treatment, run
 from kaptrial.questions.clinic.tables import accrual, bottleneck, lag_histogram, summary
 from kaptrial.scenario.files import build, with_settings
+from kaptrial.simulation.received import schedules_of, treatment_days
 from kaptrial.simulation.simulate import simulate_block
+from tests import SCENARIOS
 from tests.builders import clinic, clinic_raw, number, site
+
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def random_days(rng: np.random.Generator, most: int, last: int) -> list[int]:
+    """Some days of a protocol."""
+    return sorted(rng.choice(last + 1, size=int(rng.integers(1, most + 1)), replace=False).tolist())
+
+
+def random_weekdays(rng: np.random.Generator) -> list[str]:
+    """Some days of the week."""
+    return [WEEKDAYS[i] for i in sorted(rng.choice(7, size=int(rng.integers(1, 8)), replace=False))]
 
 
 def random_plan(rng: np.random.Generator) -> Any:
-    """A plan with little or much of anything, drawn at random."""
+    """A plan with little or much of anything, drawn at random; one that would be refused is drawn again."""
+    while True:
+        try:
+            return build(random_raw(rng))
+        except ScenarioError:
+            continue
+
+
+def random_raw(rng: np.random.Generator) -> dict[str, Any]:
+    """Any doses and sessions, days of the week, staff and rules."""
     booking = {
         "no_show": number(float(rng.uniform(0, 0.4)), "share"),
         "cancelled": number(float(rng.uniform(0, 0.4)), "share"),
@@ -33,7 +58,12 @@ def random_plan(rng: np.random.Generator) -> Any:
         for i in range(rng.integers(1, 4))
     ]  # fmt: skip
     raw = clinic_raw(*sites, n_per_arm=int(rng.integers(5, 30)))
+    for arm in raw["arms"]:
+        arm["doses"][0]["days"] = random_days(rng, 6, 20)
+    raw["arms"][1]["therapy"]["days"] = random_days(rng, 6, 27)
     plan = raw["clinic"]
+    opens, closes = ((0, 24), (4, 22), (8, 18))[rng.integers(3)]
+    plan["hours"] = {"weekdays": random_weekdays(rng), "opens": opens, "closes": closes}
     plan["recruitment"] |= {
         "opening_delay": number(float(rng.uniform(1, 60)), "day"), "ramp": number(float(rng.uniform(1, 90)), "day"),
         "seasonality": number(float(rng.uniform(0, 1)), "share"),
@@ -46,7 +76,7 @@ def random_plan(rng: np.random.Generator) -> Any:
         "hiring": number(float(rng.uniform(1, 90)), "day"), "training_days": float(rng.uniform(0, 60)),
     }  # fmt: skip
     plan["infusions"] = {
-        "weekdays": ["mon", "thu"] if rng.random() < 0.5 else None, "booking": booking,
+        "weekdays": plan["hours"]["weekdays"][::2] if rng.random() < 0.5 else None, "booking": booking,
         "wait_for_therapist": bool(rng.random() < 0.5), "late_days": float(rng.uniform(0.5, 10)),
     }  # fmt: skip
     plan["sessions"] = {
@@ -58,10 +88,57 @@ def random_plan(rng: np.random.Generator) -> Any:
     raw["therapies"]["shift"]["group_size"] = int(rng.choice([1, 1, 3]))
     if rng.random() < 0.5:
         raw["conduct"] = {"dropout": {"hazard": number(float(rng.uniform(0, 0.05)), "per_day")}}
-    return build(raw)
+    return raw
 
 
-@pytest.mark.parametrize("seed", range(60))
+def recounted(s: Any, c: Any) -> dict[tuple[str, str, str], float]:
+    """Shares in window, patient by patient, from the days of the protocol and when each thing was given."""
+    hours, counts = s.clinic.hours, {}
+
+    def day_of(since: float, days: float) -> float:
+        planned = since + days
+        return max(np.floor(planned) + hours.opens / 24, planned - (24 - hours.closes + hours.opens) / 24)
+
+    for i, a in enumerate(c.arm):
+        arm = s.arms[a]
+        doses = sorted(arm.doses[0].days)
+        given, settled = c.given[i], c.settled[i]
+        for j, day in enumerate(doses):
+            if j > 0 and settled[j]:
+                due = day_of(c.begun[i], day - doses[0])
+                hit = given[j] <= due + s.clinic.infusions.late_days + 1e-6
+                counts.setdefault((arm.id, "later doses"), []).append(hit)
+        for k, day in enumerate(arm.therapy.days if arm.therapy else ()):
+            e = len(doses) + k
+            before = [j for j, dose in enumerate(doses) if dose <= day]
+            if not settled[e]:
+                continue
+            if not before:
+                due, promised = day_of(c.randomised[i], day), False
+            else:
+                j, lag = before[-1], day - doses[before[-1]]
+                promised = s.clinic.sessions.from_hours < 24 * (lag + 1) and 24 * lag <= s.clinic.sessions.to_hours
+                first = j == 0 or not np.isnan(given[j])
+                due = day_of(given[j] if first else day_of(c.begun[i], doses[j] - doses[0]), lag)
+            if promised:
+                if not np.isnan(given[j]):
+                    hit = 24 * (given[e] - given[j]) <= s.clinic.sessions.to_hours + 1e-6
+                    counts.setdefault((arm.id, "promised sessions"), []).append(hit)
+            else:
+                counts.setdefault((arm.id, "other sessions"), []).append(
+                    given[e] <= due + s.clinic.sessions.window_days + 1e-6
+                )
+        for v, day in enumerate(s.design.visits):
+            if v > 0 and c.visit_settled[i, v]:
+                off = abs(c.seen[i, v] // 1 - (c.zero[i] + day) // 1)
+                counts.setdefault((arm.id, "visits"), []).append(off <= s.clinic.ratings.window_days)
+    return {("kept", arm, f"{what} in window"): float(np.mean(hits)) for (arm, what), hits in counts.items()}
+
+
+# A few of them each time, and as many as a plan can go wrong in among the slow checks.
+@pytest.mark.parametrize(
+    "seed", [*range(60), *(pytest.param(seed, marks=pytest.mark.validation) for seed in range(60, 500))]
+)
 def test_every_patient_is_somewhere_and_no_rule_is_broken(seed):
     rng = np.random.default_rng([6, seed])
     s = random_plan(rng)
@@ -86,22 +163,30 @@ def test_every_patient_is_somewhere_and_no_rule_is_broken(seed):
     assert not (c.given > left[:, None]).any()
     assert not (c.given < c.due - 1e-9).any()
     assert (c.settled | np.isnan(c.given)).all()
+    hours = s.clinic.hours
+    open_always = hours.closes - hours.opens == 24 and len(hours.weekdays) == 7
     # No station serves more at a time than it has, and nothing runs outside opening hours.
     for use in c.use:
         edges = sorted([(a, 1) for a, *_ in use.services] + [(b - 1e-9, -1) for _, b, *_ in use.services])
         assert max(np.cumsum([step for _, step in edges]), default=0) <= use.capacity
         for start, end, delay, *_ in use.services:
-            assert start // 1 == end // 1
             assert delay >= -1e-9
-            assert start % 1 >= 8 / 24 - 1e-9
-            assert end % 1 <= 18 / 24 + 1e-9
-            assert start % 7 < 5
+            assert start % 1 >= hours.opens / 24 - 1e-9
+            assert end - start // 1 <= hours.closes / 24 + 1e-9 or open_always
+            assert WEEKDAYS[int(start % 7)] in hours.weekdays
     # What is handed to the trial: as many days as events, nothing for those who were lost.
     r = delivered_treatment(s, [c])
     assert not (r.event_day < 0).any()
     lost = r.loss_day[0] < np.inf
     np.testing.assert_array_equal(lost, c.end == End.LOST_WAITING)
-    summarise_replicate(s, c)
+    # All who were referred and all who were randomised are counted once; shares in window are of the protocol's days.
+    values = summarise_replicate(s, c).values
+    flow = {key[1:]: value for key, value in values.items() if key[0] == "flow"}
+    ends = ("lost waiting", "dropped out", "complete")
+    assert sum(value for (of, what), value in flow.items() if of == "all" and what != "referred") == len(e.fate)
+    assert sum(value for (of, what), value in flow.items() if of != "all" and what in ends) == n
+    kept = {key: value for key, value in values.items() if key[0] == "kept" and key[2].endswith("in window")}
+    assert kept == pytest.approx(recounted(s, c))
 
 
 def test_replicates_depend_on_their_number_only():
@@ -132,7 +217,9 @@ def test_endless_means_leave_no_wait_but_that_of_the_calendar():
     s = clinic(site(chairs=1000, nurses=1000, raters=1000, therapists={"shift": 200}))
     (c,) = run(s, seed=2, replicates=[0])
     assert all(service[2] == 0 for use in c.use for service in use.services)
-    assert (c.given - c.due)[~np.isnan(c.given)].max() == 0
+    # Saturdays and Sundays put off until Monday.
+    weekend = np.maximum(7 - c.due // 1 % 7, 0) * (c.due // 1 % 7 >= 5)
+    np.testing.assert_allclose((c.given - c.due - weekend)[~np.isnan(c.given)], 0, atol=1e-9)
     assert (c.end == End.COMPLETE).all()
     r = delivered_treatment(s, [c])
     treated = c.arm == 1
@@ -142,6 +229,84 @@ def test_endless_means_leave_no_wait_but_that_of_the_calendar():
     assert (r.event_day[0, treated, 2:] > 0.5).all()
     assert r.therapist[0, treated].min() >= 0
     assert (r.therapist[0, ~treated] == -1).all()
+
+
+def ideal_raw(raw: dict[str, Any]) -> dict[str, Any]:
+    """The scenario in a clinic that is always open, where everybody comes and nobody is waited for."""
+    raw["clinic"] = clinic_raw()["clinic"]
+    given = list(dict.fromkeys(arm["therapy"]["name"] for arm in raw["arms"] if arm.get("therapy")))
+    for name in given:
+        raw["therapies"][name] |= {"session_minutes": 50, "group_size": 1}
+    many = dict.fromkeys(given, 200)
+    raw["clinic"] |= {
+        "sites": [site(referrals=200, chairs=1000, nurses=1000, raters=1000, therapists=many)],
+        "therapists": {name: {"caseload": 100, "sessions_per_week": 1000} for name in given},
+        "hours": {"weekdays": list(WEEKDAYS), "opens": 0, "closes": 24},
+        "infusions": {"minutes": 0.001, "monitoring_minutes": 0},
+    }
+    raw["clinic"]["recruitment"]["by_entry"] = False
+    raw["conduct"] = {}
+    return raw
+
+
+@pytest.mark.parametrize("name", ["clinic_one_therapist_short", "cbt_after_ketamine", "ketamine_by_cbt"])
+def test_an_ideal_clinic_is_the_protocol(name):
+    s = build(ideal_raw(yaml.safe_load((SCENARIOS / f"{name}.yaml").read_text())))
+    delivered = delivered_treatment(s, run(s, seed=1, replicates=[0]))
+    days = treatment_days(schedules_of(s))[0][simulate_block(s, seed=1, block=0).arm[0]]
+    asked = np.isfinite(days)
+    np.testing.assert_allclose(delivered.event_day[0][asked], days[asked], atol=1e-5)
+    assert not delivered.visit_missed.any()
+
+
+def test_a_dose_given_late_because_the_clinic_was_closed_is_late():
+    raw = clinic_raw(n_per_arm=30)
+    for arm in raw["arms"]:
+        arm["doses"][0]["days"] = [0, 3, 7, 10]
+    raw["clinic"]["infusions"] = {"weekdays": ["mon", "tue"], "late_days": 6}
+    s = build(raw)
+    (c,) = run(s, seed=1, replicates=[0])
+    begun, second = c.begun, c.given[:, 1]
+    monday = begun // 1 % 7 == 0
+    # Begun on a Monday the second is due on Thursday, and given on the Monday after.
+    np.testing.assert_array_equal(second[monday] // 1 - begun[monday] // 1, 7)
+    np.testing.assert_array_equal(c.due[monday, 1] // 1 - begun[monday] // 1, 3)
+    raw["clinic"]["infusions"]["late_days"] = 3
+    s = build(raw)
+    (c,) = run(s, seed=1, replicates=[0])
+    assert np.isnan(c.given[c.begun // 1 % 7 == 0, 1]).all()
+    assert summarise_replicate(s, c).values["kept", "control", "later doses in window"] < 0.9
+
+
+def test_a_dose_without_a_session_after_it_and_patients_who_leave():
+    raw = clinic_raw(site(referrals=100), n_per_arm=40)
+    for arm in raw["arms"]:
+        arm["doses"][0]["days"] = [0, 7, 14]
+    raw["arms"][1]["therapy"]["days"] = [15, 16]
+    raw["conduct"] = {"dropout": {"hazard": number(0.1, "per_day")}}
+    s = build(raw)
+    courses = run(s, seed=1, replicates=range(3))
+    assert all((c.end == End.DROPPED_OUT).sum() > 20 for c in courses)
+    assert np.isfinite([c.ended for c in courses]).all()
+
+
+@pytest.mark.parametrize("path", sorted(SCENARIOS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_ready_scenario_runs_in_the_shipped_clinic(path):
+    raw = yaml.safe_load(path.read_text())
+    if raw.get("randomisation", {}).get("day", 0) > 0:
+        pytest.skip("a clinic runs trials that randomise on entry")
+    plan = yaml.safe_load((SCENARIOS / "clinic_one_therapist_short.yaml").read_text())["clinic"]
+    therapies = raw.get("therapies", {})
+    plan["therapists"] = dict.fromkeys(therapies, plan["therapists"]["cbt"])
+    plan["sites"][0]["therapists"] = dict.fromkeys(therapies, 4)
+    # Daily doses need more than three days of the week.
+    plan["infusions"]["weekdays"] = None
+    for therapy in therapies.values():
+        therapy.setdefault("session_minutes", 60)
+    s = build(raw | {"clinic": plan})
+    (c,) = run(s, seed=1, replicates=[0])
+    assert len(c.end) == s.n_total
+    summarise_replicate(s, c)
 
 
 def test_few_therapists_make_sessions_late_and_the_caseload_makes_patients_wait():

@@ -124,6 +124,60 @@ def test_the_cheapest_plan_that_is_enough_is_found():
     assert not any(row["chosen"] for row in late)
 
 
+def test_nothing_is_cheapest_without_costs(tmp_path, capsys):
+    raw = tight_raw()
+    path = tmp_path / "trial.yaml"
+    for costs in (None, {"currency": "EUR"}):
+        raw["clinic"]["costs"] = costs
+        path.write_text(yaml.safe_dump(raw))
+        with pytest.raises(SystemExit) as stop:
+            main(["clinic", str(path), "--vary", "clinic.sites[0].therapists.shift=1,3", "--months", "60"])
+        assert stop.value.code == 2
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1
+        assert "clinic.costs is missing: must be given" in said
+
+
+def test_power_of_trials_that_nobody_can_analyse_is_a_dash_with_its_reason(run, tmp_path, capsys):
+    raw = clinic_raw(site(therapists={"shift": 1}), n_per_arm=6)
+    raw["analysis"] = {"methods": ["nested"]}
+    raw["therapies"]["shift"]["therapists"] = {"sd": number(3, "points"), "caseload": 5}
+    path = tmp_path / "trial.yaml"
+    path.write_text(yaml.safe_dump(raw))
+    run("power", path, "--clinic", "--replicates", 8, "--json", tmp_path / "power.json")
+    said = " ".join(capsys.readouterr().out.split())
+    assert "power is unknown (no trial could be analysed)" in said
+    assert "nested has no power: none of 8 trials could be analysed (too few therapists)" in said
+    assert "count as not rejecting" not in said
+    rows = {row["metric"]: row for row in json.loads((tmp_path / "power.json").read_text())["results"]}
+    assert rows["power"]["value"] is None
+    assert rows["type_i_error"]["value"] is None
+    run("clinic", path, "--vary", "clinic.sites[0].therapists.shift=1,3", "--replicates", 8)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "shift = 1 has no power: none of its trials could be analysed (too few therapists)" in said
+    assert "± 0.0" not in said.split("3 ")[0]
+
+
+def test_what_the_calendar_alone_forbids_is_said():
+    raw = clinic_raw(n_per_arm=6)
+    for arm in raw["arms"]:
+        arm["doses"][0]["days"] = [0, 3]
+    raw["arms"][1]["therapy"]["days"] = [1, 4]
+    raw["clinic"]["infusions"] = {"weekdays": ["mon", "fri"]}
+    raw["clinic"]["sessions"] = {"from_hours": 12, "to_hours": 36}
+    notes = answer(build(raw), provenance={}, seed=1, replicates=2).notes
+    said = [note.text for note in notes if note.code == "calendar"]
+    print(said)
+    assert "sessions promised 12 to 36 hours later are out of their window after some infusions of fri" in said[-1]
+    raw["clinic"]["infusions"] = {"weekdays": ["mon", "tue"]}
+    notes = answer(build(raw), provenance={}, seed=1, replicates=2).notes
+    said = [note.text for note in notes if note.code == "calendar"]
+    assert said[0].startswith(
+        "control: by the days of the week alone doses are missed, more than 3 days late: of day 3"
+    )
+    assert said[0].endswith("where the first is given on mon.")
+
+
 def test_a_scenario_without_a_clinic_is_refused_in_one_line(tmp_path, capsys):
     with pytest.raises(ScenarioError, match="clinic is missing"):
         operations(clean(n_per_arm=10, delta=1), seed=1, replicates=2)

@@ -59,7 +59,28 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a wrong unit": (
         {"clinic.recruitment.screening": number(7, "week")}, "clinic.recruitment.screening.unit = 'week': must be day"
     ),
-    "a bare number": ({"clinic.costs": {"currency": "EUR", "dose": {"value": 3}}}, "clinic.costs.dose.unit is missing"),
+    "a number without a unit": (
+        {"clinic.costs": {"currency": "EUR", "dose": {"value": 3, "source": "assumption", "note": "for a test"}}},
+        "clinic.costs.dose.unit is missing",
+    ),
+    "infusions on Fridays, sessions on the day after": (
+        {"clinic.infusions": {"weekdays": ["fri"], "late_days": 7}, "clinic.sessions.from_hours": 24,
+         "clinic.sessions.to_hours": 48},
+        "clinic.sessions.to_hours = 48: must reach a working day: after infusions on fri the session of day 1",
+    ),
+    "a dose whose window ends before the next opening": (
+        {"clinic.infusions": {"weekdays": ["mon"]}, "arms[0].doses[0].days": [0, 3]},
+        "clinic.infusions.weekdays = ['mon']: must allow the dose of day 3 in arm control",
+    ),
+    "a visit whose window ends before the next opening": (
+        {"clinic.hours.weekdays": ["mon"], "clinic.ratings": {"window_days": 1, "late_days": 2},
+         "design.visits": [0, 3, 28]},
+        "clinic.ratings.late_days = 2: must be ≥ 4: the visit of day 3 falls on days on which the sites are closed",
+    ),
+    "a site in month 2,682": ({"clinic.sites[0].opens_day": 81_661}, "clinic.sites[0].opens_day = 81661: must be ≤"),
+    "a site later than its trial": ({"clinic.sites[0].opens_day": 3651}, "a site has to open during the trial"),
+    "a delay of centuries": ({"clinic.recruitment.opening_delay": number(81_661, "day")}, "must be < 3650"),
+    "forty turnovers a year": ({"clinic.therapists.shift.turnover": 40}, "turnover.value = 40: must be ≤ 12"),
     "an unknown key": ({"clinic.chairs": 3}, "unknown key"),
     "randomised after a run-in": (
         {"randomisation": {"day": 28}, "arms[0].doses": [], "arms[1].doses": [], "arms[1].therapy.days": [30],

@@ -10,14 +10,14 @@ from typing import Any
 from kaptrial.errors import FieldError
 from kaptrial.output.folder import write_folder
 from kaptrial.questions.clinic import tables
-from kaptrial.questions.clinic.operations import Operations, check_has_clinic, operations
+from kaptrial.questions.clinic.operations import Operations, check_has_clinic, check_has_costs, operations
 from kaptrial.questions.clinic.output import clinic_figures, currency, plan_figures, write_clinic, write_plans
 from kaptrial.questions.clinic.staffing_plans import Target, compare
 from kaptrial.questions.clinic.tables import Quantity
 from kaptrial.questions.power.cells import cells
 from kaptrial.questions.power.characteristics import Cell
 from kaptrial.questions.power.headline import percent
-from kaptrial.results import Headline, Line, Results
+from kaptrial.results import Headline, Line, Note, Results
 from kaptrial.scenario.files import Raw, build
 from kaptrial.scenario.scenario import Scenario
 
@@ -45,7 +45,8 @@ class PlanResults(Results[Line]):
 def plans_of(
     raw: Raw, vary: Mapping[str, Sequence[Any]] | None, *, power: float | None, months: float | None
 ) -> tuple[Scenario, list[Cell]]:
-    """The scenario, and every plan of its clinic. Raises ScenarioError for one without a clinic."""
+    """The scenario, and every plan of its clinic. Raises ScenarioError for one without a clinic, and where the cheapest
+    is asked for of plans without costs."""
     if vary is None and (power is not None or months is not None):
         name, value = ("power", power) if power is not None else ("months", months)
         raise FieldError(name, value, "goes with `vary`, which says what may be changed")
@@ -54,6 +55,8 @@ def plans_of(
         raise FieldError("vary", len(plans), f"plans, must be at most {MOST_PLANS}")
     for plan in plans:
         check_has_clinic(plan.scenario)
+        if power is not None or months is not None:
+            check_has_costs(plan.scenario)
     return base, plans
 
 
@@ -74,7 +77,7 @@ def answer(
         rows=rows,
         headline=headline(rows),
         provenance=provenance,
-        notes=[tables.bottleneck_note(run.summaries)],
+        notes=[*tables.calendar_notes(scenario), tables.bottleneck_note(run.summaries)],
         figures=clinic_figures,
         writer=partial(write_folder, write_clinic),
         scenario=scenario,
@@ -97,15 +100,31 @@ def compared(
     """Plans of the scenario's clinic, one row each, and the cheapest that reaches `power` or ends within `months`."""
     target = None if power is None and months is None else Target(power=power, months=months)
     rows = compare(plans, seed=seed, replicates=replicates, workers=workers, target=target, progress=progress)
+    notes = {note.text: note for plan in plans for note in tables.calendar_notes(plan.scenario)}
     return PlanResults(
         kind="plans",
-        rows=[Line(numbers=row) for row in rows],
+        rows=[Line(numbers={name: x for name, x in row.items() if name != "why_no_power"}) for row in rows],
+        notes=[*notes.values(), *_without_power(rows, tuple(plans[0].columns))],
         provenance={**provenance, "power": power, "months": months},
         figures=plan_figures,
         writer=partial(write_folder, write_plans),
         scenario=scenario,
         paths=tuple(plans[0].columns),
     )
+
+
+def _without_power(rows: Sequence[Mapping[str, Any]], paths: Sequence[str]) -> list[Note]:
+    """Why plans have no power."""
+    return [
+        Note(
+            code="never_analysed",
+            severity="warning",
+            text=f"{', '.join(f'{path} = {row[path]}' for path in paths)} has no power: none of its trials could be"
+            f" analysed ({row['why_no_power']}).",
+        )
+        for row in rows
+        if "why_no_power" in row
+    ]
 
 
 def headline(rows: Sequence[Quantity]) -> Headline:

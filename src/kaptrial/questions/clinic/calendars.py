@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-# Ends of working days are sums of fractions; a rounding error must not push a last appointment into the next day.
+# Ends of working days and of windows are sums of fractions; a rounding error must not push a last appointment out.
 SLACK = 1e-9
 
 
@@ -34,6 +34,16 @@ class Calendar:
 
     def book(self, start: float) -> None:
         """Opening hours do not fill up."""
+
+    def due(self, since: float, days: float) -> float:
+        """When what the protocol has `days` after `since` is due: the morning of that day, whether it is open or not.
+
+        Never earlier in the day than it was by more than a night, and round the clock, where there is none, to the
+        hour.
+        """
+        planned = since + days
+        night = 1 - (self.closes - self.opens)
+        return max(planned // 1 + self.opens, planned - night)
 
     def opening(self, day: int) -> float:
         """The opening of a day, or of the next working day."""

@@ -17,6 +17,7 @@ from kaptrial.process import Cost, timed
 from kaptrial.questions.clinic.replicate_summary import ReplicateSummary, summarise_replicate
 from kaptrial.questions.clinic.run import Course, delivered_treatment, run
 from kaptrial.questions.power.execution import in_order, shared
+from kaptrial.scenario.clinic import money
 from kaptrial.scenario.files import as_raw
 from kaptrial.scenario.scenario import Scenario
 
@@ -71,6 +72,16 @@ def check_has_clinic(s: Scenario) -> None:
     """Raise ScenarioError where there is no plan of a clinic."""
     if s.clinic is None:
         raise ScenarioError("clinic is missing: must be given: sites, recruitment, therapists ... (docs/clinic.md)")
+
+
+def check_has_costs(s: Scenario) -> None:
+    """Raise ScenarioError where no unit has a cost, and no plan is cheaper than another."""
+    costs = s.clinic.costs if s.clinic is not None else None
+    if costs is None or not any(money(unit) for name, unit in vars(costs).items() if name != "currency"):
+        raise ScenarioError(
+            "clinic.costs is missing: must be given, with the cost of some unit: the cheapest plan that reaches the"
+            " power or the months is asked for (docs/clinic.md)"
+        )
 
 
 def operations_of(

@@ -8,7 +8,7 @@ from typing import Any
 
 import simpy
 
-from kaptrial.questions.clinic.calendars import Calendar
+from kaptrial.questions.clinic.calendars import SLACK, Calendar
 from kaptrial.questions.clinic.protocol import ArmProtocol, Keeping
 from kaptrial.questions.clinic.resources import FOREVER, NEVER, Process, join, serve
 from kaptrial.questions.clinic.staff import Caseload, SiteStaff, Team, free_place, leave_place, who_gives
@@ -34,10 +34,11 @@ class Rules:
 class Patient:
     """One patient: what was drawn for them, and what has become of it so far. Calendar days.
 
-    `leaves`: when the patient drops out, brought forward to now by giving up waiting, at `patience` at the latest.
-    `luck`: uniforms, a list for each treatment event and then each visit. `given`, `due`: a start for each treatment
-    event, NaN if there was none; `settled`: whether it was given or missed, and not left open by leaving. `seen`: as
-    `given` for visits. `zero`: the patient's own day 0. `place_wait`: days until there was a place with a therapist.
+    `leaves`: when the patient drops out, brought forward to now by giving up waiting, at `patience` at the latest;
+    what was already booked then is not given. `luck`: uniforms, a list for each treatment event and then each
+    visit. `given`, `due`: when each treatment event began and on which day the protocol has it, NaN if there was
+    none; `settled`: whether it was given or missed, and not left open by leaving. `seen`: as `given` for visits.
+    `zero`: the patient's own day 0. `place_wait`: days until there was a place with a therapist.
     """
 
     number: int
@@ -119,14 +120,16 @@ def _doses(env: simpy.Environment, p: Patient, rules: Rules, place: Any) -> Proc
         if p.leaves <= env.now:
             break
         if j == 0:
-            due = env.now if day == 0 else hours.opening(int(p.randomised // 1) + int(day))
-            due = hours.start(due, rules.chair_days)
+            # The first one is waited for, and due when it can first be given.
+            due = hours.start(env.now if day == 0 else hours.due(p.randomised, day), rules.chair_days)
             latest = p.patience
         else:
-            due = hours.opening(int(p.begun // 1) + round(day - days[0]))
-            latest = due + plan.late_days
+            due = hours.due(p.begun, day - days[0])
+            latest = due + plan.late_days + SLACK
         p.due[j] = due
-        ask = due if last != last else max(due, hours.opening(int(last // 1) + 1))
+        ask = hours.start(due, rules.chair_days)
+        if last == last:
+            ask = max(ask, hours.opening(int(last // 1) + 1))
         for attempt in range(rules.doses.attempts):
             if ask > env.now:
                 yield env.timeout(ask - env.now)
@@ -137,7 +140,7 @@ def _doses(env: simpy.Environment, p: Patient, rules: Rules, place: Any) -> Proc
             if u >= rules.doses.either or u < rules.doses.no_show:
                 given, until = _note(j, u, rules.doses), min(latest, p.leaves)
                 start = yield from serve(stations, rules.chair_days, latest=until, patient=p.number, note=given)
-                if start != start:
+                if not start <= p.leaves:
                     break
             if u >= rules.doses.either:
                 p.given[j] = last = start
@@ -182,22 +185,22 @@ def _sessions(env: simpy.Environment, p: Patient, rules: Rules, team: Team, plac
             break  # before the dose was even due, perhaps
         if a >= 0:
             anchor = p.given[a] if p.given[a] == p.given[a] else p.due[a]
-            due = rules.hours.opening(int(anchor // 1) + round(day - arm.doses[a]))
+            due = rules.hours.due(anchor, day - arm.doses[a])
         else:
-            due = rules.hours.opening(int(p.randomised // 1) + round(day))
+            due = rules.hours.due(p.randomised, day)
+        p.due[e] = earliest = due
         deadline = due + plan.window_days
         latest = due + plan.late_days
         if arm.promised[k] and p.given[a] == p.given[a]:
             assert plan.to_hours is not None
-            due = rules.hours.start(max(due, anchor + plan.from_hours / 24), arm.session)
+            earliest = max(due, anchor + plan.from_hours / 24)
             deadline = anchor + plan.to_hours / 24
-            latest = deadline if plan.after_window == "skip" else due + plan.late_days
-        p.due[e] = due
-        # No two sessions on one day unless the protocol has them so.
-        same_day = last == last and day - last_day < 1
-        ask = due
+            latest = deadline if plan.after_window == "skip" else latest
+        ask = rules.hours.start(earliest, arm.session)
         if last == last:
-            ask = max(due, last + arm.session if same_day else rules.hours.opening(int(last // 1) + 1))
+            # No two sessions on one day unless the protocol has them so.
+            same_day = day - last_day < 1
+            ask = max(ask, last + arm.session if same_day else rules.hours.opening(int(last // 1) + 1))
         for attempt in range(keep.attempts):
             if ask > env.now:
                 yield env.timeout(max(min(ask, p.leaves) - env.now, 0.0))
@@ -212,7 +215,7 @@ def _sessions(env: simpy.Environment, p: Patient, rules: Rules, team: Team, plac
                     start = yield from join(by.station, arm.session, size=arm.group, wait=plan.group_wait_days, **how)
                 else:
                     start = yield from serve((by.station,), arm.session, **how)
-                if start != start:
+                if not start <= p.leaves:
                     break
                 if u >= keep.either:
                     p.given[e] = last = start
@@ -233,9 +236,9 @@ def _visits(env: simpy.Environment, p: Patient, rules: Rules) -> Process:
             yield p.dose_over[0]
         if p.leaves <= env.now:
             break
-        due = env.now if day == 0 else rules.hours.opening(int(p.zero // 1) + round(day))
-        latest = due + plan.late_days
-        ask = due
+        due = env.now if day == 0 else rules.hours.due(p.zero, day)
+        latest = due + plan.late_days + SLACK
+        ask = due if day == 0 else rules.hours.start(due, rules.rating_days)
         for attempt in range(keep.attempts):
             if ask > env.now:
                 yield env.timeout(max(min(ask, p.leaves) - env.now, 0.0))
@@ -245,7 +248,7 @@ def _visits(env: simpy.Environment, p: Patient, rules: Rules) -> Process:
             if u >= keep.either or u < keep.no_show:
                 how: dict[str, Any] = {"latest": min(latest, p.leaves), "patient": p.number, "note": _note(v, u, keep)}
                 start = yield from serve((p.site.raters,), rules.rating_days, priority=due + plan.window_days, **how)
-                if start != start:
+                if not start <= p.leaves:
                     break
                 if u >= keep.either:
                     p.seen[v] = start

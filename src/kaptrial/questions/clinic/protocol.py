@@ -9,6 +9,7 @@ import numpy as np
 
 from kaptrial.arrays import Floats
 from kaptrial.scenario.clinic import Booking, Clinic
+from kaptrial.scenario.clinic_checks import is_promised
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.scenario.sourced import for_arm
 
@@ -37,13 +38,12 @@ class ArmProtocol:
 def arm_protocols(s: Scenario, clinic: Clinic) -> list[ArmProtocol]:
     """What each arm asks for. Events stand in the order of the response model: doses by day, then sessions."""
     protocols = []
-    to_hours = -inf if clinic.sessions.to_hours is None else clinic.sessions.to_hours
     for arm in s.arms:
         doses = tuple(sorted(day for given in arm.doses for day in given.days))
         sessions = arm.therapy.days if arm.therapy else ()
         after = tuple(sum(dose <= day for dose in doses) - 1 for day in sessions)
-        lags = [24 * (day - doses[a]) if a >= 0 else inf for a, day in zip(after, sessions, strict=True)]
-        promised = tuple(clinic.sessions.from_hours < lag + 24 and lag <= to_hours for lag in lags)
+        lags = [day - doses[a] if a >= 0 else inf for a, day in zip(after, sessions, strict=True)]
+        promised = tuple(is_promised(clinic, lag) for lag in lags)
         therapy = s.therapies[arm.therapy.name] if arm.therapy and sessions else None
         dropout = s.conduct.dropout
         protocols.append(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kaptrial.arrays import Floats
-from kaptrial.questions.clinic.calendars import Calendar
+from kaptrial.questions.clinic.calendars import SLACK, Calendar
 from kaptrial.questions.clinic.cost import costs
 from kaptrial.questions.clinic.protocol import ArmProtocol, arm_protocols
 from kaptrial.questions.clinic.recruitment import Fate
@@ -124,7 +124,8 @@ def _kept(s: Scenario, clinic: Clinic, protocols: list[ArmProtocol], c: Course) 
         if n == 0:
             return
         missed = settled & np.isnan(late)
-        inside = settled & (late <= within)
+        # Who comes on the window's last morning is in it.
+        inside = settled & (late <= within + 2 * SLACK)
         values["kept", arm, f"{what} in window"] = float(inside.sum() / n)
         values["kept", arm, f"{what} out of window"] = float((settled & ~missed & ~inside).sum() / n)
         values["kept", arm, f"{what} missed"] = float(missed.sum() / n)
@@ -142,13 +143,13 @@ def _kept(s: Scenario, clinic: Clinic, protocols: list[ArmProtocol], c: Course) 
             lag = given[:, n : n + m] - doses
             # After a missed dose there is no window to keep.
             on = settled[:, n : n + m] & ~np.isnan(doses)
-            to = (clinic.sessions.to_hours or 0.0) / 24 + 1e-9
+            to = (clinic.sessions.to_hours or 0.0) / 24
             add(arm.id, "promised sessions", lag[:, promised], to, on[:, promised])
             other = late[:, n : n + m][:, ~promised]
             add(arm.id, "other sessions", other, clinic.sessions.window_days, settled[:, n : n + m][:, ~promised])
         seen, zero = c.seen[in_arm], c.zero[in_arm][:, None]
         days = np.array(s.design.visits)
-        off = np.abs(np.floor(seen) - np.floor(zero) - days)
+        off = np.abs(np.floor(seen) - np.floor(zero + days))
         add(arm.id, "visits", off[:, 1:], clinic.ratings.window_days, c.visit_settled[in_arm][:, 1:])
     return values
 

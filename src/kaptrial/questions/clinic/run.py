@@ -59,7 +59,8 @@ class Course:
     """The course of one replicate. Calendar days; patients in the order of their randomisation.
 
     `given`, `due`, `settled`: (patient, treatment event), doses first; NaN: not given, or never due because the patient
-    had left; `settled` tells one from the other. `seen`, `visit_settled`: (patient, visit). `begun`: first infusion.
+    had left; `settled` tells one from the other. `due` is the protocol's day, whether the clinic is open on it or not,
+    for a first infusion the first opening. `seen`, `visit_settled`: (patient, visit). `begun`: first infusion.
     `zero`: the patients' own day 0. `place_wait`: days until there was a place with a therapist, or NaN.
     """
 

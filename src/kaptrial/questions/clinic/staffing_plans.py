@@ -6,14 +6,16 @@ numbers): plans differ by what they change and by little noise.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from kaptrial.estimators.fit import Fit
+from kaptrial.estimators.fit import Failure, Fit
 from kaptrial.questions.clinic.operations import Operations, check_has_clinic, operations
+from kaptrial.questions.clinic.replicate_summary import Key, ReplicateSummary
 from kaptrial.questions.clinic.tables import bottleneck
 from kaptrial.questions.power.characteristics import Cell
 from kaptrial.questions.power.execution import Job, run
@@ -47,7 +49,8 @@ def compare(
     progress: Callable[[int], None] | None = None,
 ) -> list[Row]:
     """One row a plan, in the order given: what tells it from the others, power with its MCSE, the share of promised
-    sessions in their window, months, cost, utilisation, bottleneck.
+    sessions in their window, months, cost, utilisation, bottleneck. Power is NaN where no trial could be analysed, and
+    `why_no_power` says why.
 
     With a `target` the plans are put in the order of their cost, and power is worked out only for those that are fast
     enough and no dearer than the first that has enough power: that one is `chosen`, and nothing on the grid that is
@@ -86,6 +89,8 @@ def _row(plan: Cell, seed: int, replicates: int, workers: int, progress: Callabl
 
 
 def _power(fit: Fit, alpha: float) -> Row:
+    if (fit.failure != Failure.NONE).all():
+        return {"power": math.nan, "power_mcse": math.nan, "mean_estimate": math.nan, "why_no_power": fit.usual_failure}
     value, mcse = share(fit.p < alpha)
     return {"power": value, "power_mcse": mcse, "mean_estimate": float(np.nanmean(fit.estimate))}
 
@@ -94,16 +99,21 @@ def _about(plan: Cell, clinic_run: Operations) -> Row:
     out: Row = {"power": None, "power_mcse": None, "mean_estimate": None}
     summaries = clinic_run.summaries
     for name, key in ABOUT.items():
-        values = [d.values[key] for d in summaries if key in d.values]
+        values = _values(summaries, key)
         if values:
             out[name] = float(np.mean(values))
     kept = [
-        np.mean([d.values[key] for d in summaries])
+        np.mean(shares)
         for arm in plan.scenario.arms
-        if (key := ("kept", arm.id, "promised sessions in window")) in summaries[0].values
+        if (shares := _values(summaries, ("kept", arm.id, "promised sessions in window")))
     ]
     if kept:
         out["in_window"] = float(np.mean(kept))
     out["bottleneck"] = bottleneck(summaries)
     out["n_replicates"] = len(summaries)
     return out
+
+
+def _values(summaries: Sequence[ReplicateSummary], key: Key) -> list[float]:
+    """A number of every replicate that has it."""
+    return [each.values[key] for each in summaries if key in each.values]

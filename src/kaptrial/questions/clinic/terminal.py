@@ -74,6 +74,8 @@ def show_plans(results: PlanResults) -> None:
         paragraph(f"cheapest plan that is enough: {what}")
     elif any("chosen" in row for row in rows):
         paragraph("no plan on the grid is enough")
+    for note in results.notes:
+        paragraph(f"\n{note.text}")
 
 
 def _cell(row: Mapping[str, Any], name: str) -> str:
@@ -82,6 +84,8 @@ def _cell(row: Mapping[str, Any], name: str) -> str:
         return "enough, and cheapest" if value else ""
     if value is None:
         return "not run" if name == "power" else "–"
+    if value != value:
+        return "–"
     if name == "power":
         return f"{by_mcse(value, row['power_mcse'])} ± {error(row['power_mcse'])}"
     if isinstance(value, str):

@@ -9,9 +9,9 @@ from typing import Any
 from kaptrial.model.delivered import DeliveredTreatment
 from kaptrial.model.streams import BLOCK
 from kaptrial.questions.power.execution import Fits
-from kaptrial.questions.power.notes import RUN_IN_CLINIC, notes_of, rooms
+from kaptrial.questions.power.notes import RUN_IN_CLINIC, never_analysed, notes_of, rooms
 from kaptrial.questions.power.nulls import null_runs
-from kaptrial.questions.power.rows import estimand_rows, favours, multiplicity_rows, question, rejection
+from kaptrial.questions.power.rows import analysed, estimand_rows, favours, multiplicity_rows, question, rejection
 from kaptrial.questions.power.shared import Run, fits_of, shared_truths, trials_key
 from kaptrial.questions.power.truth import Truth
 from kaptrial.results import Note, Row, grouped
@@ -80,12 +80,13 @@ def characteristics(
                 new_rows = estimand_rows(cell.scenario, estimand, own, i, about, known_truths[i])
                 for p, fit in zip(plan, under_null, strict=True):
                     if i in p.estimands:
-                        new_rows.append(rejection(about, p.metric, fit[i, analysis], cell.scenario.analysis.alpha))
+                        alpha = cell.scenario.analysis.alpha
+                        new_rows.append(analysed(rejection(about, p.metric, fit[i, analysis], alpha)))
                 side = None if len(cell.scenario.arms) == 1 else favours(cell.scenario, estimand.endpoint, truth[i])
                 rows += [replace(row, favours=side) for row in new_rows]
         if cell.scenario.analysis.multiplicity is not None:
             rows += multiplicity_rows(cell.scenario, cell.columns, own, list(zip(plan, under_null, strict=True)))
-        notes = notes_of(cell.scenario, cell.columns, truth, nulls)
+        notes = [*notes_of(cell.scenario, cell.columns, truth, nulls), *never_analysed(own)]
         notes += [*([RUN_IN_CLINIC] if delivered is not None else []), *rooms(cell.scenario, rows)]
         results.append(CellResult(cell=cell, rows=rows, fits=own, truths=truth, notes=notes))
     return results

@@ -197,6 +197,8 @@ def percent(value: Value, mcse: Value) -> str:
     """A probability in percent with its Monte Carlo error."""
     assert isinstance(value, float)
     assert isinstance(mcse, float)
+    if math.isnan(value):
+        return "unknown (no trial could be analysed)"
     return f"{by_mcse(100 * value, 100 * mcse)} % (± {error(100 * mcse)})"
 
 
@@ -218,5 +220,8 @@ def _over_cells(results: Sequence[CellResult]) -> str:
             f" Over {names[0]} from {first} to {last} it runs from {percent(values[0], powers[0].mcse)}"
             f" to {percent(values[-1], powers[-1].mcse)}."
         )
-    low, high = (percent(powers[i].value, powers[i].mcse) for i in (int(np.argmin(values)), int(np.argmax(values))))
+    if np.isnan(values).all():
+        return ""
+    ends = (int(np.nanargmin(values)), int(np.nanargmax(values)))
+    low, high = (percent(powers[i].value, powers[i].mcse) for i in ends)
     return f" Over the {len(results)} cells it runs from {low} to {high}."

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from kaptrial.estimators.fit import Failure
 from kaptrial.method_table import TIME, methods
+from kaptrial.questions.power.execution import AT_BEST, Fits
 from kaptrial.questions.power.measures import TARGET_POWER
 from kaptrial.questions.power.nulls import differ_in, null_of
 from kaptrial.questions.power.truth import Truth
@@ -59,6 +61,16 @@ def notes_of(s: Scenario, columns: Mapping[str, Any], estimand_truths: Iterable[
             + ": clipping makes interactions of its own; compare truth with truth_if_additive",
         )
     return notes + analysis_notes(s)
+
+
+def never_analysed(fits: Fits) -> list[Note]:
+    """Analyses that no replicate had, and why."""
+    reasons = {
+        analysis: f"{analysis} has no power: none of {len(fit.failure)} trials could be analysed ({fit.usual_failure})"
+        for (_, analysis), fit in fits.items()
+        if (fit.failure != Failure.NONE).all() and not analysis.endswith(AT_BEST)
+    }
+    return [Note(code="never_analysed", severity="warning", text=text) for text in reasons.values()]
 
 
 def analysis_notes(s: Scenario) -> list[Note]:

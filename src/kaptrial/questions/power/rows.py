@@ -61,7 +61,7 @@ def estimand_rows(s: Scenario, estimand: Estimand, fits: Fits, i: int, about: Qu
     fit, alpha, method = fits[i, about.analysis], s.analysis.alpha, method_of(about.analysis)
     asked = about.measure
     truth = known.actual.on(asked)
-    rows = _power_rows(s, estimand, fit, about)
+    rows = [analysed(row) for row in _power_rows(s, estimand, fit, about)]
 
     def add(metric: str, value: float, mcse: float) -> None:
         rows.append(_row(about, metric, fit, value, mcse))
@@ -100,6 +100,11 @@ def estimand_rows(s: Scenario, estimand: Estimand, fits: Fits, i: int, about: Qu
             add("room_for_synergy", *room)
         rows.append(rejection(about, "power_at_best", fits[i, about.analysis + AT_BEST], alpha, least=True))
     return rows
+
+
+def analysed(row: Row) -> Row:
+    """The row as it is, without a number where no replicate could be analysed."""
+    return replace(row, value=np.nan, mcse=np.nan) if row.n_failed == row.n_replicates else row
 
 
 def _row(about: Question, metric: str, fit: Fit, value: float, mcse: float) -> Row:

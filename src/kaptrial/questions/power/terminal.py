@@ -215,7 +215,7 @@ def show_power(results: Results[Row], *, everything: bool = False) -> None:
         cells = [with_error(by_metric.get(metric)) for by_metric in groups.values()]
         columns.append(number(HEADINGS.get(metric, metric.replace("_", " ")), cells))
     table(*columns)
-    worst = max(row.n_failed for row in results.rows)
+    worst = max((row.n_failed for row in results.rows if row.n_failed != row.n_replicates), default=0)
     if worst:
         paragraph(f"up to {worst} replicates had no estimate and count as not rejecting")
     fallbacks = [row.value for row in results.rows if row.metric == "fallback_rate"]
