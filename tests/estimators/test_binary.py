@@ -104,6 +104,26 @@ def test_firth_equals_a_general_optimiser():
         np.testing.assert_allclose((fit.estimate[0], fit.se[0]), (b[1] - b[0], se), rtol=2e-4, atol=2e-4)
 
 
+def test_firth_at_twenty_an_arm_over_all_tables():
+    n, events = 20, np.arange(21)
+    y = np.array([[i < a for i in range(n)] + [i < b for i in range(n)] for a in events for b in events], dtype=float)
+    arm = np.tile(np.repeat([0, 1], n), (len(y), 1))
+    fit = logistic(y, arm, np.empty((*y.shape, 0)), [-1.0, 1.0], firth=True).log_odds_ratio
+    rejects = np.reshape(np.nan_to_num(fit.p, nan=1.0) < 0.05, (n + 1, n + 1))
+
+    def rejected(*shares: float) -> float:
+        return float((rejects * np.outer(*(binom.pmf(events, n, share) for share in shares))).sum())
+
+    # Exact power, by Wald's test .375.
+    assert rejected(0.02, 0.30) == pytest.approx(0.768, abs=5e-4)
+    errors = {share: rejected(share, share) for share in (0.02, 0.1, 0.16, 0.3, 0.5)}
+    print(errors)
+    assert max(errors.values()) <= 0.05
+    assert min(error for share, error in errors.items() if share >= 0.1) >= 0.03
+    # At .02 four events against none, the least that p < .05 takes, are rare.
+    assert fit.p.reshape(n + 1, n + 1)[0, 3:5].round(3).tolist() == [0.096, 0.043]
+
+
 def test_firth_of_a_table_adds_half_an_event_to_each_cell():
     y = np.array([[1.0] * 5 + [1.0] * 2 + [0.0] * 4])
     arm = np.array([[0] * 5 + [1] * 6])

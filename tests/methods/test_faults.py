@@ -314,6 +314,12 @@ def test_a_margin_of_a_hazard_ratio_is_a_hazard_ratio():
         first("surv", "cox", margin=0.262)
 
 
+def test_the_horizon_of_a_restricted_mean_is_named_beforehand():
+    with pytest.raises(FieldError) as caught:
+        first("rmst_solo", "rmst", event="relapse", reference="ketamine")
+    assert str(caught.value).startswith("target_day is missing: must be given for rmst")
+
+
 @pytest.mark.parametrize("method", ["rmst", "logrank"])
 def test_an_arm_of_one_patient_has_no_error(method):
     rows = analyse(
@@ -430,7 +436,8 @@ def test_patients_counted_are_those_of_the_arms_compared(tmp_path):
     table = table.drop(index=[2])
     path = rows_of(table, tmp_path)
     for method in ("logrank", "rmst", "fisher"):
-        rows = [row for row in analyse(path, method).flat() if row["contrast"].endswith(" - a")]
+        options = Options(target_day=25.0) if method == "rmst" else Options()
+        rows = [row for row in analyse(path, method, options).flat() if row["contrast"].endswith(" - a")]
         assert {row["contrast"]: row["n_observed"] for row in rows} == {"b - a": 20, "c - a": 19}
     assert {row["n_observed"] for row in analyse(path, "cox").flat()} == {29}
 

@@ -52,7 +52,7 @@ def test_the_better_arm_is_not_inferior_and_the_other_is_not_shown_to_be(tmp_pat
         ratio = {"cox": 1.02, "firth": 0.98, "abstinent_days": 0.98, "beta_binomial": 0.98}
         options = Options(
             margin=ratio.get(method, 0.02), reference=reference, event="relapse" if method in ("cox", "rmst") else None,
-            **({"better": better, "best": 60.0} if better else {}),
+            target_day=60.0 if method == "rmst" else None, **({"better": better, "best": 60.0} if better else {}),
         )  # fmt: skip
         table = analyse(path, method, options).to_frame()
         verdicts = table["non_inferior"].dropna() if "non_inferior" in table else pd.Series()

@@ -30,7 +30,8 @@ def _analyses() -> dict[str, tuple[object, ...]]:
         f"factorial_{method}": _analyse(FACTORIAL, method, *FACTORS)
         for method in ("ancova", "difference", "mmrm", "response")
     }
-    jobs |= {f"relapse_{method}": _analyse(RELAPSE, method, *KETAMINE) for method in ("logrank", "cox", "rmst")}
+    jobs |= {f"relapse_{method}": _analyse(RELAPSE, method, *KETAMINE) for method in ("logrank", "cox")}
+    jobs["relapse_rmst"] = _analyse(RELAPSE, "rmst", *KETAMINE, "--horizon", 180)
     jobs |= {f"days_{method}": _analyse(DAYS, method, *FACTORS) for method in ("abstinent_days", "beta_binomial")}
     jobs |= {
         "two_arms_kenward_roger": _analyse(TWO_ARMS, "mmrm", *KETAMINE, "--df", "kenward-roger"),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kaptrial.arrays import Bools, Floats, Ints
-from kaptrial.errors import DataError, FieldError
+from kaptrial.errors import ABSENT, DataError, FieldError
 from kaptrial.estimators.fit import Failure, Fit, too_few
 from kaptrial.method_table import TIME, method
 from kaptrial.methods.options import ALWAYS, ARMS, COMPARED, COVARIATES, Options
@@ -105,7 +105,12 @@ def rmst_rows(data: DataFile, options: Options) -> list[Line]:
     from kaptrial.estimators import survival
 
     times = read(data, options)
-    horizon = _last_day(data, times) if options.target_day is None else options.target_day
+    last, horizon = _last_day(data, times), options.target_day
+    if horizon is None:
+        allowed = (
+            f"must be given for rmst, the mean time up to a day set beforehand; every arm is followed to day {last:g}"
+        )
+        raise FieldError("target_day", ABSENT, allowed)
     if not horizon > 0:
         raise FieldError("target_day", horizon, "must be > 0")
     areas = survival.rmst(times.time, times.event, times.arm, len(times.arms), horizon)
