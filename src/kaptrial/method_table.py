@@ -58,6 +58,8 @@ class Method:
     exact : tuple of str
         Endpoints of which its test is exact, so that no t test at its SE tells its power.
     needs_therapists : bool
+    most_visits : int or None
+        How many visits its model takes, a baseline that is an outcome included; None: any number, or one at a time.
     variants : str
         The field of `analysis` whose values each make an analysis of their own.
     one_fit : bool
@@ -82,6 +84,7 @@ class Method:
     estimates_truth: bool = True
     exact: tuple[str, ...] = ()
     needs_therapists: bool = False
+    most_visits: int | None = None
     variants: str = ""
     one_fit: bool = False
     estimate: Callable[[Any], Any] | None = None

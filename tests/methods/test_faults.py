@@ -14,12 +14,15 @@ import pandas as pd
 import pytest
 
 from kaptrial.cli import main
-from kaptrial.errors import DataError, FieldError, UserError
+from kaptrial.errors import DataError, FieldError, ScenarioError, UserError
+from kaptrial.estimators.mmrm import MAX_VISITS
+from kaptrial.method_table import methods
 from kaptrial.methods.from_file import analyse
 from kaptrial.methods.options import Options
-from kaptrial.scenario.files import load
+from kaptrial.scenario.files import build, load, with_settings
 from kaptrial.simulation.trials import read_csv
 from tests import DATA, SCENARIOS
+from tests.builders import clean_raw, number
 
 FAULTS = DATA / "faults"
 KENWARD_ROGER = Options(df="kenward-roger", target_day=28)
@@ -312,6 +315,42 @@ def test_a_margin_of_a_hazard_ratio_is_a_hazard_ratio():
     assert "the margin 1.3 is a hazard ratio" in notes(FAULTS / "surv.csv", "cox", margin=1.3)
     with pytest.raises(FieldError, match="must be > 1"):
         first("surv", "cox", margin=0.262)
+
+
+def test_a_fallback_is_a_sentence_with_errors_that_do_not_rest_on_it(tmp_path):
+    rng = np.random.default_rng(1)
+    few = pd.concat([made(8).assign(day=day, score=rng.normal(20, 5, 8)) for day in range(4, 32, 4)])
+    assert "se_sandwich" not in analyse(FAULTS / "base.csv", "mmrm").flat()[0]  # the first structure could be fitted
+    path = rows_of(few, tmp_path)
+    said = notes(path, "mmrm", target_day=28.0)
+    assert "the covariance structure us could not be fitted, and toeph is in its place: its errors hold if" in said
+    plain, robust = (analyse(path, "mmrm", Options(target_day=28.0, sandwich=on)).flat()[0] for on in (False, True))
+    assert plain["estimate"] == robust["estimate"]
+    assert (plain["se_sandwich"], plain["df_sandwich"], plain["p_sandwich"]) == (
+        robust["se"],
+        robust["df"],
+        robust["p"],
+    )
+    assert plain["se"] == robust["se_model"] != robust["se"]
+
+
+def test_more_visits_than_a_model_takes_are_refused_before_it_is_fitted(tmp_path):
+    assert methods()["mmrm"].most_visits == methods()["reference_based"].most_visits == MAX_VISITS
+    table = pd.concat([made().assign(day=float(day)) for day in range(1, MAX_VISITS + 3)])
+    for method in ("mmrm", "reference_based"):
+        with pytest.raises(FieldError, match=f"visits = 22: are more than {method} takes: name at most 20 days"):
+            analyse(rows_of(table, tmp_path), method, Options(reference="a"))
+    raw = with_settings(
+        clean_raw(n_per_arm=20, delta=5), {"design.visits": [*range(22), 28], "analysis.methods": ["mmrm"]}
+    )
+    with pytest.raises(ScenarioError, match=r"design.visits = .*: must be at most 20 after randomisation for mmrm"):
+        build(raw)
+    undeclared = with_settings(
+        raw, {"analysis.methods": None, "conduct": {"dropout": {"hazard": number(0.01, "per_day")}}}
+    )
+    with pytest.raises(ScenarioError, match="must be at most 20 after randomisation for mmrm, and are 22"):
+        build(undeclared)
+    assert build(with_settings(raw, {"design.visits": [*range(20), 28]}))
 
 
 def test_the_horizon_of_a_restricted_mean_is_named_beforehand():

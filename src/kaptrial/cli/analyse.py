@@ -105,6 +105,9 @@ def analyse(
     df: Annotated[
         str | None, typer.Option(help="satterthwaite (usual) or kenward-roger (usual for crossover).")
     ] = None,
+    sandwich: Annotated[
+        bool, typer.Option("--sandwich", help="Standard errors that do not rest on the covariance structure (mmrm).")
+    ] = False,
     constrained_baseline: Annotated[
         bool, typer.Option("--constrained-baseline", help="The baseline as an outcome (cLDA).")
     ] = False,

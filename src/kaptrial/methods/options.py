@@ -51,6 +51,7 @@ class Options:
     alpha: float = 0.05
     covariance: tuple[Structure, ...] = ("us", "toeph", "ar1h", "cs")
     df: Df | None = None
+    sandwich: bool = False
     constrained_baseline: bool = False
     residual: Residual = "common"
     crossed: str | None = None

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kaptrial.arrays import Bools, Floats
 from kaptrial.errors import DataError, FieldError
 from kaptrial.estimators.fit import Fit
-from kaptrial.method_table import BINARY, DAYS, SCORES, method
+from kaptrial.method_table import BINARY, DAYS, SCORES, method, methods
 from kaptrial.methods.options import ALWAYS, ARMS, COMPARED, COVARIATES, VISITS, Options
 from kaptrial.methods.prepared import covariate_columns
 from kaptrial.methods.rows import NAN, contrasts_of, days_asked, fit_row, named, value_row, visit_of
@@ -104,6 +104,13 @@ def with_modelled_visits(data: DataFile, trials: Trials, kept: Bools, options: O
     return replace(trials, days=trials.days[~sparse], score=trials.score[..., ~sparse])
 
 
+def check_visits(n_visits: int, method: str) -> None:
+    """Raise FieldError where there are more visits than a model of all visits takes."""
+    most = methods()[method].most_visits
+    if most is not None and n_visits > most:
+        raise FieldError("visits", n_visits, f"are more than {method} takes: name at most {most} days")
+
+
 def main_columns(trials: Trials) -> Floats:
     """The covariates besides the baseline."""
     return covariate_columns(trials, list(trials.covariates))
@@ -150,6 +157,7 @@ def _difference(q: AnyQuestion) -> Fit:
 def mmrm_rows(data: DataFile, options: Options) -> list[Line]:
     """MMRM: contrasts at each day, averaged over the days, and of the area under the curve; covariance, likelihood."""
     from kaptrial.estimators.mmrm import MmrmPlan, mmrm
+    from kaptrial.estimators.mmrm.sandwich import sandwich
 
     trials = read(data, options)
     kept = complete(data, trials, baseline=not options.constrained_baseline)
@@ -171,19 +179,52 @@ def mmrm_rows(data: DataFile, options: Options) -> list[Line]:
         constrained_baseline=options.constrained_baseline,
         components=True,
     )
+    check_visits(y.shape[-1], "mmrm")
     fit = mmrm(y, trials.arm, crossed, main_columns(trials), by_arm, by_visit, plan)
-    used = options.covariance[int(fit.structure[0])]
+    used, failed = options.covariance[int(fit.structure[0])], bool(named(int(fit.failure[0])))
+    contrasts = [fit.contrast(k) for k in range(len(asked))]
+    beside: list[dict[str, Any]] = [{"covariance": used} for _ in asked]
+    if not failed and (options.sandwich or used != "us"):
+        robust = sandwich(
+            y[0], trials.arm[0], crossed[0], main_columns(trials)[0], by_arm, by_visit, fit.covariance[0],
+            constrained_baseline=options.constrained_baseline,
+        )  # fmt: skip
+        contrasts, beside = _with_sandwich(contrasts, *robust, options, beside)
+    if not failed and used != options.covariance[0]:
+        _note_fallback(data, options, used)
     rows = []
     for k, (about, _) in enumerate(asked):
         day = NAN if about.day is None else about.day
         over_days = day != day and about.endpoint != "score"
         seen = trials.score if over_days else trials.score[..., [visit_of(days, day)]]
         n = int((np.isfinite(seen).any(axis=-1) & kept).sum())
-        rows.append(fit_row(options, fit.contrast(k), about, n, covariance=used))
-    if named(int(fit.failure[0])):
+        rows.append(fit_row(options, contrasts[k], about, n, **beside[k]))
+    if failed:
         return rows
     labels = [f"{day:g}" for day in ([0.0] * lead + list(days))]
     return rows + _covariance_rows(fit.loglik[0], fit.covariance[0], labels)
+
+
+def _with_sandwich(
+    fits: list[Fit], se: Floats, df: Floats, options: Options, beside: list[dict[str, Any]]
+) -> tuple[list[Fit], list[dict[str, Any]]]:
+    """The fits with the sandwich's errors where they are asked for, and the columns that show the other ones."""
+    robust = [replace(fit, se=se[[k]], df=df[[k]]) for k, fit in enumerate(fits)]
+    if options.sandwich:
+        return robust, [more | {"se_model": float(fit.se[0])} for more, fit in zip(beside, fits, strict=True)]
+    more = [
+        {"se_sandwich": float(fit.se[0]), "df_sandwich": float(fit.df[0]), "p_sandwich": float(fit.p[0])}
+        for fit in robust
+    ]
+    return fits, [own | columns for own, columns in zip(beside, more, strict=True)]
+
+
+def _note_fallback(data: DataFile, options: Options, used: str) -> None:
+    tried = options.covariance[: options.covariance.index(used)]
+    text = f"the covariance structure {listed(list(tried))} could not be fitted, and {used} is in its place"
+    if not options.sandwich:
+        text += ": its errors hold if it is right, those of se_sandwich in any case"
+    data.note("fallback", text, "warning")
 
 
 def _mmrm_asked(days: Floats, contrasts: list[str], options: Options) -> list[tuple[Question, Floats]]:
@@ -221,7 +262,8 @@ def _covariance_rows(loglik: float, covariance: Floats, labels: list[str]) -> li
     summary="mixed model of all visits, scores missing at random",
     endpoints=SCORES,
     rows=mmrm_rows,
-    options=(*ADJUSTED, "covariance", "df", "constrained_baseline"),
+    most_visits=20,
+    options=(*ADJUSTED, "covariance", "df", "sandwich", "constrained_baseline"),
 )
 def _mmrm(q: SimulatedQuestion) -> Fit:
     from kaptrial.estimators.mmrm import MmrmPlan, mmrm
@@ -388,6 +430,7 @@ def reference_based_rows(data: DataFile, options: Options) -> list[Line]:
     trials = read(data, options)
     kept = complete(data, trials)
     trials = with_modelled_visits(data, trials, kept, options)
+    check_visits(len(trials.days), "reference_based")
     day = float(trials.days[-1]) if options.target_day is None else days_asked(trials.days, options)[0]
     visit = visit_of(trials.days, day)
     n = n_used(trials.score[..., visit], kept)
@@ -441,6 +484,7 @@ def _tipping_point(
     summary="scores after dropout imputed from the reference arm",
     endpoints=("score", "change"),
     variants="imputation",
+    most_visits=20,
     rows=reference_based_rows,
     options=(
         *ADJUSTED,

@@ -1,0 +1,96 @@
+"""Standard errors of an MMRM that do not rest on its covariance structure, and their degrees of freedom.
+
+With V the fitted covariance of patient i's visits, W its inverse, X the design, Φ = (Σ X'WX)⁻¹ and r the residuals, the
+variance of a contrast c'β is Σ (a'r)² over patients, a = A W X Φ c. The matrices A make it unbiased where V is right
+(CR2; Bell & McCaffrey 2002, Survey Methodology 28:169-181; Pustejovsky & Tipton 2018, J Bus Econ Stat 36:672-683), and
+Satterthwaite's degrees of freedom are those of Σ (a'r)² under V.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.linalg import cholesky
+
+from kaptrial.arrays import Floats, Ints
+from kaptrial.estimators.mmrm import design_columns, design_matrix
+
+# Directions in which residuals do not vary: a mean of one patient's own.
+_NO_VARIANCE = 1e-10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patient:
+    """What one patient adds: design, scores and fitted covariance of the visits seen."""
+
+    x: Floats
+    y: Floats
+    v: Floats
+
+
+def sandwich(
+    y: Floats,
+    arm: Ints,
+    crossed: Floats,
+    main: Floats,
+    arm_weights: ArrayLike,
+    visit_weights: ArrayLike,
+    covariance: Floats,
+    *,
+    constrained_baseline: bool = False,
+) -> tuple[Floats, Floats]:
+    """Standard errors and degrees of freedom of an MMRM's contrasts, (contrast,), for one data set.
+
+    `covariance`: as fitted, (visit, visit). The other arguments are those of `mmrm`, without their first dimension.
+    """
+    w_arm, w_visit = np.atleast_2d(np.asarray(arm_weights, float)), np.atleast_2d(np.asarray(visit_weights, float))
+    columns, _ = design_matrix(arm, crossed, main, w_arm.shape[1])
+    number = design_columns(y.shape[1], w_arm.shape[1], crossed.shape[1], main.shape[1], constrained_baseline)
+    size = int(number.max()) + 1
+    patients = [
+        each
+        for each in (_patient(*of, number, size, covariance) for of in zip(y, columns, strict=True))
+        if len(each.y) and np.isfinite(each.x).all()
+    ]
+    halves = [np.linalg.solve(each.v, each.x) for each in patients]  # W X
+    # Coefficients that add nothing share their weight with others; no contrast that can be estimated feels it.
+    phi = np.linalg.pinv(sum(p.x.T @ wx for p, wx in zip(patients, halves, strict=True)), hermitian=True)
+    beta = phi @ sum(wx.T @ p.y for p, wx in zip(patients, halves, strict=True))
+    adjusted = [_adjustment(p, phi) @ wx @ phi for p, wx in zip(patients, halves, strict=True)]
+    se, df = np.empty(len(w_arm)), np.empty(len(w_arm))
+    for k in range(len(w_arm)):
+        c = np.zeros(size)
+        for j, weight in enumerate(w_visit[k]):
+            np.add.at(c, number[j, : w_arm.shape[1]], weight * w_arm[k])
+        a = [each @ c for each in adjusted]
+        se[k] = np.sqrt(sum(float(ai @ (p.y - p.x @ beta)) ** 2 for ai, p in zip(a, patients, strict=True)))
+        df[k] = _degrees_of_freedom(patients, a, phi)
+    return se, df
+
+
+def _patient(scores: Floats, columns: Floats, number: Ints, size: int, covariance: Floats) -> Patient:
+    seen = np.flatnonzero(np.isfinite(scores))
+    x = np.zeros((len(seen), size))
+    for row, j in enumerate(seen):
+        x[row, number[j]] = columns
+    return Patient(x=x, y=scores[seen], v=covariance[np.ix_(seen, seen)])
+
+
+def _adjustment(p: Patient, phi: Floats) -> Floats:
+    """A of one patient, symmetric: D'(D (V − XΦX') D')^(−1/2) D with D'D = V."""
+    d = cholesky(p.v)
+    values, vectors = np.linalg.eigh(d @ (p.v - p.x @ phi @ p.x.T) @ d.T)
+    kept = values > _NO_VARIANCE * np.trace(p.v) ** 2
+    root = (vectors[:, kept] / np.sqrt(values[kept])) @ vectors[:, kept].T
+    return np.asarray(d.T @ root @ d)
+
+
+def _degrees_of_freedom(patients: list[Patient], a: list[Floats], phi: Floats) -> float:
+    """(tr P)² / tr P² with P = cov(a_i'r_i, a_j'r_j) = δ a_i'V a_i − u_i'Φu_j and u = X'a."""
+    own = np.array([ai @ p.v @ ai for ai, p in zip(a, patients, strict=True)])
+    u = np.array([p.x.T @ ai for ai, p in zip(a, patients, strict=True)])
+    shared = np.einsum("ij,jk,ik->i", u, phi, u)
+    spread = phi @ u.T @ u
+    return float((own - shared).sum() ** 2 / (own @ own - 2.0 * own @ shared + np.trace(spread @ spread)))
