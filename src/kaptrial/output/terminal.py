@@ -67,8 +67,7 @@ def _encodable(text: str) -> str:
     try:
         text.encode(encoding)
     except UnicodeEncodeError:
-        for character, plain in PLAIN.items():
-            text = text.replace(character, plain)
+        return "".join(PLAIN.get(c, c) if not c.encode(encoding, "ignore") else c for c in text)
     return text
 
 
