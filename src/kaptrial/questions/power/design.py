@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kaptrial.method_table import BINARY, TIME
+from kaptrial.method_table import BINARY, DAYS, TIME
 from kaptrial.output.terminal import by_mcse
 from kaptrial.questions.power.headline import least_differences, method_in_words, unit_of
 from kaptrial.questions.power.rows import question
@@ -45,10 +45,16 @@ def estimand_in_words(s: Scenario) -> list[tuple[str, str]]:
     return [
         ("population", described),
         ("treatment", e.contrast),
-        ("variable", f"{e.endpoint.replace('_', ' ')} of {s.outcome.scale} {until} day {e.day:g}"),
+        ("variable", f"{_variable(s)} {until} day {e.day:g}"),
         ("intercurrent events", e.strategies.described(events).replace("_", " ") or "none declared"),
         ("summary", f"{measure}, {unit_of(s, measure.replace(' ', '_'))}"),
     ]
+
+
+def _variable(s: Scenario) -> str:
+    if s.estimand.endpoint == DAYS:
+        return "percent of days abstinent since the visit before,"
+    return f"{s.estimand.endpoint.replace('_', ' ')} of {s.outcome.scale}"
 
 
 def effect_in_words(s: Scenario, truth: Truth, seed: int) -> list[str]:
