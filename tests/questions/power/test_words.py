@@ -68,7 +68,7 @@ def check_sentence(name, results):
     assert said[2] == error(100 * power["mcse"])
     n = int(re.search(r"\((\d+) in all|With (\d+) patients (?:in|allocated)", text).expand(r"\1\2") or 0)
     assert n == numbers["n_total"]
-    assert float(re.search(r"(?:on|by) day ([\d.]+)(?!.*lost)", text)[1]) == numbers["day"]
+    assert float(re.search(r"(?:on|by|up to) day ([\d.]+)(?!.*lost)", text)[1]) == numbers["day"]
     assert float(re.search(r"-sided α (\.\d+)", text)[1]) == pytest.approx(numbers["alpha"])
     assert numbers["unit"] in text or numbers["unit"] == "percentage points"
     size = abs(numbers["effect"]) * (100 if numbers["measure"] in ("risk_difference", "response", "remission") else 1)
