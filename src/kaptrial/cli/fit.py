@@ -62,6 +62,9 @@ def fit(
     unit_sd: Annotated[float | None, typer.Option(min=1e-9, help="The SD in which priors are stated.")] = None,
     seed: Seed = 1,
     draws: Annotated[int, typer.Option(min=100, max=100_000, help="Draws of each of 4 chains.")] = 1000,
+    every_posterior: Annotated[
+        bool, typer.Option("--every-posterior", help="In -o, draws under every prior, not the first alone.")
+    ] = False,
     output: Folder = None,
     json_file: JsonFile = None,
 ) -> None:
@@ -102,8 +105,8 @@ def fit(
     if sys.stderr is not None and sys.stderr.isatty():
         typer.echo(f"sampling under {', '.join(names)} …", err=True)
     results = answer(
-        trial, chosen, names, Limits(margin=margin, rope=rope), seed=seed, draws=draws, data=data.name,
-        options=_said(options),
+        trial, chosen, names, Limits(margin=margin, rope=rope), seed=seed, draws=draws,
+        every_posterior=every_posterior, data=data.name, options=_said(options),
     )  # fmt: skip
 
     def show() -> None:

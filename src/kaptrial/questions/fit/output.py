@@ -22,8 +22,8 @@ UNITS = {"normal": "points", "binary": "share of patients", "abstinent_days": "p
 
 
 def write_fit(folder: Path, results: FitResults) -> None:
-    """results.csv and .json, checks.csv, verdict.txt, posterior_PRIOR.nc, and the figures; of the first prior where one
-    posterior is drawn.
+    """results.csv and .json, checks.csv, verdict.txt, posterior_PRIOR.nc, and the figures; draws and figures of one
+    posterior are those under the first prior, unless every one was asked for.
     """
     import pandas as pd
 
@@ -38,7 +38,8 @@ def write_fit(folder: Path, results: FitResults) -> None:
     ]
     write_text(folder / "checks.csv", pd.DataFrame(table).to_csv(index=False))
     kept = {key: value for key, value in provenance.items() if key not in ("verdicts", "diagnostics")}
-    for posterior, (before, after) in zip(posteriors, checks, strict=True):
+    kept_draws = posteriors if results.every_posterior else posteriors[:1]
+    for posterior, (before, after) in zip(kept_draws, checks, strict=False):
         own = tree(posterior, before, after, seed=provenance["seed"], provenance=kept | {"prior": posterior.prior.name})
         write_bytes(folder / f"posterior_{posterior.prior.name}.nc", partial(save_tree, own))
     _figures(folder, results)
