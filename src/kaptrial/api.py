@@ -53,7 +53,7 @@ def load_scenario(scenario: AnyScenario, values: Mapping[str, Any] | None = None
     Raises
     ------
     ScenarioError
-        Naming the first path that does not fit, its value and what is allowed.
+        A line for each path that does not fit, its value and what is allowed.
 
     Examples
     --------

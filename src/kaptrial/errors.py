@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 ABSENT = object()
 # Control characters but for tab and line feed, marks of direction, and halves of surrogate pairs.
@@ -11,10 +11,10 @@ _CONTROL = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u200e\\u200f\\u2028-\
 
 
 class UserError(ValueError):
-    """One line: where, what stands there, what may stand there."""
+    """A line, or one an error: where, what stands there, what may stand there."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__(printable(" ".join(message.split())))
+    def __init__(self, *lines: str) -> None:
+        super().__init__("\n".join(printable(" ".join(each.split())) for each in lines))
 
 
 class FieldError(UserError):
@@ -42,8 +42,16 @@ class FieldError(UserError):
         return FieldError(f"{path}.{self.field}".strip("."), self.value, self.allowed)
 
 
+class FieldErrors(UserError):
+    """Several fields whose values cannot be used, a line each."""
+
+    def __init__(self, errors: Sequence[FieldError]) -> None:
+        super().__init__(*map(str, errors))
+        self.errors = tuple(errors)
+
+
 class ScenarioError(UserError):
-    """A scenario, or a setting of one of its paths, that cannot be used."""
+    """A scenario, or a setting of one of its paths, that cannot be used: a line for each of its errors."""
 
 
 class TooFewEligible(ScenarioError):
@@ -52,6 +60,12 @@ class TooFewEligible(ScenarioError):
 
 class DataError(UserError):
     """A data file that cannot be used; the line names file, column and row."""
+
+
+def raise_all(errors: Sequence[FieldError]) -> None:
+    """Raise the error there is, or all of several as one; nothing where there is none."""
+    if errors:
+        raise errors[0] if len(errors) == 1 else FieldErrors(errors)
 
 
 def printable(text: str) -> str:

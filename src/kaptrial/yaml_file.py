@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,9 @@ MAX_BYTES = 1_000_000
 # Values once aliases are written out, and levels of nesting; a loop of aliases has no end of them.
 MAX_VALUES, MAX_DEPTH = 100_000, 40
 _TAG = "tag:yaml.org,2002:"
+
+# The line, from 1, of each part of a text, by the keys and indices that lead to it.
+type Lines = dict[tuple[str | int, ...], int]
 
 
 class YamlError(UserError):
@@ -49,14 +52,20 @@ def read_text(path: Path) -> str:
 
 def parse(text: str) -> Any:
     """The value that the text describes, no part of which is shared with another. Raises YamlError."""
+    return parse_with_lines(text)[0]
+
+
+def parse_with_lines(text: str) -> tuple[Any, Lines]:
+    """The same, and the lines on which its parts stand."""
     loader = None
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
         if node is None:
-            return None
+            return None, {}
         loader.check(node)
-        return _unshared(loader.construct_document(node))
+        value = _unshared(loader.construct_document(node))
+        return value, dict(loader.lines(node, ()))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         if isinstance(error, YamlError):
             raise
@@ -115,6 +124,17 @@ class _Loader(_Base):
                 raise _problem(f"key `{key}` stands twice", key_node)
             keys.add(key)
         return super().construct_mapping(node, deep)
+
+    def lines(self, node: yaml.Node, steps: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], int]]:
+        """Each part below a node that was constructed, with the line of its key or its item."""
+        pairs: Iterable[tuple[Any, yaml.Node, yaml.Node]] = ()
+        if isinstance(node, yaml.MappingNode):
+            pairs = [(self.construct_object(key, deep=True), key, value) for key, value in node.value]
+        elif isinstance(node, yaml.SequenceNode):
+            pairs = [(i, value, value) for i, value in enumerate(node.value)]
+        for step, at, value in pairs:
+            yield (*steps, step), at.start_mark.line + 1
+            yield from self.lines(value, (*steps, step))
 
     def construct_number(self, node: yaml.ScalarNode) -> int | float:
         """YAML 1.1 reads 060 as 48 and 1:00 as 60; nobody who writes a trial means that."""

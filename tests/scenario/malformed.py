@@ -38,6 +38,11 @@ class Case:
     content: Edit | bytes | str
     shown: tuple[str, ...]
 
+    @property
+    def lines(self) -> int:
+        """How many mistakes it is: lines of the message."""
+        return next((n for name, n in SEVERAL.items() if CASES[name] is self), 1)
+
     def write(self, folder: Path) -> Path:
         """The malformed file in `folder`."""
         path = folder / NAME
@@ -103,6 +108,11 @@ def gone(path: str, *shown: str) -> Case:
     return Case(edit({}, drop=(path,)), shown)
 
 
+# Cases of more than one mistake.
+SEVERAL = {
+    "share on a scale of logits": 3, "dose before randomisation": 2, "dropout of an unknown arm": 3,
+}  # fmt: skip
+
 CASES: dict[str, Case] = {
     # the file
     "missing file": case(ABSENT, NAME, "must be a scenario file"),
@@ -129,7 +139,7 @@ CASES: dict[str, Case] = {
     "unknown key at the top": case({"desing": {}}, "desing", "unknown key", "did you mean `design`"),
     "unknown key in the drug": case({"drug.halflife": 3}, "drug.halflife = 3", "unknown key", "`half_life`"),
     "unknown key in a number": case({"drug.ec50.spred": 1}, "drug.ec50.spred = 1", "unknown key"),
-    "unknown key in doses": case({f"{DOSE}.mg": 35}, f"{DOSE}.mg = 35", "unknown key"),
+    "unknown key in doses": case({f"{DOSE}.mgs": 35}, f"{DOSE}.mgs = 35", "`mg`"),
     "unknown key in the allocation": case(
         {"design.allocation": {"blok": 4}}, "design.allocation.blok = 4", "did you mean `block`"
     ),
@@ -319,6 +329,13 @@ CASES: dict[str, Case] = {
         {f"{DOSE}.mg_per_kg": [0.5, -0.5], f"{DOSE}.days": [0, 3]}, f"{DOSE}.mg_per_kg[1] = -0.5", "must be > 0"
     ),
     "quoted dose": case({f"{DOSE}.mg_per_kg": "0.5"}, f"{DOSE}.mg_per_kg = '0.5'", "must be a number"),
+    "two doses": case({f"{DOSE}.mg": 35}, f"{DOSE}.mg = 35", "only one dose may be given"),
+    "flat dose without a weight": case(
+        {f"{DOSE}.mg": 35, f"{DOSE}.mg_per_kg": None}, f"{DOSE}.body_weight is missing", "go together"
+    ),
+    "weight without a flat dose": case(
+        {f"{DOSE}.body_weight": number(75, "kg")}, f"{DOSE}.mg is missing", "go together", "must"
+    ),
     "more doses than days": case({f"{DOSE}.mg_per_kg": [0.5, 1]}, f"{DOSE}.mg_per_kg", "one for each of 1 days"),
     "SC without bioavailability": case({f"{DOSE}.route": "SC"}, f"{DOSE}.bioavailability is missing", "give one"),
     "unknown therapy": case({"arms[1].therapy.name": "cbtt"}, "arms[1].therapy.name = 'cbtt'", "did you mean `cbt`"),

@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from kaptrial.errors import ScenarioError
-from kaptrial.scenario.files import as_raw, build, dump, load, read_raw, scenario_hash, split_path, with_settings
+from kaptrial.scenario.files import as_raw, build, dump, load, read_raw, scenario_hash, with_settings
+from kaptrial.scenario.paths import split_path
 from tests.builders import number
 from tests.scenario.malformed import STARTER, TEXT
 
@@ -170,10 +171,22 @@ def test_a_setting_is_checked_like_the_file(raw, value):
 
 
 def test_a_single_day_of_the_shorthand_can_be_set(raw):
-    """The starter writes its sessions as first, every, count; a path into the list must say so or work."""
-    with pytest.raises(ScenarioError, match=r"arms\[1\]\.therapy\.days"):
-        build(with_settings(raw, {"arms[1].therapy.days[8]": 27}))
+    """The starter writes its sessions as first, every, count; a path leads into the list all the same."""
+    assert build(with_settings(raw, {"arms[1].therapy.days[8]": 27})).arms[1].therapy.days[7:] == (23, 27)
+    with pytest.raises(ScenarioError, match=r"arms\[1\]\.therapy\.days\[9\] = 27: index 9 must be below 9"):
+        with_settings(raw, {"arms[1].therapy.days[9]": 27})
     assert build(with_settings(raw, {"arms[1].therapy.days.count": 5})).arms[1].therapy.days == (2, 5, 8, 11, 14)
+
+
+def test_first_and_step_of_a_list_can_be_set_where_it_is_even(raw):
+    """Also of a scenario, which holds lists only, and of visits."""
+    s = build(raw)
+    assert s.with_values({"arms[1].therapy.days.every": 2}).arms[1].therapy.days == tuple(range(2, 20, 2))
+    assert s.with_values({"arms[1].therapy.days.first": 1}).arms[1].therapy.days[:2] == (1, 4)
+    with pytest.raises(ScenarioError, match=r"design\.visits is not evenly spaced: must be set as a list"):
+        with_settings(raw, {"design.visits.every": 7})
+    with pytest.raises(ScenarioError, match=r"arms\[1\]\.therapy\.days\.every = -1: must be a number > 0"):
+        s.with_values({"arms[1].therapy.days.every": -1})
 
 
 def test_load_applies_settings():

@@ -18,7 +18,7 @@ def test_command_line_refuses_in_one_line(name, tmp_path, capsys):
         main(argv)
     printed = capsys.readouterr()
     assert caught.value.code == 2
-    assert len(printed.err.strip().splitlines()) == 1, printed.err
+    assert len(printed.err.strip().splitlines()) == CASES[name].lines, printed.err
     assert "Traceback" not in printed.err
     assert printed.out == ""
     assert {p.name for p in tmp_path.iterdir()} <= {NAME}

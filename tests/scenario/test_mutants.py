@@ -48,7 +48,8 @@ def check(mutant: Mutant, path: Path, capsys: pytest.CaptureFixture[str]) -> boo
     assert "\x1b" not in shown.out + shown.err
     if stop.value.code:
         assert stop.value.code == 2, mutant.change
-        assert len(shown.err.splitlines()) == 1, mutant.change
+        assert shown.err, mutant.change
+        assert all(line.startswith("kaptrial: ") for line in shown.err.splitlines()), mutant.change
         assert shown.out == ""
         return False
     assert shown.err == ""

@@ -78,7 +78,7 @@ def test_a_name_keeps_the_distributions_by_path():
         ({"population": "PTSD", **belief()}, ("prior.population = 'PTSD'", "goes with name")),
         ({"alsoo": {}}, ("prior.alsoo", "did you mean `also`")),
         (belief(path="therapies.cbt.max_efect.value"), ("prior.also.therapies.cbt.max_efect", "`max_effect`")),
-        (belief(path="therapies.cbtt.max_effect.value"), ("prior.also.therapies.cbtt", "`therapies.cbt.max_effect`")),
+        (belief(path="therapies.cbtt.max_effect.value"), ("prior.also.therapies.cbtt", "did you mean `cbt`")),
         (belief(path="thrapies.cbt.max_effect"), ("prior.also.thrapies", "did you mean `therapies`")),
         (belief(path="design.n_per_arm"), ("prior.also.design.n_per_arm", "must lead to a number about the world")),
         (belief(path="title"), ("prior.also.title", "must lead to a number")),

@@ -15,6 +15,9 @@ from kaptrial.cli import decide as cli_decide
 from kaptrial.cli import evidence as cli_evidence
 from kaptrial.cli import fit as cli_fit
 from kaptrial.cli import mechanism as cli_mechanism
+from kaptrial.cli import new as cli_new
+from kaptrial.cli import scenarios as cli_scenarios
+from kaptrial.cli import schema as cli_schema
 from kaptrial.cli.options import (
     MANY_TRIALS,
     App,
@@ -51,11 +54,14 @@ app = App(
 )
 
 app.add_typer(cli_evidence.app, name="evidence")
+app.add_typer(cli_scenarios.app, name="scenarios")
 app.command("analyse", cls=cli_analyse.AnalyseCommand)(cli_analyse.analyse)
 app.command("clinic")(cli_clinic.clinic)
 app.command("decide")(cli_decide.decide)
 app.command("fit")(cli_fit.fit)
 app.command("mechanism")(cli_mechanism.mechanism)
+app.command("new")(cli_new.new)
+app.command("schema")(cli_schema.schema)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -66,7 +72,8 @@ def main(argv: list[str] | None = None) -> None:
         with ended_by_sigterm():
             app(args=argv, standalone_mode=True)
     except UserError as error:
-        print(f"kaptrial: {as_option(error) if isinstance(error, FieldError) else error}", file=sys.stderr)
+        for said in str(as_option(error) if isinstance(error, FieldError) else error).splitlines():
+            print(f"kaptrial: {said}", file=sys.stderr)
         raise SystemExit(2) from None
     except OSError as error:
         if error.filename is None:

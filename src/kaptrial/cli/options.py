@@ -216,7 +216,7 @@ def read_scenario(path: Path, settings: list[str] | None) -> dict[str, Any]:
     from kaptrial.scenario.files import read_raw, with_settings
 
     chosen = {key: _scalar(value) for key, value in (_assignment("--set", text) for text in settings or [])}
-    return with_settings(read_raw(path), chosen)
+    return with_settings(read_raw(path), chosen, by="--set")
 
 
 def load(path: Path, settings: list[str] | None) -> Any:

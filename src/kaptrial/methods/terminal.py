@@ -46,8 +46,8 @@ def show_analysis(results: Results[Line]) -> None:
         paragraph(f"{note.severity}: {note.text}", "  ")
     every = results.flat()
     names = list(dict.fromkeys(name for row in every for name in row))
-    effects = [row for row in every if _is_tested(row) or row.get("failure")]
-    others = [row for row in every if not (_is_tested(row) or row.get("failure"))]
+    effects = [row for row in every if _is_effect(row)]
+    others = [row for row in every if not _is_effect(row)]
     same = [n for n in names if isinstance(every[0].get(n), str) and every[0][n] and _distinct(every, [n]) == 1]
     if same:
         paragraph("; ".join(f"{name.replace('_', ' ')}: {every[0][name]}" for name in same) + "\n")
@@ -62,7 +62,7 @@ def show_analysis(results: Results[Line]) -> None:
         table(
             *_named(others, list(dict.fromkeys(["measure", *_keys(others)]))),
             *_numbers(others, rest),
-            title="Of the model",
+            title="Further estimates",
         )
 
 
@@ -79,6 +79,11 @@ def _estimates(rows: Rows) -> list[Column]:
         if any(_is_number(row.get(name)) for row in rows)
     ]
     return [*columns, text("", [str(row.get("failure") or "") for row in rows])]
+
+
+def _is_effect(row: Mapping[str, Value]) -> bool:
+    """A row with a test or an interval, or that should have one."""
+    return _is_tested(row) or _is_number(row.get("lower")) or bool(row.get("failure"))
 
 
 def _is_tested(row: Mapping[str, Value]) -> bool:

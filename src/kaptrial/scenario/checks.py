@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from kaptrial.errors import ABSENT, FieldError, nearest
 from kaptrial.method_table import BINARY, SCORES, TIME, methods
+from kaptrial.scenario.clinic_checks import check_clinic
 from kaptrial.scenario.contrast import factor_names, parse_contrast
+from kaptrial.scenario.gathering import Check, gathered
+from kaptrial.scenario.own_sources import check_own_sources
 from kaptrial.scenario.sourced import EFFECT_UNITS, ByArm, walk
 from kaptrial.scenario.treatment import Doses, quantities
 from kaptrial.scenario.trial import Estimand
@@ -22,20 +26,6 @@ RESERVED = (
 )  # fmt: skip
 
 
-def check_scenario(s: Scenario) -> None:
-    """Raise FieldError where one part contradicts another."""
-    _check_arms(s)
-    _check_units(s)
-    _check_drug(s)
-    if len(s.arms) == 1:
-        _check_one_arm(s)
-    _check_estimands(s)
-    _check_design(s)
-    _check_references(s)
-    _check_by_arm(s)
-    _check_prior(s)
-
-
 def ketamine_routes(s: Scenario) -> tuple[str, ...]:
     """The routes by which ketamine or esketamine is given after randomisation or before it, in alphabetical order."""
     run_in = s.randomisation.run_in.doses if s.randomisation.run_in else ()
@@ -43,185 +33,199 @@ def ketamine_routes(s: Scenario) -> tuple[str, ...]:
     return tuple(sorted({doses.route for doses in every if doses.is_ketamine}))
 
 
-def _check_arms(s: Scenario) -> None:
+def _check_arm_names(s: Scenario) -> Iterator[FieldError]:
     if not s.arms:
-        raise FieldError("arms", len(s.arms), "must be one arm or more")
+        yield FieldError("arms", len(s.arms), "must be one arm or more")
     ids = [arm.id for arm in s.arms]
     for i, arm_id in enumerate(ids):
         if arm_id in ids[:i]:
-            raise FieldError(f"arms[{i}].id", arm_id, "must differ from the ids of the other arms")
-    factor_names(s.arms)
+            yield FieldError(f"arms[{i}].id", arm_id, "must differ from the ids of the other arms")
+    try:
+        factor_names(s.arms)
+    except FieldError as error:
+        yield error
+
+
+def _check_arms(s: Scenario) -> Iterator[FieldError]:
     start = s.randomisation.day
     for i, arm in enumerate(s.arms):
         if arm.therapy is not None:
-            _check_therapy(s, f"arms[{i}].therapy", arm.therapy.name)
-            _check_not_before(f"arms[{i}].therapy.days", arm.therapy.days, start)
+            yield from _check_therapy(s, f"arms[{i}].therapy", arm.therapy.name)
+            yield from _check_not_before(f"arms[{i}].therapy.days", arm.therapy.days, start)
         for j, adjunct in enumerate(arm.adjuncts):
             if adjunct.from_day < start:
                 allowed = f"must not be before randomisation on day {start:g}: until then the arms are alike"
-                raise FieldError(f"arms[{i}].adjuncts[{j}].from_day", adjunct.from_day, allowed)
+                yield FieldError(f"arms[{i}].adjuncts[{j}].from_day", adjunct.from_day, allowed)
         for j, doses in enumerate(arm.doses):
-            _check_not_before(f"arms[{i}].doses[{j}].days", doses.days, start)
-            _check_quantities(f"arms[{i}].doses[{j}]", doses)
+            yield from _check_not_before(f"arms[{i}].doses[{j}].days", doses.days, start)
+            yield from _check_quantities(f"arms[{i}].doses[{j}]", doses)
     run_in = s.randomisation.run_in
     if run_in is not None:
         for j, doses in enumerate(run_in.doses):
-            _check_quantities(f"randomisation.run_in.doses[{j}]", doses)
-        _check_before_randomisation(s)
+            yield from _check_quantities(f"randomisation.run_in.doses[{j}]", doses)
+        yield from _check_before_randomisation(s)
 
 
-def _check_therapy(s: Scenario, at: str, name: str) -> None:
+def _check_therapy(s: Scenario, at: str, name: str) -> Iterator[FieldError]:
     if name not in s.therapies:
         known = ", ".join(s.therapies) or "none"
-        raise FieldError(
+        yield FieldError(
             f"{at}.name", name, f"must be one of the therapies declared: {known}{nearest(name, s.therapies)}"
         )
 
 
-def _check_not_before(at: str, days: tuple[float, ...], start: float) -> None:
+def _check_not_before(at: str, days: tuple[float, ...], start: float) -> Iterator[FieldError]:
     for k, day in enumerate(days):
         if day < start:
-            raise FieldError(
+            yield FieldError(
                 f"{at}[{k}]", day, f"must not be before the arm's first visit, randomisation on day {start:g}"
             )
+            return
 
 
-def _check_before_randomisation(s: Scenario) -> None:
+def _check_before_randomisation(s: Scenario) -> Iterator[FieldError]:
     run_in, start = s.randomisation.run_in, s.randomisation.day
     assert run_in is not None
     for j, doses in enumerate(run_in.doses):
         for k, day in enumerate(doses.days):
             if day >= start:
                 at = f"randomisation.run_in.doses[{j}].days[{k}]"
-                raise FieldError(at, day, f"must be before randomisation on day {start:g}")
+                yield FieldError(at, day, f"must be before randomisation on day {start:g}")
+                break
     if run_in.eligible is not None:
         day = run_in.eligible.on_day
         if day not in s.design.visits or not 0 < day <= start:
             allowed = f"must be a visit after day 0 and not after randomisation on day {start:g}"
-            raise FieldError("randomisation.run_in.eligible.on_day", day, allowed)
+            yield FieldError("randomisation.run_in.eligible.on_day", day, allowed)
 
 
-def _check_quantities(at: str, doses: Doses) -> None:
+def _check_quantities(at: str, doses: Doses) -> Iterator[FieldError]:
     try:
         quantities(doses)
     except FieldError as error:
-        raise error.below(at) from None
+        yield error.below(at)
 
 
-def _check_units(s: Scenario) -> None:
+def _check_units(s: Scenario) -> Iterator[FieldError]:
     wanted = s.scale.latent_unit
     baseline = s.population.baseline.value
     if s.scale.link == "identity" and not s.scale.low <= baseline <= s.scale.high:
         allowed = f"must lie on the scale {s.outcome.scale}, {s.scale.low:g} to {s.scale.high:g}"
-        raise FieldError("population.baseline.value", baseline, allowed)
+        yield FieldError("population.baseline.value", baseline, allowed)
     entry, m = s.population.entry, s.measurement
     if entry is not None:
         for at, bound in (("at_least", entry.at_least), ("at_most", entry.at_most)):
             if bound is not None and not s.scale.low <= bound <= s.scale.high:
                 allowed = f"must lie on the scale {s.outcome.scale}, {s.scale.low:g} to {s.scale.high:g}"
-                raise FieldError(f"population.entry.{at}", bound, allowed)
+                yield FieldError(f"population.entry.{at}", bound, allowed)
         if s.population.baseline.spread == m.deviation_sd.value == m.rater_sd.value == 0:
-            raise FieldError("population.entry", ABSENT, "must not be given where day-0 scores do not vary")
+            yield FieldError("population.entry", ABSENT, "must not be given where day-0 scores do not vary")
     for path, value in walk(s):
         if value.unit in EFFECT_UNITS and value.unit != wanted:
-            raise FieldError(f"{path}.unit", value.unit, f"must be {wanted}, the latent unit of {s.outcome.scale}")
+            yield FieldError(f"{path}.unit", value.unit, f"must be {wanted}, the latent unit of {s.outcome.scale}")
 
 
-def _check_drug(s: Scenario) -> None:
+def _check_drug(s: Scenario) -> Iterator[FieldError]:
     if s.scale.link != "identity":
         if s.drug.share is not None:
             allowed = f"{s.outcome.scale} is on a linked scale: give max_effect in logits"
-            raise FieldError("drug.share", s.drug.share.value, allowed)
+            yield FieldError("drug.share", s.drug.share.value, allowed)
         if s.population.entry is not None:
-            raise FieldError(
+            yield FieldError(
                 "population.entry",
                 ABSENT,
                 f"{s.outcome.scale} is counted by days and takes no entry criterion",
             )
         for i, day in enumerate(s.design.visits):
             if day != int(day):
-                raise FieldError(
+                yield FieldError(
                     f"design.visits[{i}]", day, f"must be a whole day: {s.outcome.scale} is counted by days"
                 )
+                break
     for name, therapy in s.therapies.items():
         if s.drug.effect == "linear" and therapy.xi is not None and therapy.xi.value > 0:
-            raise FieldError(
+            yield FieldError(
                 f"therapies.{name}.xi", therapy.xi.value, "must be 0 with effect: linear, which has no occupancy"
             )
     if s.drug.window_half_life is None:
         for name, therapy in s.therapies.items():
             if therapy.gamma is not None and therapy.gamma.value > 0:
-                raise FieldError(
+                yield FieldError(
                     "drug.window_half_life",
                     ABSENT,
                     f"therapies.{name}.gamma > 0 needs the window's half-life",
                 )
+                break
 
 
-def _check_one_arm(s: Scenario) -> None:
+def _check_one_arm(s: Scenario) -> Iterator[FieldError]:
     """What needs a second arm."""
+    if len(s.arms) != 1:
+        return
     if s.scale.link != "identity":
-        raise FieldError(
+        yield FieldError(
             "outcome.scale", s.outcome.scale, "must be a score where there is one arm, not counted by days"
         )
     dropout = s.conduct.dropout
     if dropout is not None and dropout.afterwards == "as_reference":
-        raise FieldError(
+        yield FieldError(
             "conduct.dropout.afterwards", dropout.afterwards, "needs a reference arm, and there is one arm"
         )
 
 
-def _check_estimands(s: Scenario) -> None:
+def _check_estimands(s: Scenario) -> Iterator[FieldError]:
     for at, estimand in [("estimand", s.estimand)] + [(f"secondary[{i}]", e) for i, e in enumerate(s.secondary)]:
         try:
             parse_contrast(estimand.contrast, s.arms)
         except FieldError as error:
-            raise error.below(at) from None
+            yield error.below(at)
+            continue
         visits = ", ".join(f"{day:g}" for day in s.design.visits)
         if estimand.day not in s.design.visits or estimand.day <= s.randomisation.day:
-            raise FieldError(f"{at}.day", estimand.day, f"must be a visit after randomisation; visits are {visits}")
+            yield FieldError(f"{at}.day", estimand.day, f"must be a visit after randomisation; visits are {visits}")
         counted = s.scale.link == "logit"
         if (estimand.endpoint == "percent_abstinent_days") != counted:
             allowed = "percent_abstinent_days" if counted else ", ".join((*SCORES, *BINARY, "time_to_relapse"))
-            raise FieldError(f"{at}.endpoint", estimand.endpoint, f"with the scale {s.outcome.scale} must be {allowed}")
-        _check_benchmark(s, at, estimand)
-        _check_methods(s, at, estimand)
-        _check_strategies(s, at, estimand)
+            yield FieldError(f"{at}.endpoint", estimand.endpoint, f"with the scale {s.outcome.scale} must be {allowed}")
+            continue
+        yield from _check_benchmark(s, at, estimand)
+        yield from _check_methods(s, at, estimand)
+        yield from _check_strategies(s, at, estimand)
         relapses = estimand.endpoint in ("sustained_response", "time_to_relapse")
         if (relapses or estimand.endpoint == "response") and s.scale.response_fraction is None:
-            raise FieldError(f"{at}.endpoint", estimand.endpoint, f"{s.outcome.scale} has no sourced response rule")
+            yield FieldError(f"{at}.endpoint", estimand.endpoint, f"{s.outcome.scale} has no sourced response rule")
         if estimand.endpoint == "remission" and s.scale.remission_at_most is None:
-            raise FieldError(f"{at}.endpoint", estimand.endpoint, f"{s.outcome.scale} has no sourced remission rule")
+            yield FieldError(f"{at}.endpoint", estimand.endpoint, f"{s.outcome.scale} has no sourced remission rule")
         if relapses:
             if s.relapse is None:
-                raise FieldError("relapse", ABSENT, f"{estimand.endpoint} needs relapse: response_day and fraction")
-            if s.relapse.response_day not in s.design.visits or s.relapse.response_day > estimand.day:
+                yield FieldError("relapse", ABSENT, f"{estimand.endpoint} needs relapse: response_day and fraction")
+            elif s.relapse.response_day not in s.design.visits or s.relapse.response_day > estimand.day:
                 allowed = f"must be a visit not after the estimand's day; visits are {visits}"
-                raise FieldError("relapse.response_day", s.relapse.response_day, allowed)
+                yield FieldError("relapse.response_day", s.relapse.response_day, allowed)
 
 
-def _check_benchmark(s: Scenario, at: str, estimand: Estimand) -> None:
+def _check_benchmark(s: Scenario, at: str, estimand: Estimand) -> Iterator[FieldError]:
     """A benchmark is for one arm, and what needs a second arm is not."""
     benchmark = estimand.benchmark
     if len(s.arms) > 1:
         if benchmark is not None:
-            raise FieldError(f"{at}.benchmark", benchmark, "goes with a trial of one arm")
+            yield FieldError(f"{at}.benchmark", benchmark, "goes with a trial of one arm")
         if estimand.margin is not None and estimand.endpoint == TIME and estimand.margin <= 1:
-            raise FieldError(f"{at}.margin", estimand.margin, "of a time is a hazard ratio: must be > 1")
+            yield FieldError(f"{at}.margin", estimand.margin, "of a time is a hazard ratio: must be > 1")
         return
     endpoints = tuple(dict.fromkeys(e for m in methods().values() if m.arms == "one" for e in m.endpoints))
     if estimand.endpoint not in endpoints:
-        raise FieldError(f"{at}.endpoint", estimand.endpoint, f"of one arm must be {', '.join(endpoints)}")
+        yield FieldError(f"{at}.endpoint", estimand.endpoint, f"of one arm must be {', '.join(endpoints)}")
     if estimand.margin is not None:
-        raise FieldError(f"{at}.margin", estimand.margin, "needs two arms; one arm takes benchmark")
+        yield FieldError(f"{at}.margin", estimand.margin, "needs two arms; one arm takes benchmark")
     if estimand.endpoint in BINARY and not (benchmark is not None and 0 < benchmark < 1):
         value = ABSENT if benchmark is None else benchmark
-        raise FieldError(f"{at}.benchmark", value, "must be the share that the test asks about, between 0 and 1")
+        yield FieldError(f"{at}.benchmark", value, "must be the share that the test asks about, between 0 and 1")
 
 
-def _check_methods(s: Scenario, at: str, estimand: Estimand) -> None:
+def _check_methods(s: Scenario, at: str, estimand: Estimand) -> Iterator[FieldError]:
     if estimand.methods is not None and not estimand.methods:
-        raise FieldError(f"{at}.methods", [], "must name at least one")
+        yield FieldError(f"{at}.methods", [], "must name at least one")
     if estimand.methods is None and s.analysis.methods is None:
         return
     where = f"{at}.methods" if estimand.methods is not None else "analysis.methods"
@@ -231,35 +235,35 @@ def _check_methods(s: Scenario, at: str, estimand: Estimand) -> None:
         if name not in known or estimand.endpoint not in known[name].endpoints:
             fitting = ", ".join(name for name, m in known.items() if estimand.endpoint in m.endpoints)
             what = f"{estimand.endpoint} of one arm" if kind == "single" else estimand.endpoint
-            raise FieldError(f"{where}[{i}]", name, f"cannot analyse {what} ({at}): must be one of {fitting}")
-        if known[name].needs_therapists and not any(t.therapists for t in s.therapies.values()):
-            raise FieldError(f"{where}[{i}]", name, "needs a therapy with therapists")
-        if kind in ("interaction", "main") and known[name].arms == "two":
-            raise FieldError(f"{where}[{i}]", name, f"compares two arms, not {estimand.contrast}")
+            yield FieldError(f"{where}[{i}]", name, f"cannot analyse {what} ({at}): must be one of {fitting}")
+        elif known[name].needs_therapists and not any(t.therapists for t in s.therapies.values()):
+            yield FieldError(f"{where}[{i}]", name, "needs a therapy with therapists")
+        elif kind in ("interaction", "main") and known[name].arms == "two":
+            yield FieldError(f"{where}[{i}]", name, f"compares two arms, not {estimand.contrast}")
 
 
-def _check_strategies(s: Scenario, at: str, estimand: Estimand) -> None:
+def _check_strategies(s: Scenario, at: str, estimand: Estimand) -> Iterator[FieldError]:
     strategies = estimand.strategies
     for event in s.conduct.intercurrent_events:
         if getattr(strategies, event) is None:
             allowed = "can happen: declare treatment_policy, hypothetical, composite or while_on_treatment"
-            raise FieldError(f"{at}.strategies.{event}", ABSENT, allowed)
+            yield FieldError(f"{at}.strategies.{event}", ABSENT, allowed)
     failures, value = strategies.events("composite"), strategies.composite_value
     if estimand.endpoint in ("sustained_response", "time_to_relapse"):
         for event in ("rescue", "open_label_ketamine"):
             if event in s.conduct.intercurrent_events and getattr(strategies, event) != "composite":
                 allowed = f"must be composite: {estimand.endpoint} counts it as a failure"
-                raise FieldError(f"{at}.strategies.{event}", getattr(strategies, event), allowed)
+                yield FieldError(f"{at}.strategies.{event}", getattr(strategies, event), allowed)
     elif failures and value is None and estimand.endpoint not in BINARY:
         allowed = f"must be baseline or worst: the {estimand.endpoint} after {failures[0]}, a failure"
-        raise FieldError(f"{at}.strategies.composite_value", ABSENT, allowed)
+        yield FieldError(f"{at}.strategies.composite_value", ABSENT, allowed)
 
 
-def _check_design(s: Scenario) -> None:
+def _check_design(s: Scenario) -> Iterator[FieldError]:
     allocation, ids = s.design.allocation, [arm.id for arm in s.arms]
     for arm_id in allocation.ratio or {}:
         if arm_id not in ids:
-            raise FieldError(
+            yield FieldError(
                 f"design.allocation.ratio.{arm_id}",
                 arm_id,
                 f"must be an arm: {', '.join(ids)}{nearest(arm_id, ids)}",
@@ -267,11 +271,11 @@ def _check_design(s: Scenario) -> None:
     smallest = sum(s.ratio)
     if s.n_total < len(s.arms) * 2 or s.n_total < smallest:
         least = max(len(s.arms) * 2, smallest)
-        raise FieldError("design.n_total", s.n_total, f"must be ≥ {least}: two patients an arm and a whole block")
+        yield FieldError("design.n_total", s.n_total, f"must be ≥ {least}: two patients an arm and a whole block")
     if allocation.block is not None and allocation.block > MAX_BLOCK:
-        raise FieldError("design.allocation.block", allocation.block, f"must be ≤ {MAX_BLOCK}")
-    if allocation.block is not None and (allocation.block < 1 or allocation.block % smallest):
-        raise FieldError(
+        yield FieldError("design.allocation.block", allocation.block, f"must be ≤ {MAX_BLOCK}")
+    elif allocation.block is not None and (allocation.block < 1 or allocation.block % smallest):
+        yield FieldError(
             "design.allocation.block",
             allocation.block,
             f"must be a multiple of {smallest}, the sum of the ratio",
@@ -280,20 +284,20 @@ def _check_design(s: Scenario) -> None:
     for i, name in enumerate(names):
         taken = (*names[:i], *RESERVED, *s.factors)
         if name in taken:
-            raise FieldError(f"design.allocation.strata[{i}].name", name, f"must differ from {', '.join(taken)}")
+            yield FieldError(f"design.allocation.strata[{i}].name", name, f"must differ from {', '.join(taken)}")
     known = ["baseline", *(["randomisation_score"] if s.randomisation.day > 0 else []), *names]
     for i, covariate in enumerate(s.covariates):
         if covariate not in known:
-            raise FieldError(
+            yield FieldError(
                 f"analysis.covariates[{i}]",
                 covariate,
                 f"must be one of {', '.join(known)}{nearest(covariate, known)}",
             )
     if s.randomisation.day > 0 and s.randomisation.day not in s.design.visits:
-        raise FieldError("randomisation.day", s.randomisation.day, "must be one of design.visits")
+        yield FieldError("randomisation.day", s.randomisation.day, "must be one of design.visits")
 
 
-def _check_references(s: Scenario) -> None:
+def _check_references(s: Scenario) -> Iterator[FieldError]:
     """Every arm whose patients take the course of another has one named, or implied by a contrast of two arms."""
     try:
         if len(s.arms) > 1:
@@ -304,10 +308,10 @@ def _check_references(s: Scenario) -> None:
             dropout = s.conduct.dropout
             s.references(s.estimand, needed=dropout is not None and dropout.afterwards == "as_reference")
     except FieldError as error:
-        raise error.below("analysis") from None
+        yield error.below("analysis")
 
 
-def _check_by_arm(s: Scenario) -> None:
+def _check_by_arm(s: Scenario) -> Iterator[FieldError]:
     ids = {arm.id for arm in s.arms}
     for parent, noun_ in (
         ("expectancy.drug", s.expectancy.drug),
@@ -319,22 +323,34 @@ def _check_by_arm(s: Scenario) -> None:
                 continue
             for arm_id in value.by_arm:
                 if arm_id not in ids:
-                    raise FieldError(
+                    yield FieldError(
                         f"{parent}.{key}.by_arm.{arm_id}", arm_id, f"must be an arm: {', '.join(sorted(ids))}"
                     )
             for arm_id in sorted(ids - set(value.by_arm)):
-                raise FieldError(f"{parent}.{key}.by_arm.{arm_id}", ABSENT, "every arm needs its value")
+                yield FieldError(f"{parent}.{key}.by_arm.{arm_id}", ABSENT, "every arm needs its value")
 
 
-def _check_prior(s: Scenario) -> None:
+def _check_prior(s: Scenario) -> Iterator[FieldError]:
     """A named prior is about scores, the Emax form of the drug's effect, and one route."""
     if s.prior is None or s.prior.name is None:
         return
     name = s.prior.name
     if s.scale.link != "identity":
-        raise FieldError("prior.name", name, f"must not be given with {s.outcome.scale}: named priors are about scores")
+        yield FieldError("prior.name", name, f"must not be given with {s.outcome.scale}: named priors are about scores")
     if s.drug.effect != "emax":
-        raise FieldError("prior.name", name, "must not be given with effect: linear, of which it says nothing")
+        yield FieldError("prior.name", name, "must not be given with effect: linear, of which it says nothing")
     if len(ketamine_routes(s)) > 1:
         given = ", ".join(ketamine_routes(s))
-        raise FieldError("prior.name", name, f"must not be given where ketamine is given by several routes ({given})")
+        yield FieldError("prior.name", name, f"must not be given where ketamine is given by several routes ({given})")
+
+
+# What can be asked of any arms; what asks about arms by their names; and what only follows once all of that holds.
+OF_PARTS: tuple[Check, ...] = (_check_arms, _check_units, _check_drug, _check_prior, check_clinic, check_own_sources)
+OF_NAMED_ARMS: tuple[Check, ...] = (_check_one_arm, _check_estimands, _check_design, _check_by_arm)
+
+
+def scenario_errors(s: Scenario) -> list[FieldError]:
+    """Everything in which one part contradicts another; what follows from other errors aside."""
+    names = gathered(s, (_check_arm_names,))
+    errors = names + gathered(s, OF_PARTS) + ([] if names else gathered(s, OF_NAMED_ARMS))
+    return errors or gathered(s, (_check_references,))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from scipy.special import ndtr
@@ -17,17 +18,17 @@ DAYS_PER_MONTH = 365.25 / 12
 LONGEST_MONTHS = 240.0
 
 
-def check_clinic(s: Scenario) -> None:
-    """Raise FieldError where the plan cannot give what the arms are to receive, or would never fill the trial."""
+def check_clinic(s: Scenario) -> Iterator[FieldError]:
+    """Errors where the plan cannot give what the arms are to receive, or would never fill the trial."""
     clinic = s.clinic
     if clinic is None:
         return
     if s.randomisation.day > 0:
         allowed = "must be 0 where there is a clinic: it runs trials that randomise on entry"
-        raise FieldError("randomisation.day", s.randomisation.day, allowed)
-    _check_therapists(s, clinic)
-    _check_sessions(s, clinic)
-    _check_duration(s, clinic)
+        yield FieldError("randomisation.day", s.randomisation.day, allowed)
+    yield from _check_therapists(s, clinic)
+    yield from _check_sessions(s, clinic)
+    yield from _check_duration(s, clinic)
 
 
 def given_therapies(s: Scenario) -> tuple[str, ...]:
@@ -36,7 +37,7 @@ def given_therapies(s: Scenario) -> tuple[str, ...]:
     return tuple(name for name in s.therapies if name in given)
 
 
-def _check_therapists(s: Scenario, clinic: Clinic) -> None:
+def _check_therapists(s: Scenario, clinic: Clinic) -> Iterator[FieldError]:
     given = given_therapies(s)
     places = [("therapists", list(clinic.therapists))]
     places += [(f"sites[{i}].therapists", list(site.therapists)) for i, site in enumerate(clinic.sites)]
@@ -44,39 +45,40 @@ def _check_therapists(s: Scenario, clinic: Clinic) -> None:
         for name in names:
             if name not in s.therapies:
                 allowed = f"must be a therapy: {', '.join(s.therapies) or 'none is declared'}"
-                raise FieldError(f"clinic.{at}.{name}", name, allowed + nearest(name, s.therapies))
+                yield FieldError(f"clinic.{at}.{name}", name, allowed + nearest(name, s.therapies))
     for name in given:
         arm = next(arm.id for arm in s.arms if arm.therapy is not None and arm.therapy.name == name)
         if name not in clinic.therapists:
-            raise FieldError(f"clinic.therapists.{name}", ABSENT, f"must be given: arm {arm} has this therapy")
+            yield FieldError(f"clinic.therapists.{name}", ABSENT, f"must be given: arm {arm} has this therapy")
         for i, site in enumerate(clinic.sites):
             if site.therapists.get(name, 0) < 1:
                 value = site.therapists.get(name, ABSENT)
                 allowed = f"must be ≥ 1: arm {arm} has this therapy and nobody would give it at {site.id}"
-                raise FieldError(f"clinic.sites[{i}].therapists.{name}", value, allowed)
+                yield FieldError(f"clinic.sites[{i}].therapists.{name}", value, allowed)
 
 
-def _check_sessions(s: Scenario, clinic: Clinic) -> None:
+def _check_sessions(s: Scenario, clinic: Clinic) -> Iterator[FieldError]:
     rules = clinic.sessions
     for name in given_therapies(s):
         therapy = s.therapies[name]
         if therapy.session_minutes is None:
-            raise FieldError(f"therapies.{name}.session_minutes", ABSENT, "must be given where there is a clinic")
+            yield FieldError(f"therapies.{name}.session_minutes", ABSENT, "must be given where there is a clinic")
+            continue
         if therapy.session_minutes > clinic.hours.minutes_a_day:
             allowed = f"must fit into a day's opening hours, {clinic.hours.minutes_a_day:g} minutes"
-            raise FieldError(f"therapies.{name}.session_minutes", therapy.session_minutes, allowed)
+            yield FieldError(f"therapies.{name}.session_minutes", therapy.session_minutes, allowed)
         if rules.to_hours is not None and 60 * (rules.to_hours - rules.from_hours) < therapy.session_minutes:
             allowed = (
                 f"must leave room for a session of {name}, {therapy.session_minutes:g} minutes after from_hours,"
                 f" {rules.from_hours:g}"
             )
-            raise FieldError("clinic.sessions.to_hours", rules.to_hours, allowed)
-        if clinic.therapists[name].caseload < therapy.group_size:
+            yield FieldError("clinic.sessions.to_hours", rules.to_hours, allowed)
+        if name in clinic.therapists and clinic.therapists[name].caseload < therapy.group_size:
             allowed = f"must be ≥ {therapy.group_size}, the size of a group"
-            raise FieldError(f"clinic.therapists.{name}.caseload", clinic.therapists[name].caseload, allowed)
+            yield FieldError(f"clinic.therapists.{name}.caseload", clinic.therapists[name].caseload, allowed)
 
 
-def _check_duration(s: Scenario, clinic: Clinic) -> None:
+def _check_duration(s: Scenario, clinic: Clinic) -> Iterator[FieldError]:
     a_month = sum(site.referrals.value for site in clinic.sites) * share_entering(s, clinic)
     months = s.n_total / a_month if a_month > 0 else float("inf")
     if months > LONGEST_MONTHS:
@@ -84,7 +86,7 @@ def _check_duration(s: Scenario, clinic: Clinic) -> None:
             f"must be more: {a_month:.2g} patients a month enter at all sites, and {s.n_total} would take"
             f" {'for ever' if months == float('inf') else f'{months / 12:.0f} years'}"
         )
-        raise FieldError("clinic.sites[0].referrals.value", clinic.sites[0].referrals.value, allowed)
+        yield FieldError("clinic.sites[0].referrals.value", clinic.sites[0].referrals.value, allowed)
 
 
 def share_entering(s: Scenario, clinic: Clinic) -> float:

@@ -15,7 +15,9 @@ from kaptrial.scenario.noun import Number, Text, noun
 FIXED, NULL, PRIOR = "scenario", "null", "prior"
 DESIGN_PRIORS = (FIXED, NULL, PRIOR, *(name for name in NAMES if name != "flat"))
 # YAML reads a bare `null` as nothing.
-DesignPrior = Annotated[Text, BeforeValidator(lambda raw: NULL if raw is None else raw)]
+DesignPrior = Annotated[
+    Text, BeforeValidator(lambda raw: NULL if raw is None else raw, json_schema_input_type=str | None)
+]
 
 
 @noun

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import prod
 from typing import TYPE_CHECKING, Any
 
 from kaptrial.errors import FieldError
+from kaptrial.scenario.gathering import Check, gathered
 from kaptrial.scenario.sourced import EFFECT_UNITS, walk
 
 if TYPE_CHECKING:
@@ -19,35 +21,23 @@ MAX_READ = 1_000_000
 MAX_LOGIT = 20.0
 
 
-def check_file(s: Scenario) -> None:
-    """Raise FieldError for a scenario that nobody means.
-
-    Scenarios made from others for a figure or a null need not pass: they have other visits and other questions.
-    """
-    _check_extent(s)
-    _check_effects(s)
-    _check_room(s)
-    _check_ends(s)
-    _check_asked_once(s)
-
-
-def _check_extent(s: Scenario) -> None:
+def _check_extent(s: Scenario) -> Iterator[FieldError]:
     """Nothing is so many that it could not be simulated."""
     for name, parts in (("arms", s.arms), ("secondary", s.secondary), ("variants", s.variants or {})):
         if len(parts) > MAX_PARTS:
-            raise FieldError(name, f"{len(parts)} of them", f"must be at most {MAX_PARTS}")
+            yield FieldError(name, f"{len(parts)} of them", f"must be at most {MAX_PARTS}")
     strata = prod(len(stratum.levels) for stratum in s.design.allocation.strata)
     if strata > MAX_STRATA:
-        raise FieldError("design.allocation.strata", f"{strata} strata", f"must be at most {MAX_STRATA}")
+        yield FieldError("design.allocation.strata", f"{strata} strata", f"must be at most {MAX_STRATA}")
     visits = s.design.visits
     days = len(visits) if s.scale.link == "identity" else visits[-1] + 1
     if s.n_total * days > MAX_READ:
         each = "visits" if s.scale.link == "identity" else "days to the last visit"
         allowed = f"{s.n_total} patients × {days:g} {each} must be at most {MAX_READ}"
-        raise FieldError("design.visits", f"{len(visits)} visits", allowed)
+        yield FieldError("design.visits", f"{len(visits)} visits", allowed)
 
 
-def _check_effects(s: Scenario) -> None:
+def _check_effects(s: Scenario) -> Iterator[FieldError]:
     """No effect is longer than the scale, and no SD than half of it, as that of scores at both of its ends."""
     longest = s.scale.high - s.scale.low if s.scale.link == "identity" else MAX_LOGIT
     for path, value in walk(s):
@@ -55,26 +45,26 @@ def _check_effects(s: Scenario) -> None:
             most = longest / 2 if at == "sd" or path.endswith("sd") else longest
             if value.unit in EFFECT_UNITS and number is not None and abs(number) > most:
                 allowed = f"must be at most {most:g} {value.unit} on the scale {s.outcome.scale}"
-                raise FieldError(f"{path}.{at}", number, allowed)
+                yield FieldError(f"{path}.{at}", number, allowed)
 
 
-def _check_room(s: Scenario) -> None:
+def _check_room(s: Scenario) -> Iterator[FieldError]:
     """Patients begin where they can improve: at most one in six beyond the best score, where nobody is selected."""
     baseline, best = s.population.baseline, s.scale.best
     room = abs(baseline.value - best)
     if s.scale.link == "identity" and s.population.entry is None and (room == 0 or room < baseline.spread):
         allowed = f"must be an SD of {baseline.spread:g} or more from the best score, {best:g}"
-        raise FieldError("population.baseline.value", baseline.value, allowed)
+        yield FieldError("population.baseline.value", baseline.value, allowed)
 
 
-def _check_ends(s: Scenario) -> None:
+def _check_ends(s: Scenario) -> Iterator[FieldError]:
     """Nothing begins after the last visit, which ends the trial, and no rescue waits for a score off the scale."""
     last = s.design.visits[-1]
+    schedules: dict[str, tuple[float, ...]] = {}
     days: dict[str, float] = {}
     for i, arm in enumerate(s.arms):
-        schedules = {f"arms[{i}].doses[{j}]": doses.days for j, doses in enumerate(arm.doses)}
+        schedules |= {f"arms[{i}].doses[{j}]": doses.days for j, doses in enumerate(arm.doses)}
         schedules |= {f"arms[{i}].therapy": arm.therapy.days} if arm.therapy else {}
-        days |= {f"{at}.days[{k}]": day for at, schedule in schedules.items() for k, day in enumerate(schedule)}
         days |= {f"arms[{i}].adjuncts[{j}].from_day": adjunct.from_day for j, adjunct in enumerate(arm.adjuncts)}
     for name in ("rescue", "open_label_ketamine"):
         rescue = getattr(s.conduct, name)
@@ -85,13 +75,17 @@ def _check_ends(s: Scenario) -> None:
             trigger = getattr(rescue, at)
             if trigger is not None and not s.scale.low <= trigger <= s.scale.high:
                 allowed = f"must lie on the scale {s.outcome.scale}, {s.scale.low:g} to {s.scale.high:g}"
-                raise FieldError(f"conduct.{name}.{at}", trigger, allowed)
+                yield FieldError(f"conduct.{name}.{at}", trigger, allowed)
+    for at, schedule in schedules.items():
+        late = next((k for k, day in enumerate(schedule) if day > last), None)
+        if late is not None:
+            days[f"{at}.days[{late}]"] = schedule[late]
     for at, day in days.items():
         if day > last:
-            raise FieldError(at, day, f"must not be after the last visit, day {last:g}, which ends the trial")
+            yield FieldError(at, day, f"must not be after the last visit, day {last:g}, which ends the trial")
 
 
-def _check_asked_once(s: Scenario) -> None:
+def _check_asked_once(s: Scenario) -> Iterator[FieldError]:
     """Rows of results that answer the same question by the same analysis could not be told apart."""
     asked: dict[tuple[Any, ...], str] = {}
     places = ("estimand", *(f"secondary[{i}]" for i in range(len(s.secondary))))
@@ -102,5 +96,22 @@ def _check_asked_once(s: Scenario) -> None:
             key = (contrast, estimand.day, estimand.endpoint, handled, estimand.benchmark, analysis)
             if key in asked:
                 allowed = f"must differ from {asked[key]} in contrast, day, endpoint, strategies or method, {analysis}"
-                raise FieldError(at, f"{contrast}, {estimand.endpoint}, day {estimand.day:g}", allowed)
+                yield FieldError(at, f"{contrast}, {estimand.endpoint}, day {estimand.day:g}", allowed)
+                break
             asked[key] = at
+
+
+CHECKS: tuple[Check, ...] = (_check_extent, _check_effects, _check_room, _check_ends)
+
+
+def file_errors(s: Scenario) -> list[FieldError]:
+    """Everything that nobody means.
+
+    Scenarios made from others for a figure or a null need not pass: they have other visits and other questions.
+    """
+    return gathered(s, CHECKS)
+
+
+def repeated_questions(s: Scenario) -> list[FieldError]:
+    """Questions asked twice; of a scenario that is sound otherwise."""
+    return gathered(s, (_check_asked_once,))

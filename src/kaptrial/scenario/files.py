@@ -5,11 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
-import math
-import re
-import types
-import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from pathlib import Path
@@ -18,19 +14,34 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from kaptrial.errors import ABSENT, FieldError, ScenarioError, UserError, line, nearest, shown
-from kaptrial.scenario.file_checks import check_file
+from kaptrial.errors import FieldError, ScenarioError, UserError, nearest, shown
+from kaptrial.scenario.checks import scenario_errors
+from kaptrial.scenario.file_checks import file_errors, repeated_questions
+from kaptrial.scenario.gathering import partial_scenario
+from kaptrial.scenario.located import LocatedRaw, Problem, Raw, lines_of, problems_of
+from kaptrial.scenario.messages import field_errors
+from kaptrial.scenario.paths import (
+    Steps,
+    fields_of,
+    has_keys,
+    is_schedule,
+    is_sourced,
+    join_path,
+    kind_at,
+    kind_below,
+    plain,
+    split_path,
+)
 from kaptrial.scenario.scenario import Scenario
-from kaptrial.scenario.sourced import ASSUMPTION, SPREADS, Sourced, walk
-from kaptrial.yaml_file import YamlError, parse, read_text
-
-Raw = dict[str, Any]
+from kaptrial.scenario.sourced import ASSUMPTION, OWN, SPREADS, Quantity, walk
+from kaptrial.scenario.treatment import SHORTHAND, days_as_led_into
+from kaptrial.yaml_file import YamlError, parse_with_lines, read_text
 
 
 def read_raw(path: Path) -> Raw:
-    """The file's mapping, unchecked. Raises ScenarioError if it cannot be read as one."""
+    """The file's mapping, unchecked, which knows its lines. Raises ScenarioError if it cannot be read as one."""
     try:
-        raw = parse(read_text(path))
+        raw, lines = parse_with_lines(read_text(path))
     except OSError as error:
         raise ScenarioError(f"{path}: cannot be read ({error.strerror}); must be a scenario file in YAML") from None
     except YamlError as error:
@@ -40,7 +51,7 @@ def read_raw(path: Path) -> Raw:
     if not isinstance(raw, dict):
         kind = "nothing" if raw is None else type(raw).__name__
         raise ScenarioError(f"{path} = {kind}: must be a mapping with title, question, outcome, arms ...")
-    return raw
+    return LocatedRaw(raw, str(path), lines)
 
 
 @cache
@@ -51,44 +62,85 @@ def _adapter() -> TypeAdapter[Scenario]:
 def build(raw: Raw) -> Scenario:
     """The checked scenario; its variants are checked too.
 
-    Raises ScenarioError naming the first path that does not fit, its value and what may stand there.
+    Raises ScenarioError with a line for each path that does not fit, its value and what may stand there. Of a file that
+    was read, each line begins with its place.
     """
-    _check_text(raw, [])
-    scenario = _validate(raw)
-    for label, changes in (scenario.variants or {}).items():
-        try:
-            _validate(with_settings(raw, changes))
-        except ScenarioError as error:
-            raise ScenarioError(f"variants.{label}: {error}") from None
-    if scenario.prior is not None:
-        for path, belief in (scenario.prior.also or {}).items():
-            _check_prior_path(raw, scenario, path, belief.quantile(0.5))
+    scenario, problems = _read(raw)
+    if scenario is not None:
+        for label, changes in (scenario.variants or {}).items():
+            problems += _problems_of_variant(raw, label, changes)
+        for path, belief in ((scenario.prior.also if scenario.prior else None) or {}).items():
+            problems += _problems_of_belief(raw, scenario, path, belief.quantile(0.5))
+    if scenario is None or problems:
+        raise ScenarioError(*lines_of(raw, problems))
     return scenario
 
 
-def _check_prior_path(raw: Raw, scenario: Scenario, path: str, median: float) -> None:
+def _read(raw: Raw) -> tuple[Scenario | None, list[Problem]]:
+    """The scenario, or what is wrong with it; its variants and beliefs aside."""
+    problems = list(_text_problems(raw, ()))
+    if problems:
+        return None, problems
+    try:
+        scenario = _adapter().validate_python(raw, context=_context(raw))
+    except ValidationError as error:
+        return None, problems_of(_errors(raw, error))
+    return scenario, problems_of(file_errors(scenario) or repeated_questions(scenario))
+
+
+def _errors(raw: Raw, error: ValidationError) -> list[FieldError]:
+    """What pydantic found, and what the checks find in the fields that could be read."""
+    errors, unread = field_errors(error), {str(each["loc"][0]) for each in error.errors() if each["loc"]}
+    unread |= {field.name for field in fields(Scenario) if field.name not in raw and field.default is MISSING}
+    given = [name for name in fields_of(Scenario) if name in raw and name not in unread]
+    read = {name: _reader(name).validate_python(raw[name], context=_context(raw)) for name in given}
+    partial = partial_scenario(Scenario, read, unread)
+    return errors + (scenario_errors(partial) if unread else []) + file_errors(partial)
+
+
+def _context(raw: Raw) -> dict[str, Any]:
+    """What a part of a scenario has to know of the others as it is read."""
+    own = raw.get("sources")
+    return {OWN: tuple(own) if isinstance(own, dict) else ()}
+
+
+@cache
+def _reader(name: str) -> TypeAdapter[Any]:
+    """What reads one field of a scenario."""
+    return TypeAdapter(fields_of(Scenario)[name])
+
+
+def _problems_of_variant(raw: Raw, label: str, changes: Mapping[str, Any]) -> list[Problem]:
+    at = ("variants", label)
+    try:
+        _, problems = _read(with_settings(raw, changes))
+    except ScenarioError as error:
+        return [Problem(at, f"variants.{label}: {error}")]
+    return [Problem(at, f"variants.{label}: {each.text}") for each in problems]
+
+
+def _problems_of_belief(raw: Raw, scenario: Scenario, path: str, median: float) -> list[Problem]:
     """A prior's path leads to a number about the world that can take the middle of its distribution."""
+    at = ("prior", "also", path)
     known = [place for place, _ in walk(scenario)]
     hint = nearest(sourced_path(path), known)
     try:
         if not _leads_to_sourced(path):
-            raise ScenarioError(f"prior.also.{path}: must lead to a number about the world{hint}")
-        _validate(with_settings(raw, {sourced_path(path): median}))
+            return [Problem(at, f"prior.also.{path}: must lead to a number about the world{hint}")]
+        _, problems = _read(with_settings(raw, {sourced_path(path): median}))
     except ScenarioError as error:
-        text = str(error).removeprefix(f"{path}: ")
-        if text.startswith("prior.also"):
-            raise
-        said = f"prior.also.{path}: {text}" if "unknown key" in text else f"prior.also.{path} at its median: {text}"
-        raise ScenarioError(said + (hint if "is missing" in text else "")) from None
+        return [Problem(at, f"prior.also.{path}: {str(error).removeprefix(f'{path}: ')}")]
+    return [
+        Problem(at, f"prior.also.{path} at its median: {each.text}" + (hint if "is missing" in each.text else ""))
+        for each in problems[:1]
+    ]
 
 
 def _leads_to_sourced(path: str) -> bool:
     """Whether a path ends at a number with a source, at its value or at its spread."""
     steps = split_path(path)
-    kinds: list[Any] = [Scenario]
-    for i, step in enumerate(steps):
-        kinds.append(_kind_below(kinds[-1], step, path, steps, i))
-    return _is_sourced(kinds[-1]) or (_is_sourced(kinds[-2]) and steps[-1] in ("value", *SPREADS))
+    is_part = len(steps) > 1 and steps[-1] in ("value", *SPREADS) and is_sourced(kind_at(steps[:-1]))
+    return is_part or is_sourced(kind_at(steps))
 
 
 def sourced_path(path: str) -> str:
@@ -96,33 +148,24 @@ def sourced_path(path: str) -> str:
     return path.removesuffix(".value")
 
 
-def _validate(raw: Raw) -> Scenario:
-    try:
-        scenario = _adapter().validate_python(raw)
-        check_file(scenario)
-    except ValidationError as error:
-        raise ScenarioError(_line(error)) from None
-    except FieldError as error:
-        raise ScenarioError(str(error)) from None
-    return scenario
-
-
-def _check_text(node: Any, steps: list[str | int]) -> None:
-    """Keys are words, and every text can be written in UTF-8."""
+def _text_problems(node: Any, steps: tuple[str | int, ...]) -> Iterator[Problem]:
+    """Keys that are no words, and text that cannot be written in UTF-8."""
     if isinstance(node, str):
         try:
             node.encode()
         except UnicodeEncodeError:
-            raise ScenarioError(f"{_join(steps)} = {node!a}: must be text that UTF-8 can hold") from None
+            yield Problem(steps, f"{join_path(steps)} = {node!a}: must be text that UTF-8 can hold")
     elif isinstance(node, dict):
         for key, value in node.items():
+            at = (*steps, key)
             if not isinstance(key, str):
-                raise ScenarioError(f"{_join([*steps, str(key)])}: unknown key; a key must be a word")
-            _check_text(key, steps)
-            _check_text(value, [*steps, key])
+                yield Problem(at, f"{join_path([*steps, str(key)])}: unknown key; a key must be a word")
+                continue
+            yield from _text_problems(key, at)
+            yield from _text_problems(value, at)
     elif isinstance(node, list):
         for i, value in enumerate(node):
-            _check_text(value, [*steps, i])
+            yield from _text_problems(value, (*steps, i))
 
 
 def load(path: Path, settings: Mapping[str, Any] | None = None) -> Scenario:
@@ -161,61 +204,65 @@ def as_raw(noun_: Any) -> Any:
 
 # --- settings of single paths -----------------------------------------------------------------------------------------
 
-_STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
 
+def with_settings(raw: Raw, settings: Mapping[str, Any], *, by: str = "") -> Raw:
+    """A copy with each path set. A bare number at a sourced value sets its `value` and marks it as an assumption.
 
-def split_path(path: str) -> list[str | int]:
-    """`arms[1].therapy.days` as its steps. Raises ScenarioError if it is not a path."""
-    steps: list[str | int] = []
-    at = 0
-    while at < len(path):
-        if steps and path[at] == ".":
-            at += 1
-        match = _STEP.match(path, at)
-        if not match:
-            break
-        steps.append(match.group(1) if match.group(1) is not None else int(match.group(2)))
-        at = match.end()
-    if not steps or at != len(path) or path.endswith("."):
-        raise ScenarioError(f"{path!r}: must be a path such as design.n_per_arm or arms[1].therapy.days[0]")
-    return steps
-
-
-def with_settings(raw: Raw, settings: Mapping[str, Any]) -> Raw:
-    """A copy with each path set. A bare number at a sourced value sets its `value` and marks it as an assumption."""
+    `by`: the option that asks for it, which errors name. Raises ScenarioError, a line for each path that leads nowhere.
+    """
     out = copy.deepcopy(raw)
+    lines = []
     for path, value in settings.items():
-        _set(out, path, value)
+        try:
+            steps = _set(out, path, value)
+        except ScenarioError as error:
+            lines.append(f"{by} {error}".lstrip())
+            continue
+        if isinstance(out, LocatedRaw):
+            out.set_by[tuple(steps)] = by
+    if lines:
+        raise ScenarioError(*lines)
     return out
 
 
 def with_prior(raw: Raw, name: str) -> Raw:
     """A copy that takes the named prior of the catalogue; distributions by path stay."""
     old = raw.get("prior")
-    return raw | {"prior": old | {"name": name} if isinstance(old, dict) else name}
+    content = raw | {"prior": old | {"name": name} if isinstance(old, dict) else name}
+    return raw.with_content(content) if isinstance(raw, LocatedRaw) else content
 
 
-def _set(raw: Raw, path: str, value: Any) -> None:
+def _set(raw: Raw, path: str, value: Any) -> Steps:
+    """Set a path in place; its steps."""
     steps = split_path(path)
     kind: Any = Scenario
     node: Any = raw
     for i, step in enumerate(steps):
-        kind = _kind_below(kind, step, path, steps, i)
+        above, kind = kind, kind_below(kind, step, path, steps, i)
         last = i == len(steps) - 1
-        if last and _is_sourced(kind) and not isinstance(value, Mapping):
+        if last and is_sourced(kind) and not isinstance(value, Mapping):
             old = node.get(step) if isinstance(node, dict) else None
             value = _as_assumption(old, value, kind)
         if isinstance(node, list):
             if not isinstance(step, int) or step >= len(node):
                 raise ScenarioError(f"{path} = {shown(value)}: index {step} must be below {len(node)}")
         elif not isinstance(node, dict) or isinstance(step, int):
-            raise ScenarioError(f"{path} = {shown(value)}: nothing can be set below {_join(steps[:i])}")
+            raise ScenarioError(f"{path} = {shown(value)}: nothing can be set below {join_path(steps[:i])}")
         if last:
             node[step] = value
         else:
             if isinstance(node, dict) and node.get(step) is None:
+                if not has_keys(above):
+                    raise ScenarioError(f"{path}: no `{step}` in {join_path(steps[:i])}{nearest(str(step), node)}")
                 node[step] = {}
+            if is_schedule(kind):
+                node[step] = days_as_led_into(node[step], steps[i + 1])
+                if isinstance(node[step], list) and steps[i + 1] in SHORTHAND:
+                    raise ScenarioError(
+                        f"{path}: {join_path(steps[: i + 1])} is not evenly spaced: must be set as a list"
+                    )
             node = node[step]
+    return steps
 
 
 def _as_assumption(old: Any, value: Any, kind: Any) -> Any:
@@ -234,135 +281,8 @@ def _as_assumption(old: Any, value: Any, kind: Any) -> Any:
 
 
 def _default_unit(kind: Any) -> str:
-    from kaptrial.scenario.sourced import Quantity
-
-    for extra in getattr(_plain(kind), "__metadata__", ()):
+    for extra in getattr(plain(kind), "__metadata__", ()):
         quantity = getattr(extra, "func", None)
         if isinstance(quantity, Quantity):
             return "points" if quantity.unit == "effect" else quantity.unit
     return "none"
-
-
-def _plain(kind: Any) -> Any:
-    """A field's type without `| None` and without the choice between one value and one for each arm."""
-    if typing.get_origin(kind) in (types.UnionType, typing.Union):
-        options = [a for a in typing.get_args(kind) if a is not type(None)]
-        return _plain(options[0])
-    if typing.get_origin(kind) is typing.Annotated:
-        inner = typing.get_args(kind)[0]
-        if typing.get_origin(inner) in (types.UnionType, typing.Union):
-            return _plain(inner)
-    return kind
-
-
-def _bare(kind: Any) -> Any:
-    kind = _plain(kind)
-    return _bare(typing.get_args(kind)[0]) if typing.get_origin(kind) is typing.Annotated else kind
-
-
-def _is_sourced(kind: Any) -> bool:
-    return _bare(kind) is Sourced
-
-
-def _kind_below(kind: Any, step: str | int, path: str, steps: list[str | int], i: int) -> Any:
-    """The declared type of what stands at `step` below a value of type `kind`; Any where it is free."""
-    bare = _bare(kind)
-    if bare is Any:
-        return Any
-    if is_dataclass(bare):
-        hints = typing.get_type_hints(bare, include_extras=True)
-        if step in hints:
-            return hints[str(step)]
-        if step == "by_arm":
-            return dict[str, kind]
-        raise ScenarioError(
-            f"{path}: unknown key `{step}` in {_join(steps[:i]) or 'the scenario'}{nearest(str(step), hints)}"
-        )
-    origin, args = typing.get_origin(bare), typing.get_args(bare)
-    if origin in (dict, Mapping):
-        return args[1]
-    if origin is tuple:
-        return args[0]
-    raise ScenarioError(f"{path}: nothing can be set below {_join(steps[:i])}")
-
-
-# --- the one line of an error -----------------------------------------------------------------------------------------
-
-
-def _join(steps: typing.Iterable[str | int]) -> str:
-    out = ""
-    for step in steps:
-        out += f"[{step}]" if isinstance(step, int) else (f".{step}" if out else str(step))
-    return out
-
-
-def _line(error: ValidationError) -> str:
-    """The first error, unknown keys and wrong types before what follows from them."""
-    first = min(error.errors(), key=lambda e: e["type"] != "unexpected_keyword_argument")
-    steps = [step for step in first["loc"] if not (isinstance(step, str) and step.startswith("#"))]
-    where, value, allowed = _join(steps), first["input"], ""
-    cause = first.get("ctx", {}).get("error")
-    if isinstance(cause, FieldError):
-        where = f"{where}.{cause.field}".strip(".") if cause.field else where
-        value, allowed = cause.value, cause.allowed
-    else:
-        allowed = _allowed(first, steps)
-    if first["type"] in ("missing", "missing_argument"):
-        value = ABSENT
-    return line(where or "the scenario", value, allowed)
-
-
-def _allowed(error: Any, steps: list[Any]) -> str:
-    kind, context = error["type"], error.get("ctx", {})
-    if kind == "unexpected_keyword_argument":
-        hints = ["by_arm"] if "#by_arm" in error["loc"] else _hints_at(steps[:-1])
-        return f"unknown key{nearest(str(steps[-1]), hints)}" + (f" (known: {', '.join(hints)})" if hints else "")
-    if kind == "dataclass_type":
-        if context.get("class_name") == "Sourced":
-            return "a number about the world must be written {value: …, unit: …, source: …}"
-        return "must be a mapping" + (f" with {', '.join(_hints_at(steps))}" if _hints_at(steps) else "")
-    plain = {
-        "missing": "must be given",
-        "float_type": "must be a number",
-        "finite_number": "must be a finite number",
-        "int_type": "must be a whole number",
-        "bool_type": "must be true or false",
-        "string_type": "must be text",
-        "string_too_short": "must not be empty",
-        "tuple_type": "must be a list",
-        "dict_type": "must be a mapping",
-        "string_pattern_mismatch": "must be one word of letters, digits and _, beginning with a letter",
-        "int_from_float": "must be a whole number",
-    }
-    if kind in plain:
-        return plain[kind] + _as_number(error["input"], kind)
-    for key, sign in (("ge", "≥"), ("gt", ">"), ("le", "≤"), ("lt", "<")):
-        if key in context:
-            return f"must be {sign} {context[key]:g}"
-    if "expected" in context:
-        return f"must be {context['expected']}"
-    return error["msg"][0].lower() + error["msg"][1:]
-
-
-def _as_number(value: Any, kind: str) -> str:
-    """Of text that was meant as a number, why it is none."""
-    if not isinstance(value, str) or kind not in ("float_type", "int_type"):
-        return ""
-    try:
-        number = float(value)
-    except ValueError:
-        return ""
-    if "e" not in value.lower() or not math.isfinite(number):
-        return ", without quotes"
-    return f"; YAML reads {value[:20]} as text: write {number:.15g}" if 1e-4 <= abs(number) < 1e15 else ""
-
-
-def _hints_at(steps: list[Any]) -> list[str]:
-    kind: Any = Scenario
-    try:
-        for i, step in enumerate(steps):
-            kind = _kind_below(kind, step, "", steps, i)
-    except (ScenarioError, IndexError):
-        return []
-    bare = _bare(kind)
-    return [field.name for field in fields(bare)] if is_dataclass(bare) else []

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field
 from kaptrial.catalogue.priors import REFERENCE_POPULATION, populations, prior_names
 from kaptrial.errors import ABSENT, FieldError, nearest
 from kaptrial.scenario.noun import Number, Positive, Text, noun
-from kaptrial.scenario.sourced import GREATEST_SPREAD, check_source
+from kaptrial.scenario.sourced import GREATEST_SPREAD, SourceKey, check_note
 
 
 @noun
@@ -56,7 +56,7 @@ FAMILIES = ("normal", "lognormal", "beta", "uniform")
 class Distribution:
     """What is believed about one number: exactly one family, with its source, or `assumption` and a note."""
 
-    source: Text
+    source: SourceKey
     normal: Normal | None = None
     lognormal: Lognormal | None = None
     beta: Beta | None = None
@@ -69,7 +69,7 @@ class Distribution:
         if len(given) != 1:
             at, value = (given[1], "a second distribution") if given else (FAMILIES[0], ABSENT)
             raise FieldError(at, value, f"must be exactly one of {', '.join(FAMILIES)}")
-        check_source("source", self.source, "note", self.note)
+        check_note(self.source, "note", self.note)
 
     @property
     def family(self) -> str:
@@ -132,4 +132,4 @@ def _from_name(raw: Any) -> Any:
 
 
 # `prior: NAME` is short for `prior: {name: NAME}`.
-PriorField = Annotated[Prior, BeforeValidator(_from_name)]
+PriorField = Annotated[Prior, BeforeValidator(_from_name, json_schema_input_type=str | Prior)]

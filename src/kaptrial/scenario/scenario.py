@@ -6,17 +6,17 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from kaptrial.catalogue import Scale, scale, scale_names
-from kaptrial.errors import FieldError, nearest
+from kaptrial.errors import FieldError, nearest, raise_all
 from kaptrial.method_table import methods
-from kaptrial.scenario.checks import check_scenario
 from kaptrial.scenario.checks import ketamine_routes as ketamine_routes
+from kaptrial.scenario.checks import scenario_errors
 from kaptrial.scenario.clinic import Clinic
-from kaptrial.scenario.clinic_checks import check_clinic
 from kaptrial.scenario.conduct import Conduct
 from kaptrial.scenario.contrast import Contrast, factor_names, parse_contrast, references_of
 from kaptrial.scenario.decision import DecisionRule
 from kaptrial.scenario.default_analysis import Facts, default_analysis
 from kaptrial.scenario.noun import Identifier, Text, noun
+from kaptrial.scenario.own_sources import OwnSource
 from kaptrial.scenario.patients import Drug, Expectancy, Measurement, NaturalCourse, Population
 from kaptrial.scenario.prior import PriorField
 from kaptrial.scenario.treatment import Arm, Therapy
@@ -26,6 +26,14 @@ from kaptrial.scenario.trial import Analysis, Design, Estimand, Randomisation, R
 Null = Literal["therapy", "synergy", "drug"]
 
 
+def simulated_scales() -> list[str]:
+    """The scales of the catalogue that can be simulated.
+
+    What is counted day by day is simulated as a percentage; the catalogue's numbers of days are records only.
+    """
+    return [name for name in scale_names() if scale(name).link == "identity" or scale(name).unit == "percent"]
+
+
 @noun
 class Outcome:
     """The outcome scale of the catalogue on which the trial is measured."""
@@ -33,8 +41,7 @@ class Outcome:
     scale: Text
 
     def __post_init__(self) -> None:
-        # What is counted day by day is simulated as a percentage; the catalogue's numbers of days are records only.
-        simulated = [name for name in scale_names() if scale(name).link == "identity" or scale(name).unit == "percent"]
+        simulated = simulated_scales()
         if self.scale in scale_names() and self.scale not in simulated:
             allowed = "numbers of days are not simulated: must be percent_abstinent_days or a score"
             raise FieldError("scale", self.scale, allowed)
@@ -51,7 +58,8 @@ class Scenario:
     hypothesis under which to simulate (docs/model.md); None is the scenario as it stands. `prior`: what is believed
     about the world, for assurance and decisions (docs/design_prior.md). `decision`: how a Bayesian trial concludes
     (docs/decisions.md); only `decide` reads it. `clinic`: how the trial is run (docs/clinic.md); read where that is
-    asked for, by the clinic and by the power of a trial run in it.
+    asked for, by the clinic and by the power of a trial run in it. `sources`: publications that the catalogue does not
+    hold, each a key with its DOI or citation; numbers name them like those of the catalogue.
     """
 
     title: Text
@@ -78,10 +86,10 @@ class Scenario:
     clinic: Clinic | None = None
     base_label: Text = "as declared"
     variants: dict[Text, dict[Text, Any]] | None = None
+    sources: dict[Identifier, OwnSource] | None = None
 
     def __post_init__(self) -> None:
-        check_scenario(self)
-        check_clinic(self)
+        raise_all(scenario_errors(self))
 
     def with_values(self, values: Mapping[str, Any]) -> Scenario:
         """A checked copy with values set by path, such as `{"design.n_per_arm": 80}`. Raises ScenarioError."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Discriminator, Tag
+from pydantic import AfterValidator, Discriminator, Tag, ValidationInfo
 
 from kaptrial.catalogue import source_keys
 from kaptrial.errors import ABSENT, FieldError, nearest
@@ -21,9 +21,39 @@ GREATEST_SPREAD = {"log_sd": 5.0, "logit_sd": 10.0}
 EFFECT_UNITS = ("points", "logit")
 
 
+# Units as readers write them; in a file they are one word.
+_IN_WORDS = {
+    "points": "points", "logit": "logits", "share": "share", "day": "days", "dose": "reference doses", "kg": "kg",
+    "none": "", "money": "money", "per_day": "per day", "per_month": "per month", "per_year": "per year",
+    "per_point": "per point of the score",
+}  # fmt: skip
+
+
+def unit_in_words(unit: str) -> str:
+    """A unit of a scenario file for readers; nothing for a pure number."""
+    return _IN_WORDS[unit]
+
+
+# The context in which pydantic reads a scenario holds under this key the keys of the scenario's own sources.
+OWN = "own_sources"
+
+
+def _known_source(key: str, info: ValidationInfo) -> str:
+    """The key of a source of the catalogue or of the scenario's own, or `assumption`. Raises FieldError for others."""
+    known = {*source_keys(), *(info.context or {}).get(OWN, ()), ASSUMPTION}
+    if key not in known:
+        allowed = f"must be `{ASSUMPTION}` or a key of the catalogue{nearest(key, known)}"
+        raise FieldError("", key, f"{allowed}; your own stands under `sources`, as KEY: its DOI or citation")
+    return key
+
+
+SourceKey = Annotated[Text, AfterValidator(_known_source)]
+
+
 @noun
 class Sourced:
-    """A value with its source: a catalogue key, or `assumption` with a note that says why.
+    """A value with its source: a key of the catalogue or of the scenario's `sources`, or `assumption` with a note that
+    says why.
 
     `sd`, `log_sd`, `logit_sd`: standard deviation between patients on the natural, log or logit scale. On the last two
     `value` is the median. The spread has the value's source unless `spread_source` names another. `derived` says how a
@@ -32,13 +62,13 @@ class Sourced:
 
     value: Number
     unit: Text
-    source: Text
+    source: SourceKey
     sd: Number | None = None
     log_sd: Number | None = None
     logit_sd: Number | None = None
     note: Text | None = None
     derived: Text | None = None
-    spread_source: Text | None = None
+    spread_source: SourceKey | None = None
     spread_note: Text | None = None
 
     def __post_init__(self) -> None:
@@ -52,7 +82,7 @@ class Sourced:
         if self.spread_source is not None and not given:
             raise FieldError("spread_source", self.spread_source, f"needs a spread: one of {', '.join(SPREADS)}")
         for key, note in (("source", "note"), ("spread_source", "spread_note")):
-            check_source(key, getattr(self, key), note, getattr(self, note))
+            check_note(getattr(self, key), note, getattr(self, note))
 
     @property
     def spread(self) -> float:
@@ -65,17 +95,10 @@ class Sourced:
         return ASSUMPTION in (self.source, self.spread_source)
 
 
-def check_source(key: str, source: str | None, note_key: str, note: str | None) -> None:
-    """Raise FieldError unless the source is one of the catalogue's, or an assumption with a note."""
-    if source is None:
-        return
-    if source == ASSUMPTION:
-        if note is None:
-            raise FieldError(note_key, ABSENT, "an assumption needs a note that says why")
-    elif source not in source_keys():
-        raise FieldError(
-            key, source, f"must be `{ASSUMPTION}` or a key of the catalogue{nearest(source, source_keys())}"
-        )
+def check_note(source: str | None, note_key: str, note: str | None) -> None:
+    """Raise FieldError for an assumption without a note."""
+    if source == ASSUMPTION and note is None:
+        raise FieldError(note_key, ABSENT, "an assumption needs a note that says why")
 
 
 @dataclass(frozen=True)
@@ -129,6 +152,7 @@ PositiveMultiple = _of(unit="none", low=0, high=1000, open_low=True)
 Slope = _of(unit="per_point", low=-10, high=10)
 Correlation = _of(unit="none", low=-1, high=1, open_low=True)
 Concentration = _of(unit="dose", low=0, high=1000, open_low=True)
+BodyWeight = _of(unit="kg", low=0, high=500, open_low=True)
 VaryingPerMonth = _of(unit="per_month", low=0, high=10_000, spread="log_sd")
 # A hazard of 12 a year is a stay of a month.
 PerYear = _of(unit="per_year", low=0, high=12)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import math
+from typing import Annotated, Any, Literal, TypedDict
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag
 
 from kaptrial.catalogue import potency, route, route_names
 from kaptrial.errors import ABSENT, FieldError
-from kaptrial.scenario.noun import Day, Flag, Identifier, Positive, Text, Whole, noun
+from kaptrial.scenario.noun import Day, Flag, Identifier, Positive, PositiveDay, Text, Whole, noun
 from kaptrial.scenario.sourced import (
+    BodyWeight,
     Days,
     EffectSize,
     Multiple,
@@ -26,19 +28,21 @@ REFERENCE_MG_PER_KG = 0.5
 MAX_DAYS = 1000
 # More therapists, patients of one, or members of a group than a trial can have.
 MAX_GROUP = 100_000
+# The keys of the shorthand of a list of days.
+SHORTHAND = ("first", "every", "count")
 
 
-def _expand_days(raw: Any) -> Any:
+def expand_days(raw: Any) -> Any:
     """`{first: 14, every: 7, count: 12}` is a shorthand for the list of days."""
     if isinstance(raw, list) and len(raw) > MAX_DAYS:
         raise FieldError("", f"a list of {len(raw)}", f"must be at most {MAX_DAYS} days")
     if not isinstance(raw, dict):
         return raw
-    unknown = sorted(set(raw) - {"first", "every", "count"})
+    unknown = sorted(set(raw) - set(SHORTHAND))
     if unknown:
-        hint = nearest(unknown[0], ("first", "every", "count"))
+        hint = nearest(unknown[0], SHORTHAND)
         raise FieldError(str(unknown[0]), raw[unknown[0]], f"unknown key; days take first, every, count{hint}")
-    for key in ("first", "every", "count"):
+    for key in SHORTHAND:
         if key not in raw:
             raise FieldError(key, ABSENT, "days take first, every and count, or a list")
     first, every, count = raw["first"], raw["every"], raw["count"]
@@ -52,11 +56,36 @@ def _expand_days(raw: Any) -> Any:
     return [first + every * i for i in range(int(count))]
 
 
+def days_as_led_into(days: Any, step: str | int) -> Any:
+    """Days written so that a path can lead into them: first, every and count for these words, a list for an index.
+
+    Days that are not evenly spaced, or cannot be read, stay as they are.
+    """
+    if isinstance(step, int):
+        try:
+            return expand_days(days)
+        except FieldError:
+            return days
+    if step not in SHORTHAND or not isinstance(days, list) or len(days) < 2 or not all(map(_is_number, days)):
+        return days
+    first, every = days[0], days[1] - days[0]
+    is_even = all(day == first + every * i for i, day in enumerate(days))
+    return {"first": first, "every": every, "count": len(days)} if is_even else days
+
+
 def _is_number(x: object) -> bool:
-    return isinstance(x, int | float) and not isinstance(x, bool)
+    return isinstance(x, int | float) and not isinstance(x, bool) and math.isfinite(x)
 
 
-Schedule = Annotated[tuple[Day, ...], BeforeValidator(_expand_days)]
+class EveryFewDays(TypedDict):
+    """The shorthand of a list of days, as a file may write it."""
+
+    first: Day
+    every: PositiveDay
+    count: Annotated[int, Field(ge=1, le=MAX_DAYS)]
+
+
+Schedule = Annotated[tuple[Day, ...], BeforeValidator(expand_days, json_schema_input_type=list[Day] | EveryFewDays)]
 
 
 def _one_or_each(raw: Any) -> str:
@@ -64,9 +93,13 @@ def _one_or_each(raw: Any) -> str:
 
 
 Dose = Annotated[Positive, Field(le=100)]
+FlatDose = Annotated[Positive, Field(le=10_000)]
 # One number, or one for each day.
 PerDay = Annotated[
     Annotated[Dose, Tag("#one")] | Annotated[tuple[Dose, ...], Tag("#each")], Discriminator(_one_or_each)
+]
+FlatPerDay = Annotated[
+    Annotated[FlatDose, Tag("#one")] | Annotated[tuple[FlatDose, ...], Tag("#each")], Discriminator(_one_or_each)
 ]
 
 
@@ -80,15 +113,17 @@ def _check_increasing(days: tuple[float, ...], at: str) -> None:
 class Doses:
     """A course of infusions (or other doses) of one agent by one route.
 
-    `mg_per_kg` is one number, or one for each day (titration). Saline and midazolam have no effect through the drug's
-    biophase; what they do to belief stands under `expectancy`. `bioavailability` and `potency` come from the catalogue
-    unless given here with a source.
+    The dose is `mg_per_kg`, one number or one for each day (titration), or `mg` of a patient of mean `body_weight`.
+    Saline and midazolam have no effect through the drug's biophase; what they do to belief stands under `expectancy`.
+    `bioavailability` and `potency` come from the catalogue unless given here with a source.
     """
 
     agent: Literal["ketamine", "esketamine", "saline", "midazolam"]
     days: Schedule
     route: Text = "IV"
     mg_per_kg: PerDay | None = None
+    mg: FlatPerDay | None = None
+    body_weight: BodyWeight | None = None
     bioavailability: Share | None = None
     potency: PositiveMultiple | None = None
 
@@ -96,14 +131,17 @@ class Doses:
         _check_increasing(self.days, "days")
         if self.route not in route_names():
             raise FieldError("route", self.route, f"must be one of {', '.join(route_names())}")
-        if self.is_ketamine and self.mg_per_kg is None:
-            raise FieldError("mg_per_kg", ABSENT, f"{self.agent} needs a dose in mg/kg")
-        if isinstance(self.mg_per_kg, tuple) and len(self.mg_per_kg) != len(self.days):
-            raise FieldError(
-                "mg_per_kg",
-                list(self.mg_per_kg),
-                f"must be one number, or one for each of {len(self.days)} days",
-            )
+        if self.is_ketamine and self.mg_per_kg is None and self.mg is None:
+            raise FieldError("mg_per_kg", ABSENT, f"{self.agent} needs a dose: mg_per_kg, or mg with body_weight")
+        if self.mg is not None and self.mg_per_kg is not None:
+            raise FieldError("mg", self.mg, "only one dose may be given, and mg_per_kg is")
+        if (self.mg is None) != (self.body_weight is None):
+            at, value = ("mg", ABSENT) if self.mg is None else ("body_weight", ABSENT)
+            raise FieldError(at, value, "mg and body_weight go together: must both be given, the weight in kg")
+        for name in ("mg_per_kg", "mg"):
+            dose = getattr(self, name)
+            if isinstance(dose, tuple) and len(dose) != len(self.days):
+                raise FieldError(name, list(dose), f"must be one number, or one for each of {len(self.days)} days")
 
     @property
     def is_ketamine(self) -> bool:
@@ -112,9 +150,13 @@ class Doses:
 
     def mg_per_kg_by_day(self) -> tuple[float, ...]:
         """The dose on each day, mg/kg; zeros for a control infusion."""
-        if not self.is_ketamine or self.mg_per_kg is None:
+        if not self.is_ketamine:
             return (0.0,) * len(self.days)
-        return self.mg_per_kg if isinstance(self.mg_per_kg, tuple) else (self.mg_per_kg,) * len(self.days)
+        weight = self.body_weight.value if self.body_weight is not None else 1.0
+        dose = self.mg if self.mg is not None else self.mg_per_kg
+        assert dose is not None  # one of the two is given
+        each = dose if isinstance(dose, tuple) else (dose,) * len(self.days)
+        return tuple(mg / weight for mg in each)
 
 
 @noun

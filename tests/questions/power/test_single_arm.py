@@ -139,7 +139,7 @@ def test_a_simulated_trial_goes_through_its_file(tmp_path, capsys):
     trial.to_frame().to_csv(path, index=False)
     assert read_csv(path, one_arm=True).arms == ("treated",)
     main_ends_well("analyse", path, "--method", "single_arm")
-    assert f"{(trial.score[0, :, 1] - trial.baseline[0]).mean():.5g}" in capsys.readouterr().out
+    assert f"{(trial.score[0, :, 1] - trial.baseline[0]).mean():.1f}" in capsys.readouterr().out
 
 
 def main_ends_well(*arguments: Any) -> None:
@@ -152,7 +152,7 @@ def test_every_number_of_the_oral_scenario_reaches_the_pack(tmp_path, capsys):
     main_ends_well("power", ORAL, "--replicates", 128, "-o", tmp_path)
     out = capsys.readouterr().out
     assert "one arm: its mean holds time, expectancy and regression to the mean" in out
-    assert "power better" in out
+    assert "power is" in out
     assert (tmp_path / "trajectories.pdf").exists()
 
 

@@ -123,12 +123,13 @@ def _drug_alone(scenario: Scenario, last_day: int) -> Scenario:
     hope = scenario.expectancy.drug
     if hope is not None and isinstance(hope.belief, ByArm):
         hope = replace(hope, belief=hope.belief.by_arm[source.id])
+    one_dose = replace(dose, mg_per_kg=mean_mg_per_kg(dose), mg=None, body_weight=None)
     allocation = replace(scenario.design.allocation, ratio=None, block=None)
     endpoint = scenario.estimand.endpoint if counted else "score"
     return replace(
         scenario,
         arms=tuple(
-            Arm(id=f"doses_{len(at)}", label="", doses=(replace(dose, days=at, mg_per_kg=mean_mg_per_kg(dose)),))
+            Arm(id=f"doses_{len(at)}", label="", doses=(replace(one_dose, days=at),))
             for at in (SERIES_DAYS[:1], SERIES_DAYS)
         ),
         expectancy=Expectancy(drug=hope),

@@ -11,9 +11,10 @@ from kaptrial.output.terminal import by_mcse, error, paragraph, say, table, widt
 from kaptrial.questions.power.doses import all_doses, dose_word
 from kaptrial.results import Question, Results, Row, grouped
 from kaptrial.scenario.decision import DecisionRule
+from kaptrial.scenario.own_sources import unused_sources
 from kaptrial.scenario.prior import Prior
 from kaptrial.scenario.scenario import Scenario
-from kaptrial.scenario.sourced import walk
+from kaptrial.scenario.sourced import unit_in_words, walk
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,11 +41,13 @@ def show_check(scenario: Scenario, path: Path) -> None:
         lines = []
         for where, value in assumed:
             why = value.note if value.source == "assumption" else f"spread: {value.spread_note}"
-            lines.append((where, f"{value.value:g}", value.unit, why or ""))
+            lines.append((where, f"{value.value:g}", unit_in_words(value.unit), why or ""))
         table(*of_rows([("path", key), ("value", number), ("unit", text), ("why it is assumed", text)], lines))
     if scenario.prior is not None:
         for line in prior_lines(scenario.prior):
             paragraph(line)
+    for name in unused_sources(scenario):
+        paragraph(f"sources.{name}: no number names it")
     for line in [*decision_lines(scenario), *analysis_lines(scenario)]:
         paragraph(line)
 
@@ -106,9 +109,11 @@ def show_description(scenario: Scenario, truths: Sequence[Truth], seed: int) -> 
             (f"{k} {getattr(value, k):g}" for k in ("sd", "log_sd", "logit_sd") if getattr(value, k) is not None),
             "",
         )
-        lines.append((where, f"{value.value:g}", spread, value.unit, value.source))
+        lines.append((where, f"{value.value:g}", spread, unit_in_words(value.unit), value.source))
     heads = [("parameter", key), ("value", number), ("spread", number), ("unit", text), ("source", text)]
     table(*of_rows(heads, lines), title="What is assumed of the world")
+    for name, publication in (scenario.sources or {}).items():
+        paragraph(f"{name}: {publication}", "  ")
     events = scenario.conduct.intercurrent_events
     true_lines = []
     for estimand, truth in zip(scenario.estimands, truths, strict=True):

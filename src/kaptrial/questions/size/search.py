@@ -16,7 +16,8 @@ from kaptrial.questions.power.characteristics import t_power
 from kaptrial.questions.power.execution import Job, run
 from kaptrial.questions.power.truth import Truth, truths
 from kaptrial.questions.size.answer import SIZES, Answer, Tried
-from kaptrial.scenario.files import Raw, build, split_path, with_settings
+from kaptrial.scenario.files import Raw, build, with_settings
+from kaptrial.scenario.paths import split_path
 from kaptrial.scenario.scenario import Scenario
 
 # Replicates at the points that only find the neighbourhood of the answer.
