@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kaptrial.evidence import figures
 from kaptrial.output.files import write_text
-from kaptrial.output.folder import save, write_results
+from kaptrial.output.folder import save, save_all, write_results
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,8 +25,7 @@ def write_replication(folder: Path, results: ReplicationResults) -> None:
         "kaptrial {version}, seed {seed}, {replicates} replicates a trial, fitted without it. "
         "Thin bar 90 %, thick 50 %, tick median; ring: reported; cross: outside 90 %"
     ).format_map(results.provenance)
-    for name, figure in replication_figures(results).items():
-        save(folder, name, figure, footer)
+    save_all(folder, replication_figures(results), footer)
 
 
 def replication_figures(results: ReplicationResults) -> dict[str, Figure]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kaptrial.output.files import write_text
-from kaptrial.output.folder import footer, save, write_results
+from kaptrial.output.folder import footer, save_all, write_results
 from kaptrial.questions.power import figures
 from kaptrial.questions.power.characteristics import question
 from kaptrial.results import grouped
@@ -22,8 +22,7 @@ def write_assurance(folder: Path, results: AssuranceResults) -> None:
     write_results(folder, results, results.scenario)
     write_text(folder / "by_draw.csv", results.by_draw.to_csv(index=False))
     write_text(folder / "draws.csv", results.draws.to_csv(index=False))
-    for name, figure in figures_of(results).items():
-        save(folder, name, figure, footer(results.provenance))
+    save_all(folder, figures_of(results), footer(results.provenance))
 
 
 def figures_of(results: AssuranceResults) -> dict[str, Figure]:

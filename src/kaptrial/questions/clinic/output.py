@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from kaptrial.output.files import write_text
-from kaptrial.output.folder import footer, save, write_results
+from kaptrial.output.folder import footer, save_all, write_results
 from kaptrial.questions.clinic import figures, tables
 from kaptrial.questions.clinic.replicate_summary import FATES
 from kaptrial.questions.clinic.tables import Quantity
@@ -32,8 +32,7 @@ def write_clinic(folder: Path, results: ClinicResults) -> None:
     write_results(folder, results, results.scenario)
     for name, table in _tables(results).items():
         write_text(folder / f"{name}.csv", table.to_csv(index=False))
-    for name, figure in clinic_figures(results).items():
-        save(folder, name, figure, footer(results.provenance))
+    save_all(folder, clinic_figures(results), footer(results.provenance))
 
 
 def clinic_figures(results: ClinicResults) -> dict[str, Figure]:
@@ -53,8 +52,7 @@ def _tables(results: ClinicResults) -> dict[str, pd.DataFrame]:
 def write_plans(folder: Path, results: PlanResults) -> None:
     """scenario.yaml, plans.json and plans.csv; the figure where one path with numbers is varied."""
     write_results(folder, results, results.scenario, name="plans")
-    for name, figure in plan_figures(results).items():
-        save(folder, name, figure, footer(results.provenance))
+    save_all(folder, plan_figures(results), footer(results.provenance))
 
 
 def plan_figures(results: PlanResults) -> dict[str, Figure]:

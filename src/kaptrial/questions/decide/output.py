@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kaptrial.output.figures import PATH_NAMES
-from kaptrial.output.folder import footer, save, write_results
+from kaptrial.output.folder import footer, save_all, write_results
 from kaptrial.questions.decide.figures import verdicts
 from kaptrial.questions.decide.terminal import PRIORS, rules_in_words, true_world, varied
 from kaptrial.results import Question, grouped
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 def write_decisions(folder: Path, results: DecideResults) -> None:
     """scenario.yaml, results.json, results.csv and the figure."""
     write_results(folder, results, results.cells[0].scenario)
-    for name, figure in figures_of(results).items():
-        save(folder, name, figure, footer(results.provenance))
+    save_all(folder, figures_of(results), footer(results.provenance))
 
 
 def figures_of(results: DecideResults) -> dict[str, Figure]:

@@ -64,10 +64,21 @@ class MechanismFit:
         return best(self.ranking) if self.ranking else None
 
 
+def count_draws(draws: int) -> int:
+    """How many draws `fit` will make, of every chain and variant, for a progress bar."""
+    return len(VARIANTS) * CHAINS * (TUNE + draws)
+
+
 def fit(
-    scenario: Scenario, trials: Trials, *, seed: int, draws: int = DRAWS, say: Callable[[str], None] = lambda _: None
+    scenario: Scenario,
+    trials: Trials,
+    *,
+    seed: int,
+    draws: int = DRAWS,
+    say: Callable[[str], None] = lambda _: None,
+    progress: Callable[[int], None] = lambda _: None,
 ) -> MechanismFit:
-    """Fit every variant to a trial of the scenario's design.
+    """Fit every variant to a trial of the scenario's design; `say` is told what it will take, `progress` of draws made.
 
     The trial's arms must be the scenario's, by id or by the levels of its factors. Fixed at the scenario's values: g,
     k_L, k_W, EC50, Hill, consolidation, spread of half-lives, other therapies. Raises ScenarioError where trial and
@@ -79,20 +90,37 @@ def fit(
     course = course_of(scenario, days)
     scores = scores_of(scenario, trials, days)
     centres = prior_centres(scenario)
-    say("compiling the model")
+    say(f"{scores.y.shape[0]} patients, {len(days)} visits, {len(VARIANTS)} models: {_duration(scores, draws)}")
     model = compiled(build(course, scores, centres))
     before = prior_draws(centres, scores.unit, 20_000, seed=seed)
     sampler = {"draws": draws, "tune": TUNE, "chains": CHAINS, "cores": 2, "target_accept": TARGET_ACCEPT}
     fits = []
     for k, (name, held) in enumerate(VARIANTS.items()):
-        say(f"sampling: {name}")
         on = np.array([float(m in held) for m in MECHANISMS])
-        tree = nutpie.sample(model.with_data(on=on), seed=seed + k, progress_bar=False, **sampler)
+        told = _Told(progress)
+        tree = nutpie.sample(
+            model.with_data(on=on), seed=seed + k, progress_bar=False, progress_callback=told, **sampler
+        )
+        told.all(CHAINS * (TUNE + draws))
         fits.append(_variant(name, held, tree))
     rows = [row for variant in fits for row in _rows(variant, before)]
     why_not = cannot_rank(scenario)
     ranking = None if why_not else _ranking(fits)
     return MechanismFit(course=course, scores=scores, variants=tuple(fits), rows=rows, ranking=ranking, why_not=why_not)
+
+
+class _Told:
+    """Tells `progress` of the draws that the chains of one variant have made since it was last called."""
+
+    def __init__(self, progress: Callable[[int], None]) -> None:
+        self.progress, self.done = progress, 0
+
+    def __call__(self, chains: list[Any]) -> None:
+        self.all(sum(chain.finished_draws for chain in chains))
+
+    def all(self, done: int) -> None:
+        self.progress(done - self.done)
+        self.done = done
 
 
 def best(ranking: list[dict[str, Any]]) -> str | None:

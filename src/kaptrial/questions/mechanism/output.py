@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kaptrial.output.files import write_bytes, write_text
-from kaptrial.output.folder import save, write_results
+from kaptrial.output.folder import save_all, write_results
 from kaptrial.questions.mechanism.figures import contraction, courses
 from kaptrial.questions.mechanism.terminal import NAMES
 
@@ -29,8 +29,11 @@ def write_mechanism(folder: Path, results: MechanismResults) -> None:
         write_text(folder / "ranking.csv", pd.DataFrame(fits.ranking).to_csv(index=False))
     footer = "kaptrial {version}, {data}, {draws} draws, seed {seed}, scenario {scenario_sha256:.8}"
     footer = footer.format_map(results.provenance)
-    save(folder, "contraction", contraction(results.flat(), NAMES), footer)
-    save(folder, "courses", courses(*_panels(scenario, fits), unit=_unit(scenario)), footer)
+    drawn = {
+        "contraction": contraction(results.flat(), NAMES),
+        "courses": courses(*_panels(scenario, fits), unit=_unit(scenario)),
+    }
+    save_all(folder, drawn, footer)
     for fit in fits.variants:
         name = f"draws_{fit.name.replace(' ', '_')}.nc"
         write_bytes(folder / name, partial(fit.tree.to_netcdf, engine="h5netcdf"))

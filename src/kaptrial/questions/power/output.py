@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kaptrial.method_table import BINARY
 from kaptrial.output.files import write_text
-from kaptrial.output.folder import footer, save, write_results
+from kaptrial.output.folder import footer, save_all, write_results
 from kaptrial.questions.power import figures
 from kaptrial.questions.power.characteristics import question
 from kaptrial.questions.power.courses import course_drawn, decay, mean_mg_per_kg, trajectories
@@ -41,8 +41,7 @@ def write_power(folder: Path, results: PowerResults) -> None:
     """The first cell's scenario, results.json, results.csv, estimates.csv (one row a replicate) and the figures."""
     write_results(folder, results, results.cells[0].cell.scenario)
     write_text(folder / "estimates.csv", _estimates(results.cells).to_csv(index=False))
-    for name, figure in figures_of(results).items():
-        save(folder, name, figure, footer(results.provenance))
+    save_all(folder, figures_of(results), footer(results.provenance))
 
 
 def _estimates(results: Sequence[CellResult]) -> pd.DataFrame:
