@@ -20,6 +20,7 @@ from scipy.special import stdtr
 from tests.estimators.mmrm_numpy import closed_form
 
 from kaptrial.estimators.mmrm import MmrmPlan, mmrm, monotone
+from kaptrial.estimators.mmrm.reml import Estimates
 
 N, ARMS, VISITS = 200, 2, 4
 SD = np.array([6.0, 9.0, 9.0, 9.0, 9.0])
@@ -57,14 +58,13 @@ def run_compiled(rng, replicates, kenward_roger, statistic, df):  # type: ignore
     """Simulate and fit `replicates` trials."""
     arm = np.arange(N) % ARMS
     y, x = np.empty((N, VISITS)), np.empty((N, 1))
-    counts, sums = np.empty((VISITS, ARMS)), np.empty((VISITS, ARMS, 1 + VISITS))
-    products, origin = np.empty((VISITS, 1 + VISITS, 1 + VISITS)), np.empty(1 + VISITS)
+    sums = monotone.room(VISITS, ARMS, 1)
     arm_weights, visit_weights = np.array([[-1.0, 1.0]]), np.array([[0.0, 0.0, 0.0, 1.0]])
     estimate, se = np.empty(1), np.empty(1)
     for r in range(replicates):
         draw(rng, arm, y, x)
-        monotone.gather(y, arm, x, ARMS, counts, sums, products, origin)
-        monotone.fit(counts, sums, products, 1, arm_weights, visit_weights, kenward_roger, estimate, se, df[r : r + 1])
+        monotone.gather(y, arm, x, sums)
+        monotone.fit(sums, arm_weights, visit_weights, kenward_roger, Estimates(estimate, se, df[r : r + 1]))
         statistic[r] = estimate[0] / se[0]
 
 

@@ -17,7 +17,7 @@ from numba import njit
 from scipy.special import stdtr
 
 from kaptrial.estimators.nested import common
-from kaptrial.estimators.nested.sums import gather
+from kaptrial.estimators.nested.sums import gather, room
 
 PER_ARM, THERAPISTS = 96, 12
 EFFECT, TOTAL_SD, ICC = -4.0, 9.0, 0.05
@@ -51,9 +51,8 @@ def run(rng, replicates, therapist, covariate, kenward_roger, statistic, df):  #
         arm[i] = 1 if therapist[i] >= 0 else 0
     p = 1 if covariate else 0
     y, x, u = np.empty(n), np.empty((n, p)), np.empty(THERAPISTS)
-    n_arm, sums, products = np.empty(2), np.empty((2, p + 1)), np.empty((2, p + 1, p + 1))
-    n_cell, cells, origin = np.empty((THERAPISTS, 2)), np.empty((THERAPISTS, 2, p + 1)), np.zeros(p + 1)
-    space, variances, weights = common.scratch(2, p, THERAPISTS), np.empty(2), np.array([-1.0, 1.0])
+    sums, space = room(2, THERAPISTS, p), common.scratch(2, p, THERAPISTS)
+    variances, weights = np.empty(2), np.array([-1.0, 1.0])
     for r in range(replicates):
         for t in range(THERAPISTS):
             u[t] = TAU * rng.standard_normal()
@@ -64,10 +63,8 @@ def run(rng, replicates, therapist, covariate, kenward_roger, statistic, df):  #
             if p:
                 x[i, 0] = 6.0 * rng.standard_normal()
                 y[i] += SLOPE * x[i, 0]
-        gather(y, arm, therapist, x, n_arm, sums, products, n_cell, cells, origin)
-        estimate, se, df[r], _, _ = common.fit(
-            n_arm, sums, products, n_cell, cells, weights, kenward_roger, space, variances
-        )
+        gather(y, arm, therapist, x, sums)
+        estimate, se, df[r], _, _ = common.fit(sums, weights, kenward_roger, space, variances)
         statistic[r] = estimate / se
 
 

@@ -498,7 +498,7 @@ def t_power(effect: float, se: float, df: float, alpha: float = 0.05) -> float:
     >>> round(kt.t_power(0.5, (2 / 64) ** 0.5, 126), 3)
     0.801
     """
-    from kaptrial.questions.power.characteristics import t_power as noncentral
+    from kaptrial.questions.power.measures import t_power as noncentral
 
     return noncentral(effect, se, df, alpha)
 

@@ -10,7 +10,8 @@ import pytest
 
 from kaptrial.estimators.fit import Failure
 from kaptrial.estimators.nested import _fit_general, common, nested
-from kaptrial.estimators.nested.sums import gather
+from kaptrial.estimators.nested.general import Model
+from kaptrial.estimators.nested.sums import gather, room
 from tests import DATA
 from tests.estimators.mixed_reference import derivatives, deviance, peaks
 
@@ -178,17 +179,13 @@ def test_without_a_therapist_variance_it_is_least_squares():
 def both_paths(trial, weights, kenward_roger):
     """One replicate by the profiled likelihood and by the general one: (estimate, SE, df, failure, loglik), ψ."""
     y, arm, therapist, x = trial
-    n_arms, n_therapists, p1 = len(weights), max(int(therapist.max()) + 1, 1), x.shape[1] + 1
-    sums = (
-        np.empty(n_arms), np.empty((n_arms, p1)), np.empty((n_arms, p1, p1)), np.empty((n_therapists, n_arms)),
-        np.empty((n_therapists, n_arms, p1)),
-    )  # fmt: skip
-    gather(y, arm, therapist, x, *sums, np.zeros(p1))
+    n_arms, n_therapists, p = len(weights), max(int(therapist.max()) + 1, 1), x.shape[1]
+    sums = room(n_arms, n_therapists, p)
+    gather(y, arm, therapist, x, sums)
     zero = np.zeros(n_arms, dtype=np.int64)
     psi, psi_general = np.empty(2), np.empty(2)
-    space = common.scratch(n_arms, p1 - 1, n_therapists)
-    one = common.fit(*sums, weights, kenward_roger, space, psi)
-    general = _fit_general(*sums, weights, 1, zero, zero, kenward_roger, psi_general)
+    one = common.fit(sums, weights, kenward_roger, common.scratch(n_arms, p, n_therapists), psi)
+    general = _fit_general(sums, weights, Model(1, zero, zero, kenward_roger), psi_general)
     return one, psi, general, psi_general
 
 

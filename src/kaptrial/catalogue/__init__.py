@@ -1,17 +1,7 @@
 """FACTS: published sources, outcome scales and routes, as data files with their sources, and their reader."""
 
 from kaptrial.catalogue.citation import Citation
-from kaptrial.catalogue.reader import (
-    Route,
-    Scale,
-    potency,
-    route,
-    route_names,
-    scale,
-    scale_names,
-    source,
-    source_keys,
-)
+from kaptrial.catalogue.reader import Route, Scale, potency, route, route_names, scale, scale_names, source, source_keys
 from kaptrial.catalogue.trials import Figure, Trial, read_trial, trial, trial_keys
 
 __all__ = [

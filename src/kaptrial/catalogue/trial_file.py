@@ -154,14 +154,7 @@ class TrialFile(TypedDict, total=False):
     notes: Text
 
 
-_PARTS = {
-    "": TrialFile,
-    "citation": Citation,
-    "figures": Figure,
-    "measure": Measure,
-    "arms": Arm,
-    "therapy": Therapy,
-}
+_PARTS = {"": TrialFile, "citation": Citation, "figures": Figure, "measure": Measure, "arms": Arm, "therapy": Therapy}
 _UNKNOWN = ("extra_forbidden", "invalid_key", "unexpected_keyword_argument")
 _ALLOWED = {
     "missing": "must be given",

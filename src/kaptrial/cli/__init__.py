@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -100,11 +101,7 @@ def check(scenario: ScenarioFile, settings: Settings = None) -> None:
 
 
 @app.command()
-def describe(
-    scenario: ScenarioFile,
-    settings: Settings = None,
-    seed: Seed = 1,
-) -> None:
+def describe(scenario: ScenarioFile, settings: Settings = None, seed: Seed = 1) -> None:
     """Show arms and days, parameters with their sources, and what the model says is true."""
     from kaptrial import api
     from kaptrial.questions.power import terminal
@@ -184,11 +181,9 @@ def power(
             delivered = delivered_to(plans, seed=seed, replicates=replicates, workers=workers, progress=advance)
     total = count_replicates(cells, replicates, nulls=nulls)
     say_cost(cells[0].scenario, total, workers)
+    run = partial(answer, cells, provenance=provenance, seed=seed, replicates=replicates, workers=workers)
     with progress(total) as advance:
-        results = answer(
-            cells, provenance=provenance, seed=seed, replicates=replicates, workers=workers, nulls=nulls,
-            delivered=delivered, progress=advance,
-        )  # fmt: skip
+        results = run(nulls=nulls, delivered=delivered, progress=advance)
     hand_over(results, lambda: terminal.show_power(results), json_file, output)
 
 
@@ -215,11 +210,9 @@ def size(
     bounds = numbers_of("--between", between) if between else None
     base = build(raw)
     say_cost(base, POINTS * replicates, workers)
+    run = {"replicates": replicates, "seed": seed, "workers": workers}
     with progress(POINTS * replicates) as advance:
-        answer = solve(
-            raw, target=target, over=over or None, bounds=bounds, replicates=replicates, seed=seed, workers=workers,
-            progress=advance,
-        )  # fmt: skip
+        answer = solve(raw, target=target, over=over or None, bounds=bounds, **run, progress=advance)
     results = answer.results(provenance_of(scenario, base, seed, replicates, settings))
     hand_over(results, lambda: show_size(results), json_file)
 
@@ -249,11 +242,9 @@ def assurance(
     provenance = provenance_of(scenario, loaded, seed, replicates, settings) | {"draws": draws, "prior": prior}
     total = count_replicates(draws, replicates)
     say_cost(loaded, total, workers)
+    run = partial(answer, loaded, provenance=provenance, seed=seed, replicates=replicates, workers=workers)
     with progress(total) as advance:
-        results = answer(
-            loaded, provenance=provenance, seed=seed, draws=draws, replicates=replicates, workers=workers,
-            progress=advance,
-        )  # fmt: skip
+        results = run(draws=draws, progress=advance)
     hand_over(results, lambda: show_assurance(results), json_file, output)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -72,11 +73,9 @@ def decide(
         provenance = provenance_of(scenario, cells[0].scenario, seed, replicates, settings, vary)
         total = count_replicates(cells, replicates, draws)
         say_cost(cells[0].scenario, total, workers)
+        run = partial(answer, cells, provenance=provenance, seed=seed, replicates=replicates, workers=workers)
         with progress(total) as advance:
-            results = answer(
-                cells, provenance=provenance, seed=seed, replicates=replicates, draws=draws, workers=workers,
-                progress=advance,
-            )  # fmt: skip
+            results = run(draws=draws, progress=advance)
     except FieldError as error:  # of an option, or else of the scenario's own rule
         raise error if error.field.partition("[")[0] in given else error.below("decision") from None
     hand_over(results, lambda: show_decisions(results), json_file, output)

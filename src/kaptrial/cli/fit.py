@@ -104,10 +104,8 @@ def fit(
         announce(cost, work, "4 chains", "--draws")
     if sys.stderr is not None and sys.stderr.isatty():
         typer.echo(f"sampling under {', '.join(names)} …", err=True)
-    results = answer(
-        trial, chosen, names, Limits(margin=margin, rope=rope), seed=seed, draws=draws,
-        every_posterior=every_posterior, data=data.name, options=_said(options),
-    )  # fmt: skip
+    limits, run = Limits(margin=margin, rope=rope), {"seed": seed, "draws": draws, "every_posterior": every_posterior}
+    results = answer(trial, chosen, names, limits, **run, data=data.name, options=_said(options))
 
     def show() -> None:
         if len(names) == 1:

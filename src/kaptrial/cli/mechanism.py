@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from kaptrial.cli.options import (
-    Folder,
-    JsonFile,
-    ScenarioFile,
-    Seed,
-    Settings,
-    check_outputs,
-    hand_over,
-    load,
-)
+from kaptrial.cli.options import Folder, JsonFile, ScenarioFile, Seed, Settings, check_outputs, hand_over, load
 
 
 def mechanism(
@@ -49,9 +41,7 @@ def mechanism(
     check_outputs(output, json_file)
     columns = {"patient": patient, "arm": arm, "day": day, "score": score, "baseline": baseline}
     file = None if data is None else read_file(data)
+    run = {"seed": seed, "draws": draws, "columns": columns, "say": partial(typer.echo, err=True)}
     with progress(count_draws(draws), "sampling", "draws") as advance:
-        results = answer(
-            loaded, file, seed=seed, draws=draws, columns=columns, say=lambda text: typer.echo(text, err=True),
-            progress=advance, scenario=scenario.name,
-        )  # fmt: skip
+        results = answer(loaded, file, **run, progress=advance, scenario=scenario.name)
     hand_over(results, lambda: show_mechanism(results.fitted, results.provenance), json_file, output)

@@ -138,10 +138,15 @@ def announce(cost: Cost, work: str, how: str, option: str) -> None:
 
 # Options that are not called as the argument they become.
 _OPTIONS = {
-    "bounds": "--between", "categories": "--category", "covariates": "--covariate",
-    "design_priors": "--design-prior", "factors": "--factor", "priors": "--prior", "share": "--interim",
+    "bounds": "--between",
+    "categories": "--category",
+    "covariates": "--covariate",
+    "design_priors": "--design-prior",
+    "factors": "--factor",
+    "priors": "--prior",
+    "share": "--interim",
     "target": "--power",
-}  # fmt: skip
+}
 
 
 def as_option(error: FieldError) -> str:

@@ -15,16 +15,12 @@ from numba import njit
 from numpy.typing import ArrayLike
 
 from kaptrial.arrays import Floats, Ints
-from kaptrial.estimators.fit import Failure, Fit
+from kaptrial.estimators import codes
+from kaptrial.estimators.fit import Fit
 from kaptrial.estimators.predictor import as_arrays, centre, orthogonalise, product, project, sort_by_arm, weighted
 
 # A score whose residual sum of squares is this small a share of its raw one has no residual variance but rounding.
 _EXHAUSTED = 1e-12
-
-_NONE = int(Failure.NONE)
-_TOO_FEW_PATIENTS = int(Failure.TOO_FEW_PATIENTS)
-_NO_RESIDUAL_VARIANCE = int(Failure.NO_RESIDUAL_VARIANCE)
-_CONFOUNDED_COVARIATE = int(Failure.CONFOUNDED_COVARIATE)
 
 
 def ancova(y: Floats, arm: Ints, covariates: Floats, weights: ArrayLike) -> Fit:
@@ -92,13 +88,13 @@ def contrast(
             df -= 1
             variance += weights[a] ** 2 / size
         elif weights[a] != 0.0:
-            return np.nan, np.nan, np.nan, _TOO_FEW_PATIENTS
+            return np.nan, np.nan, np.nan, codes.TOO_FEW_PATIENTS
     if df < 1:
-        return np.nan, np.nan, np.nan, _TOO_FEW_PATIENTS
+        return np.nan, np.nan, np.nan, codes.TOO_FEW_PATIENTS
     if not residual > _EXHAUSTED * (taken + residual):
-        return np.nan, np.nan, np.nan, _NO_RESIDUAL_VARIANCE
+        return np.nan, np.nan, np.nan, codes.NO_RESIDUAL_VARIANCE
     if confounded:
-        return np.nan, np.nan, np.nan, _CONFOUNDED_COVARIATE
+        return np.nan, np.nan, np.nan, codes.CONFOUNDED_COVARIATE
     for k in range(rank):
         variance += weighted(weights, mean, k) ** 2 / square[k]
-    return weighted(weights, mean, p), sqrt(residual / df * variance), float(df), _NONE
+    return weighted(weights, mean, p), sqrt(residual / df * variance), float(df), codes.NONE

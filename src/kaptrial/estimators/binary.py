@@ -21,13 +21,12 @@ from numpy.typing import ArrayLike
 from scipy.special import betaincinv
 
 from kaptrial.arrays import Floats, Ints
+from kaptrial.estimators import codes
 from kaptrial.estimators.dense import solve
 from kaptrial.estimators.firth import penalised
 from kaptrial.estimators.fit import Failure, Fit, too_few
-from kaptrial.estimators.glm import BINOMIAL, Glm, Size, contrast_of_coefficients, expit, fit_one, room
+from kaptrial.estimators.glm import BINOMIAL, Data, Glm, Size, contrast_of_coefficients, expit, fit_one, room
 from kaptrial.estimators.predictor import as_arrays, dot
-
-_NONE = int(Failure.NONE)
 
 # Tables whose probabilities differ by no more than this share are equally likely, as in `fisher.test` in R.
 _TIED = 1.0 + 1e-7
@@ -78,13 +77,13 @@ def logistic(y: Floats, arm: Ints, covariates: Floats, weights: ArrayLike, *, fi
     """
     if ((y != 0) & (y != 1) & ~np.isnan(y)).any():
         raise ValueError("y holds something else than 0, 1 and NaN")
-    odds, risks = np.empty((3, len(y))), np.empty((4, len(y)))
-    odds_failure, risks_failure = np.empty(len(y), dtype=np.int64), np.empty(len(y), dtype=np.int64)
+    odds, risks, failure = np.empty((3, len(y))), np.empty((4, len(y))), np.empty((2, len(y)), dtype=np.int64)
+    odds_failure, risks_failure = failure
     data = as_arrays(y, arm, covariates, weights)
-    _all_logistic(*data, firth, odds, risks, odds_failure, risks_failure)
+    _all_logistic(*data, firth, odds, risks, failure)
     difference, fixed, random, df = risks
     seen = np.isfinite(y) & np.isfinite(covariates).all(axis=-1)
-    few = (risks_failure == _NONE) & too_few(seen, arm, weights)
+    few = (risks_failure == codes.NONE) & too_few(seen, arm, weights)
     log_odds_ratio = Fit(estimate=odds[0], se=odds[1], df=odds[2], failure=odds_failure)
     return Logistic(
         log_odds_ratio=penalised(log_odds_ratio, *data) if firth else log_odds_ratio,
@@ -100,9 +99,9 @@ def logistic(y: Floats, arm: Ints, covariates: Floats, weights: ArrayLike, *, fi
 
 @njit(cache=True, nogil=True)
 def _all_logistic(
-    y: Floats, arm: Ints, covariates: Floats, weights: Floats, firth: bool,
-    odds: Floats, risks: Floats, odds_failure: Ints, risks_failure: Ints,
-) -> None:  # fmt: skip
+    y: Floats, arm: Ints, covariates: Floats, weights: Floats, firth: bool, odds: Floats, risks: Floats, failures: Ints
+) -> None:
+    odds_failure, risks_failure = failures
     at = room(y.shape[1], covariates.shape[2], len(weights))
     trials = np.ones(y.shape[1])
     for r in range(len(y)):
@@ -111,11 +110,12 @@ def _all_logistic(
         risks[3, r] = np.nan
         # Where all arms cannot be told apart, those that the contrast compares still may.
         for every_arm in (True, False):
-            failure, size = fit_one(BINOMIAL, y[r], trials, arm[r], covariates[r], weights, every_arm, firth, at)
+            data = Data(y[r], trials, arm[r], covariates[r])
+            failure, size = fit_one(BINOMIAL, data, weights, every_arm, firth, at)
             odds_failure[r] = failure
             if every_arm:
                 risks_failure[r] = failure
-            if failure != _NONE:
+            if failure != codes.NONE:
                 continue
             if every_arm:
                 risks[0, r], risks[1, r], risks[2, r] = _risk_difference(weights, size, at)

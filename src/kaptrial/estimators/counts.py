@@ -17,14 +17,11 @@ from numba import njit
 from numpy.typing import ArrayLike
 
 from kaptrial.arrays import Floats, Ints
+from kaptrial.estimators import codes
 from kaptrial.estimators.dense import cholesky
-from kaptrial.estimators.fit import Failure, Fit, too_few
-from kaptrial.estimators.glm import COUNT, Glm, contrast_of_coefficients, fit_one, gather, maximise, room
+from kaptrial.estimators.fit import Fit, too_few
+from kaptrial.estimators.glm import COUNT, Data, Glm, contrast_of_coefficients, fit_one, gather, maximise, room
 from kaptrial.estimators.predictor import as_arrays
-
-_NONE, _TOO_FEW_PATIENTS = int(Failure.NONE), int(Failure.TOO_FEW_PATIENTS)
-_NOT_CONVERGED = int(Failure.NOT_CONVERGED)
-_SINGULAR_COVARIANCE = int(Failure.SINGULAR_COVARIANCE)
 
 _SMALL = 1e-11
 _MOST_STEPS = 200
@@ -73,25 +70,23 @@ def negative_binomial(
     out = np.empty((4, len(k)))
     failure = np.empty(len(k), dtype=np.int64)
     above = np.empty(int(counted.max(initial=0.0)) + 1)
-    _all(k, np.require(exposure, float, ["C", "W"]), arms, x, w, above, out, failure)
-    few = (failure == _NONE) & too_few(np.isfinite(k) & np.isfinite(x).all(axis=-1), arms, w)
-    failure[few], out[:, few] = _TOO_FEW_PATIENTS, np.nan
+    _all(Data(k, np.require(exposure, float, ["C", "W"]), arms, x), w, above, out, failure)
+    few = (failure == codes.NONE) & too_few(np.isfinite(k) & np.isfinite(x).all(axis=-1), arms, w)
+    failure[few], out[:, few] = codes.TOO_FEW_PATIENTS, np.nan
     return NegativeBinomial(fit=Fit(estimate=out[0], se=out[1], df=out[2], failure=failure), theta=out[3])
 
 
 @njit(cache=True, nogil=True)
-def _all(
-    events: Floats, exposure: Floats, arm: Ints, covariates: Floats, weights: Floats,
-    above: Floats, out: Floats, failure: Ints,
-) -> None:  # fmt: skip
-    at = room(events.shape[1], covariates.shape[2], len(weights))
-    for r in range(len(events)):
+def _all(data: Data, weights: Floats, above: Floats, out: Floats, failure: Ints) -> None:
+    at = room(data.events.shape[1], data.covariates.shape[2], len(weights))
+    for r in range(len(data.events)):
         out[0, r] = out[1, r] = out[2, r] = out[3, r] = np.nan
-        failure[r], size = fit_one(COUNT, events[r], exposure[r], arm[r], covariates[r], weights, False, False, at)
-        if failure[r] != _NONE:
+        replicate = Data(data.events[r], data.trials[r], data.arm[r], data.covariates[r])
+        failure[r], size = fit_one(COUNT, replicate, weights, False, False, at)
+        if failure[r] != codes.NONE:
             continue
         failure[r], dispersion = _disperse(size.n, size.rank, above, at)
-        if failure[r] != _NONE:
+        if failure[r] != codes.NONE:
             continue
         out[0, r], out[1, r] = contrast_of_coefficients(weights, size.rank, at)
         out[2, r], out[3, r] = np.inf, 1.0 / dispersion if dispersion > 0.0 else np.inf
@@ -110,7 +105,7 @@ def _disperse(n: int, rank: int, above: Floats, at: Glm) -> tuple[int, float]:
         rise += (at.events[i] - mean) ** 2 - at.events[i]
         most = max(most, int(at.events[i]))
     if rise <= 1e-10 * n:
-        return _NONE, 0.0
+        return codes.NONE, 0.0
     # Σ_i Σ_{j<k_i} f(j) = Σ_j above_j f(j), with above_j the number of patients with more than j events.
     for j in range(most):
         above[j] = 0.0
@@ -122,23 +117,23 @@ def _disperse(n: int, rank: int, above: Floats, at: Glm) -> tuple[int, float]:
 
     log_a = _moment(n, at)
     for _ in range(_MOST_STEPS):
-        failure = maximise(COUNT, at.events[:n], at.trials[:n], at.start, z, exp(log_a), False, True, np.empty(0), at)
-        if failure != _NONE:
+        failure = maximise(COUNT, n, rank, exp(log_a), False, True, np.empty(0), at)
+        if failure != codes.NONE:
             return failure, np.nan
         step = _dispersion_step(n, above[:most], log_a, at)
         log_a += step
         if log_a < -30.0:
-            return _NOT_CONVERGED, np.nan
+            return codes.NOT_CONVERGED, np.nan
         if abs(step) <= _SMALL:
             break
     else:
-        return _NOT_CONVERGED, np.nan
+        return codes.NOT_CONVERGED, np.nan
     a = exp(log_a)
     for i in range(n):
         mean = at.trials[i] * exp(at.eta[i])
         at.curvature[i] = mean / (1.0 + a * mean)
     gather(at.start, z, at.residual, at.curvature, at.score, at.factor)
-    return (_NONE if cholesky(at.factor, len(at.start) - 1 + rank, 1e-13) else _SINGULAR_COVARIANCE), a
+    return (codes.NONE if cholesky(at.factor, len(at.start) - 1 + rank, 1e-13) else codes.SINGULAR_COVARIANCE), a
 
 
 @njit(cache=True, nogil=True)

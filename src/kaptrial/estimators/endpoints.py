@@ -29,13 +29,7 @@ class Rule:
 
 
 def endpoint(
-    name: str,
-    score: Floats,
-    baseline: Floats,
-    days: Floats,
-    day: float,
-    rule: Rule,
-    failure_day: Floats | None = None,
+    name: str, score: Floats, baseline: Floats, days: Floats, day: float, rule: Rule, failure_day: Floats | None = None
 ) -> Floats:
     """One number a patient, (replicate, patient).
 

@@ -15,10 +15,12 @@ from numba import njit
 from scipy.special import ndtri, stdtr
 
 from kaptrial.arrays import Floats, Ints
+from kaptrial.estimators import codes
 from kaptrial.estimators.dense import solve
 from kaptrial.estimators.fit import Failure, Fit
 from kaptrial.estimators.glm import (
     BINOMIAL,
+    Data,
     Glm,
     contrast_of_coefficients,
     contrast_weights,
@@ -29,7 +31,6 @@ from kaptrial.estimators.glm import (
 )
 from kaptrial.estimators.predictor import dot
 
-_NONE, _NOT_CONVERGED = int(Failure.NONE), int(Failure.NOT_CONVERGED)
 # A limit is found when the root of its likelihood ratio is this near its quantile.
 _NEAR = 1e-9
 _MOST_TRIES = 100
@@ -72,30 +73,30 @@ def penalised(fit: Fit, y: Floats, arm: Ints, covariates: Floats, weights: Float
     failure = fit.failure.copy()
     _roots(y, arm, covariates, weights, failure, root)
     fine = failure == Failure.NONE
+    estimate, se, df = (np.where(fine, each, np.nan) for each in (fit.estimate, fit.se, fit.df))
+    w = np.tile(weights, (len(y), 1))
     return Penalised(
-        estimate=np.where(fine, fit.estimate, np.nan), se=np.where(fine, fit.se, np.nan),
-        df=np.where(fine, fit.df, np.nan), failure=failure, root=root, y=y, arm=arm,
-        covariates=covariates, weights=np.tile(weights, (len(y), 1)),
-    )  # fmt: skip
+        estimate=estimate, se=se, df=df, failure=failure, root=root, y=y, arm=arm, covariates=covariates, weights=w
+    )
 
 
 @njit(cache=True, nogil=True)
 def _roots(y: Floats, arm: Ints, covariates: Floats, weights: Floats, failure: Ints, root: Floats) -> None:
     at = room(y.shape[1], covariates.shape[2], len(weights))
     for r in range(len(y)):
-        if failure[r] != _NONE:
+        if failure[r] != codes.NONE:
             continue
         n, rank, estimate, _, top, held = _fit(y[r], arm[r], covariates[r], weights, at)
         root[r] = _signed_root(0.0, estimate, top, n, rank, held, at)
         if root[r] != root[r]:
-            failure[r] = _NOT_CONVERGED
+            failure[r] = codes.NOT_CONVERGED
 
 
 @njit(cache=True, nogil=True)
 def _limits(y: Floats, arm: Ints, covariates: Floats, weights: Floats, failure: Ints, z: float, ends: Floats) -> None:
     at = room(y.shape[1], covariates.shape[2], weights.shape[1])
     for r in range(len(y)):
-        if failure[r] != _NONE:
+        if failure[r] != codes.NONE:
             continue
         for side in range(2):
             n, rank, estimate, se, top, held = _fit(y[r], arm[r], covariates[r], weights[r], at)
@@ -107,10 +108,10 @@ def _fit(
     y: Floats, arm: Ints, covariates: Floats, weights: Floats, at: Glm
 ) -> tuple[int, int, float, float, float, Floats]:
     """Patients, columns, the contrast with its SE, the maximum, and the contrast's weights of the coefficients."""
-    trials = np.ones(len(y))
-    failure, size = fit_one(BINOMIAL, y, trials, arm, covariates, weights, True, True, at)
-    if failure != _NONE:
-        failure, size = fit_one(BINOMIAL, y, trials, arm, covariates, weights, False, True, at)
+    data = Data(y, np.ones(len(y)), arm, covariates)
+    failure, size = fit_one(BINOMIAL, data, weights, True, True, at)
+    if failure != codes.NONE:
+        failure, size = fit_one(BINOMIAL, data, weights, False, True, at)
     top = _log_likelihood(size.n, len(weights) + size.rank, at)
     estimate, se = contrast_of_coefficients(weights, size.rank, at)
     held = np.empty(len(weights) + size.rank)
@@ -142,7 +143,7 @@ def _signed_root(c: float, estimate: float, top: float, n: int, rank: int, held:
         at.step[k] *= by
     z = at.z[:rank, :n]
     move(at.start, z, at)
-    if maximise(BINOMIAL, at.events[:n], at.trials[:n], at.start, z, 0.0, True, True, held, at) != _NONE:
+    if maximise(BINOMIAL, n, rank, 0.0, True, True, held, at) != codes.NONE:
         return np.nan
     ratio = max(0.0, 2.0 * (top - _log_likelihood(n, size, at)))
     return sqrt(ratio) if estimate > c else -sqrt(ratio)

@@ -27,19 +27,12 @@ import numpy as np
 from numba import njit
 
 from kaptrial.arrays import Floats, Ints
+from kaptrial.estimators import codes
 from kaptrial.estimators.dense import cholesky, invert, solve
-from kaptrial.estimators.fit import Failure
 from kaptrial.estimators.predictor import dot, dot_of_three, orthogonalise, sort_by_arm, spread, total, weighted
 
 BINOMIAL, COUNT = 0, 1
 
-_NONE = int(Failure.NONE)
-_TOO_FEW_PATIENTS = int(Failure.TOO_FEW_PATIENTS)
-_CONFOUNDED_COVARIATE = int(Failure.CONFOUNDED_COVARIATE)
-_NOT_CONVERGED = int(Failure.NOT_CONVERGED)
-_SINGULAR_COVARIANCE = int(Failure.SINGULAR_COVARIANCE)
-_SEPARATION = int(Failure.SEPARATION)
-_NO_EVENTS = int(Failure.NO_EVENTS)
 
 # Newton's error after a step is about the square of the step, so one more step leaves nothing but rounding;
 # the penalised score is followed with the unpenalised information and converges linearly.
@@ -107,6 +100,18 @@ def room(n: int, p: int, n_arms: int) -> Glm:
     )
 
 
+class Data(NamedTuple):
+    """Of a replicate, or of all: events, their trials (or exposure), the arm and the covariates of each patient.
+
+    NaN and no trials leave a patient out.
+    """
+
+    events: Floats
+    trials: Floats
+    arm: Ints
+    covariates: Floats
+
+
 class Size(NamedTuple):
     """Of the patients with complete data: how many are fitted and how many set aside, the columns, the residual df."""
 
@@ -117,23 +122,19 @@ class Size(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def fit_one(
-    family: int, events: Floats, trials: Floats, arm: Ints, covariates: Floats, weights: Floats,
-    every_arm: bool, penalised: bool, at: Glm,
-) -> tuple[int, Size]:  # fmt: skip
+def fit_one(family: int, data: Data, weights: Floats, every_arm: bool, penalised: bool, at: Glm) -> tuple[int, Size]:
     """Fit one replicate into `at`; its failure and the sizes of what was fitted.
 
     Parameters
     ----------
     family : BINOMIAL or COUNT
-    events, trials : (patient,)
-        Trials are the exposure of a COUNT. NaN and no trials leave a patient out.
-    arm : (patient,); covariates : (patient, p); weights : (arm,)
+    weights : (arm,)
     every_arm : bool
         All differences between arms must be estimable, not only the contrast.
     penalised : bool
         Firth's penalty; BINOMIAL only.
     """
+    events, trials, arm, covariates = data
     n_arms, p = len(weights), covariates.shape[1]
     for i in range(len(events)):
         at.kept[i] = events[i] if trials[i] > 0.0 else np.nan
@@ -154,19 +155,17 @@ def fit_one(
         size = Size(n, n_complete - n, rank, df)
         for a in range(n_arms):
             if weights[a] != 0.0 and at.start[a + 1] == at.start[a]:
-                return _TOO_FEW_PATIENTS if first else _SEPARATION, size
+                return codes.TOO_FEW_PATIENTS if first else codes.SEPARATION, size
         if confounded:
-            return _CONFOUNDED_COVARIATE if first else _SEPARATION, size
+            return codes.CONFOUNDED_COVARIATE if first else codes.SEPARATION, size
         if not penalised:
             failure, set_aside = _uniform_arms(family, weights, every_arm, at)
-            if failure != _NONE:
+            if failure != codes.NONE:
                 return failure, size
             if set_aside:
                 continue
-        failure = maximise(
-            family, at.events[:n], at.trials[:n], at.start, at.z[:rank, :n], 0.0, penalised, False, np.empty(0), at
-        )
-        if failure != _SEPARATION or _concerned(weights, every_arm, rank, at):
+        failure = maximise(family, n, rank, 0.0, penalised, False, np.empty(0), at)
+        if failure != codes.SEPARATION or _concerned(weights, every_arm, rank, at):
             return failure, size
         longest = 0.0
         for k in range(n):
@@ -186,11 +185,11 @@ def _uniform_arms(family: int, weights: Floats, every_arm: bool, at: Glm) -> tup
         if happened > 0.0 and (family == COUNT or happened < total(at.trials[first:end])):
             continue
         if weights[a] != 0.0 or (every_arm and end > first):
-            return _NO_EVENTS if family == COUNT else _SEPARATION, False
+            return codes.NO_EVENTS if family == COUNT else codes.SEPARATION, False
         for k in range(first, end):
             at.kept[at.order[k]] = np.nan
             set_aside = True
-    return _NONE, set_aside
+    return codes.NONE, set_aside
 
 
 @njit(cache=True, nogil=True)
@@ -209,16 +208,16 @@ def _concerned(weights: Floats, every_arm: bool, rank: int, at: Glm) -> bool:
 
 @njit(cache=True, nogil=True)
 def maximise(
-    family: int, events: Floats, trials: Floats, start: Ints, z: Floats, dispersion: float,
-    penalised: bool, warm: bool, held: Floats, at: Glm,
-) -> int:  # fmt: skip
-    """Newton's method on patients sorted by arm; from the coefficients in `at` if `warm`. The failure.
+    family: int, n: int, rank: int, dispersion: float, penalised: bool, warm: bool, held: Floats, at: Glm
+) -> int:
+    """Newton's method on the n patients in `at`, sorted by arm; from the coefficients there if `warm`. The failure.
 
     An empty arm's coefficient stays 0. `held`: weights of the coefficients, (size,), whose sum stays as it is; empty
     for none.
     """
+    events, trials, start, z = at.events[:n], at.trials[:n], at.start, at.z[:rank, :n]
     n_arms = len(start) - 1
-    size = n_arms + len(z)
+    size = n_arms + rank
     across = np.empty(len(held))
     small = _SMALL_PENALISED if penalised else _SMALL
     if not warm:
@@ -241,12 +240,12 @@ def maximise(
         gather(start, z, at.residual, at.curvature, at.score, at.factor)
         if not cholesky(at.factor, size, 1e-13):
             separated = iteration > 0 and not penalised and separates(family, events, trials, at.change)
-            return _SEPARATION if separated else _SINGULAR_COVARIANCE
+            return codes.SEPARATION if separated else codes.SINGULAR_COVARIANCE
         if penalised:
             penalise(start, z, at)
             gather(start, z, at.residual, at.curvature, at.score, at.inverse)
             if not cholesky(at.inverse, size, 1e-13):
-                return _SINGULAR_COVARIANCE
+                return codes.SINGULAR_COVARIANCE
         if len(held) > 0:
             # What pulls at the sum held is no reason to move, and would drown the rest in rounding.
             by = dot(held, at.score[:size]) / dot(held, held)
@@ -271,11 +270,11 @@ def maximise(
         slope = dot(at.score[:size], at.step[:size])
         moved = move(start, z, at)
         if last:
-            return _NONE
+            return codes.NONE
         last = moved <= small
         if iteration >= _PATIENCE and not penalised and separates(family, events, trials, at.change):
-            return _SEPARATION
-    return _NOT_CONVERGED
+            return codes.SEPARATION
+    return codes.NOT_CONVERGED
 
 
 @njit(cache=True, nogil=True)

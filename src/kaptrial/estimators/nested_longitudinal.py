@@ -21,31 +21,71 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import log, pi, sqrt
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike
 
 from kaptrial.arrays import Floats, Ints
-from kaptrial.estimators import dense
+from kaptrial.estimators import codes, dense
 from kaptrial.estimators.fit import Failure, Fit
 from kaptrial.estimators.mmrm import design_columns, design_matrix, reml, structures
 
-_NONE = int(Failure.NONE)
-_TOO_FEW_PATIENTS = int(Failure.TOO_FEW_PATIENTS)
-_TOO_FEW_THERAPISTS = int(Failure.TOO_FEW_THERAPISTS)
-_SINGULAR = int(Failure.SINGULAR_COVARIANCE)
-_NOT_CONVERGED = int(Failure.NOT_CONVERGED)
-_NOT_OBSERVED = int(Failure.NOT_OBSERVED)
-_CONFOUNDED = int(Failure.CONFOUNDED_COVARIATE)
 MAX_STEPS = 50
 PATTERNS = 256
 # Share of the information on g, were β known, below which it is rounding.
 COLLINEAR = 1e-10
 
-# What the functions below hand on, in tuples: `data` = (n_patterns, masks, counts, t, column, n_cell, cells, z), as in
-# `mmrm.reml` and `_cells`, and z (therapist, visit); `mean` = (beta, phi, b, b_y, c), β̂, Φ and B (therapist,
-# coefficient), its y and C (therapist,); `second` = (gradient, hessian, slopes, vectors), of the elements of V, then g.
+# What the functions below hand on: `second`, the derivatives by the elements of V, then by g; and these.
+
+
+class Scores(NamedTuple):
+    """As `nested_longitudinal` has them."""
+
+    y: Floats
+    arm: Ints
+    therapist: Ints
+    crossed: Floats
+    main: Floats
+
+
+class Model(NamedTuple):
+    """The contrasts' weights, the first visit that each arm's therapists can affect, and what they are numbered by."""
+
+    by_arm: Floats
+    by_visit: Floats
+    begins: Ints
+    column: Ints
+    n_therapists: int
+
+
+class Clusters(NamedTuple):
+    """A replicate's patterns, what `_cells` has of therapists, and z (therapist, visit)."""
+
+    patterns: reml.Patterns
+    n_cell: Floats
+    cells: Floats
+    z: Floats
+
+
+class Mean(NamedTuple):
+    """β̂, Φ, and of each therapist B, (therapist, coefficient), its y and C."""
+
+    beta: Floats
+    phi: Floats
+    b: Floats
+    b_y: Floats
+    c: Floats
+
+
+class Result(NamedTuple):
+    """Estimate, SE and df of the contrasts, (replicate, contrast, 3), their failures, and what the model estimates."""
+
+    contrasts: Floats
+    failure: Ints
+    parameters: Floats
+    covariance: Floats
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,36 +141,39 @@ def nested_longitudinal(
     if len(w_arm) != len(w_visit) or w_visit.shape[1] != n_visits:
         raise ValueError(f"weights {w_arm.shape} and {w_visit.shape} do not fit {n_visits} visits")
     first = np.zeros(n_arms, dtype=np.int64) if begins is None else np.asarray(begins, dtype=np.int64)
-    out = np.full((n_replicates, len(w_arm), 3), np.nan)
-    failure = np.zeros((n_replicates, len(w_arm)), dtype=np.int64)
-    parameters = np.full((n_replicates, 2), np.nan)
-    covariance = np.full((n_replicates, n_visits, n_visits), np.nan)
-    _fit_all(
-        np.ascontiguousarray(y, dtype=float), np.ascontiguousarray(arm, dtype=np.int64),
-        np.ascontiguousarray(therapist, dtype=np.int64), np.ascontiguousarray(crossed, dtype=float),
-        np.ascontiguousarray(main, dtype=float), w_arm, w_visit, first,
-        design_columns(n_visits, n_arms, crossed.shape[-1], main.shape[-1], constrained_baseline=False),
-        int(therapist.max(initial=-1)) + 1, out, failure, parameters, covariance,
-    )  # fmt: skip
-    out[failure != Failure.NONE] = np.nan
+    column = design_columns(n_visits, n_arms, crossed.shape[-1], main.shape[-1], constrained_baseline=False)
+    data = Scores(
+        np.ascontiguousarray(y, dtype=float),
+        np.ascontiguousarray(arm, dtype=np.int64),
+        np.ascontiguousarray(therapist, dtype=np.int64),
+        np.ascontiguousarray(crossed, dtype=float),
+        np.ascontiguousarray(main, dtype=float),
+    )
+    out = Result(
+        contrasts=np.full((n_replicates, len(w_arm), 3), np.nan),
+        failure=np.zeros((n_replicates, len(w_arm)), dtype=np.int64),
+        parameters=np.full((n_replicates, 2), np.nan),
+        covariance=np.full((n_replicates, n_visits, n_visits), np.nan),
+    )
+    _fit_all(data, Model(w_arm, w_visit, first, column, int(therapist.max(initial=-1)) + 1), out)
+    out.contrasts[out.failure != Failure.NONE] = np.nan
     return NestedLongitudinalFit(
-        estimate=out[..., 0], se=out[..., 1], df=out[..., 2], failure=failure, therapist_sd=np.sqrt(parameters[:, 0]),
-        covariance=covariance, reml_loglik=parameters[:, 1],
-    )  # fmt: skip
+        estimate=out.contrasts[..., 0],
+        se=out.contrasts[..., 1],
+        df=out.contrasts[..., 2],
+        failure=out.failure,
+        therapist_sd=np.sqrt(out.parameters[:, 0]),
+        covariance=out.covariance,
+        reml_loglik=out.parameters[:, 1],
+    )
 
 
 @njit(cache=True, nogil=True)
-def _fit_all(  # type: ignore[no-untyped-def]
-    y, arm, therapist, crossed, main, by_arm, by_visit, begins, column, n_therapists, out, failure, parameters,
-    covariance,
-):  # fmt: skip
-    for r in range(len(y)):
-        code = _fit_one(
-            y[r], arm[r], therapist[r], crossed[r], main[r], by_arm, by_visit, begins, column, n_therapists, out[r],
-            failure[r], parameters[r], covariance[r],
-        )  # fmt: skip
-        if code != _NONE:
-            failure[r] = code
+def _fit_all(data: Scores, model: Model, out: Result) -> None:
+    for r in range(len(data.y)):
+        code = _fit_one(data, r, model, out)
+        if code != codes.NONE:
+            out.failure[r] = code
 
 
 @njit(cache=True, nogil=True)
@@ -170,7 +213,7 @@ def _affected(arm, therapist, begins, n_therapists, n_visits):  # type: ignore[n
 @njit(cache=True, nogil=True)
 def _therapist_sums(w, data, b, b_y, c):  # type: ignore[no-untyped-def]
     """B and C."""
-    n_patterns, _, _, _, column, n_cell, cells, z = data
+    (n_patterns, _, _, _, column), n_cell, cells, z = data
     n_visits, m = column.shape
     b[:, :] = 0.0
     b_y[:] = 0.0
@@ -190,7 +233,7 @@ def _therapist_sums(w, data, b, b_y, c):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def _value(v, g, data, w, mean):  # type: ignore[no-untyped-def]
     """−2ℓ without its constant, NaN where V or A is not positive definite; fills W and `mean`."""
-    n_patterns, masks, counts, t, column, _, _, _ = data
+    n_patterns, masks, counts, t, column = data.patterns
     beta, phi, b, b_y, c = mean
     n = len(beta)
     value = reml.pattern_weights(v, masks, counts, n_patterns, w)
@@ -223,32 +266,30 @@ def _identified(g, mean):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def _derivatives(v, g, data, w, mean, second):  # type: ignore[no-untyped-def]
     """Gradient and Hessian of −2ℓ, and −∂A of every parameter into `slopes`."""
-    n_patterns, _, counts, t, column, _, _, _ = data
-    beta, phi, _, _, c = mean
-    gradient, hessian, slopes, vectors = second
+    n_patterns, gradient, hessian = data.patterns.n, second.gradient, second.hessian
     n_visits = len(v)
-    reml.add_patterns(v, n_patterns, counts, t, w, column, beta, phi, True, gradient, hessian, slopes, vectors)
+    reml.add_patterns(v, data.patterns, w, mean.beta, mean.phi, True, second)
     gradient[-1] = 0.0
     inner = np.zeros((n_patterns, n_visits, n_visits))
-    for h in range(len(c)):
+    for h in range(len(mean.c)):
         _add_therapist(h, g, data, w, mean, inner, second)
     element = np.empty(len(gradient) - 1)
     for p in range(n_patterns):
         reml.elements(inner[p], element)
         gradient[:-1] -= 0.5 * element
         reml.add_products(w[p], inner[p], hessian)
-    reml.add_mean(phi, slopes, vectors, hessian)
+    reml.add_mean(mean.phi, second)
     reml.mirror(hessian)
 
 
 @njit(cache=True, nogil=True)
 def _add_therapist(h, g, data, w, mean, inner, second):  # type: ignore[no-untyped-def]
     """What therapist h adds, all but the second derivatives of W: these are tr(V̇ W V̇′ S), S added to `inner`."""
-    n_patterns, _, _, _, column, n_cell, cells, z = data
-    beta, phi, b, c = mean[0], mean[1], mean[2][h], mean[4][h]
+    (n_patterns, _, _, _, column), n_cell, cells, z = data
+    beta, phi, b, c = mean.beta, mean.phi, mean.b[h], mean.c[h]
     gradient, hessian, slopes, vectors = second
     n_visits, n, last = len(column), len(beta), len(gradient) - 1
-    turned, residual = phi @ b, mean[3][h] - b @ beta
+    turned, residual = phi @ b, mean.b_y[h] - b @ beta
     square = b @ turned + residual**2  # <B, B>
     s = 1.0 / (1.0 + g * c)
     shrunk = g * s
@@ -340,18 +381,18 @@ def _maximise(psi, v, data, w, mean, second, factor):  # type: ignore[no-untyped
     structures.fill(structures.US, psi[:last], n_visits, v)
     value = _value(v, psi[last], data, w, mean)
     if value != value:
-        return _SINGULAR, value
+        return codes.SINGULAR_COVARIANCE, value
     if not _identified(psi[last], mean):
-        return _TOO_FEW_THERAPISTS, value
+        return codes.TOO_FEW_THERAPISTS, value
     done = False
     for _ in range(MAX_STEPS):
         _derivatives(v, psi[last], data, w, mean, second)
         free[last] = psi[last] > 0.0 or gradient[last] < 0.0
         decrement, definite = _step(gradient, hessian, free, step, factor)
         if decrement != decrement or (done and not definite):
-            return _SINGULAR, value
+            return codes.SINGULAR_COVARIANCE, value
         if done:
-            return _NONE, value
+            return codes.NONE, value
         length, new = 1.0, np.nan
         for _try in range(40):
             trial[:] = psi - length * step
@@ -362,12 +403,12 @@ def _maximise(psi, v, data, w, mean, second, factor):  # type: ignore[no-untyped
                 break
             length *= 0.5
         else:
-            return _NOT_CONVERGED, value
+            return codes.NOT_CONVERGED, value
         stays = not free[last] or (psi[last] > 0.0) == (trial[last] > 0.0)
         done = stays and length == 1.0 and abs(decrement) < reml.LAST
         psi[:] = trial
         value = new
-    return _NOT_CONVERGED, value
+    return codes.NOT_CONVERGED, value
 
 
 @njit(cache=True, nogil=True)
@@ -428,22 +469,21 @@ def _scaling(column, scales, n):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _fit_one(  # type: ignore[no-untyped-def]
-    scores, arm, therapist, crossed, main, by_arm, by_visit, begins, template, n_therapists, out, failure, parameters,
-    covariance,
-):  # fmt: skip
-    """Fill `out`, the variance parameters and `failure`, of single contrasts; what is returned is that of the model."""
-    n_arms, n_visits = by_arm.shape[1], scores.shape[1]
-    y, unit = _standardise(scores)
-    w, scales = design_matrix(arm, crossed, main, n_arms)
+def _fit_one(data: Scores, r: int, model: Model, out: Result) -> int:
+    """Fit replicate r into `out`, the failures of single contrasts with it; the failure of the whole model."""
+    by_arm, by_visit, begins, template, n_therapists = model
+    arm, therapist, failure = data.arm[r], data.therapist[r], out.failure[r]
+    n_arms, n_visits = by_arm.shape[1], data.y.shape[2]
+    y, unit = _standardise(data.y[r])
+    w, scales = design_matrix(arm, data.crossed[r], data.main[r], n_arms)
     size = w.shape[1] + n_visits
     masks, counts, t = np.empty(PATTERNS, dtype=np.int64), np.empty(PATTERNS), np.empty((PATTERNS, size, size))
     n_patterns = reml.moments(y, w, masks, counts, t)
     if n_patterns < 0:
-        return _SINGULAR
+        return codes.SINGULAR_COVARIANCE
     seen = _seen(n_patterns, masks, t, n_visits, n_arms)
     if not seen.sum(axis=1).all():
-        return _NOT_OBSERVED
+        return codes.NOT_OBSERVED
     column, contrasts, n = template.copy(), np.zeros((len(by_arm), template.max() + 1)), 0
     for k in range(len(by_arm)):
         column[:, :] = template
@@ -451,51 +491,51 @@ def _fit_one(  # type: ignore[no-untyped-def]
             contrasts[k, column[j, :n_arms]] = by_arm[k] * by_visit[k, j]
         n, estimable = reml.keep_columns(n_patterns, masks, t, column, contrasts[k : k + 1])
         if not _observed(seen, by_arm[k], by_visit[k]):
-            failure[k] = _NOT_OBSERVED
+            failure[k] = codes.NOT_OBSERVED
         elif not estimable:
-            failure[k] = _CONFOUNDED
-    if (failure != _NONE).all():
-        return _NONE
+            failure[k] = codes.CONFOUNDED_COVARIATE
+    if (failure != codes.NONE).all():
+        return codes.NONE
     n_cell, cells = _cells(y, w, therapist, n_therapists, masks, n_patterns)
     treated = n_cell.sum(axis=1)
     if (treated > 0.0).sum() < 2:
-        return _TOO_FEW_THERAPISTS
+        return codes.TOO_FEW_THERAPISTS
     if treated.max() == 1.0 and treated.sum() == counts[:n_patterns].sum():  # a patient a therapist: g is part of V
-        return _TOO_FEW_PATIENTS
+        return codes.TOO_FEW_PATIENTS
     n_scores = 0.0
     for p in range(n_patterns):
         for j in range(n_visits):
             n_scores += counts[p] if masks[p] >> j & 1 else 0.0
     n_psi = n_visits * (n_visits + 1) // 2 + 1
     if n_scores - n < n_psi:
-        return _TOO_FEW_PATIENTS
+        return codes.TOO_FEW_PATIENTS
     # Start without therapists, at the MMRM's covariance, a little of its diagonal given to them.
-    within, beta, unused = np.empty((n_visits, n_visits)), np.empty(n), np.empty((3, 1))
-    code, _ = reml.fit(
-        n_patterns, masks, counts, t, column, n, contrasts[:0, :n], structures.US, False, unused[0], unused[1],
-        unused[2], within, beta,
-    )  # fmt: skip
-    if code != _NONE:
+    within, beta = np.empty((n_visits, n_visits)), np.empty(n)
+    patterns = reml.Patterns(n_patterns, masks, counts, t, column)
+    nothing = reml.Estimates(np.empty(0), np.empty(0), np.empty(0))
+    code, _ = reml.fit(patterns, contrasts[:0, :n], structures.US, False, nothing, within, beta)
+    if code != codes.NONE:
         return code
     psi = np.append(structures.start(structures.US, within, n_visits), 0.02 * within[0, 0])
     z = _affected(arm, therapist, begins, n_therapists, n_visits)
-    data = (n_patterns, masks, counts, t, column, n_cell, cells, z)
-    mean = (beta, np.empty((n, n)), np.empty((n_therapists, n)), np.empty(n_therapists), np.empty(n_therapists))
-    second = (np.empty(n_psi), np.empty((n_psi, n_psi)), np.empty((n_psi, n, n)), np.empty((n_psi, n)))
+    clusters = Clusters(patterns, n_cell, cells, z)
+    mean = Mean(beta, np.empty((n, n)), np.empty((n_therapists, n)), np.empty(n_therapists), np.empty(n_therapists))
+    slopes, vectors = np.empty((n_psi, n, n)), np.empty((n_psi, n))
+    second = reml.Derivatives(np.empty(n_psi), np.empty((n_psi, n_psi)), slopes, vectors)
     factor = np.empty((n_psi, n_psi))
-    code, value = _maximise(psi, within, data, np.empty((n_patterns, n_visits, n_visits)), mean, second, factor)
-    if code != _NONE:
+    code, value = _maximise(psi, within, clusters, np.empty((n_patterns, n_visits, n_visits)), mean, second, factor)
+    if code != codes.NONE:
         return code
     free = np.ones(n_psi, dtype=np.bool_)
-    free[-1] = psi[-1] > 0.0 or second[0][-1] < 0.0
+    free[-1] = psi[-1] > 0.0 or second.gradient[-1] < 0.0
     for k in range(len(by_arm)):
-        if failure[k] == _NONE:
-            estimate, variance, df = _infer(contrasts[k, :n].copy(), free, mean, second[2], factor)
+        if failure[k] == codes.NONE:
+            estimate, variance, df = _infer(contrasts[k, :n].copy(), free, mean, slopes, factor)
             if variance > 0.0 and 0.0 < df < np.inf:
-                out[k] = estimate * unit, sqrt(variance) * unit, df
+                out.contrasts[r, k] = estimate * unit, sqrt(variance) * unit, df
             else:
-                failure[k] = _NOT_CONVERGED
+                failure[k] = codes.NOT_CONVERGED
     loglik = -0.5 * (value + (n_scores - n) * log(2.0 * pi * unit * unit)) - _scaling(column, scales, n)
-    parameters[:] = psi[-1] * unit * unit, loglik
-    covariance[:, :] = within * (unit * unit)
-    return _NONE
+    out.parameters[r] = psi[-1] * unit * unit, loglik
+    out.covariance[r] = within * (unit * unit)
+    return codes.NONE

@@ -73,40 +73,68 @@ def complete(y: float, covariates: Floats) -> bool:
     return checked == 0.0
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+# Sums of many terms run in four lanes, whose order is fixed: one lane waits for each addition, and a compiler that may
+# choose the order chooses another wherever it inlines the sum, so that the last bit is not the same everywhere.
+
+
+@njit(cache=True, nogil=True)
 def dot(a: Floats, b: Floats) -> float:
-    """a'b, summed in the order the processor likes best."""
-    total = 0.0
-    for i in range(len(a)):
-        total += a[i] * b[i]
-    return total
+    """a'b."""
+    s0 = s1 = s2 = s3 = 0.0
+    rest = len(a) - len(a) % 4
+    for i in range(0, rest, 4):
+        s0 += a[i] * b[i]
+        s1 += a[i + 1] * b[i + 1]
+        s2 += a[i + 2] * b[i + 2]
+        s3 += a[i + 3] * b[i + 3]
+    for i in range(rest, len(a)):
+        s0 += a[i] * b[i]
+    return (s0 + s1) + (s2 + s3)
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+@njit(cache=True, nogil=True)
 def dot_of_three(a: Floats, b: Floats, c: Floats) -> float:
     """Σ a_i b_i c_i."""
-    result = 0.0
-    for i in range(len(a)):
-        result += a[i] * b[i] * c[i]
-    return result
+    s0 = s1 = s2 = s3 = 0.0
+    rest = len(a) - len(a) % 4
+    for i in range(0, rest, 4):
+        s0 += a[i] * b[i] * c[i]
+        s1 += a[i + 1] * b[i + 1] * c[i + 1]
+        s2 += a[i + 2] * b[i + 2] * c[i + 2]
+        s3 += a[i + 3] * b[i + 3] * c[i + 3]
+    for i in range(rest, len(a)):
+        s0 += a[i] * b[i] * c[i]
+    return (s0 + s1) + (s2 + s3)
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc"})
+@njit(cache=True, nogil=True)
 def total(a: Floats) -> float:
     """Sum of a."""
-    result = 0.0
-    for i in range(len(a)):
-        result += a[i]
-    return result
+    s0 = s1 = s2 = s3 = 0.0
+    rest = len(a) - len(a) % 4
+    for i in range(0, rest, 4):
+        s0 += a[i]
+        s1 += a[i + 1]
+        s2 += a[i + 2]
+        s3 += a[i + 3]
+    for i in range(rest, len(a)):
+        s0 += a[i]
+    return (s0 + s1) + (s2 + s3)
 
 
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+@njit(cache=True, nogil=True)
 def product(z: Floats, j: int, k: int) -> float:
     """z_j'z_k of two rows. Rows are numbered, not cut out: a view costs as much as the sum over fifty patients."""
-    result = 0.0
-    for i in range(z.shape[1]):
-        result += z[j, i] * z[k, i]
-    return result
+    s0 = s1 = s2 = s3 = 0.0
+    rest = z.shape[1] - z.shape[1] % 4
+    for i in range(0, rest, 4):
+        s0 += z[j, i] * z[k, i]
+        s1 += z[j, i + 1] * z[k, i + 1]
+        s2 += z[j, i + 2] * z[k, i + 2]
+        s3 += z[j, i + 3] * z[k, i + 3]
+    for i in range(rest, z.shape[1]):
+        s0 += z[j, i] * z[k, i]
+    return (s0 + s1) + (s2 + s3)
 
 
 @njit(cache=True, nogil=True)

@@ -20,15 +20,11 @@ from numba import njit
 from numpy.typing import ArrayLike
 
 from kaptrial.arrays import Floats, Ints
+from kaptrial.estimators import codes
 from kaptrial.estimators.dense import cholesky, solve
-from kaptrial.estimators.fit import Failure, Fit, too_few
-from kaptrial.estimators.glm import BINOMIAL, Glm, contrast_of_coefficients, expit, fit_one, gather, move, room
+from kaptrial.estimators.fit import Fit, too_few
+from kaptrial.estimators.glm import BINOMIAL, Data, Glm, contrast_of_coefficients, expit, fit_one, gather, move, room
 from kaptrial.estimators.predictor import as_arrays, dot, total
-
-_NONE = int(Failure.NONE)
-_TOO_FEW_PATIENTS = int(Failure.TOO_FEW_PATIENTS)
-_NO_RESIDUAL_VARIANCE = int(Failure.NO_RESIDUAL_VARIANCE)
-_NOT_CONVERGED = int(Failure.NOT_CONVERGED)
 
 # A dispersion that is nothing but rounding.
 _EXHAUSTED = 1e-12
@@ -95,27 +91,24 @@ def _fit(
     out = np.empty((4, len(events)))
     failure = np.empty(len(events), dtype=np.int64)
     k, arms, x, w = as_arrays(events, arm, covariates, weights)
-    _all(k, np.require(trials, float, ["C", "W"]), arms, x, w, beta, out, failure)
+    _all(Data(k, np.require(trials, float, ["C", "W"]), arms, x), w, beta, out, failure)
     if beta:
-        few = (failure == _NONE) & too_few(np.isfinite(k) & np.isfinite(x).all(axis=-1), arms, w)
-        failure[few], out[:, few] = _TOO_FEW_PATIENTS, np.nan
+        few = (failure == codes.NONE) & too_few(np.isfinite(k) & np.isfinite(x).all(axis=-1), arms, w)
+        failure[few], out[:, few] = codes.TOO_FEW_PATIENTS, np.nan
     return Fit(estimate=out[0], se=out[1], df=out[2], failure=failure), out[3]
 
 
 @njit(cache=True, nogil=True)
-def _all(
-    events: Floats, trials: Floats, arm: Ints, covariates: Floats, weights: Floats,
-    beta: bool, out: Floats, failure: Ints,
-) -> None:  # fmt: skip
-    at = room(events.shape[1], covariates.shape[2], len(weights))
-    for r in range(len(events)):
+def _all(data: Data, weights: Floats, beta: bool, out: Floats, failure: Ints) -> None:
+    at = room(data.events.shape[1], data.covariates.shape[2], len(weights))
+    for r in range(len(data.events)):
         out[0, r] = out[1, r] = out[2, r] = out[3, r] = np.nan
-        k, n = events[r], trials[r]
+        k, n = data.events[r], data.trials[r]
         all_or_none = beta and _all_or_none(k, n)
         if all_or_none:
             k, n = k / n, np.ones_like(n)
-        failure[r], size = fit_one(BINOMIAL, k, n, arm[r], covariates[r], weights, False, False, at)
-        if failure[r] != _NONE:
+        failure[r], size = fit_one(BINOMIAL, Data(k, n, data.arm[r], data.covariates[r]), weights, False, False, at)
+        if failure[r] != codes.NONE:
             continue
         df, dispersion = np.inf, 1.0 if all_or_none else 0.0
         if beta and not all_or_none:
@@ -123,7 +116,7 @@ def _all(
         elif not beta:
             df = float(size.df)
             failure[r], dispersion = _pearson(size.n, size.df, at)
-        if failure[r] != _NONE:
+        if failure[r] != codes.NONE:
             continue
         estimate, se = contrast_of_coefficients(weights, size.rank, at)
         out[0, r], out[1, r], out[2, r], out[3, r] = estimate, se, df, dispersion
@@ -135,11 +128,11 @@ def _all(
 def _pearson(n: int, df: int, at: Glm) -> tuple[int, float]:
     """Pearson's χ² over its degrees of freedom."""
     if df < 1:
-        return _TOO_FEW_PATIENTS, np.nan
+        return codes.TOO_FEW_PATIENTS, np.nan
     dispersion = 0.0
     for i in range(n):
         dispersion += at.residual[i] ** 2 / at.curvature[i] / df
-    return _NONE if dispersion > _EXHAUSTED else _NO_RESIDUAL_VARIANCE, dispersion
+    return codes.NONE if dispersion > _EXHAUSTED else codes.NO_RESIDUAL_VARIANCE, dispersion
 
 
 @njit(cache=True, nogil=True)
@@ -163,7 +156,7 @@ def _beta_binomial(n: int, rank: int, at: Glm) -> tuple[int, float]:
     n_arms = len(start) - 1
     size = n_arms + rank
     if not _overdispersed(n, at):
-        return _NONE, 0.0
+        return codes.NONE, 0.0
     joint, score, step, cross = np.empty((size + 1, size + 1)), np.empty(size + 1), np.empty(size + 1), np.empty(n)
     log_s, slope, last = log(0.1), 0.0, False
     for iteration in range(_MOST_STEPS):
@@ -182,7 +175,7 @@ def _beta_binomial(n: int, rank: int, at: Glm) -> tuple[int, float]:
             score[size], curvature = _beta_score(n, exp(log_s), True, cross, at)
             _gather_joint(start, z, curvature, cross, score, joint, at)
             if not cholesky(joint, size + 1, 1e-13):
-                return _NOT_CONVERGED, np.nan
+                return codes.NOT_CONVERGED, np.nan
         for k in range(size + 1):
             step[k] = score[k]
         solve(joint, size + 1, step)
@@ -198,9 +191,9 @@ def _beta_binomial(n: int, rank: int, at: Glm) -> tuple[int, float]:
                 for j in range(i + 1):
                     at.factor[i, j] = joint[i, j] - joint[size, i] * joint[size, j] / joint[size, size]
             s = exp(log_s)
-            return (_NONE if cholesky(at.factor, size, 1e-13) else _NOT_CONVERGED), s / (1.0 + s)
+            return (codes.NONE if cholesky(at.factor, size, 1e-13) else codes.NOT_CONVERGED), s / (1.0 + s)
         last = moved <= _SMALL
-    return _NOT_CONVERGED, np.nan
+    return codes.NOT_CONVERGED, np.nan
 
 
 @njit(cache=True, nogil=True)

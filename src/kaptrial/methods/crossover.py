@@ -15,11 +15,11 @@ from kaptrial.simulation.data_file import DataFile, in_order, listed
 
 
 @method(
-    "crossover", label="a crossover model", summary="crossover, patients as their own controls",
-    options=(
-        *ALWAYS, *COMPARED, "patient", "period", "treatment", "sequence", "df", "first_period_only",
-    ),
-)  # fmt: skip
+    "crossover",
+    label="a crossover model",
+    summary="crossover, patients as their own controls",
+    options=(*ALWAYS, *COMPARED, "patient", "period", "treatment", "sequence", "df", "first_period_only"),
+)
 def crossover_rows(data: DataFile, options: Options) -> list[Line]:
     """Treatments compared within patients, given periods; the test for carry-over on patients' totals."""
     from kaptrial.estimators.crossover import carryover, crossover

@@ -107,10 +107,15 @@ def beta_binomial_rows(data: DataFile, options: Options) -> list[Line]:
 
 
 @method(
-    "abstinent_days", label="quasi-binomial regression",
-    summary="days of success out of days, quasi-binomial regression", endpoints=(DAYS,),
-    measure="log_odds_ratio", usual_outcome="higher", rows=abstinent_days_rows, options=OF_DAYS,
-)  # fmt: skip
+    "abstinent_days",
+    label="quasi-binomial regression",
+    summary="days of success out of days, quasi-binomial regression",
+    endpoints=(DAYS,),
+    measure="log_odds_ratio",
+    usual_outcome="higher",
+    rows=abstinent_days_rows,
+    options=OF_DAYS,
+)
 def _abstinent_days(q: SimulatedQuestion) -> Fit:
     from kaptrial.estimators.proportion import quasi_binomial
 
@@ -118,10 +123,15 @@ def _abstinent_days(q: SimulatedQuestion) -> Fit:
 
 
 @method(
-    "beta_binomial", label="beta-binomial regression",
-    summary="days of success out of days, beta-binomial regression", endpoints=(DAYS,),
-    measure="log_odds_ratio", usual_outcome="higher", rows=beta_binomial_rows, options=OF_DAYS,
-)  # fmt: skip
+    "beta_binomial",
+    label="beta-binomial regression",
+    summary="days of success out of days, beta-binomial regression",
+    endpoints=(DAYS,),
+    measure="log_odds_ratio",
+    usual_outcome="higher",
+    rows=beta_binomial_rows,
+    options=OF_DAYS,
+)
 def _beta_binomial(q: SimulatedQuestion) -> Fit:
     from kaptrial.estimators.proportion import beta_binomial
 

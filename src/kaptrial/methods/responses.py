@@ -17,7 +17,7 @@ from kaptrial.methods.scores import ADJUSTED, UNADJUSTED, all_columns, complete,
 from kaptrial.methods.simulated import SimulatedQuestion
 from kaptrial.results import Line, Question, Value
 from kaptrial.simulation.data_file import DataFile
-from kaptrial.simulation.trials import Columns, Trials, trials_of
+from kaptrial.simulation.trials import Trials
 
 RULE = ("best", "response_fraction")
 
@@ -108,10 +108,14 @@ def _fisher_row(y: Floats, trials: Trials, about: Question, weights: list[float]
 
 
 @method(
-    "response", label="logistic regression",
-    summary="logistic regression, standardised risk difference", endpoints=BINARY, better="higher",
-    rows=response_rows, options=(*ADJUSTED, *RULE),
-)  # fmt: skip
+    "response",
+    label="logistic regression",
+    summary="logistic regression, standardised risk difference",
+    endpoints=BINARY,
+    better="higher",
+    rows=response_rows,
+    options=(*ADJUSTED, *RULE),
+)
 def _response(q: SimulatedQuestion) -> Fit:
     from kaptrial.estimators.binary import logistic
 
@@ -119,10 +123,15 @@ def _response(q: SimulatedQuestion) -> Fit:
 
 
 @method(
-    "firth", label="Firth's logistic regression",
-    summary="logistic regression with Firth's penalty", endpoints=BINARY, better="higher",
-    measure="log_odds_ratio", rows=firth_rows, options=(*ADJUSTED, *RULE),
-)  # fmt: skip
+    "firth",
+    label="Firth's logistic regression",
+    summary="logistic regression with Firth's penalty",
+    endpoints=BINARY,
+    better="higher",
+    measure="log_odds_ratio",
+    rows=firth_rows,
+    options=(*ADJUSTED, *RULE),
+)
 def _firth(q: SimulatedQuestion) -> Fit:
     from kaptrial.estimators.binary import logistic
 
@@ -130,10 +139,16 @@ def _firth(q: SimulatedQuestion) -> Fit:
 
 
 @method(
-    "fisher", label="Fisher's exact test",
-    summary="Fisher's exact test", endpoints=BINARY, arms="two", better="higher", test_only=True,
-    rows=fisher_rows, options=(*(name for name in UNADJUSTED if name not in ("margin", "alpha")), "baseline", *RULE),
-)  # fmt: skip
+    "fisher",
+    label="Fisher's exact test",
+    summary="Fisher's exact test",
+    endpoints=BINARY,
+    arms="two",
+    better="higher",
+    test_only=True,
+    rows=fisher_rows,
+    options=(*(name for name in UNADJUSTED if name not in ("margin", "alpha")), "baseline", *RULE),
+)
 def _fisher(q: SimulatedQuestion) -> Fit:
     """The exact test as a fit: the risk difference with the standard error that gives a normal test the exact p."""
     from kaptrial.estimators.binary import fisher
@@ -151,11 +166,7 @@ def single_arm_rows(data: DataFile, options: Options) -> list[Line]:
     """One arm: mean change from baseline with its t interval, and the share responding with its exact interval."""
     from kaptrial.estimators import single_arm
 
-    columns = Columns(
-        patient=options.patient, arm=options.arm, day=options.day, baseline=options.baseline or "baseline",
-        score=options.score or "score", one_arm=True, visits=options.visits, window=options.window,
-    )  # fmt: skip
-    trials = trials_of(data, columns)
+    trials = read(data, replace(options, baseline=options.baseline or "baseline"), one_arm=True)
     kept, days = complete(data, trials), days_asked(trials.days, options)
     note_unseen(data, trials, kept, days)
     rows = []
@@ -179,11 +190,15 @@ def single_arm_rows(data: DataFile, options: Options) -> list[Line]:
 
 
 @method(
-    "single_arm", label="a one-sample test",
-    summary="mean change, or share of responders, of one arm", endpoints=("change", *BINARY),
-    arms="one", exact=BINARY, rows=single_arm_rows,
+    "single_arm",
+    label="a one-sample test",
+    summary="mean change, or share of responders, of one arm",
+    endpoints=("change", *BINARY),
+    arms="one",
+    exact=BINARY,
+    rows=single_arm_rows,
     options=("alpha", "score", "arm", "baseline", "better", *VISITS, *RULE),
-)  # fmt: skip
+)
 def _single_arm(q: SimulatedQuestion) -> Fit:
     from kaptrial.estimators import single_arm
 

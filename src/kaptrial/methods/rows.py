@@ -27,12 +27,10 @@ def fit_row(
     side = methods()[method or about.analysis]
     known = side.better != "outcome" or options.better is not None
     estimate = float(fit.estimate[0])
-    numbers = about.flat() | {
-        "estimate": estimate, "se": float(fit.se[0]), "df": float(fit.df[0]), "statistic": float(fit.statistic[0]),
-        "p": float(fit.p[0]), "lower": float(lower[0]), "upper": float(upper[0]), "n_observed": n_observed,
-        "failure": named(int(fit.failure[0])),
-        "favours": _favours(estimate, side.favourable(options.better) == "higher") if known else None, **more,
-    }  # fmt: skip
+    favours = _favours(estimate, side.favourable(options.better) == "higher") if known else None
+    numbers = about.flat() | {name: float(getattr(fit, name)[0]) for name in ("estimate", "se", "df", "statistic", "p")}
+    numbers |= {"lower": float(lower[0]), "upper": float(upper[0]), "n_observed": n_observed}
+    numbers |= {"failure": named(int(fit.failure[0])), "favours": favours, **more}
     if options.margin is not None and margin_kind(about.measure) == margin_kind(side.measure):
         from kaptrial.estimators.margin import non_inferior, on_scale_of
 

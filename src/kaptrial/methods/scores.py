@@ -29,14 +29,23 @@ UNADJUSTED = (*ALWAYS, *COMPARED, *ARMS, *VISITS)
 ADJUSTED = (*UNADJUSTED, *COVARIATES)
 
 
-def read(data: DataFile, options: Options, *, baseline: bool = True) -> Trials:
+def read(data: DataFile, options: Options, *, baseline: bool = True, one_arm: bool = False) -> Trials:
     """The file as a data set; with the baseline column unless the user has said that there is none."""
     column = ("baseline" if options.baseline is None else options.baseline) if baseline else options.baseline
     columns = Columns(
-        patient=options.patient, arm=options.arm, day=options.day, baseline=column or None,
-        score=options.score or "score", factors=options.factors, covariates=options.covariates,
-        categories=options.categories, therapist=options.therapist, visits=options.visits, window=options.window,
-    )  # fmt: skip
+        patient=options.patient,
+        arm=options.arm,
+        day=options.day,
+        baseline=column or None,
+        score=options.score or "score",
+        factors=options.factors,
+        covariates=options.covariates,
+        categories=options.categories,
+        therapist=options.therapist,
+        visits=options.visits,
+        window=options.window,
+        one_arm=one_arm,
+    )
     trials = trials_of(data, columns)
     if column and not np.isfinite(trials.baseline).any():
         data.note("baseline", f"column `{column}` is empty: no baseline is in the model", "warning")
@@ -207,10 +216,13 @@ def _covariance_rows(loglik: float, covariance: Floats, labels: list[str]) -> li
 
 
 @method(
-    "mmrm", label="MMRM",
-    summary="mixed model of all visits, scores missing at random", endpoints=SCORES, rows=mmrm_rows,
+    "mmrm",
+    label="MMRM",
+    summary="mixed model of all visits, scores missing at random",
+    endpoints=SCORES,
+    rows=mmrm_rows,
     options=(*ADJUSTED, "covariance", "df", "constrained_baseline"),
-)  # fmt: skip
+)
 def _mmrm(q: SimulatedQuestion) -> Fit:
     from kaptrial.estimators.mmrm import MmrmPlan, mmrm
 
@@ -238,14 +250,13 @@ def nested_rows(data: DataFile, options: Options) -> list[Line]:
     assert trials.therapist is not None
     columns, kept, days = all_columns(trials), complete(data, trials), days_asked(trials.days, options)
     note_unseen(data, trials, kept, days)
-    rows = []
+    rows, crossed, df = [], _crossed(trials, options), options.df or "satterthwaite"
     for day in days:
         y = trials.score[..., visit_of(trials.days, day)]
         for contrast, weights in contrasts_of(trials, options):
             result = nested(
-                y, trials.arm, trials.therapist, columns, weights, df=options.df or "satterthwaite",
-                residual=options.residual, crossed=_crossed(trials, options),
-            )  # fmt: skip
+                y, trials.arm, trials.therapist, columns, weights, df=df, residual=options.residual, crossed=crossed
+            )
             naive = ancova(y, trials.arm, columns, weights)
             about = Question(analysis="nested", contrast=contrast, measure="difference", endpoint="score", day=day)
             rows.append(fit_row(options, result.fit, about, n_used(y, kept)))
@@ -293,10 +304,14 @@ def _crossed(trials: Trials, options: Options) -> list[int] | None:
 
 
 @method(
-    "nested", label="a partially nested mixed model",
-    summary="one visit, with therapists in the therapy arms (partially nested)", endpoints=ONE_DAY,
-    needs_therapists=True, rows=nested_rows, options=(*ADJUSTED, "therapist", "df", "residual", "crossed"),
-)  # fmt: skip
+    "nested",
+    label="a partially nested mixed model",
+    summary="one visit, with therapists in the therapy arms (partially nested)",
+    endpoints=ONE_DAY,
+    needs_therapists=True,
+    rows=nested_rows,
+    options=(*ADJUSTED, "therapist", "df", "residual", "crossed"),
+)
 def _nested(q: SimulatedQuestion) -> Fit:
     from kaptrial.estimators.nested import nested
 
@@ -316,11 +331,9 @@ def nested_mmrm_rows(data: DataFile, options: Options) -> list[Line]:
     assert trials.therapist is not None
     asked = [(day, *each) for day in days_asked(trials.days, options) for each in contrasts_of(trials, options)]
     over = np.eye(len(trials.days))[[visit_of(trials.days, day) for day, *_ in asked]]
-    fit = nested_longitudinal(
-        trials.score, trials.arm, trials.therapist, baseline_column(trials), main_columns(trials),
-        [weights for *_, weights in asked], over,
-        begins=np.full(len(trials.arms), _first_affected(data, trials, options)),
-    )  # fmt: skip
+    patients = (trials.score, trials.arm, trials.therapist, baseline_column(trials), main_columns(trials))
+    begins = np.full(len(trials.arms), _first_affected(data, trials, options))
+    fit = nested_longitudinal(*patients, [weights for *_, weights in asked], over, begins=begins)
     rows = []
     for k, (day, contrast, _) in enumerate(asked):
         about = Question(analysis="nested_mmrm", contrast=contrast, measure="difference", endpoint="score", day=day)
@@ -343,11 +356,15 @@ def _first_affected(data: DataFile, trials: Trials, options: Options) -> int:
 
 
 @method(
-    "nested_mmrm", label="an MMRM with therapists",
+    "nested_mmrm",
+    label="an MMRM with therapists",
     summary="mixed model of all visits with therapists in the therapy arms",
-    endpoints=SCORES, needs_therapists=True, one_fit=True, rows=nested_mmrm_rows,
+    endpoints=SCORES,
+    needs_therapists=True,
+    one_fit=True,
+    rows=nested_mmrm_rows,
     options=(*ADJUSTED, "therapist", "therapy_from"),
-)  # fmt: skip
+)
 def _nested_mmrm(questions: Sequence[SimulatedQuestion]) -> list[Fit]:
     from kaptrial.estimators.nested_longitudinal import nested_longitudinal
 
@@ -419,14 +436,24 @@ def _tipping_point(
 
 
 @method(
-    "reference_based", label="reference-based imputation",
-    summary="scores after dropout imputed from the reference arm", endpoints=("score", "change"),
-    variants="imputation", rows=reference_based_rows,
+    "reference_based",
+    label="reference-based imputation",
+    summary="scores after dropout imputed from the reference arm",
+    endpoints=("score", "change"),
+    variants="imputation",
+    rows=reference_based_rows,
     options=(
-        *ADJUSTED, "covariance", "reference_for", "imputation", "inference", "imputations", "delta", "tipping_point",
+        *ADJUSTED,
+        "covariance",
+        "reference_for",
+        "imputation",
+        "inference",
+        "imputations",
+        "delta",
+        "tipping_point",
         "seed",
     ),
-)  # fmt: skip
+)
 def _reference_based(q: SimulatedQuestion) -> Fit:
     from kaptrial.estimators.imputation import Imputation, Scores, reference_based
 

@@ -60,9 +60,14 @@ def read(data: DataFile, options: Options) -> Times:
     if options.stratum is not None:
         stratum = data.labels(options.stratum, "every patient needs a stratum", names=False)[1][None, :]
     return Times(
-        time=time[None, :], event=event[None, :], arm=arm[None, :], arms=arms, stratum=stratum,
-        covariates=covariates[None], contrasts=contrasts(arms, options.factors, options.reference),
-    )  # fmt: skip
+        time=time[None, :],
+        event=event[None, :],
+        arm=arm[None, :],
+        arms=arms,
+        stratum=stratum,
+        covariates=covariates[None],
+        contrasts=contrasts(arms, options.factors, options.reference),
+    )
 
 
 def _about(analysis: str, contrast: str, measure: str, day: float = NAN) -> Question:
@@ -137,10 +142,17 @@ def median_rows(times: Times, analysis: str) -> list[Line]:
 
 
 @method(
-    "logrank", label="the log-rank test",
-    summary="log-rank test", endpoints=(TIME,), arms="two", measure="log_hazard_ratio", test_only=True,
-    estimates_truth=False, rows=logrank_rows, options=(*TIMES, "stratum"),
-)  # fmt: skip
+    "logrank",
+    label="the log-rank test",
+    summary="log-rank test",
+    endpoints=(TIME,),
+    arms="two",
+    measure="log_hazard_ratio",
+    test_only=True,
+    estimates_truth=False,
+    rows=logrank_rows,
+    options=(*TIMES, "stratum"),
+)
 def _logrank(q: SimulatedQuestion) -> Fit:
     return _logrank_test(*q.times(), q.arm, q.weights, q.strata())
 
@@ -156,10 +168,14 @@ def _logrank_test(time: Floats, event: Bools, arm: Ints, weights: Sequence[float
 
 
 @method(
-    "cox", label="Cox regression",
-    summary="Cox regression", endpoints=(TIME,), measure="log_hazard_ratio", rows=cox_rows,
+    "cox",
+    label="Cox regression",
+    summary="Cox regression",
+    endpoints=(TIME,),
+    measure="log_hazard_ratio",
+    rows=cox_rows,
     options=(*TIMES, "stratum", *COVARIATES),
-)  # fmt: skip
+)
 def _cox(q: SimulatedQuestion) -> Fit:
     from kaptrial.estimators import survival
 
@@ -167,10 +183,16 @@ def _cox(q: SimulatedQuestion) -> Fit:
 
 
 @method(
-    "rmst", label="restricted mean times",
-    summary="restricted mean time", endpoints=(TIME,), arms="two", measure="rmst_difference",
-    usual_outcome="higher", rows=rmst_rows, options=(*TIMES, "target_day"),
-)  # fmt: skip
+    "rmst",
+    label="restricted mean times",
+    summary="restricted mean time",
+    endpoints=(TIME,),
+    arms="two",
+    measure="rmst_difference",
+    usual_outcome="higher",
+    rows=rmst_rows,
+    options=(*TIMES, "target_day"),
+)
 def _rmst(q: SimulatedQuestion) -> Fit:
     from kaptrial.estimators import survival
 

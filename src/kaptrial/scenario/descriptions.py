@@ -105,7 +105,9 @@ KEYS: dict[str, dict[str, Key]] = {
     },
     "Sourced": {
         "value": Key("The number; the median where the spread is log_sd or logit_sd.", "6"),
-        "unit": Key("Its unit, which the place fixes.", "points"),
+        "unit": Key(
+            "Its unit, which the place fixes; on days abstinent also `percent`, of days (docs/model.md).", "points"
+        ),
         "source": Key("A key of the catalogue or of `sources`, or `assumption`.", "feder2021"),
         "sd": Key("Standard deviation between patients.", "5", "the value's"),
         "log_sd": Key("Standard deviation between patients of the logarithm.", "1"),
@@ -287,6 +289,15 @@ KEYS: dict[str, dict[str, Key]] = {
     "NaturalCourse": {
         "change": Key("Improvement in the long run.", "{value: 3, sd: 7, unit: points, source: assumption, note: why}"),
         "time_constant": Key("Time in which 63 % of it has come.", _DAYS),
+        "immediate": Key(
+            "What being in the trial changes in every patient from the first day.",
+            "{change: {value: 2, unit: points, source: assumption, note: why},"
+            " onset: {value: 0.04, unit: day, source: assumption, note: why}}",
+        ),
+    },
+    "ImmediateChange": {
+        "change": Key("Improvement in the long run.", _POINTS),
+        "onset": Key("Time constant of its rise from day 0.", _DAYS),
     },
     "Expectancy": {
         "drug": Key(
@@ -307,7 +318,7 @@ KEYS: dict[str, dict[str, Key]] = {
         "effect": Key("Improvement of who believes it.", _POINTS),
         "belief": Key("Probability of believing it, one or one an arm.", _SHARE),
         "onset": Key("Time constant of its rise from the first dose.", _DAYS),
-        "half_life": Key("Time in which it halves after the last dose.", _DAYS),
+        "half_life": Key("Half-life with which it fades from the first dose on.", _DAYS),
         "disappointment": Key("Worsening of who does not believe it.", _POINTS),
     },
     "TherapyExpectancy": {

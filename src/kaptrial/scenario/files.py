@@ -32,6 +32,7 @@ from kaptrial.scenario.paths import (
     plain,
     split_path,
 )
+from kaptrial.scenario.percent_of_days import in_logits, is_written_in_percent
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.scenario.sourced import ASSUMPTION, OWN, SPREADS, Quantity, walk
 from kaptrial.scenario.treatment import SHORTHAND, days_as_led_into
@@ -82,6 +83,10 @@ def _read(raw: Raw) -> tuple[Scenario | None, list[Problem]]:
     if problems:
         return None, problems
     try:
+        raw = in_logits(raw)
+    except FieldError as error:
+        return None, problems_of([error])
+    try:
         scenario = _adapter().validate_python(raw, context=_context(raw))
     except ValidationError as error:
         return None, problems_of(_errors(raw, error))
@@ -124,6 +129,10 @@ def _problems_of_belief(raw: Raw, scenario: Scenario, path: str, median: float) 
     at = ("prior", "also", path)
     known = [place for place, _ in walk(scenario)]
     hint = nearest(sourced_path(path), known)
+    if is_written_in_percent(raw, sourced_path(path)):
+        return [
+            Problem(at, f"prior.also.{path}: must lead to a number in logits, and it is written in percent of days")
+        ]
     try:
         if not _leads_to_sourced(path):
             return [Problem(at, f"prior.also.{path}: must lead to a number about the world{hint}")]

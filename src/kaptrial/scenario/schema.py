@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 
 from kaptrial.scenario.keys import places, quantity_of, rows, units_of, words
 from kaptrial.scenario.paths import fields_of
+from kaptrial.scenario.percent_of_days import PERCENT
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.yaml_file import parse
 
@@ -29,7 +30,8 @@ def json_schema() -> dict[str, Any]:
         for field in fields(kind):
             quantity = quantity_of(fields_of(kind)[field.name])
             if quantity is not None:
-                _with_unit(nouns[kind.__name__]["properties"][field.name], units_of(quantity))
+                units = (*units_of(quantity), *([PERCENT] if quantity.unit == "effect" else []))
+                _with_unit(nouns[kind.__name__]["properties"][field.name], units)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **schema,

@@ -11,7 +11,7 @@ from scipy import stats
 
 from kaptrial.errors import UserError
 from kaptrial.questions.mechanism.course import course_of, improvement
-from kaptrial.questions.mechanism.fit import best, cannot_rank, prior_centres, scores_of
+from kaptrial.questions.mechanism.fit import Rank, best, cannot_rank, prior_centres, scores_of
 from kaptrial.questions.mechanism.model import Scores, build
 from kaptrial.scenario.files import load
 from kaptrial.simulation.simulate import simulate
@@ -95,9 +95,11 @@ def test_a_csv_of_the_trial_gives_the_scores_that_were_simulated(factorial, tmp_
     ids=["clear", "within two standard errors", "too small a difference"],
 )
 def test_only_a_clear_lead_is_a_verdict(difference: float, error: float, verdict: str | None) -> None:
-    lead = {"variant": "durability", "difference": 0.0, "difference_se": 0.0}
-    far = {"variant": "overlap", "difference": -50.0, "difference_se": 1.0}
-    assert best([lead, {"variant": "additive", "difference": difference, "difference_se": error}, far]) == verdict
+    def rank(variant: str, difference: float, error: float) -> Rank:
+        return Rank(variant, 0.0, 0.0, difference, error, 0.0, 0.0)
+
+    others = [rank("additive", difference, error), rank("overlap", -50.0, 1.0)]
+    assert best([rank("durability", 0.0, 0.0), *others]) == verdict
 
 
 def test_days_counted_and_run_ins_are_refused() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kaptrial.estimators.mmrm import mmrm
-from kaptrial.questions.power.characteristics import t_power
+from kaptrial.questions.power.measures import t_power
 from tests.questions.power.repeated_measures import n_per_arm, variance_factor
 
 RETENTION = np.array([1.0, 0.9, 0.8, 0.7])

@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 from kaptrial.arrays import Floats, Ints
-from kaptrial.estimators import dense
+from kaptrial.estimators import codes, dense
 from kaptrial.estimators.imputation.patients import CIR, CR, JR, LMCF, MAR, Patients, Plan, last_seen
 from kaptrial.estimators.mmrm import reml
 
@@ -25,14 +25,14 @@ def impute(rows: Ints, patients: Patients, plan: Plan, z: Floats, sd: Floats) ->
     """
     y, w, arm, _ = patients
     n, n_visits = y.shape
-    m, visit = w.shape[1], plan.visit
+    visit = plan.visit
     n_rows = 0
     for i in range(n):
         z[i], sd[i] = y[i, visit], 0.0
         if y[i, visit] != y[i, visit]:
             n_rows += 1 + np.isfinite(y[i]).sum()
     if n_rows == 0:
-        return reml.NONE
+        return codes.NONE
     column = plan.column.copy()
     design = np.zeros((n_rows, column.max() + 1))
     row = 0
@@ -44,32 +44,24 @@ def impute(rows: Ints, patients: Patients, plan: Plan, z: Floats, sd: Floats) ->
                     _mean_row(design[row], w[i], arm[i], last, j, plan)
                     row += 1
     model_y, model_w = y[rows], w[rows]
-    size = m + n_visits
-    room = 16
-    masks, counts, t = np.empty(room, dtype=np.int64), np.empty(room), np.empty((room, size, size))
-    n_patterns = reml.moments(model_y, model_w, masks, counts, t)
-    while n_patterns < 0:
-        room *= 4
-        masks, counts, t = np.empty(room, dtype=np.int64), np.empty(room), np.empty((room, size, size))
-        n_patterns = reml.moments(model_y, model_w, masks, counts, t)
+    n_patterns, masks, counts, t = reml.by_pattern(model_y, model_w)
     left, estimable = reml.keep_columns(n_patterns, masks, t, column, design)
     if not estimable:
         for a in range(len(plan.arm_weights)):
             if column[visit, a] < 0:
-                return reml.NOT_OBSERVED
-        return reml.CONFOUNDED
+                return codes.NOT_OBSERVED
+        return codes.CONFOUNDED_COVARIATE
     v, beta = np.empty((n_visits, n_visits)), np.empty(left)
     # Of the types that `mmrm` calls it with, so that it is compiled once.
-    none, nothing, kenward_roger = design[:0, :left], np.empty(0), bool(np.bool_(False))
-    failure = reml.NOT_CONVERGED
+    none, kenward_roger = design[:0, :left], bool(np.bool_(False))
+    nothing = reml.Estimates(np.empty(0), np.empty(0), np.empty(0))
+    patterns = reml.Patterns(n_patterns, masks, counts, t, column)
+    failure = codes.NOT_CONVERGED
     for structure in plan.structures:
-        failure, _ = reml.fit(
-            n_patterns, masks, counts, t, column, left, none, structure, kenward_roger, nothing, nothing, nothing,
-            v, beta,
-        )  # fmt: skip
-        if failure == reml.NONE:
+        failure, _ = reml.fit(patterns, none, structure, kenward_roger, nothing, v, beta)
+        if failure == codes.NONE:
             break
-    if failure != reml.NONE:
+    if failure != codes.NONE:
         return failure
     row = 0
     seen, means = np.empty(n_visits, dtype=np.int64), np.empty(n_visits)
@@ -87,8 +79,8 @@ def impute(rows: Ints, patients: Patients, plan: Plan, z: Floats, sd: Floats) ->
                         n_seen += 1
             z[i], sd[i] = _conditional(v, y[i], means, seen[:n_seen], visit)
             if not sd[i] >= 0.0:
-                return reml.SINGULAR
-    return reml.NONE
+                return codes.SINGULAR_COVARIANCE
+    return codes.NONE
 
 
 @njit(cache=True, nogil=True)

@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 
 from kaptrial.arrays import Floats, Ints
-from kaptrial.estimators import dense
+from kaptrial.estimators import codes, dense
 from kaptrial.estimators.fit import Failure
 from kaptrial.estimators.imputation import by_reml, sequential
 from kaptrial.estimators.imputation.patients import Patients, Plan, without
@@ -37,13 +37,13 @@ def ancova(w: Floats, z: Floats, arm_weights: Floats, estimate: Floats) -> tuple
     for a in range(n_arms):
         q[0, a] = arm_weights[a]
         if arm_weights[a] != 0.0 and t[0, a, a] == 0.0:
-            return reml.TOO_FEW, np.nan, np.nan
+            return codes.TOO_FEW_PATIENTS, np.nan, np.nan
     left, estimable = reml.keep_columns(1, np.ones(1, dtype=np.int64), t, column, q)
     if not estimable:
-        return reml.CONFOUNDED, np.nan, np.nan
+        return codes.CONFOUNDED_COVARIATE, np.nan, np.nan
     df = float(n - left)
     if df < 1.0:
-        return reml.TOO_FEW, np.nan, np.nan
+        return codes.TOO_FEW_PATIENTS, np.nan, np.nan
     factor, weights, products = np.empty((left, left)), q[0, :left].copy(), np.zeros((left, z.shape[1]))
     for a in range(m):
         if column[0, a] >= 0:
@@ -54,7 +54,7 @@ def ancova(w: Floats, z: Floats, arm_weights: Floats, estimate: Floats) -> tuple
                 for k in range(z.shape[1]):
                     products[column[0, a], k] += w[i, a] * z[i, k]
     if not dense.cholesky(factor, left, 1e-13):
-        return reml.CONFOUNDED, np.nan, np.nan
+        return codes.CONFOUNDED_COVARIATE, np.nan, np.nan
     dense.solve(factor, left, weights)
     for k in range(z.shape[1]):
         estimate[k] = 0.0
@@ -72,7 +72,7 @@ def ancova(w: Floats, z: Floats, arm_weights: Floats, estimate: Floats) -> tuple
             if column[0, a] >= 0:
                 residual -= slopes[column[0, a]] * w[i, a]
         rss += residual * residual
-    return reml.NONE, rss / df * spread, df
+    return codes.NONE, rss / df * spread, df
 
 
 def estimate(patients: Patients, plan: Plan) -> tuple[int, Floats]:

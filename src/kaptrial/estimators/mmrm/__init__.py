@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike
 
 from kaptrial.arrays import Floats, Ints
+from kaptrial.estimators import codes
 from kaptrial.estimators.fit import Failure, Fit
 from kaptrial.estimators.mmrm import monotone, reml
 from kaptrial.estimators.mmrm.structures import STRUCTURES
@@ -39,8 +40,7 @@ class MmrmPlan:
     components: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
-class MmrmFit:
+class MmrmFit(NamedTuple):
     """Contrasts and variance parameters; NaN where `failure` is not NONE.
 
     `estimate`, `se`, `df`: (replicate, contrast). `failure`: (replicate,). `structure`: place of the structure used in
@@ -120,12 +120,14 @@ def mmrm(
     )
     closed_form = plan.structures[0] == "us" and main.shape[-1] == 0
     closed_form = closed_form and not plan.constrained_baseline and not plan.components
-    _fit_all(
-        np.ascontiguousarray(y, dtype=float), np.ascontiguousarray(arm), np.ascontiguousarray(crossed, dtype=float),
-        np.ascontiguousarray(main, dtype=float), w_arm, w_visit, column,
-        np.array([STRUCTURES[name] for name in plan.structures]), plan.df == "kenward-roger", closed_form,
-        out.estimate, out.se, out.df, out.failure, out.structure, out.covariance, out.fitted, out.arm_means, out.loglik,
-    )  # fmt: skip
+    data = Scores(
+        np.ascontiguousarray(y, dtype=float),
+        np.ascontiguousarray(arm),
+        np.ascontiguousarray(crossed, dtype=float),
+        np.ascontiguousarray(main, dtype=float),
+    )
+    names = np.array([STRUCTURES[name] for name in plan.structures])
+    _fit_all(data, Model(w_arm, w_visit, column, names, plan.df == "kenward-roger"), closed_form, out)
     return out
 
 
@@ -143,29 +145,37 @@ def design_columns(n_visits: int, n_arms: int, n_crossed: int, n_main: int, cons
     return column
 
 
+class Scores(NamedTuple):
+    """As `mmrm` has them."""
+
+    y: Floats
+    arm: Ints
+    crossed: Floats
+    main: Floats
+
+
+class Model(NamedTuple):
+    """What is fitted: the contrasts' weights, the numbers of the coefficients, the structures to try, and the test."""
+
+    arm_weights: Floats
+    visit_weights: Floats
+    column: Ints
+    structures: Ints
+    kenward_roger: bool
+
+
 @njit(cache=True, nogil=True)
-def _fit_all(
-    y: Floats, arm: Ints, crossed: Floats, main: Floats, arm_weights: Floats, visit_weights: Floats,
-    column: Ints, structures: Ints, kenward_roger: bool, closed_form: bool,
-    estimate: Floats, se: Floats, df: Floats, failure: Ints, structure: Ints,
-    covariance: Floats, fitted: Floats, arm_means: Floats, loglik: Floats,
-) -> None:  # fmt: skip
-    n_visits, n_arms, p = y.shape[2], arm_weights.shape[1], crossed.shape[2]
-    counts, sums = np.empty((n_visits, n_arms)), np.empty((n_visits, n_arms, p + n_visits))
-    products, origin = np.empty((n_visits, p + n_visits, p + n_visits)), np.empty(p + n_visits)
-    for r in range(len(y)):
+def _fit_all(data: Scores, model: Model, closed_form: bool, out: MmrmFit) -> None:
+    sums = monotone.room(data.y.shape[2], model.arm_weights.shape[1], data.crossed.shape[2])
+    for r in range(len(data.y)):
+        estimates = reml.Estimates(out.estimate[r], out.se[r], out.df[r])
         if (
             closed_form
-            and monotone.gather(y[r], arm[r], crossed[r], n_arms, counts, sums, products, origin)
-            and monotone.fit(
-                counts, sums, products, p, arm_weights, visit_weights, kenward_roger, estimate[r], se[r], df[r]
-            )
+            and monotone.gather(data.y[r], data.arm[r], data.crossed[r], sums)
+            and monotone.fit(sums, model.arm_weights, model.visit_weights, model.kenward_roger, estimates)
         ):
             continue
-        failure[r], loglik[r], structure[r] = _fit_one(
-            y[r], arm[r], crossed[r], main[r], arm_weights, visit_weights, column, structures, kenward_roger,
-            estimate[r], se[r], df[r], covariance[r], fitted[r], arm_means[r],
-        )  # fmt: skip
+        out.failure[r], out.loglik[r], out.structure[r] = _fit_one(data, r, model, estimates, out)
 
 
 @njit(cache=True, nogil=True)
@@ -205,13 +215,12 @@ def design_matrix(arm: Ints, crossed: Floats, main: Floats, n_arms: int) -> tupl
 
 
 @njit(cache=True, nogil=True)
-def _fit_one(
-    y: Floats, arm: Ints, crossed: Floats, main: Floats, arm_weights: Floats, visit_weights: Floats,
-    column: Ints, structures: Ints, kenward_roger: bool,
-    estimate: Floats, se: Floats, df: Floats, covariance: Floats, fitted: Floats, arm_means: Floats,
-) -> tuple[int, float, int]:  # fmt: skip
+def _fit_one(data: Scores, r: int, model: Model, estimates: reml.Estimates, out: MmrmFit) -> tuple[int, float, int]:
+    """Fit replicate r into `out`: failure code, log likelihood and the place of the structure used."""
+    y, arm, covariance, fitted, arm_means = data.y[r], data.arm[r], out.covariance[r], out.fitted[r], out.arm_means[r]
+    arm_weights, visit_weights, column, structures, kenward_roger = model
     n_arms, n_contrasts = arm_weights.shape[1], len(arm_weights)
-    w, scales = design_matrix(arm, crossed, main, n_arms)
+    w, scales = design_matrix(arm, data.crossed[r], data.main[r], n_arms)
     m = w.shape[1]
     seen = np.zeros((y.shape[1], n_arms))
     for i in range(len(y)):
@@ -226,7 +235,7 @@ def _fit_one(
         for j in range(y.shape[1]):
             for a in range(n_arms):
                 if visit_weights[c, j] * arm_weights[c, a] != 0.0 and seen[j, a] == 0.0:
-                    return reml.NOT_OBSERVED, np.nan, 0
+                    return codes.NOT_OBSERVED, np.nan, 0
     visits = np.flatnonzero(seen.sum(axis=1))  # at which anybody was seen
     n_visits = len(visits)
     some_y, some_column = np.empty((len(y), n_visits)), np.empty((n_visits, m), dtype=np.int64)
@@ -238,17 +247,10 @@ def _fit_one(
         for v in range(n_visits):
             for a in range(n_arms):
                 contrasts[c, some_column[v, a]] += visit_weights[c, visits[v]] * arm_weights[c, a]
-    size = m + n_visits
-    room = 16
-    masks, counts, t = np.empty(room, dtype=np.int64), np.empty(room), np.empty((room, size, size))
-    n_patterns = reml.moments(some_y, w, masks, counts, t)
-    while n_patterns < 0:
-        room *= 4
-        masks, counts, t = np.empty(room, dtype=np.int64), np.empty(room), np.empty((room, size, size))
-        n_patterns = reml.moments(some_y, w, masks, counts, t)
+    n_patterns, masks, counts, t = reml.by_pattern(some_y, w)
     left, estimable = reml.keep_columns(n_patterns, masks, t, some_column, contrasts)
     if not estimable:
-        return reml.CONFOUNDED, np.nan, 0
+        return codes.CONFOUNDED_COVARIATE, np.nan, 0
     # |X'V⁻¹X| of the covariates as they came: each coefficient's scale, once.
     scaling, counted = 0.0, np.zeros(left, dtype=np.bool_)
     for j in range(n_visits):
@@ -256,14 +258,14 @@ def _fit_one(
             if some_column[j, a] >= 0 and not counted[some_column[j, a]]:
                 counted[some_column[j, a]] = True
                 scaling += np.log(scales[a])
-    failure, loglik, used = reml.NOT_CONVERGED, np.nan, 0
+    failure, loglik, used = codes.NOT_CONVERGED, np.nan, 0
     within, beta = np.empty((n_visits, n_visits)), np.empty(left)
+    patterns = reml.Patterns(n_patterns, masks, counts, t, some_column)
     for used in range(len(structures)):
         failure, loglik = reml.fit(
-            n_patterns, masks, counts, t, some_column, left, contrasts[:, :left], structures[used], kenward_roger,
-            estimate, se, df, within, beta,
-        )  # fmt: skip
-        if failure == reml.NONE:
+            patterns, contrasts[:, :left], structures[used], kenward_roger, estimates, within, beta
+        )
+        if failure == codes.NONE:
             for j in range(n_visits):
                 for k in range(n_visits):
                     covariance[visits[j], visits[k]] = within[j, k]

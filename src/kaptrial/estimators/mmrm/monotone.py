@@ -21,26 +21,53 @@ T = (I − φ)⁻¹, t = T'ω and h_j = w'(X_j'X_j)⁻¹w,
 from __future__ import annotations
 
 from math import sqrt
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
 from kaptrial.arrays import Floats, Ints
 from kaptrial.estimators import dense
+from kaptrial.estimators.mmrm.reml import Estimates
 
 _COLLINEAR = 1e-10
 APPLIES, NOT_MONOTONE = 0, 1
 
 
-@njit(cache=True, nogil=True)
-def gather(
-    y: Floats, arm: Ints, x: Floats, n_arms: int, counts: Floats, sums: Floats, products: Floats, origin: Floats
-) -> bool:
-    """Sums by number of visits seen; False if a patient was seen again after a missed visit.
+class Sums(NamedTuple):
+    """Sums by number of visits seen, of (x, y) − `origin`, a point near the data.
 
-    y (patient, visit), x (patient, p). Fills counts (visits seen, arm), sums (visits seen, arm, p + visit), products
-    (visits seen, p + visit, p + visit; lower triangles), all of (x, y) − `origin`, a point near the data.
+    `counts`: (visits seen, arm); `sums`: (visits seen, arm, p + visit); `products`: (visits seen, p + visit, p +
+    visit), lower triangles; `origin`: (p + visit,).
     """
+
+    counts: Floats
+    sums: Floats
+    products: Floats
+    origin: Floats
+
+
+class Regressions(NamedTuple):
+    """Each visit's on the earlier ones: residual variance, its degrees of freedom and S⁻¹, with T of them all."""
+
+    d: Floats
+    left: Floats
+    inverses: Floats
+    big_t: Floats
+
+
+@njit(cache=True, nogil=True)
+def room(n_visits: int, n_arms: int, p: int) -> Sums:
+    """Room for the sums of p covariates and the visits."""
+    size = p + n_visits
+    sums, products = np.empty((n_visits, n_arms, size)), np.empty((n_visits, size, size))
+    return Sums(np.empty((n_visits, n_arms)), sums, products, np.empty(size))
+
+
+@njit(cache=True, nogil=True)
+def gather(y: Floats, arm: Ints, x: Floats, out: Sums) -> bool:
+    """Fill the sums; False if a patient was seen again after a missed visit. y (patient, visit), x (patient, p)."""
+    counts, sums, products, origin = out
     n, n_visits = y.shape
     p = x.shape[1]
     size = p + n_visits
@@ -85,7 +112,7 @@ def gather(
         for k in range(p + g + 1):
             for el in range(k + 1):
                 products[g, k, el] += products[g + 1, k, el]
-        for a in range(n_arms):
+        for a in range(counts.shape[1]):
             counts[g, a] += counts[g + 1, a]
             for k in range(p + g + 1):
                 sums[g, a, k] += sums[g + 1, a, k]
@@ -93,15 +120,14 @@ def gather(
 
 
 @njit(cache=True, nogil=True)
-def fit(
-    counts: Floats, sums: Floats, products: Floats, p: int, arm_weights: Floats, visit_weights: Floats,
-    kenward_roger: bool, estimate: Floats, se: Floats, df: Floats,
-) -> bool:  # fmt: skip
+def fit(data: Sums, arm_weights: Floats, visit_weights: Floats, kenward_roger: bool, out: Estimates) -> bool:
     """REML contrasts from the sums of `gather`; False where the closed form does not hold and nothing was filled.
 
     arm_weights (k, arm), visit_weights (k, visit): one contrast a row. It does not hold where an arm, a covariate or an
     earlier score cannot be told from the others at a visit that the contrasts need.
     """
+    counts, sums, products, _ = data
+    p = sums.shape[2] - len(counts)
     n_visits, n_arms = counts.shape
     n_contrasts = len(arm_weights)
     last = 0
@@ -191,12 +217,11 @@ def fit(
             for el in range(k, j):
                 value += phi[j, el] * big_t[el, k]
             big_t[j, k] = value
+    visits = Regressions(d, left, inverses, big_t)
     for c in range(n_contrasts):
-        estimate[c], se[c], df[c] = _infer(
-            visit_weights[c], intercept[c], h[c], d, left, big_t, inverses, kenward_roger
-        )
-        if not (se[c] > 0.0 and df[c] > 0.0):
-            estimate[:], se[:], df[:] = np.nan, np.nan, np.nan
+        out.estimate[c], out.se[c], out.df[c] = _infer(visit_weights[c], intercept[c], h[c], visits, kenward_roger)
+        if not (out.se[c] > 0.0 and out.df[c] > 0.0):
+            out.estimate[:], out.se[:], out.df[:] = np.nan, np.nan, np.nan
             return False
     return True
 
@@ -210,10 +235,10 @@ def _inverse_of_corner(factor: Floats, p: int, j: int, out: Floats) -> None:
 
 @njit(cache=True, nogil=True)
 def _infer(
-    omega: Floats, intercept: Floats, h: Floats, d: Floats, left: Floats, big_t: Floats, inverses: Floats,
-    kenward_roger: bool,
-) -> tuple[float, float, float]:  # fmt: skip
+    omega: Floats, intercept: Floats, h: Floats, visits: Regressions, kenward_roger: bool
+) -> tuple[float, float, float]:
     """Estimate, SE and degrees of freedom of one contrast."""
+    d, left, inverses, big_t = visits
     n_visits = len(d)
     t, e = np.empty(n_visits), np.empty(n_visits)
     estimate = variance = spread = 0.0

@@ -17,12 +17,13 @@ take the inverse of half the observed Hessian as the covariance of the parameter
 from __future__ import annotations
 
 from math import log, pi, sqrt
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
 from kaptrial.arrays import Floats, Ints
-from kaptrial.estimators import dense
+from kaptrial.estimators import codes, dense
 from kaptrial.estimators.mmrm import structures
 
 MAX_STEPS = 60
@@ -32,7 +33,44 @@ MAX_STEPS = 60
 HAND_OVER, LAST = 1e-5, 1e-7
 _SINGULAR = 1e-11
 
-NONE, TOO_FEW, NOT_CONVERGED, SINGULAR, CONFOUNDED, NO_VARIANCE, NOT_OBSERVED = 0, 1, 4, 5, 3, 2, 10
+
+class Patterns(NamedTuple):
+    """A replicate by missingness pattern, as `moments` fills it; `column` (visit, m): numbers of the coefficients."""
+
+    n: int
+    masks: Ints
+    counts: Floats
+    t: Floats
+    column: Ints
+
+
+class Estimates(NamedTuple):
+    """Of contrasts, (contrast,)."""
+
+    estimate: Floats
+    se: Floats
+    df: Floats
+
+
+class Derivatives(NamedTuple):
+    """Gradient and information (or exact Hessian) of −2ℓ, by parameter; A and a of every one, where they are exact."""
+
+    gradient: Floats
+    hessian: Floats
+    slopes: Floats
+    vectors: Floats
+
+
+class Fitted(NamedTuple):
+    """The model at the maximum; `covariance` is half that of the parameters `theta`."""
+
+    structure: int
+    theta: Floats
+    covariance: Floats
+    w: Floats
+    beta: Floats
+    phi: Floats
+    slopes: Floats
 
 
 @njit(cache=True, nogil=True)
@@ -84,6 +122,18 @@ def moments(y: Floats, w: Floats, masks: Ints, counts: Floats, out: Floats) -> i
             for b in range(a):
                 out[p, b, a] = out[p, a, b]
     return n_patterns
+
+
+@njit(cache=True, nogil=True)
+def by_pattern(y: Floats, w: Floats) -> tuple[int, Ints, Floats, Floats]:
+    """`moments` with as much room as it takes: the number of patterns, `masks`, `counts` and the sums."""
+    size, room = w.shape[1] + y.shape[1], 16
+    while True:
+        masks, counts, t = np.empty(room, dtype=np.int64), np.empty(room), np.empty((room, size, size))
+        n_patterns = moments(y, w, masks, counts, t)
+        if n_patterns >= 0:
+            return n_patterns, masks, counts, t
+        room *= 4
 
 
 @njit(cache=True, nogil=True)
@@ -307,29 +357,25 @@ def elements(s: Floats, out: Floats) -> None:
 
 @njit(cache=True, nogil=True)
 def _derivatives(
-    v: Floats, n_patterns: int, counts: Floats, t: Floats, w: Floats, column: Ints,
-    beta: Floats, phi: Floats, exact: bool, g: Floats, hessian: Floats, slopes: Floats,
-) -> None:  # fmt: skip
-    """Gradient and information (or exact Hessian) of −2ℓ in the elements of V.
-
-    Exact fills `slopes` with A (element, coefficient, coefficient) of every element, too.
-    """
-    vectors = np.empty((len(g) if exact else 0, len(beta)))
-    add_patterns(v, n_patterns, counts, t, w, column, beta, phi, exact, g, hessian, slopes, vectors)
+    v: Floats, data: Patterns, w: Floats, beta: Floats, phi: Floats, exact: bool, out: Derivatives
+) -> None:
+    """Gradient and information (or exact Hessian) of −2ℓ in the elements of V."""
+    add_patterns(v, data, w, beta, phi, exact, out)
     if exact:
-        add_mean(phi, slopes, vectors, hessian)
-    mirror(hessian)
+        add_mean(phi, out)
+    mirror(out.hessian)
 
 
 @njit(cache=True, nogil=True)
 def add_patterns(
-    v: Floats, n_patterns: int, counts: Floats, t: Floats, w: Floats, column: Ints,
-    beta: Floats, phi: Floats, exact: bool, g: Floats, hessian: Floats, slopes: Floats, vectors: Floats,
-) -> None:  # fmt: skip
-    """Gradient and information (or exact Hessian) as if β and Φ stayed; exact fills `slopes` with A, `vectors` with a.
+    v: Floats, data: Patterns, w: Floats, beta: Floats, phi: Floats, exact: bool, out: Derivatives
+) -> None:
+    """Gradient and information (or exact Hessian) as if β and Φ stayed; exact fills A and a, too.
 
     Of arrays for more parameters than the elements of V the rest is set to 0. Lower triangles only.
     """
+    n_patterns, _, counts, t, column = data
+    g, hessian, slopes, vectors = out
     n_visits, m = column.shape
     h, r, inner, s = np.empty((4, n_visits, n_visits))
     total = np.zeros((n_visits, n_visits))
@@ -374,12 +420,13 @@ def add_patterns(
 
 
 @njit(cache=True, nogil=True)
-def add_mean(phi: Floats, slopes: Floats, vectors: Floats, hessian: Floats) -> None:
+def add_mean(phi: Floats, out: Derivatives) -> None:
     """Add to the Hessian what β and Φ do: − tr(Φ A Φ A′) − 2 a'Φ a′. Makes `slopes` symmetric."""
+    _, hessian, slopes, vectors = out
     n_parameters, n = vectors.shape
-    phi_a, transposed = np.empty((2, n_parameters, n * n))
-    phi_vectors = np.zeros((n_parameters, n))
-    row = np.empty(n)
+    phi_a, columns = np.empty((n_parameters, n * n)), np.empty((n * n, n_parameters))  # (ΦA)', a parameter a column
+    phi_vectors = np.zeros((n, n_parameters))
+    row, traces = np.empty(n), np.empty(n_parameters)
     for k in range(n_parameters):
         mirror(slopes[k])
     for k in range(n_parameters):
@@ -387,24 +434,30 @@ def add_mean(phi: Floats, slopes: Floats, vectors: Floats, hessian: Floats) -> N
             row[:] = 0.0
             for e in range(n):
                 f = phi[c, e]
-                phi_vectors[k, c] += f * vectors[k, e]
+                phi_vectors[c, k] += f * vectors[k, e]
                 for d in range(n):
                     row[d] += f * slopes[k, e, d]
             for d in range(n):
                 phi_a[k, c * n + d] = row[d]
-                transposed[k, d * n + c] = row[d]
+                columns[d * n + c, k] = row[d]
     for k in range(n_parameters):
+        traces[: k + 1] = 0.0
+        _add_row(phi_a, k, columns, traces)
         for el in range(k + 1):
-            hessian[k, el] -= _dot_rows(phi_a, k, transposed, el) + 2.0 * _dot_rows(vectors, k, phi_vectors, el)
+            hessian[k, el] -= traces[el]
+        traces[: k + 1] = 0.0
+        _add_row(vectors, k, phi_vectors, traces)
+        for el in range(k + 1):
+            hessian[k, el] -= 2.0 * traces[el]
 
 
-# The order of a sum may change, which lets it run in parallel lanes; rows by number, as a view costs more than the sum.
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
-def _dot_rows(a: Floats, i: int, b: Floats, j: int) -> float:
-    total = 0.0
-    for k in range(a.shape[1]):
-        total += a[i, k] * b[j, k]
-    return total
+@njit(cache=True, nogil=True)
+def _add_row(a: Floats, k: int, b: Floats, out: Floats) -> None:
+    """Add the first k + 1 elements of row k of AB. The processor takes many columns at once, each summed in order."""
+    for c in range(len(b)):
+        f = a[k, c]
+        for el in range(k + 1):
+            out[el] += f * b[c, el]
 
 
 @njit(cache=True, nogil=True)
@@ -483,16 +536,15 @@ def _start(n_patterns: int, masks: Ints, counts: Floats, t: Floats, column: Ints
 
 @njit(cache=True, nogil=True)
 def fit(
-    n_patterns: int, masks: Ints, counts: Floats, t: Floats, column: Ints,
-    n_coefficients: int, contrasts: Floats, structure: int, kenward_roger: bool,
-    estimate: Floats, se: Floats, df: Floats, v: Floats, coefficients: Floats,
-) -> tuple[int, float]:  # fmt: skip
+    data: Patterns, contrasts: Floats, structure: int, kenward_roger: bool, out: Estimates, v: Floats, beta: Floats
+) -> tuple[int, float]:
     """REML estimates of the contrasts of one replicate: failure code and restricted log likelihood.
 
-    Fills `estimate`, `se`, `df` (k,), `v` (visit, visit) and `coefficients`, and leaves them alone on failure.
+    Fills `out`, `v` (visit, visit) and `beta`, the coefficients, of which only the last mean something on failure.
     """
+    n_patterns, masks, counts, t, column = data
     n_visits, m = column.shape
-    n, n_v = n_coefficients, n_visits * (n_visits + 1) // 2
+    n, n_v = len(beta), n_visits * (n_visits + 1) // 2
     n_scores, scale = 0.0, 0.0
     for p in range(n_patterns):
         for j in range(n_visits):
@@ -501,33 +553,32 @@ def fit(
                 scale += t[p, m + j, m + j]
     n_theta = structures.n_parameters(structure, n_visits)
     if n_scores - n < n_theta:
-        return TOO_FEW, np.nan
+        return codes.TOO_FEW_PATIENTS, np.nan
     v0 = _start(n_patterns, masks, counts, t, column, n)
     if not v0[0, 0] > 1e-14 * scale:
-        return NO_VARIANCE, np.nan
+        return codes.NO_RESIDUAL_VARIANCE, np.nan
     theta = structures.start(structure, v0, n_visits)
     current, trial = np.empty((n_visits, n_visits)), theta.copy()
     w = np.empty((n_patterns, n_visits, n_visits))
-    beta, phi = np.empty(n), np.empty((n, n))
-    g_v, h_v = np.empty(n_v), np.empty((n_v, n_v))
-    slopes = np.empty((n_v, n, n))
+    phi, slopes = np.empty((n, n)), np.empty((n_v, n, n))
+    by_element = Derivatives(np.empty(n_v), np.empty((n_v, n_v)), slopes, np.empty((n_v, n)))
     g, h, step = np.empty(n_theta), np.empty((n_theta, n_theta)), np.empty(n_theta)
     factor = np.empty((n_theta, n_theta))
 
     structures.fill(structure, theta, n_visits, current)
     value = pattern_weights(current, masks, counts, n_patterns, w) + _mean(n_patterns, t, w, column, n, beta, phi)
     if not value > -np.inf:
-        return SINGULAR, np.nan
+        return codes.SINGULAR_COVARIANCE, np.nan
     exact, done = False, False
     for _ in range(MAX_STEPS):
-        _derivatives(current, n_patterns, counts, t, w, column, beta, phi, exact, g_v, h_v, slopes)
-        structures.chain(structure, theta, n_visits, g_v, h_v, exact, g, h)
+        _derivatives(current, data, w, beta, phi, exact, by_element)
+        structures.chain(structure, theta, n_visits, by_element.gradient, by_element.hessian, exact, g, h)
         factor[:, :] = h
         if not dense.cholesky(factor, n_theta, _SINGULAR):
             if exact:  # not yet near enough to the optimum for Newton
                 exact = False
                 continue
-            return SINGULAR, np.nan
+            return codes.SINGULAR_COVARIANCE, np.nan
         step[:] = g
         dense.solve(factor, n_theta, step)
         decrement = 0.0
@@ -547,7 +598,7 @@ def fit(
                 break
             length *= 0.5
         if not better:
-            return NOT_CONVERGED, np.nan
+            return codes.NOT_CONVERGED, np.nan
         value = new
         theta[:] = trial
         current[:, :] = v0
@@ -556,27 +607,24 @@ def fit(
             break
         exact = exact or decrement < HAND_OVER
     if not done:
-        return NOT_CONVERGED, np.nan
+        return codes.NOT_CONVERGED, np.nan
     covariance = np.empty((n_theta, n_theta))
     dense.invert(factor, n_theta, covariance)  # of the parameters: 2 × this
+    fitted = Fitted(structure, theta, covariance, w, beta, phi, slopes)
     for k in range(contrasts.shape[0]):
-        estimate[k], se[k], df[k] = _infer(
-            contrasts[k], structure, theta, n_patterns, t, w, column, beta, phi, covariance, slopes, kenward_roger
-        )
-        if not (se[k] > 0.0 and df[k] > 0.0):
-            estimate[:], se[:], df[:] = np.nan, np.nan, np.nan
-            return SINGULAR, np.nan
-    coefficients[:n] = beta
+        out.estimate[k], out.se[k], out.df[k] = _infer(contrasts[k], data, fitted, kenward_roger)
+        if not (out.se[k] > 0.0 and out.df[k] > 0.0):
+            out.estimate[:], out.se[:], out.df[:] = np.nan, np.nan, np.nan
+            return codes.SINGULAR_COVARIANCE, np.nan
     v[:, :] = current
-    return NONE, -0.5 * (value + (n_scores - n) * log(2.0 * pi))
+    return codes.NONE, -0.5 * (value + (n_scores - n) * log(2.0 * pi))
 
 
 @njit(cache=True, nogil=True)
-def _infer(
-    c: Floats, structure: int, theta: Floats, n_patterns: int, t: Floats, w: Floats, column: Ints,
-    beta: Floats, phi: Floats, covariance: Floats, slopes: Floats, kenward_roger: bool,
-) -> tuple[float, float, float]:  # fmt: skip
+def _infer(c: Floats, data: Patterns, fitted: Fitted, kenward_roger: bool) -> tuple[float, float, float]:
     """Estimate, SE and degrees of freedom of one contrast."""
+    n_patterns, _, _, t, column = data
+    structure, theta, covariance, w, beta, phi, slopes = fitted
     n_visits, m = column.shape
     n, n_theta = len(beta), len(theta)
     n_v = n_visits * (n_visits + 1) // 2

@@ -8,21 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike
 
 from kaptrial.arrays import Floats, Ints
+from kaptrial.estimators import codes
 from kaptrial.estimators.fit import Failure, Fit
 from kaptrial.estimators.mmrm.reml import keep_columns
 from kaptrial.estimators.nested import common, general
-from kaptrial.estimators.nested.sums import arrange, gather
-
-_TOO_FEW_PATIENTS = int(Failure.TOO_FEW_PATIENTS)
-_TOO_FEW_THERAPISTS = int(Failure.TOO_FEW_THERAPISTS)
-_CONFOUNDED = int(Failure.CONFOUNDED_COVARIATE)
+from kaptrial.estimators.nested.general import Model
+from kaptrial.estimators.nested.sums import Sums, arrange, gather, room
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,11 +81,14 @@ def nested(
     n_therapist = 1 if crossed is None else 2
     variances = np.full((n_replicates, n_therapist + (n_arms if by_arm else 1)), np.nan)
     out, failure = np.full((n_replicates, 4), np.nan), np.zeros(n_replicates, dtype=np.int64)
-    _fit_all(
-        np.ascontiguousarray(y, dtype=float), np.ascontiguousarray(arm, dtype=np.int64),
-        np.ascontiguousarray(therapist, dtype=np.int64), np.ascontiguousarray(covariates, dtype=float), w,
-        int(therapist.max(initial=-1)) + 1, n_therapist, group, level, df == "kenward-roger", variances, out, failure,
-    )  # fmt: skip
+    data = Patients(
+        np.ascontiguousarray(y, dtype=float),
+        np.ascontiguousarray(arm, dtype=np.int64),
+        np.ascontiguousarray(therapist, dtype=np.int64),
+        np.ascontiguousarray(covariates, dtype=float),
+    )
+    model, n_therapists = Model(n_therapist, group, level, df == "kenward-roger"), int(therapist.max(initial=-1)) + 1
+    _fit_all(data, w, n_therapists, model, variances, out, failure)
     failed = failure != Failure.NONE
     out[failed], variances[failed] = np.nan, np.nan
     sds = np.sqrt(variances)
@@ -100,30 +101,35 @@ def nested(
     )
 
 
+class Patients(NamedTuple):
+    """As `nested` has them."""
+
+    y: Floats
+    arm: Ints
+    therapist: Ints
+    covariates: Floats
+
+
 @njit(cache=True, nogil=True)
 def _fit_all(
-    y: Floats, arm: Ints, therapist: Ints, x: Floats, weights: Floats, n_therapists: int, n_therapist: int,
-    group: Ints, level: Ints, kenward_roger: bool, variances: Floats, out: Floats, failure: Ints,
-) -> None:  # fmt: skip
-    n_arms, p1 = len(weights), x.shape[2] + 1
-    n_arm, sums, products = np.empty(n_arms), np.empty((n_arms, p1)), np.empty((n_arms, p1, p1))
-    n_cell, cells, origin = np.empty((n_therapists, n_arms)), np.empty((n_therapists, n_arms, p1)), np.zeros(p1)
-    space = common.scratch(n_arms, p1 - 1, n_therapists)
-    plain = n_therapist == 1 and group.max() == 0
-    for r in range(len(y)):
-        gather(y[r], arm[r], therapist[r], x[r], n_arm, sums, products, n_cell, cells, origin)
-        failure[r] = _unfit(n_arm, n_cell, weights)
+    of: Patients, weights: Floats, n_therapists: int, model: Model, variances: Floats, out: Floats, failure: Ints
+) -> None:
+    n_arms, p = len(weights), of.covariates.shape[2]
+    data = room(n_arms, n_therapists, p)
+    space = common.scratch(n_arms, p, n_therapists)
+    plain = model.n_therapist == 1 and model.group.max() == 0
+    for r in range(len(of.y)):
+        gather(of.y[r], of.arm[r], of.therapist[r], of.covariates[r], data)
+        failure[r] = _unfit(data.n_arm, data.n_cell, weights)
         if failure[r] != 0:
             continue
         if plain:
-            out[r, 0], out[r, 1], out[r, 2], failure[r], out[r, 3] = common.fit(
-                n_arm, sums, products, n_cell, cells, weights, kenward_roger, space, variances[r]
-            )
-            if failure[r] != common.SINGULAR:
+            result = common.fit(data, weights, model.kenward_roger, space, variances[r])
+            out[r, 0], out[r, 1], out[r, 2], failure[r], out[r, 3] = result
+            if failure[r] != codes.SINGULAR_COVARIANCE:
                 continue
-        out[r, 0], out[r, 1], out[r, 2], failure[r], out[r, 3] = _fit_general(
-            n_arm, sums, products, n_cell, cells, weights, n_therapist, group, level, kenward_roger, variances[r]
-        )
+        result = _fit_general(data, weights, model, variances[r])
+        out[r, 0], out[r, 1], out[r, 2], failure[r], out[r, 3] = result
 
 
 @njit(cache=True, nogil=True)
@@ -131,39 +137,35 @@ def _unfit(n_arm: Floats, n_cell: Floats, weights: Floats) -> int:
     """The failure that is plain from the numbers of patients and therapists."""
     for a in range(len(weights)):
         if weights[a] != 0.0 and n_arm[a] == 0.0:
-            return _TOO_FEW_PATIENTS
+            return codes.TOO_FEW_PATIENTS
     busy = 0
     for t in range(len(n_cell)):
         for a in range(len(weights)):
             if n_cell[t, a] > 0.0:
                 busy += 1
                 break
-    return _TOO_FEW_THERAPISTS if busy < 2 else 0
+    return codes.TOO_FEW_THERAPISTS if busy < 2 else 0
 
 
 @njit(cache=True, nogil=True)
 def _fit_general(
-    n_arm: Floats, sums: Floats, products: Floats, n_cell: Floats, cells: Floats, weights: Floats, n_therapist: int,
-    group: Ints, level: Ints, kenward_roger: bool, variances: Floats,
-) -> tuple[float, float, float, int, float]:  # fmt: skip
+    data: Sums, weights: Floats, model: Model, variances: Floats
+) -> tuple[float, float, float, int, float]:
     """By `general`, with the columns that add something."""
-    n_arms, p1 = sums.shape
+    n_arms, p1 = data.sums.shape
     q = n_arms + p1 - 1
     ones = np.ones(n_arms)
     total = np.empty((1, q + 1, q + 1))
-    arrange(n_arm, sums, products, ones, total[0])
+    arrange(data.n_arm, data.sums, data.products, ones, total[0])
     contrasts = np.zeros((1, q))
     contrasts[0, :n_arms] = weights
     column = np.arange(q).reshape(1, q)
     left, estimable = keep_columns(1, np.ones(1, dtype=np.int64), total, column, contrasts)
     if not estimable:
-        return np.nan, np.nan, np.nan, _CONFOUNDED, np.nan
+        return np.nan, np.nan, np.nan, codes.CONFOUNDED_COVARIATE, np.nan
     kept = np.empty(left + 1, dtype=np.int64)
     for k in range(q):
         if column[0, k] >= 0:
             kept[column[0, k]] = k
     kept[left] = q
-    return general.fit(
-        n_therapist, group, level, n_arm, sums, products, n_cell, cells, kept, contrasts[0, :left].copy(),
-        kenward_roger, variances,
-    )  # fmt: skip
+    return general.fit(model, data, kept, contrasts[0, :left].copy(), variances)

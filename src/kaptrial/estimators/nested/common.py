@@ -25,14 +25,9 @@ import numpy as np
 from numba import njit
 
 from kaptrial.arrays import Floats
-from kaptrial.estimators.fit import Failure
+from kaptrial.estimators import codes
+from kaptrial.estimators.nested.sums import Sums
 
-_NONE = int(Failure.NONE)
-_TOO_FEW_PATIENTS = int(Failure.TOO_FEW_PATIENTS)
-_TOO_FEW_THERAPISTS = int(Failure.TOO_FEW_THERAPISTS)
-_NO_RESIDUAL_VARIANCE = int(Failure.NO_RESIDUAL_VARIANCE)
-_NOT_CONVERGED = int(Failure.NOT_CONVERGED)
-SINGULAR = int(Failure.SINGULAR_COVARIANCE)
 MAX_STEPS = 100
 _COLLINEAR = 1e-10
 # Planes of the working space, (·, size, size) for (X, y, contrast): M at λ = 0, at λ, its derivatives, then Σ s s' of
@@ -50,9 +45,7 @@ def scratch(n_arms: int, p: int, n_therapists: int) -> tuple[Floats, Floats]:
 
 
 @njit(cache=True, nogil=True)
-def _reduce(
-    n_arm: Floats, sums: Floats, products: Floats, n_cell: Floats, cells: Floats, weights: Floats, m: Floats, v: Floats
-) -> tuple[int, int, float, float, float, float]:
+def _reduce(data: Sums, weights: Floats, m: Floats, v: Floats) -> tuple[int, int, float, float, float, float]:
     """What is left of the sums once arms without therapists are swept: their mean is free and knows no λ.
 
     Fills, in the working space (m, v), M at λ = 0 for (indicators of arms with therapists, x, y, contrast), Σ s s' by
@@ -60,6 +53,7 @@ def _reduce(
     of caseloads, patients less the rank of X, and the swept arms' part of the estimate, of its variance / σ², and of
     log|A|.
     """
+    n_arm, sums, products, n_cell, cells, _ = data
     n_arms, p1 = sums.shape
     x0 = 0
     for a in range(n_arms):
@@ -169,29 +163,28 @@ def _eliminate(ratio: float, q: int, n_caseloads: int, m: Floats, v: Floats) -> 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def fit(
-    n_arm: Floats, sums: Floats, products: Floats, n_cell: Floats, cells: Floats, weights: Floats, kenward_roger: bool,
-    space: tuple[Floats, Floats], variances: Floats,
-) -> tuple[float, float, float, int, float]:  # fmt: skip
+    data: Sums, weights: Floats, kenward_roger: bool, space: tuple[Floats, Floats], variances: Floats
+) -> tuple[float, float, float, int, float]:
     """Estimate, SE, degrees of freedom, failure and restricted log likelihood of one contrast of arms.
 
-    Arguments as `sums.gather` fills them; weights (arm,). `variances` gets τ² and σ². Fails as SINGULAR where a
-    covariate adds nothing to the columns before it.
+    `data` as `sums.gather` fills it; weights (arm,). `variances` gets τ² and σ².
+    Fails as SINGULAR_COVARIANCE where a covariate adds nothing to the columns before it.
     """
     nan = np.nan
     m, v = space
-    q, n_caseloads, left, estimate, unit, log_terms = _reduce(n_arm, sums, products, n_cell, cells, weights, m, v)
+    q, n_caseloads, left, estimate, unit, log_terms = _reduce(data, weights, m, v)
     if left < 2.0:
-        return nan, nan, nan, _TOO_FEW_PATIENTS, nan
+        return nan, nan, nan, codes.TOO_FEW_PATIENTS, nan
     ratio, low, high, typical = 0.0, 0.0, np.inf, 1.0
     last = converged = False
     trace = information = rss = rss1 = curve = 0.0
     for step in range(MAX_STEPS):
         regular, trace, curve = _eliminate(ratio, q, n_caseloads, m, v)
         if not regular:
-            return nan, nan, nan, SINGULAR, nan
+            return nan, nan, nan, codes.SINGULAR_COVARIANCE, nan
         rss, rss1 = m[_M, q, q], m[_SLOPE, q, q]
         if not rss > 1e-13 * m[_BASE, q, q]:
-            return nan, nan, nan, _NO_RESIDUAL_VARIANCE, nan
+            return nan, nan, nan, codes.NO_RESIDUAL_VARIANCE, nan
         information, if_known = -curve, -curve  # of λ, and were the fixed effects known
         for k in range(q):
             change = m[_SLOPE, k, k] / m[_M, k, k]
@@ -201,10 +194,10 @@ def fit(
         curve = left * (m[_CURVE, q, q] / rss - (rss1 / rss) ** 2) - information
         if step == 0:
             if not information > _COLLINEAR * if_known:  # every arm or covariate has its therapist: λ is free
-                return nan, nan, nan, _TOO_FEW_THERAPISTS, nan
+                return nan, nan, nan, codes.TOO_FEW_THERAPISTS, nan
             determinant = information * left - trace * trace
             if not determinant > _COLLINEAR * information * left:  # a patient a therapist: λ or σ², who knows
-                return nan, nan, nan, _TOO_FEW_PATIENTS, nan
+                return nan, nan, nan, codes.TOO_FEW_PATIENTS, nan
         converged = last or (step == 0 and slope >= 0.0)
         if converged:
             break
@@ -232,7 +225,7 @@ def fit(
         last = abs(new - ratio) <= 1e-5 * (new + 0.01 / typical)
         ratio = new
     if not converged:
-        return nan, nan, nan, _NOT_CONVERGED, nan
+        return nan, nan, nan, codes.NOT_CONVERGED, nan
     variance = rss / left
     variances[0], variances[1] = ratio * variance, variance
     estimate -= m[_M, q + 1, q]
@@ -254,13 +247,13 @@ def fit(
         spread /= h_ll * left - h_ls * h_ls
     df = 2.0 * unit * unit / spread
     if not (adjusted > 0.0 and df > 0.0):
-        return nan, nan, nan, _NOT_CONVERGED, nan
+        return nan, nan, nan, codes.NOT_CONVERGED, nan
     for k in range(q):
         log_terms += log(m[_M, k, k])
     for g in range(n_caseloads):
         log_terms += v[_COUNT, g] * log(1.0 + ratio * v[_CASELOAD, g])
     loglik = -0.5 * (log_terms + left * (1.0 + log(2.0 * pi * variance)))
-    return estimate, sqrt(variance * adjusted), df, _NONE, loglik
+    return estimate, sqrt(variance * adjusted), df, codes.NONE, loglik
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -13,20 +13,15 @@ They are taken by central differences of fourth order; M is analytic also at τ�
 from __future__ import annotations
 
 from math import log, pi, sqrt
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
-from kaptrial.arrays import Floats, Ints
-from kaptrial.estimators import dense
-from kaptrial.estimators.fit import Failure
+from kaptrial.arrays import Bools, Floats, Ints
+from kaptrial.estimators import codes, dense
+from kaptrial.estimators.nested.sums import Sums
 
-_NONE = int(Failure.NONE)
-_TOO_FEW_PATIENTS = int(Failure.TOO_FEW_PATIENTS)
-_TOO_FEW_THERAPISTS = int(Failure.TOO_FEW_THERAPISTS)
-_NO_RESIDUAL_VARIANCE = int(Failure.NO_RESIDUAL_VARIANCE)
-_NOT_CONVERGED = int(Failure.NOT_CONVERGED)
-_SINGULAR = int(Failure.SINGULAR_COVARIANCE)
 MAX_STEPS = 100
 # Step of the differences, relative: truncation h⁴ and rounding 1e-16/h² are then both near 1e-11.
 _STEP = 2e-3
@@ -34,16 +29,34 @@ _STEP = 2e-3
 _NOTHING = 1e-7
 
 
-@njit(cache=True, nogil=True)
-def _moments(
-    psi: Floats, n_therapist: int, group: Ints, level: Ints, n_arm: Floats, sums: Floats, products: Floats,
-    n_cell: Floats, cells: Floats, kept: Ints, m: Floats,
-) -> float:  # fmt: skip
-    """M into `m`, both triangles, and log|V|; NaN where V is not positive definite.
+class Model(NamedTuple):
+    """The variances: `n_therapist` of therapists, 1, or 2 if crossed, then the residual ones.
 
-    psi: `n_therapist` variances of therapists (1, or 2 if crossed), then the residual variances; `group`, `level`
-    (arm,): each arm's residual variance and its level of the crossed factor; `kept`: the columns of w used.
+    `group`, `level`: (arm,), each arm's residual variance and its level of the crossed factor. `kenward_roger`: whether
+    degrees of freedom and SE are theirs.
     """
+
+    n_therapist: int
+    group: Ints
+    level: Ints
+    kenward_roger: bool
+
+
+class Derivatives(NamedTuple):
+    """First and second of (M, log|V|), the latter at [size, 0] of a (size + 1, size) matrix; and those of −2ℓ in ψ."""
+
+    first: Floats
+    second: Floats
+    g: Floats
+    observed: Floats
+    expected: Floats
+
+
+@njit(cache=True, nogil=True)
+def _moments(psi: Floats, model: Model, data: Sums, kept: Ints, m: Floats) -> float:
+    """M into `m`, both triangles, and log|V|; NaN where V is not positive definite. `kept`: the columns of w used."""
+    n_therapist, group, level, _ = model
+    n_arm, sums, products, n_cell, cells, _ = data
     n_arms, p1 = sums.shape
     size = len(kept)
     full = np.zeros((n_arms + p1, n_arms + p1))
@@ -109,12 +122,9 @@ def _subtract(full: Floats, v: Floats, scale: float) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _differences(
-    psi: Floats, steps: Floats, n_therapist: int, group: Ints, level: Ints, n_arm: Floats, sums: Floats,
-    products: Floats, n_cell: Floats, cells: Floats, kept: Ints, first: Floats, second: Floats,
-) -> None:  # fmt: skip
-    """Derivatives of (M, log|V|), the latter at [size, 0] of a (size + 1, size) matrix, into `first` and `second`."""
-    n, size = len(psi), len(kept)
+def _differences(psi: Floats, steps: Floats, model: Model, data: Sums, kept: Ints, out: Derivatives) -> None:
+    """Those of (M, log|V|)."""
+    first, second, n, size = out.first, out.second, len(psi), len(kept)
     at, m = psi.copy(), np.empty((size, size))
     # f′ ≈ Σ c_j f(x + j h) / h over j = ±1, ±2; mixed derivatives by applying it twice, second ones by their own rule.
     offsets = np.array([-2.0, -1.0, 1.0, 2.0])
@@ -122,14 +132,14 @@ def _differences(
     curve = np.array([-1.0, 16.0, 16.0, -1.0]) / 12.0
     first[:, :, :] = 0.0
     second[:, :, :, :] = 0.0
-    value = _moments(psi, n_therapist, group, level, n_arm, sums, products, n_cell, cells, kept, m)
+    value = _moments(psi, model, data, kept, m)
     for k in range(n):
         second[k, k, :size] -= 2.5 * m / steps[k] ** 2
         second[k, k, size, 0] -= 2.5 * value / steps[k] ** 2
     for k in range(n):
         for j in range(4):
             at[k] = psi[k] + offsets[j] * steps[k]
-            value = _moments(at, n_therapist, group, level, n_arm, sums, products, n_cell, cells, kept, m)
+            value = _moments(at, model, data, kept, m)
             first[k, :size] += slope[j] * m / steps[k]
             first[k, size, 0] += slope[j] * value / steps[k]
             second[k, k, :size] += curve[j] * m / steps[k] ** 2
@@ -137,7 +147,7 @@ def _differences(
             for el in range(k):
                 for i in range(4):
                     at[el] = psi[el] + offsets[i] * steps[el]
-                    value = _moments(at, n_therapist, group, level, n_arm, sums, products, n_cell, cells, kept, m)
+                    value = _moments(at, model, data, kept, m)
                     scale = slope[j] * slope[i] / (steps[k] * steps[el])
                     second[k, el, :size] += scale * m
                     second[k, el, size, 0] += scale * value
@@ -166,11 +176,9 @@ def _value(m: Floats, log_v: float, factor: Floats, beta: Floats) -> float:
 
 
 @njit(cache=True, nogil=True)
-def _evaluate(
-    m: Floats, first: Floats, second: Floats, inverse: Floats, beta: Floats, g: Floats, observed: Floats,
-    expected: Floats,
-) -> None:  # fmt: skip
-    """Gradient, observed and expected Hessian of −2ℓ in ψ."""
+def _evaluate(m: Floats, inverse: Floats, beta: Floats, out: Derivatives) -> None:
+    """Gradient, observed and expected Hessian of −2ℓ in ψ, from the derivatives of (M, log|V|)."""
+    first, second, g, observed, expected = out
     n, q = len(g), len(m) - 1
     r = np.empty(q + 1)
     r[:q] = -beta
@@ -199,14 +207,12 @@ def _evaluate(
 
 
 @njit(cache=True, nogil=True)
-def fit(
-    n_therapist: int, group: Ints, level: Ints, n_arm: Floats, sums: Floats, products: Floats, n_cell: Floats,
-    cells: Floats, kept: Ints, contrast: Floats, kenward_roger: bool, psi: Floats,
-) -> tuple[float, float, float, int, float]:  # fmt: skip
+def fit(model: Model, data: Sums, kept: Ints, contrast: Floats, psi: Floats) -> tuple[float, float, float, int, float]:
     """Estimate, SE, degrees of freedom, failure and restricted log likelihood of one contrast (kept column,).
 
     `psi` (variance,) gets the variances.
     """
+    n_therapist, n_arm, n_cell = model.n_therapist, data.n_arm, data.n_cell
     size = len(kept)
     q, n = size - 1, len(psi)
     n_patients = 0.0
@@ -214,27 +220,28 @@ def fit(
         n_patients += n_arm[a]
     nan = np.nan
     if n_patients - q < n:
-        return nan, nan, nan, _TOO_FEW_PATIENTS, nan
+        return nan, nan, nan, codes.TOO_FEW_PATIENTS, nan
     m, factor, inverse, beta = np.empty((size, size)), np.empty((q, q)), np.empty((q, q)), np.empty(q)
     psi[:] = 1.0
     psi[:n_therapist] = 0.0
-    log_v = _moments(psi, n_therapist, group, level, n_arm, sums, products, n_cell, cells, kept, m)
+    log_v = _moments(psi, model, data, kept, m)
     rss = _value(m, 0.0, factor, beta)
     if rss != rss:
-        return nan, nan, nan, _SINGULAR, nan
+        return nan, nan, nan, codes.SINGULAR_COVARIANCE, nan
     variance = (rss - dense.log_determinant(factor, q)) / (n_patients - q)
     if not variance > 1e-13 * m[q, q]:
-        return nan, nan, nan, _NO_RESIDUAL_VARIANCE, nan
+        return nan, nan, nan, codes.NO_RESIDUAL_VARIANCE, nan
     psi[:] = variance
     psi[:n_therapist] = 0.1 * variance
     first, second = np.empty((n, size + 1, size)), np.empty((n, n, size + 1, size))
     g, observed, expected = np.empty(n), np.empty((n, n)), np.empty((n, n))
+    out = Derivatives(first, second, g, observed, expected)
     steps, trial, step = np.empty(n), np.empty(n), np.empty(n)
     free = np.ones(n, dtype=np.bool_)
     most = 1.0
     for t in range(len(n_cell)):
         most = max(most, n_cell[t].sum())
-    log_v = _moments(psi, n_therapist, group, level, n_arm, sums, products, n_cell, cells, kept, m)
+    log_v = _moments(psi, model, data, kept, m)
     value = _value(m, log_v, factor, beta)
     done = False
     for _ in range(MAX_STEPS):
@@ -243,14 +250,14 @@ def fit(
         for k in range(n):
             # A therapist variance matters beside that of a therapist's mean.
             steps[k] = _STEP * (psi[k] if k >= n_therapist else psi[k] + smallest / most)
-        _differences(psi, steps, n_therapist, group, level, n_arm, sums, products, n_cell, cells, kept, first, second)
-        _evaluate(m, first, second, inverse, beta, g, observed, expected)
+        _differences(psi, steps, model, data, kept, out)
+        _evaluate(m, inverse, beta, out)
         for k in range(n_therapist):
             free[k] = psi[k] > 0.0 or g[k] < 0.0
         if done:
             break
         if not _direction(observed, g, free, step) and not _direction(expected, g, free, step):
-            return nan, nan, nan, _SINGULAR, nan
+            return nan, nan, nan, codes.SINGULAR_COVARIANCE, nan
         decrement = 0.0
         for k in range(n):
             decrement += g[k] * step[k]
@@ -262,16 +269,16 @@ def fit(
                     trial[k] = max(trial[k], 0.0)
                 elif not trial[k] > 0.2 * psi[k]:
                     trial[k] = 0.2 * psi[k]
-            log_v = _moments(trial, n_therapist, group, level, n_arm, sums, products, n_cell, cells, kept, m)
+            log_v = _moments(trial, model, data, kept, m)
             new = _value(m, log_v, factor, beta)
             if new <= value + 1e-10 * (1.0 + abs(value)):
                 better = True
                 break
             length *= 0.5
         if not better:
-            return nan, nan, nan, _NOT_CONVERGED, nan
+            return nan, nan, nan, codes.NOT_CONVERGED, nan
         if psi[n_therapist:].min() < 1e-10 * variance:
-            return nan, nan, nan, _NO_RESIDUAL_VARIANCE, nan
+            return nan, nan, nan, codes.NO_RESIDUAL_VARIANCE, nan
         stays = True
         for k in range(n_therapist):
             if free[k] and (psi[k] > 0.0) != (trial[k] > 0.0):
@@ -280,17 +287,18 @@ def fit(
         value = new
         psi[:] = trial
     if not done:
-        return nan, nan, nan, _NOT_CONVERGED, nan
+        return nan, nan, nan, codes.NOT_CONVERGED, nan
     for k in range(n):
         if not expected[k, k] > -_NOTHING * second[k, k, size, 0]:
-            return nan, nan, nan, _TOO_FEW_THERAPISTS if k < n_therapist else _TOO_FEW_PATIENTS, nan
+            return nan, nan, nan, codes.TOO_FEW_THERAPISTS if k < n_therapist else codes.TOO_FEW_PATIENTS, nan
     if not dense.cholesky(expected.copy(), n, _NOTHING):
-        return nan, nan, nan, _SINGULAR, nan
-    return _infer(n_patients, contrast, value, beta, inverse, first, second, g, observed, expected, free, kenward_roger)
+        return nan, nan, nan, codes.SINGULAR_COVARIANCE, nan
+    loglik = -0.5 * (value + (n_patients - q) * log(2.0 * pi))
+    return _infer(contrast, loglik, beta, inverse, out, free, model.kenward_roger)
 
 
 @njit(cache=True, nogil=True)
-def _direction(hessian: Floats, g: Floats, free: np.ndarray, step: Floats) -> bool:
+def _direction(hessian: Floats, g: Floats, free: Bools, step: Floats) -> bool:
     """H⁻¹g over the free variances, 0 for the others; False where H is not positive definite there."""
     n = len(g)
     which = np.flatnonzero(free)
@@ -310,10 +318,10 @@ def _direction(hessian: Floats, g: Floats, free: np.ndarray, step: Floats) -> bo
 
 @njit(cache=True, nogil=True)
 def _infer(
-    n_patients: float, contrast: Floats, value: float, beta: Floats, inverse: Floats, first: Floats, second: Floats,
-    g: Floats, observed: Floats, expected: Floats, free: np.ndarray, kenward_roger: bool,
-) -> tuple[float, float, float, int, float]:  # fmt: skip
+    contrast: Floats, loglik: float, beta: Floats, inverse: Floats, at: Derivatives, free: Bools, kenward_roger: bool
+) -> tuple[float, float, float, int, float]:
     """Contrast, its SE and degrees of freedom; a therapist variance at 0 has no part in Satterthwaite's."""
+    first, second, g, observed, expected = at
     n, q = len(g), len(beta)
     nan = np.nan
     if kenward_roger:
@@ -324,7 +332,7 @@ def _infer(
         for j in range(len(which)):
             factor[i, j] = (expected if kenward_roger else observed)[which[i], which[j]]
     if not dense.cholesky(factor, len(which), 1e-10):
-        return nan, nan, nan, _SINGULAR, nan
+        return nan, nan, nan, codes.SINGULAR_COVARIANCE, nan
     dense.invert(factor, len(which), covariance)
     h = inverse @ contrast
     variance = float(contrast @ h)
@@ -343,6 +351,5 @@ def _infer(
     adjusted = variance + 2.0 * gain if kenward_roger else variance
     df = 2.0 * variance * variance / spread
     if not (adjusted > 0.0 and df > 0.0):
-        return nan, nan, nan, _NOT_CONVERGED, nan
-    loglik = -0.5 * (value + (n_patients - q) * log(2.0 * pi))
-    return float(contrast @ beta), sqrt(adjusted), df, _NONE, loglik
+        return nan, nan, nan, codes.NOT_CONVERGED, nan
+    return float(contrast @ beta), sqrt(adjusted), df, codes.NONE, loglik

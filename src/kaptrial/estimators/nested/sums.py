@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 
@@ -9,16 +11,36 @@ from kaptrial.arrays import Floats, Ints
 from kaptrial.estimators.predictor import dot, total
 
 
-@njit(cache=True, nogil=True)
-def gather(
-    y: Floats, arm: Ints, therapist: Ints, x: Floats, n_arm: Floats, sums: Floats, products: Floats, n_cell: Floats,
-    cells: Floats, origin: Floats,
-) -> None:  # fmt: skip
-    """Fill the sums of (x, y) − `origin`, a point near the data; patients with NaN are left out.
+class Sums(NamedTuple):
+    """Sums of (x, y) − `origin`, a point near the data.
 
-    y, arm, therapist (patient,), −1 for no therapist; x (patient, p). Fills n_arm (arm,), sums (arm, p + 1), products
-    (arm, p + 1, p + 1), lower triangles; n_cell (therapist, arm) and cells (therapist, arm, p + 1).
+    `n_arm`: (arm,); `sums`: (arm, p + 1); `products`: (arm, p + 1, p + 1), lower triangles; `n_cell`: (therapist, arm);
+    `cells`: (therapist, arm, p + 1); `origin`: (p + 1,).
     """
+
+    n_arm: Floats
+    sums: Floats
+    products: Floats
+    n_cell: Floats
+    cells: Floats
+    origin: Floats
+
+
+@njit(cache=True, nogil=True)
+def room(n_arms: int, n_therapists: int, p: int) -> Sums:
+    """Room for the sums of p covariates and the outcome."""
+    by_arm, by_cell = (n_arms, p + 1), (n_therapists, n_arms)
+    products, cells = np.empty((*by_arm, p + 1)), np.empty((*by_cell, p + 1))
+    return Sums(np.empty(n_arms), np.empty(by_arm), products, np.empty(by_cell), cells, np.zeros(p + 1))
+
+
+@njit(cache=True, nogil=True)
+def gather(y: Floats, arm: Ints, therapist: Ints, x: Floats, out: Sums) -> None:
+    """Fill the sums; patients with NaN are left out.
+
+    y, arm, therapist (patient,), −1 for no therapist; x (patient, p).
+    """
+    n_arm, sums, products, n_cell, cells, origin = out
     n, p = x.shape
     columns = np.empty((p + 3, n))
     seen, own = columns[p + 1], columns[p + 2]

@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 
 from kaptrial.arrays import Bools, Floats, Ints
 from kaptrial.estimators.fit import Failure, Fit
+from kaptrial.estimators.predictor import total
 from kaptrial.estimators.survival.at_risk import AtRisk, count, label_patients, ties
 from kaptrial.estimators.survival.order import Labels, Order, arrange, checked
 
@@ -52,10 +53,7 @@ def logrank(time: Floats, event: Bools, arm: Ints, weights: ArrayLike, *, stratu
     failed = failure != Failure.NONE
     variance[failed] = np.nan
     return Fit(
-        estimate=excess / variance,
-        se=1.0 / np.sqrt(variance),
-        df=np.where(failed, np.nan, np.inf),
-        failure=failure,
+        estimate=excess / variance, se=1.0 / np.sqrt(variance), df=np.where(failed, np.nan, np.inf), failure=failure
     )
 
 
@@ -70,9 +68,10 @@ def compare(order: Order, at_risk: AtRisk) -> tuple[Floats, Floats, Ints]:
     """
     n_replicates = len(order.start)
     excess, variance, failure = np.empty(n_replicates), np.empty(n_replicates), np.empty(n_replicates, np.int64)
+    terms = np.empty((2, order.label.shape[1]))
     for r in range(n_replicates):
         n = order.start[r, -1]
-        excess[r], untied, events = _sums(order.label, at_risk.n, at_risk.left, r, n)
+        excess[r], untied, events = _sums(order.label, at_risk.n, at_risk.left, r, n, terms)
         variance[r] = untied
         if at_risk.tied[r]:
             variance[r] -= _lost_to_ties(order, at_risk, r)
@@ -89,18 +88,17 @@ def compare(order: Order, at_risk: AtRisk) -> tuple[Floats, Floats, Ints]:
     return excess, variance, failure
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract"})
-def _sums(label: Labels, at_risk: Labels, left: Labels, r: int, n: int) -> tuple[float, float, int]:
+@njit(cache=True, nogil=True, error_model="numpy")
+def _sums(label: Labels, at_risk: Labels, left: Labels, r: int, n: int, terms: Floats) -> tuple[float, float, int]:
     """O − E, V but for the factors (n − d)/(n − 1), and the number of events of a replicate's n patients."""
-    excess = variance = 0.0
     events = 0
     for k in range(n):
         event = label[r, k] & 1
         share = left[r, k] / at_risk[r, k]
-        excess += event * ((label[r, k] >> 1) - share)
-        variance += event * share * (1.0 - share)
+        terms[0, k] = event * ((label[r, k] >> 1) - share)
+        terms[1, k] = event * share * (1.0 - share)
         events += event
-    return excess, variance, events
+    return total(terms[0, :n]), total(terms[1, :n]), events
 
 
 @njit(cache=True, nogil=True)

@@ -92,6 +92,7 @@ def arrange(time: Floats, label: Labels, stratum: Ints, n_strata: int) -> Order:
     return order
 
 
+# A maximum is the same to the last bit in whatever order it is taken.
 @njit(cache=True, nogil=True, fastmath={"nnan", "ninf", "nsz", "reassoc"})
 def _largest(time: Floats, label: Labels, r: int) -> float:
     """The largest time of a replicate's patients, or 0."""

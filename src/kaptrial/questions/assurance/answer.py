@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 from kaptrial.output.folder import write_folder
 from kaptrial.questions.assurance.assurance import Assurance, assurance
 from kaptrial.questions.assurance.output import figures_of, write_assurance
-from kaptrial.questions.power.characteristics import TARGET_POWER, question
 from kaptrial.questions.power.headline import percent
+from kaptrial.questions.power.measures import TARGET_POWER
+from kaptrial.questions.power.rows import question
 from kaptrial.results import Headline, Results, Row, grouped
 from kaptrial.scenario.scenario import Scenario
 

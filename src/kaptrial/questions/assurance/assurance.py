@@ -14,8 +14,9 @@ from kaptrial.errors import ScenarioError, TooFewEligible
 from kaptrial.method_table import method_of
 from kaptrial.model.streams import BLOCK
 from kaptrial.priors.design_prior import Draw, draws, with_draw
-from kaptrial.questions.power.characteristics import TARGET_POWER, expected_sides, powers, question, share
 from kaptrial.questions.power.execution import Job, attempt, in_order
+from kaptrial.questions.power.measures import TARGET_POWER, share
+from kaptrial.questions.power.rows import expected_sides, powers, question
 from kaptrial.questions.power.truth import Truth, truths
 from kaptrial.results import Note, Question, Row
 from kaptrial.scenario.scenario import Scenario

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from kaptrial.output.files import write_text
 from kaptrial.output.folder import footer, save_all, write_results
 from kaptrial.questions.power import figures
-from kaptrial.questions.power.characteristics import question
+from kaptrial.questions.power.rows import question
 from kaptrial.results import grouped
 
 if TYPE_CHECKING:

@@ -33,7 +33,7 @@ def show_assurance(results: Results[Row]) -> None:
         paragraph(f"{results.headline.text}\n")
     paragraph(
         f"{about['title']}\nseed {about['seed']}, {about['draws']} draws of the prior, {about['replicates']} replicates"
-        f" each, kaptrial {about['version']}; value ± Monte Carlo standard error\n",
+        f" each, kaptrial {about['version']}; value ± Monte Carlo standard error\n"
     )
     lines = []
     groups = grouped(results.rows)

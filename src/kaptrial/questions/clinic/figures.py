@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kaptrial.output.figures import COLOURS, DOUBLE, SINGLE, beside, new_figure
 
@@ -42,24 +42,42 @@ def accrual(table: pd.DataFrame, *, n: int, title: str) -> Figure:
     return figure
 
 
-def busy(rows: Rows, *, title: str) -> Figure:
-    """How busy each resource is until the last patient is in: mean and 90 % range; days waited for it beside it.
+class Busy(NamedTuple):
+    """How busy a resource is, as shares, and the days that were waited for it."""
 
-    `rows`: label, value, lower, upper (shares), waited (days, or None).
-    """
+    label: str
+    value: float
+    lower: float
+    upper: float
+    waited: float | None
+
+
+class ArmFlow(NamedTuple):
+    """Expected numbers of an arm's patients, and lines of text on their treatment."""
+
+    label: str
+    randomised: float
+    lost_waiting: float
+    dropped_out: float
+    complete: float
+    lines: Sequence[str]
+
+
+def busy(rows: Sequence[Busy], *, title: str) -> Figure:
+    """How busy each resource is until the last patient is in: mean and 90 % range; days waited for it beside it."""
     figure, grid = new_figure(SINGLE + 0.9, 1.0 + 0.26 * len(rows))
     axes = grid[0, 0]
     for y, row in enumerate(rows):
-        colour = COLOURS[1] if row["value"] >= 0.8 else COLOURS[0]
-        axes.barh(y, row["value"], height=0.62, color=colour, alpha=0.75)
-        axes.plot([row["lower"], row["upper"]], [y, y], color="0.15", linewidth=1)
-        waited = "" if row["waited"] is None else f", waited for {_days(row['waited'])}"
-        at = max(row["upper"], row["value"])
-        beside(axes, f"{100 * row['value']:.0f} %{waited}", (at, y), (4, 0), fontsize=7)
-    axes.set_yticks(range(len(rows)), [row["label"] for row in rows])
+        colour = COLOURS[1] if row.value >= 0.8 else COLOURS[0]
+        axes.barh(y, row.value, height=0.62, color=colour, alpha=0.75)
+        axes.plot([row.lower, row.upper], [y, y], color="0.15", linewidth=1)
+        waited = "" if row.waited is None else f", waited for {_days(row.waited)}"
+        at = max(row.upper, row.value)
+        beside(axes, f"{100 * row.value:.0f} %{waited}", (at, y), (4, 0), fontsize=7)
+    axes.set_yticks(range(len(rows)), [row.label for row in rows])
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.set_xlim(0, max(1.45, *(row["upper"] + 0.45 for row in rows)))
+    axes.set_xlim(0, max(1.45, *(row.upper + 0.45 for row in rows)))
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25", "50", "75", "100"])
     axes.axvline(1, color="0.75", linewidth=0.7, linestyle=":")
     axes.set_xlabel("Busy, % of what they could do (line: 90 % of trials)")
@@ -72,9 +90,13 @@ def _days(days: float) -> str:
 
 
 def lags(
-    table: pd.DataFrame, *, window: tuple[float, float] | None, open_share: Sequence[tuple[float, float]],
-    kept: float | None, title: str,
-) -> Figure:  # fmt: skip
+    table: pd.DataFrame,
+    *,
+    window: tuple[float, float] | None,
+    open_share: Sequence[tuple[float, float]],
+    kept: float | None,
+    title: str,
+) -> Figure:
     """Hours from an infusion to the sessions that were promised a window, with that window and the plasticity window.
 
     `table`: from_hours, to_hours, promised, share. `window`: the promise, hours. `open_share`: (hours, 1 − exp(−W))
@@ -116,22 +138,20 @@ def lags(
 def gantt(table: pd.DataFrame, *, hours: tuple[float, float], title: str) -> Figure:
     """One week of one site, a line for each chair, therapist and rater; hatched: nobody came."""
     order = {"chairs": 0, "therapists": 1, "raters": 2}
-    rows: list[dict[str, Any]] = table.to_dict("records")  # type: ignore[assignment]
-    units = sorted(
-        {(row["resource"], row["therapy"], row["unit"]) for row in rows}, key=lambda u: (order[u[0]], u[1], u[2])
-    )
-    days = sorted({row["day"] for row in rows})
+    rows: list[Any] = list(table.itertuples())
+    units = sorted({(row.resource, row.therapy, row.unit) for row in rows}, key=lambda u: (order[u[0]], u[1], u[2]))
+    days = sorted({row.day for row in rows})
     opens, closes = hours
     long = closes - opens
     figure, grid = new_figure(DOUBLE, 1.0 + 0.24 * len(units))
     axes = grid[0, 0]
     for row in rows:
-        y = units.index((row["resource"], row["therapy"], row["unit"]))
-        x = days.index(row["day"]) * (long + 1) + row["from_hour"] - opens
-        colour = COLOURS[(0, 2, 3)[order[row["resource"]]]]
-        inside, edge, hatch = (colour, "white", None) if row["kept"] else ("white", colour, "//////")
+        y = units.index((row.resource, row.therapy, row.unit))
+        x = days.index(row.day) * (long + 1) + row.from_hour - opens
+        colour = COLOURS[(0, 2, 3)[order[row.resource]]]
+        inside, edge, hatch = (colour, "white", None) if row.kept else ("white", colour, "//////")
         style = {"height": 0.72, "color": inside, "edgecolor": edge, "linewidth": 0.5, "hatch": hatch}
-        axes.barh(y, row["to_hour"] - row["from_hour"], left=x, **style)
+        axes.barh(y, row.to_hour - row.from_hour, left=x, **style)
     for d in range(len(days)):
         axes.axvspan(d * (long + 1) + long, (d + 1) * (long + 1), color="0.93", lw=0)
     names = {"chairs": "chair", "therapists": "therapist", "raters": "rater"}
@@ -147,11 +167,11 @@ def gantt(table: pd.DataFrame, *, hours: tuple[float, float], title: str) -> Fig
     return figure
 
 
-def consort(flow: Mapping[str, float], arms: Rows, *, title: str) -> Figure:
+def consort(flow: Mapping[str, float], arms: Sequence[ArmFlow], *, title: str) -> Figure:
     """Expected counts from referral to completion.
 
     `flow`: referred, did not consent, outside the entry criterion, failed screening otherwise, still screened when
-    full, randomised. `arms`: label, randomised, lost waiting, dropped out, complete, and lines (text on treatment).
+    full, randomised.
     """
     figure, grid = new_figure(max(DOUBLE - 1.2, 2.3 * len(arms)), 4.2)
     axes = grid[0, 0]
@@ -167,11 +187,11 @@ def consort(flow: Mapping[str, float], arms: Rows, *, title: str) -> Figure:
     _arrow(axes, (0.5, 0.785), excluded)
     for a, arm in enumerate(arms):
         x = (a + 0.5) * width
-        wrapped = textwrap.fill(str(arm["label"]), 26)
-        allocated = _box(axes, x, 0.44, f"{wrapped}\n{arm['randomised']:.0f}")
-        text = [f"lost while waiting: {arm['lost waiting']:.1f}", f"dropped out: {arm['dropped out']:.1f}"]
-        treated = _box(axes, x, 0.235, "\n".join([*text, *arm["lines"]]), align="left")
-        complete = _box(axes, x, 0.035, f"Complete\n{arm['complete']:.0f}")
+        wrapped = textwrap.fill(arm.label, 26)
+        allocated = _box(axes, x, 0.44, f"{wrapped}\n{arm.randomised:.0f}")
+        text = [f"lost while waiting: {arm.lost_waiting:.1f}", f"dropped out: {arm.dropped_out:.1f}"]
+        treated = _box(axes, x, 0.235, "\n".join([*text, *arm.lines]), align="left")
+        complete = _box(axes, x, 0.035, f"Complete\n{arm.complete:.0f}")
         for start, end in ((randomised, allocated), (allocated, treated), (treated, complete)):
             _arrow(axes, start, end)
     axes.set_title(textwrap.fill(title, 80))

@@ -137,7 +137,7 @@ def _window(s: Scenario) -> list[tuple[float, float]]:
     return [(float(h), 1 - exp(-(0.5 ** (h / half_life)))) for h in range(0, 241, 4)]
 
 
-def _busy(s: Scenario, value: Values) -> list[dict[str, Any]]:
+def _busy(s: Scenario, value: Values) -> list[figures.Busy]:
     assert s.clinic is not None
     rows = []
     one_site = len(s.clinic.sites) == 1
@@ -146,14 +146,13 @@ def _busy(s: Scenario, value: Values) -> list[dict[str, Any]]:
             key for key in value if key[0] == "utilisation" and key[2] == "share" and key[1].startswith(f"{kind} at")
         ]
         for key in keys:
-            waited = value.get(("utilisation", kind, "days waited"))
-            share = {name: getattr(value[key], name) for name in ("value", "lower", "upper")}
-            label = kind if one_site else key[1]
-            rows.append({"label": label, **share, "waited": waited.value if waited and one_site else None})
+            share, waited = value[key], value.get(("utilisation", kind, "days waited"))
+            days = waited.value if waited and one_site else None
+            rows.append(figures.Busy(kind if one_site else key[1], share.value, share.lower, share.upper, days))
     return rows
 
 
-def _arms(s: Scenario, value: Values) -> list[dict[str, Any]]:
+def _arms(s: Scenario, value: Values) -> list[figures.ArmFlow]:
     arms = []
     for arm in s.arms:
         flow = {key[2]: q.value for key, q in value.items() if key[0] == "flow" and key[1] == arm.id}
@@ -162,7 +161,9 @@ def _arms(s: Scenario, value: Values) -> list[dict[str, Any]]:
             for what, label in KEPT.items()
             if ("kept", arm.id, f"{what} in window") in value
         ]
-        arms.append({"label": arm.label, **flow, "lines": lines})
+        names = ("randomised", "lost waiting", "dropped out", "complete")
+        randomised, lost, dropped, complete = (flow[name] for name in names)
+        arms.append(figures.ArmFlow(arm.label, randomised, lost, dropped, complete, lines))
     return arms
 
 

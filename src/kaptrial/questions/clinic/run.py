@@ -114,13 +114,7 @@ def _shared_with_trials(s: Scenario, seed: int, block: int) -> tuple[Ints, Float
 
 
 def _course(
-    s: Scenario,
-    clinic: Clinic,
-    protocols: list[ArmProtocol],
-    seed: int,
-    replicate: int,
-    arm: Ints,
-    threshold: Floats,
+    s: Scenario, clinic: Clinic, protocols: list[ArmProtocol], seed: int, replicate: int, arm: Ints, threshold: Floats
 ) -> Course:
     n, n_visits = s.n_total, len(s.design.visits)
     hours = Calendar(clinic.hours.weekdays, clinic.hours.opens, clinic.hours.closes)
@@ -131,11 +125,16 @@ def _course(
     opened, until = entrants.opened.tolist(), entrants.closed + s.design.visits[-1] + FOLLOW_UP_SLACK
     staff = staff_of(env, clinic, seed, replicate, hours=hours, dose_hours=dose_hours, opened=opened, until=until)
     rules = Rules(
-        clinic=clinic, hours=hours, dose_hours=dose_hours, visits=s.design.visits,
-        chair_days=clinic.infusions.chair_minutes / MINUTES, rating_days=clinic.ratings.minutes / MINUTES,
-        doses=keeping(clinic.infusions.booking), sessions=keeping(clinic.sessions.booking),
+        clinic=clinic,
+        hours=hours,
+        dose_hours=dose_hours,
+        visits=s.design.visits,
+        chair_days=clinic.infusions.chair_minutes / MINUTES,
+        rating_days=clinic.ratings.minutes / MINUTES,
+        doses=keeping(clinic.infusions.booking),
+        sessions=keeping(clinic.sessions.booking),
         ratings=keeping(clinic.ratings.booking),
-    )  # fmt: skip
+    )
     n_events = max(len(p.doses) + len(p.sessions) for p in protocols)
     attempts = max(rules.doses.attempts, rules.sessions.attempts, rules.ratings.attempts)
     luck = generator(seed, replicate, Stream.APPOINTMENT).random((n, n_events + n_visits, attempts)).tolist()

@@ -15,8 +15,9 @@ import numpy as np
 from kaptrial.estimators.fit import Fit
 from kaptrial.questions.clinic.operations import Operations, check_has_clinic, operations
 from kaptrial.questions.clinic.tables import bottleneck
-from kaptrial.questions.power.characteristics import Cell, share
+from kaptrial.questions.power.characteristics import Cell
 from kaptrial.questions.power.execution import Job, run
+from kaptrial.questions.power.measures import share
 
 Row = dict[str, Any]
 # Quantities of a plan by the table and metric of the summaries they come from.

@@ -25,9 +25,15 @@ TITLES = {
 }
 # What a table of plans calls its columns.
 COLUMNS = {
-    "power": "power", "in_window": "promised sessions in window", "months": "months", "cost": "cost",
-    "therapists_busy": "therapists busy", "chairs_busy": "chairs busy", "bottleneck": "bottleneck", "chosen": "",
-}  # fmt: skip
+    "power": "power",
+    "in_window": "promised sessions in window",
+    "months": "months",
+    "cost": "cost",
+    "therapists_busy": "therapists busy",
+    "chairs_busy": "chairs busy",
+    "bottleneck": "bottleneck",
+    "chosen": "",
+}
 
 
 def show_clinic(results: Results[Quantity]) -> None:

@@ -19,8 +19,12 @@ from kaptrial.priors.effects import EffectPrior, named
 from kaptrial.priors.gaussian_quadrature import Flag
 from kaptrial.priors.gaussian_quadrature.trial_model import TrialModel, fast_posterior, trial_model
 from kaptrial.questions.decide.rule import Decision, decide, predictive_probability, thresholds
-from kaptrial.questions.power.characteristics import Cell, better, null_of, room_for_synergy, share, truth_key
+from kaptrial.questions.power.characteristics import Cell
 from kaptrial.questions.power.execution import in_order
+from kaptrial.questions.power.measures import room_for_synergy, share
+from kaptrial.questions.power.nulls import null_of
+from kaptrial.questions.power.rows import better
+from kaptrial.questions.power.shared import truth_key
 from kaptrial.questions.power.truth import Truth, truths
 from kaptrial.results import Note, Question, Row
 from kaptrial.scenario.decision import FIXED, NULL, PRIOR

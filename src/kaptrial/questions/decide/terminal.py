@@ -18,10 +18,18 @@ if TYPE_CHECKING:
 PRIORS = ("design_prior", "analysis_prior")
 TRUE_WORLD = {"scenario": "as in the scenario", "null": "no effect", "prior": "the file's prior"}
 HEADINGS = {
-    "go": "go", "consider": "consider", "no_go": "no go", "equivalent": "no difference", "wrong_verdict": "wrong",
-    "benefit_is_true": "benefit is true", "true_effect": "true effect", "posterior_sd": "posterior SD",
-    "beyond_scale": "beyond the scale", "stopped": "stopped early", "patients": "patients",
-}  # fmt: skip
+    "go": "go",
+    "consider": "consider",
+    "no_go": "no go",
+    "equivalent": "no difference",
+    "wrong_verdict": "wrong",
+    "benefit_is_true": "benefit is true",
+    "true_effect": "true effect",
+    "posterior_sd": "posterior SD",
+    "beyond_scale": "beyond the scale",
+    "stopped": "stopped early",
+    "patients": "patients",
+}
 
 
 def true_world(design_prior: str) -> str:
@@ -49,7 +57,7 @@ def show_decisions(results: DecideResults) -> None:
     paragraph(
         f"{made['title']}\n{about.contrast}, {about.endpoint}, day {about.day:g}; {rules_in_words(cells)}\nseed"
         f" {made['seed']}, {made['replicates']} replicates, kaptrial {made['version']}; value ± Monte Carlo standard"
-        " error\n",
+        " error\n"
     )
     shown = [metric for metric in HEADINGS if any(metric in rows for rows in groups.values())]
     lines = []

@@ -39,26 +39,28 @@ def quadrature(n_visits: int) -> tuple[Floats, Floats]:
 
 def model(data: InteractionData) -> InteractionModel:
     """The model of outcomes of 0 and 1."""
-    from kaptrial.questions.fit.density import likelihoods
+    from kaptrial.questions.fit.density import likelihoods, linear, logistic
 
     n_visits = len(data.days)
     several = n_visits > 1
     lay = layout(data, spread=int(several))
     nodes, log_weights = quadrature(n_visits)
-    fixed = (lay.x, lay.z, lay.w, lay.therapist, nodes, log_weights)
+    patients = linear.Patients(lay.x, lay.z, lay.w, lay.therapist)
+    rule = logistic.Rule(nodes, log_weights)
     seen = data.seen
 
     def density(theta: Floats, scores: Floats, given: Given) -> tuple[float, Floats]:
         grad = np.empty(lay.size)
         widths = scaled_widths(given, data.unit_sd, linked=True)
         y = np.where(seen, scores, np.nan)
-        prior = (*chosen(given), widths, PATIENT_SD_WIDTH)
-        value = likelihoods.binary_density(theta, grad, lay.at, y, *fixed, *prior)
+        prior = linear.Prior(*chosen(given), 0.0, widths)
+        value = likelihoods.binary_density(theta, grad, lay.at, y, patients, rule, prior, PATIENT_SD_WIDTH)
         return value, grad
 
     def parts(thetas: Floats, scores: Floats) -> Floats:
         out = np.empty((len(thetas), len(data.y)))
-        likelihoods.binary_parts(np.ascontiguousarray(thetas), lay.at, np.where(seen, scores, np.nan), *fixed, out)
+        y = np.where(seen, scores, np.nan)
+        likelihoods.binary_parts(np.ascontiguousarray(thetas), lay.at, y, patients, rule, out)
         return out
 
     def natural(thetas: Floats) -> dict[str, Floats]:
@@ -83,7 +85,5 @@ def model(data: InteractionData) -> InteractionModel:
     def spread_draws(n: int, rng: np.random.Generator, widths: Mapping[str, float]) -> Floats:
         return rng.normal(0, PATIENT_SD_WIDTH, (n, int(several)))
 
-    return InteractionModel(
-        likelihood="binary", data=data, layout=lay, density=density, parts=parts, natural=natural,
-        replicas=replicas, risk=risk, spread_draws=spread_draws, start=np.zeros(lay.size),
-    )  # fmt: skip
+    start = np.zeros(lay.size)
+    return InteractionModel("binary", data, lay, density, parts, natural, replicas, risk, spread_draws, start)

@@ -25,24 +25,25 @@ PERCENT = 100.0
 
 def model(data: InteractionData) -> InteractionModel:
     """The model of successes `data.y[:, 0]` out of `data.trials_of`."""
-    from kaptrial.questions.fit.density import likelihoods
+    from kaptrial.questions.fit.density import likelihoods, linear
 
     assert data.trials_of is not None
     lay = layout(data, spread=1)
     n = np.ascontiguousarray(data.trials_of)
-    fixed = (n, lay.x, lay.z, lay.w, lay.therapist)
+    patients = linear.Patients(lay.x, lay.z, lay.w, lay.therapist)
 
     def density(theta: Floats, scores: Floats, given: Given) -> tuple[float, Floats]:
         grad = np.empty(lay.size)
         widths = scaled_widths(given, data.unit_sd, linked=True)
         k = np.ascontiguousarray(scores[:, 0])
-        prior = (*chosen(given), widths)
-        value = likelihoods.counts_density(theta, grad, lay.at, k, *fixed, *prior)
+        prior = linear.Prior(*chosen(given), 0.0, widths)
+        value = likelihoods.counts_density(theta, grad, lay.at, k, n, patients, prior)
         return value, grad
 
     def parts(thetas: Floats, scores: Floats) -> Floats:
         out = np.empty((len(thetas), len(n)))
-        likelihoods.counts_parts(np.ascontiguousarray(thetas), lay.at, np.ascontiguousarray(scores[:, 0]), *fixed, out)
+        k = np.ascontiguousarray(scores[:, 0])
+        likelihoods.counts_parts(np.ascontiguousarray(thetas), lay.at, k, n, patients, out)
         return out
 
     def natural(thetas: Floats) -> dict[str, Floats]:
@@ -58,8 +59,8 @@ def model(data: InteractionData) -> InteractionModel:
     def spread_draws(n: int, rng: np.random.Generator, widths: Mapping[str, float]) -> Floats:
         return np.asarray(logit(rng.random((n, 1))))
 
-    return InteractionModel(
-        likelihood="abstinent_days", data=data, layout=lay, density=density, parts=parts, natural=natural,
-        replicas=replicas, risk=lambda expected, _: PERCENT * expit(expected), spread_draws=spread_draws,
-        start=np.zeros(lay.size),
-    )  # fmt: skip
+    def risk(expected: Floats, _: Mapping[str, Floats]) -> Floats:
+        return np.asarray(PERCENT * expit(expected))
+
+    start = np.zeros(lay.size)
+    return InteractionModel("abstinent_days", data, lay, density, parts, natural, replicas, risk, spread_draws, start)

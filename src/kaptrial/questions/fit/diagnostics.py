@@ -71,6 +71,12 @@ def diagnose(
         tree = az.from_dict({"posterior": {"x": patient_loglik[..., 0]}, "log_likelihood": {"patient": patient_loglik}})
         loo = az.loo(tree, pointwise=True)
     return Diagnostics(
-        r_hat=r_hat, ess_bulk=bulk, ess_tail=tail, worst=worst, divergences=divergences,
-        k_hat=np.asarray(loo.pareto_k), elpd=float(loo.elpd), elpd_se=float(loo.se),
-    )  # fmt: skip
+        r_hat=r_hat,
+        ess_bulk=bulk,
+        ess_tail=tail,
+        worst=worst,
+        divergences=divergences,
+        k_hat=np.asarray(loo.pareto_k),
+        elpd=float(loo.elpd),
+        elpd_se=float(loo.se),
+    )

@@ -11,6 +11,8 @@ from kaptrial.output.figures import COLOURS, DOUBLE, SINGLE, beside, new_figure
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from kaptrial.questions.fit.plot_data import UnderPrior
+
 Rows = Sequence[Mapping[str, Any]]
 GREY = "0.55"
 
@@ -72,25 +74,25 @@ def over_time(rows: Rows, *, unit: str, sign: float) -> Figure:
     return figure
 
 
-def priors(rows: Rows, *, name: str, unit: str, sign: float, title: str) -> Figure:
+def priors(rows: Sequence[UnderPrior], *, name: str, unit: str, sign: float, title: str) -> Figure:
     """The effect in question under each prior: the prior's 95 % (grey) and the posterior's (blue)."""
     figure, grid = new_figure(4.8, 1.2 + 0.36 * len(rows))
     axes = grid[0, 0]
-    reach = 1.6 * max(abs(float(end)) for row in rows for end in (row["after"][0], row["after"][2]))
+    reach = 1.6 * max(abs(float(end)) for row in rows for end in (row.after[0], row.after[2]))
     for y, row in enumerate(rows):
-        low, high = (max(-reach, min(reach, float(end))) for end in (row["before"][0], row["before"][2]))
+        low, high = (max(-reach, min(reach, float(end))) for end in (row.before[0], row.before[2]))
         axes.plot([low, high], [y - 0.15] * 2, color=GREY, linewidth=1.2, solid_capstyle="butt")
-        for end, mark in ((float(row["before"][0]), "<"), (float(row["before"][2]), ">")):
+        for end, mark in ((float(row.before[0]), "<"), (float(row.before[2]), ">")):
             if abs(end) > reach:
                 axes.plot([reach if end > 0 else -reach], [y - 0.15], mark, color=GREY, markersize=4, clip_on=False)
-        axes.plot([row["after"][0], row["after"][2]], [y + 0.15] * 2, color=COLOURS[0], linewidth=1.8)
-        axes.plot([row["after"][1]], [y + 0.15], "o", color=COLOURS[0], markersize=4)
+        axes.plot([row.after[0], row.after[2]], [y + 0.15] * 2, color=COLOURS[0], linewidth=1.8)
+        axes.plot([row.after[1]], [y + 0.15], "o", color=COLOURS[0], markersize=4)
         axes.annotate(
-            f"{row['p']:.2f}", (1.03, y), xycoords=("axes fraction", "data"), va="center", fontsize=7.5, color="0.2"
+            f"{row.p:.2f}", (1.03, y), xycoords=("axes fraction", "data"), va="center", fontsize=7.5, color="0.2"
         )
     axes.annotate("P(benefit)", (1.0, -0.62), xycoords=("axes fraction", "data"), fontsize=7, va="bottom", color="0.2")
     axes.axvline(0, color="0.3", linewidth=0.8)
-    axes.set_yticks(range(len(rows)), [str(row["prior"]).replace("_", " ") for row in rows])
+    axes.set_yticks(range(len(rows)), [row.prior.replace("_", " ") for row in rows])
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(rows) - 0.4, -0.6)
     axes.set_xlim(-reach, reach)

@@ -61,7 +61,7 @@ def model(
     data: InteractionData, *, covariance: Covariance = "unstructured", residual: Residual = "common"
 ) -> InteractionModel:
     """The model of scores with this covariance; `residual` by_arm: residual SDs of the arms differ by a ratio."""
-    from kaptrial.questions.fit.density import likelihoods
+    from kaptrial.questions.fit.density import likelihoods, linear, normal
 
     design = time_design(data, covariance)
     n_visits, q = design.shape
@@ -71,19 +71,19 @@ def model(
     group = data.arm if residual == "by_arm" else np.zeros_like(data.arm)
     pattern = patterns(data.seen, group)
     centre, centres = float(np.nanmean(data.y)), spread_centres(data, covariance)
-    of_patients = (lay.x, lay.z, lay.w, lay.therapist, pattern.of)
-    fixed = (*of_patients, pattern.mask, pattern.group, design, own_residual, n_groups)
+    patients = linear.Patients(lay.x, lay.z, lay.w, lay.therapist)
+    spread = normal.Spread(pattern.of, pattern.mask, pattern.group, design, own_residual, n_groups, centres)
 
     def density(theta: Floats, scores: Floats, given: Given) -> tuple[float, Floats]:
         grad = np.empty(lay.size)
         widths = scaled_widths(given, data.unit_sd, linked=False)
-        prior = (*chosen(given), centre, centres, widths)
-        value = likelihoods.scores_density(theta, grad, lay.at, scores, *fixed, *prior)
+        prior = linear.Prior(*chosen(given), centre, widths)
+        value = likelihoods.scores_density(theta, grad, lay.at, scores, patients, spread, prior)
         return value, grad
 
     def parts(thetas: Floats, scores: Floats) -> Floats:
         out = np.empty((len(thetas), len(data.y)))
-        likelihoods.scores_parts(np.ascontiguousarray(thetas), lay.at, scores, *fixed, out)
+        likelihoods.scores_parts(np.ascontiguousarray(thetas), lay.at, scores, patients, spread, out)
         return out
 
     def natural(thetas: Floats) -> dict[str, Floats]:
@@ -125,10 +125,11 @@ def model(
     start[lay.at[6] : lay.at[7]] = _packed_diagonal(centres[:q])
     if own_residual:
         start[lay.at[7]] = centres[-1]
-    return InteractionModel(
-        likelihood="normal", data=data, layout=lay, density=density, parts=parts, natural=natural, replicas=replicas,
-        risk=lambda expected, _: expected, spread_draws=spread_draws, start=start,
-    )  # fmt: skip
+
+    def risk(expected: Floats, _: Mapping[str, Floats]) -> Floats:
+        return expected
+
+    return InteractionModel("normal", data, lay, density, parts, natural, replicas, risk, spread_draws, start)
 
 
 def correlation_roots(q: int, n: int, rng: np.random.Generator) -> Floats:

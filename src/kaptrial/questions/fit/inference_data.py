@@ -15,10 +15,15 @@ from kaptrial.questions.fit.forward import draw_prior
 # Replicas kept of each predictive distribution: enough to draw bands from, and files stay small.
 KEPT = 500
 DIMS = {
-    "effect": ["effect_name", "visit"], "means": ["visit"], "slopes": ["visit"], "coefficients": ["covariate"],
-    "arm_mean": ["arm_name", "visit"], "covariance": ["group", "visit", "other"], "scores": ["patient", "visit"],
+    "effect": ["effect_name", "visit"],
+    "means": ["visit"],
+    "slopes": ["visit"],
+    "coefficients": ["covariate"],
+    "arm_mean": ["arm_name", "visit"],
+    "covariance": ["group", "visit", "other"],
+    "scores": ["patient", "visit"],
     "patient_scores": ["patient"],
-}  # fmt: skip
+}
 
 
 def tree(posterior: Posterior, before: Check, after: Check, *, seed: int, provenance: Mapping[str, Any]) -> Any:

@@ -40,15 +40,13 @@ def layout(data: InteractionData, *, spread: int, residual: int = 0, ratios: int
     """The lay-out for these data, with so many parameters in the likelihood's own blocks."""
     n_visits = len(data.days)
     w = standardised(data.covariates) if data.covariates.shape[1] else data.covariates
-    sizes = [
-        len(data.effects) * n_visits, n_visits, n_visits if data.baseline is not None else 0, w.shape[1],
-        1 if data.n_therapists else 0, data.n_therapists, spread, residual, ratios,
-    ]  # fmt: skip
-    return Layout(
-        at=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64), x=np.ascontiguousarray(data.x),
-        z=standardised(data.baseline) if data.baseline is not None else np.zeros(len(data.y)),
-        w=np.ascontiguousarray(w), therapist=data.therapist, n_effects=len(data.effects), n_visits=n_visits,
-    )  # fmt: skip
+    z = np.zeros(len(data.y)) if data.baseline is None else standardised(data.baseline)
+    n_slopes, n_therapists = 0 if data.baseline is None else n_visits, data.n_therapists
+    by_patient = [w.shape[1], int(n_therapists > 0), n_therapists]
+    sizes = [len(data.effects) * n_visits, n_visits, n_slopes, *by_patient, spread, residual, ratios]
+    at = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    x, w = np.ascontiguousarray(data.x), np.ascontiguousarray(w)
+    return Layout(at=at, x=x, z=z, w=w, therapist=data.therapist, n_effects=len(data.effects), n_visits=n_visits)
 
 
 def linear_draws(data: InteractionData, lay: Layout, theta: Floats) -> dict[str, Floats]:

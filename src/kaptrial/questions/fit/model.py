@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -18,7 +18,7 @@ LIKELIHOODS: tuple[Likelihood, ...] = ("normal", "binary", "abstinent_days")
 Given = Mapping[str, Floats]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class InteractionModel:
     """`density(theta, scores, given)`: log density and gradient in the unconstrained parameters, `given` as of
     `scales.prior_data`. `parts(thetas, scores)`: each patient's log likelihood, (draw, patient). `natural(thetas)`:
@@ -45,16 +45,17 @@ class InteractionModel:
         Where `x` is given with these effects acting, and an average therapist or none.
         """
         from kaptrial.questions.fit.density.likelihoods import predictors
+        from kaptrial.questions.fit.density.linear import Patients
 
         lay = self.layout
         out = np.empty((len(thetas), len(lay.z), lay.n_visits))
         acting = lay.x if x is None else np.ascontiguousarray(x)
         therapist = lay.therapist if x is None else np.full_like(lay.therapist, -1)
-        predictors(np.ascontiguousarray(thetas), lay.at, acting, lay.z, lay.w, therapist, out)
+        predictors(np.ascontiguousarray(thetas), lay.at, Patients(acting, lay.z, lay.w, therapist), out)
         return out
 
 
-def chosen(given: Given) -> tuple[Any, ...]:
+def chosen(given: Given) -> tuple[Floats, Floats, Floats]:
     """Weights, means and roots of the effects' prior, as the densities take them."""
     return given["prior_weight"], given["prior_mean"], given["prior_root"]
 

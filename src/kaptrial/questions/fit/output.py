@@ -68,7 +68,7 @@ def _figures(folder: Path, results: FitResults) -> None:
     below = textwrap.fill(below, max(54, 36 * min(len(arms), 4)))
     save(folder, "posterior_predictive", figures.predictive(arms, unit=unit), below)
     if len(posteriors) > 1:
-        rows = forest(posteriors, [verdict.p for verdict in verdicts])
+        compared = forest(posteriors, [verdict.p for verdict in verdicts])
         title = f"{effect}{when} under {len(posteriors)} priors"
-        figure = figures.priors(rows, name=effect, unit=unit, sign=data.sign, title=title)
+        figure = figures.priors(compared, name=effect, unit=unit, sign=data.sign, title=title)
         save(folder, "priors", figure, f"grey: prior, blue: posterior, 95 % each (> beyond the axis); {made}")

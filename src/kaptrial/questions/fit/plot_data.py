@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.stats import gaussian_kde
@@ -44,8 +44,17 @@ def question(posterior: Posterior) -> dict[str, Any]:
     return {**density, **interval, **about}
 
 
-def forest(posteriors: Sequence[Posterior], probabilities: Sequence[float]) -> list[dict[str, Any]]:
-    """One row a prior: the central 95 % of the effect in question before and after, and the benefit's probability."""
+class UnderPrior(NamedTuple):
+    """The effect in question under a prior: median and central 95 % before and after, the benefit's probability."""
+
+    prior: str
+    before: Floats
+    after: Floats
+    p: float
+
+
+def forest(posteriors: Sequence[Posterior], probabilities: Sequence[float]) -> list[UnderPrior]:
+    """One row a prior."""
     rows = []
     for posterior, p in zip(posteriors, probabilities, strict=True):
         if posterior.model.likelihood == "normal":
@@ -53,7 +62,7 @@ def forest(posteriors: Sequence[Posterior], probabilities: Sequence[float]) -> l
         else:
             before = np.quantile(_prior_draws(posterior), [0.025, 0.5, 0.975])
         after = np.quantile(asked_draws(posterior), [0.025, 0.5, 0.975])
-        rows.append({"prior": posterior.prior.name, "before": before, "after": after, "p": p})
+        rows.append(UnderPrior(posterior.prior.name, before, after, p))
     return rows
 
 

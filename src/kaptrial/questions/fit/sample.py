@@ -48,13 +48,12 @@ def compiled(model: InteractionModel, prior: EffectPrior, n_components: int = 1)
     def make_expand(*_: Any) -> Any:
         return lambda theta, **_: {"theta": np.asarray(theta, dtype=np.float64)}
 
-    return from_pyfunc(
-        size, make_density, make_expand, [np.dtype(np.float64)], [(size,)], ["theta"],
-        shared_data={
-            "scores": np.nan_to_num(model.data.y), **prior_data(prior, max(n_components, len(prior.components)))
-        },
-        make_initial_point_fn=lambda seed: model.start + np.random.default_rng(seed).uniform(-0.5, 0.5, size),
-    )  # fmt: skip
+    def start(seed: Any) -> Floats:
+        return model.start + np.random.default_rng(seed).uniform(-0.5, 0.5, size)
+
+    expanded = ([np.dtype(np.float64)], [(size,)], ["theta"])
+    shared = {"scores": np.nan_to_num(model.data.y), **prior_data(prior, max(n_components, len(prior.components)))}
+    return from_pyfunc(size, make_density, make_expand, *expanded, shared_data=shared, make_initial_point_fn=start)
 
 
 def draw(

@@ -16,10 +16,14 @@ from kaptrial.questions.fit.verdict import probability
 
 Rows = Sequence[Mapping[str, Any]]
 NAMES = {
-    "difference": "difference", "risk_difference": "difference of risks", "odds_ratio": "odds ratio",
-    "percentage_point_difference": "difference, percentage points", "ratio_of_means": "ratio of means",
-    "log_odds_ratio": "log odds ratio", "share_kept": "share of the first day's effect kept",
-}  # fmt: skip
+    "difference": "difference",
+    "risk_difference": "difference of risks",
+    "odds_ratio": "odds ratio",
+    "percentage_point_difference": "difference, percentage points",
+    "ratio_of_means": "ratio of means",
+    "log_odds_ratio": "log odds ratio",
+    "share_kept": "share of the first day's effect kept",
+}
 
 
 def show_fit(results: FitResults) -> None:

@@ -49,9 +49,10 @@ def answer(
     source = file.path.name if file else f"one trial simulated under seed {seed}"
     made = provenance() | {"scenario": scenario, "scenario_sha256": scenario_hash(s)}
     made |= {"title": s.title, "data": source, "seed": seed, "draws": 4 * draws}
-    made |= {"ranking": fitted.ranking, "why_not": fitted.why_not}
+    ranking = None if fitted.ranking is None else [each._asdict() for each in fitted.ranking]
+    made |= {"ranking": ranking, "why_not": fitted.why_not}
     notes = [Note(code="unusable", severity="error", text=line) for line in warnings(fitted)]
-    lines = [Line(numbers=dict(row)) for row in fitted.rows]
+    lines = [Line(numbers=row._asdict()) for row in fitted.rows]
     return MechanismResults(
         kind="mechanism",
         rows=lines,

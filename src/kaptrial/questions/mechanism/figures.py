@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from kaptrial.arrays import Floats
 from kaptrial.output.figures import COLOURS, DOUBLE, label_ends, new_figure
 
 if TYPE_CHECKING:
@@ -43,21 +44,31 @@ def contraction(rows: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> 
     return figure
 
 
-def courses(panels: Sequence[tuple[str, Sequence[Mapping[str, Any]]]], days: Sequence[float], *, unit: str) -> Figure:
-    """One panel a mechanism. `panels`: (name, arms), an arm with `label`, `mean`, `lower`, `upper` (day,) of the fitted
-    course and `seen`, `seen_low`, `seen_high`, the observed means with 95 % intervals."""
+class ArmCourse(NamedTuple):
+    """An arm's fitted mean course with its 95 % band, and the observed means with 95 % intervals, each (day,)."""
+
+    label: str
+    mean: Floats
+    lower: Floats
+    upper: Floats
+    seen: Floats
+    seen_low: Floats
+    seen_high: Floats
+
+
+def courses(panels: Sequence[tuple[str, Sequence[ArmCourse]]], days: Sequence[float], *, unit: str) -> Figure:
+    """One panel a mechanism. `panels`: (name, arms)."""
     figure, grid = new_figure(DOUBLE, 4.6, rows=2, columns=2, sharex=True, sharey=True)
     for axes, (name, arms) in zip(grid.ravel(), panels, strict=True):
         ends = []
         for i, arm in enumerate(arms):
             colour = COLOURS[i % len(COLOURS)]
-            axes.fill_between(days, arm["lower"], arm["upper"], color=colour, alpha=0.15, linewidth=0)
-            axes.plot(days, arm["mean"], color=colour)
+            axes.fill_between(days, arm.lower, arm.upper, color=colour, alpha=0.15, linewidth=0)
+            axes.plot(days, arm.mean, color=colour)
             shifted = [day + (i - (len(arms) - 1) / 2) * 0.012 * max(days) for day in days]
-            low = [a - b for a, b in zip(arm["seen"], arm["seen_low"], strict=True)]
-            high = [b - a for a, b in zip(arm["seen"], arm["seen_high"], strict=True)]
-            axes.errorbar(shifted, arm["seen"], yerr=[low, high], fmt="o", markersize=2.8, elinewidth=0.7, color=colour)
-            ends.append((days[-1], arm["mean"][-1], arm["label"], colour))
+            reach = [arm.seen - arm.seen_low, arm.seen_high - arm.seen]
+            axes.errorbar(shifted, arm.seen, yerr=reach, fmt="o", markersize=2.8, elinewidth=0.7, color=colour)
+            ends.append((days[-1], arm.mean[-1], arm.label, colour))
         axes.set_title(name)
         if axes in grid[:, 1]:
             label_ends(axes, ends, least_gap=0.085)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -46,16 +46,47 @@ class VariantFit:
         return self.r_hat < R_HAT and self.ess >= ESS and self.divergences == 0
 
 
+class ParameterRow(NamedTuple):
+    """Prior and posterior of a variant's parameter, and the share of the prior's variance that the data took away."""
+
+    variant: str
+    parameter: str
+    mean: float
+    sd: float
+    median: float
+    lower: float
+    upper: float
+    prior_median: float
+    prior_lower: float
+    prior_upper: float
+    contraction: float
+    told_by: str
+    r_hat: float
+    ess: float
+    divergences: int
+
+
+class Rank(NamedTuple):
+    """How well a variant predicts a patient left out, and its difference from the best."""
+
+    variant: str
+    elpd: float
+    elpd_se: float
+    difference: float
+    difference_se: float
+    stacking_weight: float
+    largest_k_hat: float
+
+
 @dataclass(frozen=True, kw_only=True)
 class MechanismFit:
-    """Every variant's fit; `rows`, one a variant and parameter; `weights`, stacking weights, and `ranking`, one row a
-    variant, None where the design cannot rank (`why_not`)."""
+    """Every variant's fit, its parameters, and the variants' ranking; None where the design cannot rank (`why_not`)."""
 
     course: Course
     scores: Scores
     variants: tuple[VariantFit, ...]
-    rows: list[dict[str, Any]]
-    ranking: list[dict[str, Any]] | None
+    rows: list[ParameterRow]
+    ranking: list[Rank] | None
     why_not: str | None
 
     @property
@@ -123,10 +154,10 @@ class _Told:
         self.done = done
 
 
-def best(ranking: list[dict[str, Any]]) -> str | None:
+def best(ranking: Sequence[Rank]) -> str | None:
     """The first of a ranking where it leads all others by RANKS standard errors and LEAST_DIFFERENCE."""
-    clear = (-row["difference"] > max(RANKS * row["difference_se"], LEAST_DIFFERENCE) for row in ranking[1:])
-    return str(ranking[0]["variant"]) if all(clear) else None
+    clear = (-row.difference > max(RANKS * row.difference_se, LEAST_DIFFERENCE) for row in ranking[1:])
+    return ranking[0].variant if all(clear) else None
 
 
 def cannot_rank(s: Scenario) -> str | None:
@@ -207,20 +238,23 @@ def _variant(name: str, held: tuple[str, ...], tree: Any) -> VariantFit:
     draws = {p: np.asarray(posterior[p]) for p in names}
     loglik = np.asarray(posterior["patient_loglik"])
     loo = az.loo(az.from_dict({"posterior": draws, "log_likelihood": {"y": loglik}}), pointwise=True)
+    sizes = [az.ess(x, method="bulk") for x in draws.values()]
+    sizes += [az.ess(x, method="tail", prob=(0.05, 0.95)) for x in draws.values()]
     return VariantFit(
-        name=name, draws=draws, course=np.asarray(posterior["course"]).reshape(-1, *posterior["course"].shape[2:]),
-        loo=loo, k_hat=np.asarray(loo.pareto_k),
+        name=name,
+        draws=draws,
+        course=np.asarray(posterior["course"]).reshape(-1, *posterior["course"].shape[2:]),
+        loo=loo,
+        k_hat=np.asarray(loo.pareto_k),
         r_hat=max(float(az.rhat(x)) for x in draws.values()),
-        ess=min(
-            float(min(az.ess(x, method="bulk"), az.ess(x, method="tail", prob=(0.05, 0.95)))) for x in draws.values()
-        ),
-        divergences=int(np.asarray(tree.sample_stats["diverging"]).sum()), tree=tree,
-    )  # fmt: skip
+        ess=min(map(float, sizes)),
+        divergences=int(np.asarray(tree.sample_stats["diverging"]).sum()),
+        tree=tree,
+    )
 
 
-def _rows(variant: VariantFit, before: dict[str, Floats]) -> list[dict[str, Any]]:
-    """Prior and posterior of each parameter, and the contraction 1 − Var(posterior)/Var(prior), in logs of what is
-    positive."""
+def _rows(variant: VariantFit, before: dict[str, Floats]) -> list[ParameterRow]:
+    """The contraction 1 − Var(posterior)/Var(prior) is that of the logs of what is positive."""
     rows = []
     for name in PARAMETERS:
         if name not in variant.draws:
@@ -228,23 +262,30 @@ def _rows(variant: VariantFit, before: dict[str, Floats]) -> list[dict[str, Any]
         prior, posterior = before[name], variant.draws[name].ravel()
         logged = name in ("max_effect", "half_life")
         variance = [np.var(np.log(x) if logged else x) for x in (prior, posterior)]
-        quantile = np.quantile(posterior, [0.025, 0.5, 0.975])
+        lower, median, upper = map(float, np.quantile(posterior, [0.025, 0.5, 0.975]))
         contraction = float(1 - variance[1] / variance[0])
-        rows.append(
-            {
-                "variant": variant.name, "parameter": name,
-                "mean": float(posterior.mean()), "sd": float(posterior.std()),
-                "median": float(quantile[1]), "lower": float(quantile[0]), "upper": float(quantile[2]),
-                "prior_median": float(np.median(prior)), "prior_lower": float(np.quantile(prior, 0.025)),
-                "prior_upper": float(np.quantile(prior, 0.975)), "contraction": contraction,
-                "told_by": "the prior" if contraction < LITTLE else "the data",
-                "r_hat": variant.r_hat, "ess": variant.ess, "divergences": variant.divergences,
-            }
-        )  # fmt: skip
+        row = ParameterRow(
+            variant=variant.name,
+            parameter=name,
+            mean=float(posterior.mean()),
+            sd=float(posterior.std()),
+            median=median,
+            lower=lower,
+            upper=upper,
+            prior_median=float(np.median(prior)),
+            prior_lower=float(np.quantile(prior, 0.025)),
+            prior_upper=float(np.quantile(prior, 0.975)),
+            contraction=contraction,
+            told_by="the prior" if contraction < LITTLE else "the data",
+            r_hat=variant.r_hat,
+            ess=variant.ess,
+            divergences=variant.divergences,
+        )
+        rows.append(row)
     return rows
 
 
-def _ranking(fits: list[VariantFit]) -> list[dict[str, Any]]:
+def _ranking(fits: list[VariantFit]) -> list[Rank]:
     """LOO of each variant against the best, with the SE of the difference, and stacking weights (Yao and colleagues
     2018, Bayesian Anal 13:917)."""
     import arviz as az
@@ -254,6 +295,6 @@ def _ranking(fits: list[VariantFit]) -> list[dict[str, Any]]:
     table = table.rename(columns=named)[["elpd", *named.values()]]
     largest = {variant.name: float(variant.k_hat.max()) for variant in fits}
     return [
-        {"variant": str(name), **numbers, "largest_k_hat": largest[str(name)]}
+        Rank(variant=str(name), **numbers, largest_k_hat=largest[str(name)])
         for name, numbers in table.astype(float).to_dict("index").items()
     ]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kaptrial.output.files import write_bytes, write_text
 from kaptrial.output.folder import save_all, write_results
-from kaptrial.questions.mechanism.figures import contraction, courses
+from kaptrial.questions.mechanism.figures import ArmCourse, contraction, courses
 from kaptrial.questions.mechanism.terminal import NAMES
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def _unit(scenario: Scenario) -> str:
     return f"{scenario.outcome.scale}, mean score"
 
 
-def _panels(scenario: Scenario, fits: MechanismFit) -> tuple[list[tuple[str, list[dict[str, Any]]]], list[float]]:
+def _panels(scenario: Scenario, fits: MechanismFit) -> tuple[list[tuple[str, list[ArmCourse]]], list[float]]:
     scores, days = fits.scores, list(fits.course.days)
     panels = []
     for fit in fits.variants:
@@ -51,10 +51,9 @@ def _panels(scenario: Scenario, fits: MechanismFit) -> tuple[list[tuple[str, lis
         for a, arm in enumerate(scenario.arms):
             drawn, own = fit.course[:, a], scores.y[scores.arm == a]
             n = np.isfinite(own).sum(axis=0)
-            mean, se = np.nanmean(own, axis=0), np.nanstd(own, axis=0, ddof=1) / np.sqrt(n)
+            seen, se = np.nanmean(own, axis=0), np.nanstd(own, axis=0, ddof=1) / np.sqrt(n)
             low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
-            fitted = {"mean": drawn.mean(axis=0), "lower": low, "upper": high}
-            seen = {"seen": mean, "seen_low": mean - 1.96 * se, "seen_high": mean + 1.96 * se}
-            arms.append({"label": arm.label.replace(", then ", " + "), **fitted, **seen})
+            label = arm.label.replace(", then ", " + ")
+            arms.append(ArmCourse(label, drawn.mean(axis=0), low, high, seen, seen - 1.96 * se, seen + 1.96 * se))
         panels.append((fit.name, arms))
     return panels, days

@@ -12,10 +12,14 @@ if TYPE_CHECKING:
     from kaptrial.questions.mechanism.fit import MechanismFit
 
 NAMES = {
-    "natural": "natural course, points", "max_effect": "drug's largest mean effect, points",
-    "half_life": "half-life of the drug's effect, days", "therapy": "therapy's largest effect, points",
-    "gamma": "γ, synergy through the window", "kappa": "κ, slower decay", "xi": "ξ, overlap",
-}  # fmt: skip
+    "natural": "natural course, points",
+    "max_effect": "drug's largest mean effect, points",
+    "half_life": "half-life of the drug's effect, days",
+    "therapy": "therapy's largest effect, points",
+    "gamma": "γ, synergy through the window",
+    "kappa": "κ, slower decay",
+    "xi": "ξ, overlap",
+}
 # Pareto k above which leaving a patient out is not told by the draws of the whole fit (Vehtari and colleagues 2024).
 HIGH_K = 0.7
 
@@ -26,14 +30,14 @@ def show_mechanism(fitted: MechanismFit, provenance: Mapping[str, Any]) -> None:
         paragraph(line)
     paragraph(
         f"{provenance['title']}\ndata: {provenance['data']}; {provenance['draws']} draws, seed {provenance['seed']}, "
-        f"kaptrial {provenance['version']}\n",
+        f"kaptrial {provenance['version']}\n"
     )
     lines = []
     for row in fitted.rows:
-        prior = f"{row['prior_median']:.2g} ({row['prior_lower']:.2g} to {row['prior_upper']:.2g})"
-        posterior = f"{row['median']:.2g} ({row['lower']:.2g} to {row['upper']:.2g})"
-        name, contraction = NAMES[row["parameter"]], f"{row['contraction']:.2f}"
-        lines.append((row["variant"], name, prior, posterior, contraction, row["told_by"]))
+        prior = f"{row.prior_median:.2g} ({row.prior_lower:.2g} to {row.prior_upper:.2g})"
+        posterior = f"{row.median:.2g} ({row.lower:.2g} to {row.upper:.2g})"
+        name, contraction = NAMES[row.parameter], f"{row.contraction:.2f}"
+        lines.append((row.variant, name, prior, posterior, contraction, row.told_by))
     numbers = ("prior median (95 %)", "posterior median (95 %)", "contraction", "told by")
     table(*of_rows([("model", key), ("parameter", key), *((name, number) for name in numbers)], lines))
     paragraph("contraction: share of the prior variance that the data took away, in logs of what is positive\n")
@@ -62,7 +66,7 @@ def ranking_lines(fitted: MechanismFit) -> list[str]:
         return [f"No ranking of mechanisms: {fitted.why_not}."]
     lines = ["Predicting a patient left out (LOO; difference in log score from the best ± SE; stacking weight):"]
     lines += [
-        f"  {row['variant']}: {row['difference']:.1f} ± {row['difference_se']:.1f}; {row['stacking_weight']:.2f}"
+        f"  {row.variant}: {row.difference:.1f} ± {row.difference_se:.1f}; {row.stacking_weight:.2f}"
         for row in fitted.ranking
     ]
     if fitted.best is not None:

@@ -8,9 +8,14 @@ from kaptrial.scenario.scenario import Scenario
 from kaptrial.scenario.treatment import Doses
 
 _BY_ROUTE = {
-    "IV": "infusion", "IM": "injection", "SC": "injection", "IN": "nasal dose", "SL": "sublingual dose",
-    "oral": "oral dose", "rectal": "rectal dose",
-}  # fmt: skip
+    "IV": "infusion",
+    "IM": "injection",
+    "SC": "injection",
+    "IN": "nasal dose",
+    "SL": "sublingual dose",
+    "oral": "oral dose",
+    "rectal": "rectal dose",
+}
 
 
 def all_doses(scenario: Scenario) -> list[Doses]:

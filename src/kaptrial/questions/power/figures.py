@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kaptrial.output.figures import COLOURS, DOUBLE, PATH_NAMES, SINGLE, beside, label_ends, new_figure
 from kaptrial.results import Question, Row
@@ -21,11 +21,19 @@ NULL_NAMES = {"type_i_error": "type I error", "false_synergy_rate": "false syner
 Rows = Sequence[Row]
 
 
-def trajectories(table: pd.DataFrame, arms: Sequence[Mapping[str, Any]], *, dose: str, unit: str, title: str) -> Figure:
+class ArmDays(NamedTuple):
+    """An arm and the days of its doses and sessions."""
+
+    id: str
+    label: str
+    doses: Sequence[float]
+    sessions: Sequence[float]
+
+
+def trajectories(table: pd.DataFrame, arms: Sequence[ArmDays], *, dose: str, unit: str, title: str) -> Figure:
     """Mean latent (line) and observed (points) scores by arm; doses and sessions under the time axis.
 
-    `table`: arm, kind, day, mean, lower, upper. `arms`: id, label, doses (days), sessions (days). `dose`: what a dose
-    is called.
+    `table`: arm, kind, day, mean, lower, upper. `dose`: what a dose is called.
     """
     height = 3.1 + 0.22 * len(arms)
     figure, grid = new_figure(DOUBLE, height, rows=2, sharex=True, height_ratios=[12, 1.1 * len(arms)])
@@ -34,21 +42,21 @@ def trajectories(table: pd.DataFrame, arms: Sequence[Mapping[str, Any]], *, dose
     shift = 0.004 * table["day"].max()
     for i, arm in enumerate(arms):
         colour = COLOURS[i % len(COLOURS)]
-        of_arm = table[table["arm"] == arm["id"]]
+        of_arm = table[table["arm"] == arm.id]
         latent, observed = of_arm[of_arm["kind"] == "latent"], of_arm[of_arm["kind"] == "observed"]
         axes.plot(latent["day"], latent["mean"], color=colour)
         reach = [observed["mean"] - observed["lower"], observed["upper"] - observed["mean"]]
         at = observed["day"] + (i - (len(arms) - 1) / 2) * 2 * shift
         axes.errorbar(at, observed["mean"], yerr=reach, fmt="o", color=colour, markersize=3, elinewidth=0.8)
-        ends.append((latent["day"].iloc[-1], latent["mean"].iloc[-1], arm["label"], colour))
+        ends.append((latent["day"].iloc[-1], latent["mean"].iloc[-1], arm.label, colour))
         y = len(arms) - 1 - i
-        strip.plot(arm["doses"], [y + 0.2] * len(arm["doses"]), "v", color=colour, markersize=4.5)
-        strip.plot(arm["sessions"], [y - 0.2] * len(arm["sessions"]), "o", markersize=3.2, mfc="white", mec=colour)
+        strip.plot(arm.doses, [y + 0.2] * len(arm.doses), "v", color=colour, markersize=4.5)
+        strip.plot(arm.sessions, [y - 0.2] * len(arm.sessions), "o", markersize=3.2, mfc="white", mec=colour)
     axes.set_ylabel(unit)
     axes.set_title(textwrap.fill(title, 72))
     label_ends(axes, ends)
     strip.set_ylim(-0.6, len(arms) - 0.4)
-    strip.set_yticks(range(len(arms)), [arm["label"] for arm in reversed(arms)], fontsize=7)
+    strip.set_yticks(range(len(arms)), [arm.label for arm in reversed(arms)], fontsize=7)
     strip.tick_params(axis="y", length=0)
     strip.spines["left"].set_visible(False)
     strip.set_xlabel(f"Day (▼ {dose}, ○ session). Line: latent mean; point: observed mean, 95 % range between trials")
@@ -243,13 +251,7 @@ def heat_map(rows: Rows, paths: tuple[str, str], *, title: str) -> Figure:
 
 
 def interaction_room(
-    means: Sequence[tuple[str, float]],
-    *,
-    additive: float,
-    best: float,
-    detectable: float,
-    unit: str,
-    title: str,
+    means: Sequence[tuple[str, float]], *, additive: float, best: float, detectable: float, unit: str, title: str
 ) -> Figure:
     """A 2×2 on its own scale: the cells, the additive sum, the room above it and the detectable interaction.
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kaptrial.method_table import BINARY
 from kaptrial.output.files import write_text
 from kaptrial.output.folder import footer, save_all, write_results
 from kaptrial.questions.power import figures
-from kaptrial.questions.power.characteristics import question
 from kaptrial.questions.power.courses import course_drawn, decay, mean_mg_per_kg, trajectories
 from kaptrial.questions.power.doses import all_doses, dose_word
+from kaptrial.questions.power.rows import question
 from kaptrial.results import Question, Row, grouped
 
 if TYPE_CHECKING:
@@ -125,18 +125,14 @@ def _dose_size(doses: Doses) -> str:
     return f"{mean_mg_per_kg(doses):.3g} mg/kg {doses.agent}{own}"
 
 
-def _arms(scenario: Scenario) -> list[dict[str, Any]]:
+def _arms(scenario: Scenario) -> list[figures.ArmDays]:
     run_in = scenario.randomisation.run_in
     before = [day for doses in run_in.doses for day in doses.days] if run_in else []
-    return [
-        {
-            "id": arm.id,
-            "label": arm.label,
-            "doses": before + [day for doses in arm.doses for day in doses.days],
-            "sessions": list(arm.therapy.days) if arm.therapy else [],
-        }
-        for arm in scenario.arms
-    ]
+    arms = []
+    for arm in scenario.arms:
+        doses = before + [day for doses in arm.doses for day in doses.days]
+        arms.append(figures.ArmDays(arm.id, arm.label, doses, arm.therapy.days if arm.therapy else ()))
+    return arms
 
 
 def _room(result: CellResult) -> Figure:

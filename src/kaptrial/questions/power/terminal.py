@@ -12,6 +12,7 @@ from kaptrial.questions.power.doses import all_doses, dose_word
 from kaptrial.results import Question, Results, Row, grouped
 from kaptrial.scenario.decision import DecisionRule
 from kaptrial.scenario.own_sources import unused_sources
+from kaptrial.scenario.percent_of_days import described as in_percent
 from kaptrial.scenario.prior import Prior
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.scenario.sourced import unit_in_words, walk
@@ -106,12 +107,13 @@ def show_description(scenario: Scenario, truths: Sequence[Truth], seed: int) -> 
     lines = []
     for where, value in walk(scenario):
         spread = next(
-            (f"{k} {getattr(value, k):g}" for k in ("sd", "log_sd", "logit_sd") if getattr(value, k) is not None),
-            "",
+            (f"{k} {getattr(value, k):g}" for k in ("sd", "log_sd", "logit_sd") if getattr(value, k) is not None), ""
         )
         lines.append((where, f"{value.value:g}", spread, unit_in_words(value.unit), value.source))
     heads = [("parameter", key), ("value", number), ("spread", number), ("unit", text), ("source", text)]
     table(*of_rows(heads, lines), title="What is assumed of the world")
+    for line in in_percent(scenario):
+        paragraph(line)
     for name, publication in (scenario.sources or {}).items():
         paragraph(f"{name}: {publication}", "  ")
     events = scenario.conduct.intercurrent_events
@@ -170,7 +172,7 @@ def show_power(results: Results[Row], *, everything: bool = False) -> None:
         paragraph(f"{results.headline.text}\n")
     paragraph(
         f"{about['title']}\nseed {about['seed']}, {about['replicates']} replicates, kaptrial {about['version']};"
-        " value ± Monte Carlo standard error\n",
+        " value ± Monte Carlo standard error\n"
     )
     groups = grouped(results.rows)
     heads = [_head(question) for question in groups]

@@ -8,7 +8,7 @@ import numpy as np
 from scipy import optimize, special
 
 from kaptrial.errors import ScenarioError
-from kaptrial.questions.power.characteristics import t_power
+from kaptrial.questions.power.measures import t_power
 from kaptrial.questions.power.truth import Truth, truths
 from kaptrial.questions.size.search import Search
 from kaptrial.questions.size.standard_error import SELaw, size_by_law
@@ -64,12 +64,10 @@ def _clean_moments(s: Scenario) -> tuple[float, float, float] | None:
     conduct = s.conduct
     untouched = not any(vars(conduct).values()) and s.expectancy.drug is None and s.expectancy.therapy is None
     adjusted = s.analyses(s.estimand)[0] == "ancova"
-    if not (
-        s.scale.link == "identity" and e.endpoint in ("score", "change") and not m.round and not m.clip
-        and s.population.entry is None and s.randomisation.day == 0 and not s.design.allocation.strata
-        and fixed_drug and fixed_therapy and natural and untouched
-        and (not adjusted or s.covariates in ((), ("baseline",)))
-    ):  # fmt: skip
+    normal = s.scale.link == "identity" and e.endpoint in ("score", "change") and not m.round and not m.clip
+    unselected = s.population.entry is None and s.randomisation.day == 0 and not s.design.allocation.strata
+    usual = not adjusted or s.covariates in ((), ("baseline",))
+    if not (normal and unselected and fixed_drug and fixed_therapy and natural and untouched and usual):
         return None
     trait, deviation, rater = s.population.baseline.spread**2, m.deviation_sd.value**2, m.rater_sd.value**2
     total = trait + deviation + rater

@@ -73,10 +73,7 @@ def _fit_line(us: Floats, rejects: Bools) -> _Line | None:
     bread = np.linalg.inv(information) / n
     scores = (x * gain[:, None]).T @ (rejects - p[:, None])
     return _Line(
-        intercept=float(beta[0]),
-        slope=float(beta[1]),
-        covariance=bread @ (scores @ scores.T) @ bread,
-        centre=centre,
+        intercept=float(beta[0]), slope=float(beta[1]), covariance=bread @ (scores @ scores.T) @ bread, centre=centre
     )
 
 
@@ -159,7 +156,10 @@ def rounded(search: Search, axis: Axis, fitted: _Fitted, *, rising: bool) -> tup
     def place(u: float | None) -> float | None:
         if u is None:
             return None
-        value = axis.back(max(u, 0.0) if axis.to is math.sqrt else u)
+        try:
+            value = axis.back(max(u, 0.0) if axis.to is math.sqrt else u)
+        except OverflowError:  # an end that no number holds is none, or the bound
+            return most if search.bounds else None
         if axis.step is None:
             return value
         towards = math.ceil if rising else math.floor

@@ -61,11 +61,8 @@ def solve_path(search: Search) -> Answer:
     fresh = search.at(value, 2 * search.replicates, fresh=True)
     notes += size_notes(search, fresh, True, search.truth())
     closed = closed_path(search, value)
-    return search.answer(
-        metric=metric, value=value, lower=ends[0], upper=ends[1], lower_999=ends[2], upper_999=ends[3],
-        achieved=fresh.power, achieved_mcse=fresh.mcse, closed_form=closed,
-        closed_form_kind=None if closed is None else "exact", reached=True, message="; ".join(notes),
-    )  # fmt: skip
+    kind = None if closed is None else "exact"
+    return search.reached(value, ends, fresh, notes, metric=metric, closed_form=closed, closed_form_kind=kind)
 
 
 def _lack(search: Search, p: Point) -> float:

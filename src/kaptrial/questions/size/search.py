@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,8 +13,8 @@ from scipy import optimize, special
 from kaptrial.arrays import Bools, Floats
 from kaptrial.errors import FieldError, ScenarioError
 from kaptrial.estimators.fit import Fit
-from kaptrial.questions.power.characteristics import t_power
 from kaptrial.questions.power.execution import Job, run
+from kaptrial.questions.power.measures import t_power
 from kaptrial.questions.power.truth import Truth, truths
 from kaptrial.questions.size.answer import SIZES, Answer, Tried
 from kaptrial.scenario.files import Raw, build, with_settings
@@ -170,6 +170,15 @@ class Search:
             tried=tried,
             **fields,
         )
+
+    def reached(
+        self, value: float, ends: Sequence[float | None], fresh: Point, notes: Sequence[str], **more: Any
+    ) -> Answer:
+        """The answer with a value, the ends of its intervals, and the power that fresh replicates have there."""
+        names = ("lower", "upper", "lower_999", "upper_999")
+        power = {"achieved": fresh.power, "achieved_mcse": fresh.mcse}
+        said = {"reached": True, "message": "; ".join(notes)}
+        return self.answer(value=value, **dict(zip(names, ends, strict=True)), **power, **said, **more)
 
 
 def _number_at(raw: Raw, path: str) -> float | None:

@@ -9,7 +9,7 @@ from functools import partial
 from scipy import special
 
 from kaptrial.errors import FieldError
-from kaptrial.questions.power.characteristics import t_power
+from kaptrial.questions.power.measures import t_power
 from kaptrial.questions.power.truth import Truth
 from kaptrial.questions.size.answer import Answer
 from kaptrial.questions.size.closed_form import closed_size
@@ -93,12 +93,9 @@ def solve_size(search: Search) -> Answer:
         near = replace(law, per_n=max(fresh.sd**2 - law.fixed, 1e-12) * value)
         n = size_by_law(search, abs(fresh.mean), near, fresh.df / value, low, high)
         closed = None if n is None else math.ceil(n / step - 1e-9) * step
-    return search.answer(
-        metric="size", value=value, lower=ends[0], upper=ends[1], lower_999=ends[2], upper_999=ends[3],
-        achieved=fresh.power, achieved_mcse=fresh.mcse, closed_form=closed, closed_form_kind=kind,
-        ceiling=ceiling[0] if ceiling else None, ceiling_mcse=ceiling[1] if ceiling else None,
-        reached=True, message="; ".join(notes),
-    )  # fmt: skip
+    most, mcse = ceiling or (None, None)
+    law_says = {"closed_form": closed, "closed_form_kind": kind, "ceiling": most, "ceiling_mcse": mcse}
+    return search.reached(value, ends, fresh, notes, metric="size", **law_says)
 
 
 def _largest(s: Scenario, arms: int) -> float:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize, special
 
-from kaptrial.questions.power.characteristics import t_power
+from kaptrial.questions.power.measures import t_power
 from kaptrial.questions.size.search import Search
 from kaptrial.scenario.scenario import Scenario
 

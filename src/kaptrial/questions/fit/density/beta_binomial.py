@@ -30,11 +30,13 @@ def likelihood(k: Floats, n: Floats, eta: Floats, kappa: float, loglik: Floats, 
         # Logits beyond what a double can tell from 0 or 1 have no beta distribution.
         p = min(max(p, 1e-12), 1 - 1e-12)
         a, b = p * kappa, (1 - p) * kappa
-        loglik[i] = (
-            math.lgamma(n[i] + 1) - math.lgamma(k[i] + 1) - math.lgamma(n[i] - k[i] + 1)
-            + math.lgamma(k[i] + a) + math.lgamma(n[i] - k[i] + b) - math.lgamma(n[i] + kappa)
-            + math.lgamma(kappa) - math.lgamma(a) - math.lgamma(b)
-        )  # fmt: skip
+        loglik[i] = math.lgamma(n[i] + 1) - math.lgamma(k[i] + 1) - math.lgamma(n[i] - k[i] + 1)
+        loglik[i] += math.lgamma(k[i] + a)
+        loglik[i] += math.lgamma(n[i] - k[i] + b)
+        loglik[i] -= math.lgamma(n[i] + kappa)
+        loglik[i] += math.lgamma(kappa)
+        loglik[i] -= math.lgamma(a)
+        loglik[i] -= math.lgamma(b)
         by_a = digamma(k[i] + a) - digamma(a)
         by_b = digamma(n[i] - k[i] + b) - digamma(b)
         both = digamma(kappa) - digamma(n[i] + kappa)

@@ -7,11 +7,34 @@ one more number, the end.
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
 from kaptrial.arrays import Floats, Ints
+
+
+class Patients(NamedTuple):
+    """x, (patient, effect); z, the baseline; w, the covariates; the therapist's number or −1."""
+
+    x: Floats
+    z: Floats
+    w: Floats
+    therapist: Ints
+
+
+class Prior(NamedTuple):
+    """Of the effects a mixture of normals: weights, means, Cholesky factors. `centre`: of the means' prior.
+
+    `widths`: of means, slopes, log SDs, therapists and log ratios.
+    """
+
+    weight: Floats
+    mean: Floats
+    root: Floats
+    centre: float
+    widths: Floats
 
 
 @njit(cache=True, nogil=True)
@@ -63,23 +86,21 @@ def half_normal_log(theta: Floats, grad: Floats, j: int, sd: float) -> float:
 
 
 @njit(cache=True, nogil=True)
-def prior(
-    theta: Floats, grad: Floats, at: Ints, weight: Floats, mean: Floats, root: Floats,
-    centre: float, width_means: float, width_slopes: float, width_therapists: float,
-) -> float:  # fmt: skip
+def prior(theta: Floats, grad: Floats, at: Ints, of: Prior) -> float:
     """Log prior of effects, means, slopes, coefficients and therapists; adds its gradient to `grad`."""
-    total = mixture(theta, grad, at[1], weight, mean, root)
-    total += normal_block(theta, grad, at[1], at[2], centre, width_means)
-    total += normal_block(theta, grad, at[2], at[4], 0.0, width_slopes)
+    total = mixture(theta, grad, at[1], of.weight, of.mean, of.root)
+    total += normal_block(theta, grad, at[1], at[2], of.centre, of.widths[0])
+    total += normal_block(theta, grad, at[2], at[4], 0.0, of.widths[1])
     if at[5] > at[4]:
-        total += half_normal_log(theta, grad, at[4], width_therapists)
+        total += half_normal_log(theta, grad, at[4], of.widths[3])
         total += normal_block(theta, grad, at[5], at[6], 0.0, 1.0)
     return total
 
 
 @njit(cache=True, nogil=True)
-def predictor(theta: Floats, at: Ints, x: Floats, z: Floats, w: Floats, therapist: Ints, out: Floats) -> None:
+def predictor(theta: Floats, at: Ints, patients: Patients, out: Floats) -> None:
     """Each patient's mean at each visit, (patient, visit)."""
+    x, z, w, therapist = patients
     n, n_visits = out.shape
     tau = math.exp(theta[at[4]]) if at[5] > at[4] else 0.0
     for i in range(n):
@@ -99,10 +120,9 @@ def predictor(theta: Floats, at: Ints, x: Floats, z: Floats, w: Floats, therapis
 
 
 @njit(cache=True, nogil=True)
-def back(
-    theta: Floats, grad: Floats, at: Ints, x: Floats, z: Floats, w: Floats, therapist: Ints, slope: Floats
-) -> None:
+def back(theta: Floats, grad: Floats, at: Ints, patients: Patients, slope: Floats) -> None:
     """Add to `grad` what `slope`, the derivative by each patient's mean, says of the linear parameters."""
+    x, z, w, therapist = patients
     n, n_visits = slope.shape
     tau = math.exp(theta[at[4]]) if at[5] > at[4] else 0.0
     for i in range(n):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -13,14 +14,20 @@ from kaptrial.arrays import Floats
 LOG_LARGE = 700.0
 
 
+class Rule(NamedTuple):
+    """Nodes and log weights of the sum that stands for the integral over a standard normal."""
+
+    nodes: Floats
+    log_weights: Floats
+
+
 @njit(cache=True, nogil=True)
-def likelihood(
-    y: Floats, eta: Floats, sd: float, nodes: Floats, log_weights: Floats, loglik: Floats, slope: Floats
-) -> float:
+def likelihood(y: Floats, eta: Floats, sd: float, rule: Rule, loglik: Floats, slope: Floats) -> float:
     """Each patient's log probability and its derivative by the logits, (patient, visit); returns that by the SD.
 
     `y`: NaN where not observed. `sd`: of either sign, if the nodes are symmetric. One node at 0: no intercept.
     """
+    nodes, log_weights = rule
     n, n_visits = y.shape
     n_nodes = len(nodes)
     terms, by_sd = np.empty(n_nodes), 0.0

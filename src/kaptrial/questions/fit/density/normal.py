@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
 from kaptrial.arrays import Floats, Ints
 from kaptrial.questions.fit.density.linear import normal_block
+
+
+class Spread(NamedTuple):
+    """Of each patient the pattern of missing scores, its mask and group of arms; what is modelled of Σ.
+
+    `design`: (visit, q), what the random effects act through. `centres`: of the log SDs' priors.
+    """
+
+    of: Ints
+    mask: Floats
+    group: Ints
+    design: Floats
+    has_residual: bool
+    n_groups: int
+    centres: Floats
 
 
 @njit(cache=True, nogil=True)
@@ -120,13 +136,13 @@ def factor(sigma: Floats, mask: Floats, root: Floats, inverse: Floats) -> float:
 
 @njit(cache=True, nogil=True)
 def likelihood(
-    residuals: Floats, sigma: Floats, of: Ints, mask: Floats, group: Ints, loglik: Floats, slope: Floats,
-    by_sigma: Floats,
-) -> bool:  # fmt: skip
+    residuals: Floats, sigma: Floats, spread: Spread, loglik: Floats, slope: Floats, by_sigma: Floats
+) -> bool:
     """Each patient's log density, its derivative by the mean, (patient, visit), and the sum's by Σ, by group.
 
     False where a Σ is not positive definite.
     """
+    of, mask, group = spread.of, spread.mask, spread.group
     n, n_visits = residuals.shape
     n_patterns = len(mask)
     inverse, halves, counts = np.empty((n_patterns, n_visits, n_visits)), np.empty(n_patterns), np.zeros(n_patterns)

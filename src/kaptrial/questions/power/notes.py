@@ -1,0 +1,110 @@
+"""What is to be minded when the numbers of a power run are read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from kaptrial.method_table import TIME, methods
+from kaptrial.questions.power.measures import TARGET_POWER
+from kaptrial.questions.power.nulls import differ_in, null_of
+from kaptrial.questions.power.truth import Truth
+from kaptrial.results import Note, Row, grouped
+from kaptrial.scenario.scenario import Scenario
+
+RUN_IN_CLINIC = Note(
+    code="run_in_clinic",
+    severity="information",
+    text="run in the clinic of the plan; truth, bias and coverage are of the protocol as written, and the bias is what"
+    " the clinic takes away",
+)
+
+
+def notes_of(s: Scenario, columns: Mapping[str, Any], estimand_truths: Iterable[Truth], nulls: bool) -> list[Note]:
+    """What is to be minded when the numbers are read."""
+    notes = []
+
+    def add(code: str, text: str) -> None:
+        notes.append(Note(code=code, severity="warning", text=text))
+
+    for estimand in s.estimands if nulls and s.null is None and len(s.arms) > 1 else ():
+        if null_of(s, estimand) is None:
+            why = (
+                "its sides differ in both drug and therapy, and no null of the model makes them alike"
+                if differ_in(s, estimand)
+                else "its sides get the same drug and therapy, and a null has nothing to take away"
+            )
+            add("no_type_i_error", f"no type_i_error for {estimand.contrast}: {why}")
+    if len(s.arms) == 1:
+        add(
+            "one_arm",
+            "one arm: its mean holds time, expectancy and regression to the mean as well as the treatment, and nothing"
+            " in the trial tells them apart; under null: drug the scenario shows what is left without drug and hope",
+        )
+    relapses = any(estimand.endpoint == TIME for estimand in s.estimands)
+    if s.relapse is not None and s.relapse.among == "responders" and relapses:
+        add(
+            "responders_compared",
+            "time_to_relapse compares responders: these arms are not randomised, who responds comes later",
+        )
+    worst = max(truth.past_best for truth in estimand_truths)
+    if worst > 0.05:
+        where = ", ".join(
+            f"{key} = {value}" for key, value in columns.items() if not key.startswith(("estimand.", "design."))
+        )
+        add(
+            "beyond_scale",
+            f"{100 * worst:.0f} % of patients in one arm would improve past the best score of {s.outcome.scale}"
+            + (f" ({where})" if where else "")
+            + ": clipping makes interactions of its own; compare truth with truth_if_additive",
+        )
+    return notes + _analysis_notes(s)
+
+
+def _analysis_notes(s: Scenario) -> list[Note]:
+    """Which analyses were chosen because the scenario names none, and what of the design an analysis leaves out."""
+    chosen = [s.default_analysis(e) for e in s.estimands if e.methods is None and s.analysis.methods is None]
+    without_therapists, without_strata = [], []
+    for estimand in s.estimands:
+        for name in s.methods(estimand):
+            if s.has_therapists(estimand) and not methods()[name].needs_therapists:
+                without_therapists.append(name)
+            if not methods()[name].adjusts or not set(s.strata) <= set(s.covariates):
+                without_strata.append(name)
+    notes = []
+    if chosen:
+        named = "; ".join(f"{name} ({why})" for name, why in dict.fromkeys(chosen))
+        text = f"no method is declared, and the analysis is the one that fits the trial: {named}"
+        notes.append(Note(code="default_analysis", severity="information", text=text))
+    if without_therapists:
+        text = f"therapists are not in the model of {', '.join(dict.fromkeys(without_therapists))}: see type_i_error"
+        notes.append(Note(code="therapists_ignored", severity="warning", text=text))
+    if s.strata and without_strata:
+        names = ", ".join(dict.fromkeys(without_strata))
+        text = f"stratification by {', '.join(s.strata)} is not, or not all, in the model of {names}"
+        notes.append(Note(code="strata_ignored", severity="warning", text=text))
+    return notes
+
+
+def rooms(s: Scenario, rows: Sequence[Row]) -> list[Note]:
+    """Which interaction could be found, and whether the scale has room for it."""
+    unit = "percentage points" if s.scale.unit == "percent" else s.scale.unit
+    notes = []
+    for about, by_metric in grouped(rows).items():
+        if "room_for_synergy" not in by_metric:
+            continue
+        detectable, room, best = (by_metric[m] for m in ("detectable_difference", "room_for_synergy", "power_at_best"))
+        text = (
+            f"The interaction {about.contrast} with {s.n_total / len(s.arms):g} a cell: detectable with 80 % power from"
+            f" {detectable.value:.1f} ± {detectable.mcse:.1g} {unit}; beyond the additive sum the scale leaves room for"
+            f" {room.value:.1f} ± {room.mcse:.1g} {unit}."
+        )
+        if best.value + 2 * best.mcse < TARGET_POWER:
+            text += (
+                " Even if every patient of the combined arm had the best possible outcome, power would be"
+                f" {best.value:.2f} ± {best.mcse:.1g}: no achievable synergy reaches 80 % power at this size."
+            )
+        else:
+            text += f" With every patient of the combined arm at the best outcome power would be {best.value:.2f}."
+        notes.append(Note(code="interaction_room", severity="information", text=text))
+    return notes

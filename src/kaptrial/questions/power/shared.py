@@ -1,0 +1,105 @@
+"""Trials and truths that cells share: those that differ only in what is asked of them are simulated once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from kaptrial.model.delivered import DeliveredTreatment
+from kaptrial.questions.power.execution import Fits, Job, run
+from kaptrial.questions.power.truth import Truth, truths, truths_if_additive, truths_without_expectancy
+from kaptrial.scenario.decision import DecisionRule
+from kaptrial.scenario.files import scenario_hash
+from kaptrial.scenario.scenario import Scenario
+from kaptrial.scenario.trial import Estimand
+
+
+@dataclass(frozen=True, kw_only=True)
+class Truths:
+    """An estimand's truth as the scenario stands, with γ = κ = ξ = 0, and without expectancy."""
+
+    actual: Truth
+    if_additive: Truth
+    without_expectancy: Truth
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A scenario to be run, in its clinic, for the estimands of these numbers."""
+
+    scenario: Scenario
+    clinic: Sequence[DeliveredTreatment] | None
+    estimands: Sequence[int]
+    at_best: bool = True
+
+
+def trials_key(s: Scenario) -> str:
+    """Scenarios with the same key have the same trials: they differ in what is asked of them only."""
+    endpoint, design = replace(s.estimand, day=s.design.visits[-1]), replace(s.design, looks=())
+    s = replace(s, estimand=endpoint, secondary=(), variants=None, design=design, decision=DecisionRule())
+    return scenario_hash(s)
+
+
+def truth_key(s: Scenario) -> str:
+    """As `trials_key`, and truth does not depend on the size of the trial."""
+    design = replace(s.design, n_per_arm=2, n_total=None, allocation=replace(s.design.allocation, ratio=None))
+    return trials_key(replace(s, design=design, clinic=None))
+
+
+def _asking_all(group: Sequence[Scenario]) -> tuple[Scenario, list[Estimand]]:
+    """One scenario that asks all that the group asks, and its estimands in order."""
+    estimands = list(dict.fromkeys(e for s in group for e in s.estimands))
+    return replace(group[0], estimand=estimands[0], secondary=tuple(estimands[1:])), estimands
+
+
+def _grouped(scenarios: Sequence[Scenario], key: Callable[[Scenario], str]) -> dict[str, list[Scenario]]:
+    groups: dict[str, list[Scenario]] = {}
+    for s in scenarios:
+        groups.setdefault(key(s), []).append(s)
+    return groups
+
+
+def fits_of(
+    runs: Sequence[Run], seed: int, replicates: int, workers: int, progress: Callable[[int], None] | None
+) -> list[Fits]:
+    """The fits of each run; scenarios that differ in their estimands only are simulated once."""
+    groups: dict[str, list[Run]] = {}
+    for each in runs:
+        groups.setdefault(trials_key(each.scenario), []).append(each)
+    asked = {key: _asking_all([each.scenario for each in group]) for key, group in groups.items()}
+    jobs = []
+    for key, group in groups.items():
+        scenario, estimands = asked[key]
+        needed = {estimands.index(each.scenario.estimands[i]) for each in group for i in each.estimands}
+        # The plan of the clinic is part of the key: scenarios with the same one are run in the same clinic.
+        job = Job(
+            scenario=scenario,
+            seed=seed,
+            replicates=replicates,
+            delivered=group[-1].clinic,
+            estimands=tuple(sorted(needed)),
+            at_best=any(each.at_best for each in group),
+        )
+        jobs.append(job)
+    results = dict(zip(groups, run(jobs, workers=workers, progress=progress), strict=True))
+    out = []
+    for each in runs:
+        s, key = each.scenario, trials_key(each.scenario)
+        number = {asked[key][1].index(s.estimands[i]): i for i in each.estimands}
+        out.append({(number[i], analysis): fit for (i, analysis), fit in results[key].items() if i in number})
+    return out
+
+
+def shared_truths(scenarios: Sequence[Scenario], seed: int) -> list[list[Truths]]:
+    """The truths of each scenario's estimands, simulated once for scenarios that share them."""
+    truths_of: dict[tuple[str, Estimand], Truths] = {}
+    for key, group in _grouped(scenarios, truth_key).items():
+        s, estimands = _asking_all(group)
+        actual = truths(s, seed=seed)
+        has_interplay = any(t.gamma or t.kappa or t.xi for t in s.therapies.values())
+        additive = truths_if_additive(s, seed=seed) if has_interplay else actual
+        has_hope = s.expectancy.drug is not None or s.expectancy.therapy is not None
+        unhoped = truths_without_expectancy(s, seed=seed) if has_hope else actual
+        for estimand, *three in zip(estimands, actual, additive, unhoped, strict=True):
+            truths_of[key, estimand] = Truths(actual=three[0], if_additive=three[1], without_expectancy=three[2])
+    return [[truths_of[truth_key(s), estimand] for estimand in s.estimands] for s in scenarios]
