@@ -7,6 +7,7 @@ pandas DataFrame.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -606,8 +607,8 @@ def fit(
     named = NAMES if prior == "all" else (prior,) if isinstance(prior, str) else tuple(prior)
     limits = Limits(margin=margin, rope=rope)
     chosen = ModelOptions(likelihood=likelihood, covariance=covariance, residual=residual)
-    run = {"seed": seed, "draws": draws, "every_posterior": every_posterior}
-    return answer(trial, chosen, named, limits, **run, data="data", options=options)
+    run = partial(answer, trial, chosen, named, limits, seed=seed, draws=draws, every_posterior=every_posterior)
+    return run(data="data", options=options)
 
 
 def mechanism(

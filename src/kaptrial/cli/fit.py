@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -104,8 +105,8 @@ def fit(
         announce(cost, work, "4 chains", "--draws")
     if sys.stderr is not None and sys.stderr.isatty():
         typer.echo(f"sampling under {', '.join(names)} …", err=True)
-    limits, run = Limits(margin=margin, rope=rope), {"seed": seed, "draws": draws, "every_posterior": every_posterior}
-    results = answer(trial, chosen, names, limits, **run, data=data.name, options=_said(options))
+    run = partial(answer, trial, chosen, names, Limits(margin=margin, rope=rope), seed=seed, draws=draws)
+    results = run(every_posterior=every_posterior, data=data.name, options=_said(options))
 
     def show() -> None:
         if len(names) == 1:

@@ -41,7 +41,7 @@ def mechanism(
     check_outputs(output, json_file)
     columns = {"patient": patient, "arm": arm, "day": day, "score": score, "baseline": baseline}
     file = None if data is None else read_file(data)
-    run = {"seed": seed, "draws": draws, "columns": columns, "say": partial(typer.echo, err=True)}
+    run = partial(answer, loaded, file, seed=seed, draws=draws, columns=columns, scenario=scenario.name)
     with progress(count_draws(draws), "sampling", "draws") as advance:
-        results = answer(loaded, file, **run, progress=advance, scenario=scenario.name)
+        results = run(say=partial(typer.echo, err=True), progress=advance)
     hand_over(results, lambda: show_mechanism(results.fitted, results.provenance), json_file, output)

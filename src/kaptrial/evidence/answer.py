@@ -64,8 +64,14 @@ def trial_named(key: str) -> Trial:
 def published(study: Trial) -> TrialResults:
     """The figures of a trial, with where each was read."""
     lines = [Line(numbers=figure_row(study, figure)) for figure in study.figures]
-    about = {"key": study.key, "citation": study.citation, "trial": study}
-    return TrialResults(kind="evidence", rows=lines, provenance=provenance(**trial_row(study)), **about)
+    return TrialResults(
+        kind="evidence",
+        rows=lines,
+        provenance=provenance(**trial_row(study)),
+        key=study.key,
+        citation=study.citation,
+        trial=study,
+    )
 
 
 def read_in(key: str) -> PublicationResults:

@@ -36,7 +36,8 @@ def solve(
 ) -> Answer:
     """The value at `over` (default: the scenario's size) at which the primary estimand's power is `target`.
 
-    The first of `analysis.methods` is used; `progress` is told the number of replicates done. Raises ScenarioError for a path, bounds or target that cannot be used.
+    The first of `analysis.methods` is used; `progress` is told the number of replicates done. Raises ScenarioError for
+    a path, bounds or target that cannot be used.
     """
     base = asked(build(raw))
     if len(base.arms) == 1:
