@@ -52,7 +52,8 @@ def verdicts(
     grid[-1, 0].xaxis.label.set_fontsize(7)
     titled(figure, title, TITLE)
     style = {"ncols": len(keys), "frameon": False, "fontsize": 7, "handlelength": 1.6, "columnspacing": 1.2}
-    figure.legend(handles=keys, loc="outside upper left", **style)
+    above = (0.0, 1 + 1.0 / n_bars)  # of the first panel, whose title stands between
+    grid[0, 0].legend(handles=keys, loc="lower left", bbox_to_anchor=above, borderaxespad=0, borderpad=0, **style)
     return figure
 
 

@@ -125,14 +125,14 @@ def fit(
     scores = scores_of(scenario, trials, days)
     centres = prior_centres(scenario)
     n = len(scores.y)
-    say(f"{n} patients, {len(days)} visits, {len(VARIANTS)} models: about {_duration(n, draws)}")
+    say(f"{n} patients, {len(days)} visits, {len(VARIANTS)} models: about {duration(n, draws)}")
     model = compiled(build(course, scores, centres))
     before = prior_draws(centres, scores.unit, 20_000, seed=seed)
     sampler = {"draws": draws, "tune": TUNE, "chains": CHAINS, "cores": 2, "target_accept": TARGET_ACCEPT}
     fits = []
     for k, (name, held) in enumerate(VARIANTS.items()):
         on = np.array([float(m in held) for m in MECHANISMS])
-        told = _Told(progress)
+        told = Told(progress)
         tree = nutpie.sample(
             model.with_data(on=on), seed=seed + k, progress_bar=False, progress_callback=told, **sampler
         )
@@ -144,13 +144,13 @@ def fit(
     return MechanismFit(course=course, scores=scores, variants=tuple(fits), rows=rows, ranking=ranking, why_not=why_not)
 
 
-def _duration(patients: int, draws: int) -> str:
+def duration(patients: int, draws: int) -> str:
     """How long a fit takes where nothing else runs, in words."""
     seconds = COMPILING + count_draws(draws) / 1000 * (A_THOUSAND + EACH_PATIENT * patients)
     return f"{10 * round(seconds / 10)} s" if seconds < 95 else f"{seconds / 60:.0f} min"
 
 
-class _Told:
+class Told:
     """Tells `progress` of the draws that the chains of one variant have made since it was last called."""
 
     def __init__(self, progress: Callable[[int], None]) -> None:
