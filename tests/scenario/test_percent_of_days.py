@@ -12,7 +12,7 @@ from kaptrial.questions.power.truth import truths
 from kaptrial.scenario.files import as_raw, build, read_raw, with_settings
 from kaptrial.scenario.percent_of_days import described
 from tests import SCENARIOS
-from tests.clean import number
+from tests.builders import number
 from tests.scenario.malformed import edit
 
 KARE = SCENARIOS / "kare_factorial.yaml"
@@ -83,6 +83,14 @@ def test_what_no_day_can_be_is_one_line(raw, path, value, said):
     (line,) = str(caught.value).splitlines()
     assert f"{path} = " in line
     assert said in line
+
+
+def test_effects_count_from_the_whole_of_the_natural_course(raw):
+    immediate = {"change": number(0.2, "logit"), "onset": number(1, "day")}
+    s = build(with_settings(raw, {"natural_course.immediate": immediate}))
+    untreated = expit(logit(0.7) + 0.2)
+    assert s.drug.max_effect.value == pytest.approx(logit(untreated + 0.12) - logit(untreated), abs=1e-12)
+    assert f"{100 * untreated:.1f} untreated" in described(s)[0]
 
 
 def test_a_score_is_in_points():

@@ -52,6 +52,7 @@ app = App(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="Simulation and design of ketamine versus ketamine-plus-psychotherapy trials.",
+    epilog="Every command takes --quiet: print nothing, write files only.",
 )
 
 app.add_typer(cli_evidence.app, name="evidence")
@@ -157,6 +158,9 @@ def power(
     clinic: Annotated[
         bool, typer.Option("--clinic", help="The trial as its clinic would run it (docs/clinic.md).")
     ] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Show diagnostics too: standard errors, coverage, errors of sign and size.")
+    ] = False,
     workers: Workers = 1,
     output: Folder = None,
     json_file: JsonFile = None,
@@ -184,7 +188,7 @@ def power(
     run = partial(answer, cells, provenance=provenance, seed=seed, replicates=replicates, workers=workers)
     with progress(total) as advance:
         results = run(nulls=nulls, delivered=delivered, progress=advance)
-    hand_over(results, lambda: terminal.show_power(results), json_file, output)
+    hand_over(results, lambda: terminal.show_power(results, everything=everything), json_file, output)
 
 
 @app.command()
@@ -260,14 +264,15 @@ def precision(
 ) -> None:
     """Size of a single-arm trial by the precision of its estimate."""
     from kaptrial import api
+    from kaptrial.output.terminal import say
 
     results = api.precision(half_width, sd=sd, share=share, assurance=assurance, alpha=alpha)
     n, level = results.rows[0].numbers["n"], f"{100 * (1 - alpha):g} % interval"
     if sd is not None:
         how = "on average" if assurance is None else f"with probability {assurance:g}"
-        typer.echo(f"{n} patients: the {level} of the mean change is ± {half_width:g} or narrower {how} (SD {sd:g}, t)")
+        say(f"{n} patients: the {level} of the mean change is ± {half_width:g} or narrower {how} (SD {sd:g}, t)")
     else:
-        typer.echo(f"{n} patients: half the exact {level} of a share of {share:g} is {half_width:g} or less on average")
+        say(f"{n} patients: half the exact {level} of a share of {share:g} is {half_width:g} or less on average")
 
 
 if __name__ == "__main__":

@@ -47,10 +47,18 @@ ResponseFraction = Annotated[
 ]
 
 
+# Which every command takes.
+QUIET = "--quiet"
+
+
 class Command(TyperCommand):
-    """A command that uses every option it is given: one of a single value may not be given twice."""
+    """A command that uses every option it is given, each once, and may be told to print nothing."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        from kaptrial.output.terminal import be_quiet
+
+        be_quiet(QUIET in args)
+        args = [each for each in args if each != QUIET]
         values, _, given = self.make_parser(ctx).parse_args(args=list(args))
         for option in given:
             called = max(option.opts, key=len)

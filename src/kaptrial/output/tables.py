@@ -47,8 +47,8 @@ def laid_out(columns: Sequence[Column], width: int) -> list[str]:
     if widths is not None:
         return _block(columns, widths)
     keys, rest = [c for c in columns if c.key], [c for c in columns if not c.key]
-    if not keys or not rest:
-        return _paragraphs(keys, rest or keys, width)
+    if not rest:
+        return _paragraphs([], keys, width)
     blocks: list[tuple[list[Column], list[int]]] = []
     left = list(rest)
     while left:
@@ -133,8 +133,10 @@ def _rows(columns: Sequence[Column], widths: Sequence[int], cells: Sequence[Sequ
 def _paragraphs(keys: Sequence[Column], rest: Sequence[Column], width: int) -> list[str]:
     lines: list[str] = []
     for r in range(len(rest[0].cells)):
-        name = ", ".join(f"{c.heading}: {c.cells[r]}" if c.heading else c.cells[r] for c in keys if c.cells[r])
-        lines += ([""] if lines else []) + (wrapped(name, width) if name else [])
+        named = [
+            f"{c.heading}: {c.cells[r]}" if c.heading and len(keys) > 1 else c.cells[r] for c in keys if c.cells[r]
+        ]
+        lines += wrapped(", ".join(named), width) if named else []
         line = ""
         for c in rest:
             if not c.cells[r]:

@@ -26,6 +26,15 @@ PLAIN = {
 COMPILING = "compiling once, about 8 s (nested_mmrm: a minute or two)"
 
 
+_quiet = False
+
+
+def be_quiet(quiet: bool) -> None:
+    """Print nothing from now on, or print again; errors are not printed here."""
+    global _quiet
+    _quiet = quiet
+
+
 def width() -> int:
     """Columns of the terminal, or those of a pipe."""
     return max(LEAST_WIDTH, shutil.get_terminal_size(fallback=(IN_A_PIPE, 24)).columns)
@@ -33,7 +42,8 @@ def width() -> int:
 
 def say(text: str) -> None:
     """Print a line as it is, not wrapped."""
-    print(_encodable(text), flush=True)
+    if not _quiet:
+        print(_encodable(text), flush=True)
 
 
 def paragraph(text: str, indent: str = "") -> None:
@@ -60,8 +70,7 @@ def _encodable(text: str) -> str:
     try:
         text.encode(encoding)
     except UnicodeEncodeError:
-        for character, plain in PLAIN.items():
-            text = text.replace(character, plain)
+        return "".join(PLAIN.get(c, c) if not c.encode(encoding, "ignore") else c for c in text)
     return text
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 PERCENT = "percent"
 BASELINE, NATURAL = ("population", "baseline"), ("natural_course", "change")
+IMMEDIATE = ("natural_course", "immediate", "change")
 
 
 def logit(percent: float) -> float:
@@ -92,8 +93,8 @@ def _convert(raw: Raw, steps: tuple[str, ...]) -> None:
     if steps == BASELINE:
         start, end = None, said
     else:
-        latent = _latent(raw, BASELINE) + (0.0 if steps == NATURAL else _latent(raw, NATURAL))
-        start = percent(latent)
+        before = (BASELINE,) if steps == NATURAL else (BASELINE, NATURAL, IMMEDIATE)
+        start = percent(sum(_latent(raw, each) for each in before))
         end = start + said
     if not 0 < end < 100:
         allowed = f"must lead from {start:.3g} % to" if start is not None else "must be"
@@ -111,7 +112,9 @@ def described(s: Scenario) -> list[str]:
     if s.scale.link != "logit":
         return []
     before = s.population.baseline.value
-    untreated = before + (s.natural_course.change.value if s.natural_course else 0.0)
+    course = s.natural_course
+    untreated = before + (course.change.value if course else 0.0)
+    untreated += course.immediate.change.value if course and course.immediate else 0.0
     levels = f"{percent(before):.1f} before entry, {percent(untreated):.1f} untreated"
     lines = [f"in percent of days, the median patient: {levels}"]
     drug, hope = s.drug.max_effect or s.drug.slope, s.expectancy

@@ -25,7 +25,8 @@ HIGH_K = 0.7
 
 
 def show_mechanism(fitted: MechanismFit, provenance: Mapping[str, Any]) -> None:
-    """Warnings first; prior and posterior of every parameter; then which mechanism fits, or why that cannot be told."""
+    """The verdict and warnings; prior and posterior of every parameter; how well each mechanism predicts."""
+    paragraph(f"{verdict(fitted)}\n")
     for line in warnings(fitted):
         paragraph(line)
     paragraph(
@@ -43,6 +44,15 @@ def show_mechanism(fitted: MechanismFit, provenance: Mapping[str, Any]) -> None:
     paragraph("contraction: share of the prior variance that the data took away, in logs of what is positive\n")
     for line in ranking_lines(fitted):
         paragraph(line, "    ")
+
+
+def verdict(fitted: MechanismFit) -> str:
+    """Which mechanism the trial speaks for, in a sentence."""
+    if fitted.ranking is None:
+        return f"No ranking of mechanisms: {fitted.why_not}."
+    if fitted.best is not None:
+        return f"Verdict: {fitted.best} predicts best, clearly."
+    return "Verdict: undecided; no mechanism predicts clearly better than every other one."
 
 
 def warnings(fitted: MechanismFit) -> list[str]:
@@ -63,14 +73,9 @@ def warnings(fitted: MechanismFit) -> list[str]:
 def ranking_lines(fitted: MechanismFit) -> list[str]:
     """Which mechanism predicts left-out patients better, in words."""
     if fitted.ranking is None:
-        return [f"No ranking of mechanisms: {fitted.why_not}."]
+        return []
     lines = ["Predicting a patient left out (LOO; difference in log score from the best ± SE; stacking weight):"]
-    lines += [
+    return lines + [
         f"  {row.variant}: {row.difference:.1f} ± {row.difference_se:.1f}; {row.stacking_weight:.2f}"
         for row in fitted.ranking
     ]
-    if fitted.best is not None:
-        lines.append(f"Verdict: {fitted.best} predicts best, clearly.")
-    else:
-        lines.append("Verdict: undecided; no mechanism predicts clearly better than every other one.")
-    return lines

@@ -58,10 +58,10 @@ def notes_of(s: Scenario, columns: Mapping[str, Any], estimand_truths: Iterable[
             + (f" ({where})" if where else "")
             + ": clipping makes interactions of its own; compare truth with truth_if_additive",
         )
-    return notes + _analysis_notes(s)
+    return notes + analysis_notes(s)
 
 
-def _analysis_notes(s: Scenario) -> list[Note]:
+def analysis_notes(s: Scenario) -> list[Note]:
     """Which analyses were chosen because the scenario names none, and what of the design an analysis leaves out."""
     chosen = [s.default_analysis(e) for e in s.estimands if e.methods is None and s.analysis.methods is None]
     without_therapists, without_strata = [], []

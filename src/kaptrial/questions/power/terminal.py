@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from kaptrial.output.tables import Column, key, number, of_rows, text, wrapped
 from kaptrial.output.terminal import by_mcse, error, paragraph, say, table, width, with_error
+from kaptrial.questions.power.design import effect_in_words, estimand_in_words, size_in_words, truth_in_words
 from kaptrial.questions.power.doses import all_doses, dose_word
+from kaptrial.questions.power.traps import traps
 from kaptrial.results import Question, Results, Row, grouped
 from kaptrial.scenario.decision import DecisionRule
 from kaptrial.scenario.own_sources import unused_sources
@@ -36,21 +38,33 @@ def show_check(scenario: Scenario, path: Path) -> None:
     """Say that the scenario is sound, and what in it rests on an assumption."""
     numbers = walk(scenario)
     assumed = [(where, value) for where, value in numbers if value.is_assumption]
-    paragraph(f"{path}: valid. {scenario.title}")
-    paragraph(f"{len(numbers)} numbers about the world, {len(assumed)} of them assumptions:")
+    notes = [note for note in traps(scenario) if note.code != "default_analysis"]  # said with the analyses
+    warnings = [note for note in notes if note.severity == "warning"]
+    said = f"{len(warnings)} warning{'s' * (len(warnings) != 1)}" if warnings else "nothing to warn of"
+    paragraph(
+        f"{path} is a valid scenario, with {said}; of its {len(numbers)} numbers about the world {len(assumed)} are"
+        " assumptions.\n"
+    )
+    paragraph(scenario.title)
+    for note in notes:
+        paragraph(f"{note.severity}: {note.text}", "  ")
+    paragraph(f"\ndesign: {size_in_words(scenario)}", "  ")
+    for name, words in estimand_in_words(scenario):
+        paragraph(f"{name}: {words}", "  ")
+    for line in [*decision_lines(scenario), *analysis_lines(scenario)]:
+        paragraph(line, "  ")
     if assumed:
         lines = []
         for where, value in assumed:
             why = value.note if value.source == "assumption" else f"spread: {value.spread_note}"
             lines.append((where, f"{value.value:g}", unit_in_words(value.unit), why or ""))
-        table(*of_rows([("path", key), ("value", number), ("unit", text), ("why it is assumed", text)], lines))
+        heads = [("path", key), ("value", number), ("unit", text), ("why it is assumed", text)]
+        table(*of_rows(heads, lines), title="Assumptions")
     if scenario.prior is not None:
         for line in prior_lines(scenario.prior):
             paragraph(line)
     for name in unused_sources(scenario):
         paragraph(f"sources.{name}: no number names it")
-    for line in [*decision_lines(scenario), *analysis_lines(scenario)]:
-        paragraph(line)
 
 
 def prior_lines(prior: Prior) -> list[str]:
@@ -96,14 +110,23 @@ def rule_in_words(rule: DecisionRule) -> str:
 
 
 def show_description(scenario: Scenario, truths: Sequence[Truth], seed: int) -> None:
-    """The arms' timeline, the parameters with their sources and the truths."""
+    """What is true in one sentence; design, estimand and warnings; parameters with their sources; all truths."""
+    paragraph(f"{truth_in_words(scenario, truths[0])}\n")
     paragraph(f"{scenario.title}\n{scenario.question}\n")
     if scenario.notes:
         paragraph(scenario.notes.strip() + "\n")
     for line in timeline(scenario, width()):
         say(line)
+    paragraph(f"\ndesign: {size_in_words(scenario)}", "  ")
+    for name, words in estimand_in_words(scenario):
+        paragraph(f"{name}: {words}", "  ")
+    for line in effect_in_words(scenario, truths[0], seed):
+        paragraph(line, "  ")
     for line in [*decision_lines(scenario), *analysis_lines(scenario)]:
-        paragraph(line)
+        paragraph(line, "  ")
+    for note in traps(scenario):
+        if note.severity == "warning":
+            paragraph(f"warning: {note.text}", "  ")
     lines = []
     for where, value in walk(scenario):
         spread = next(
