@@ -1,4 +1,4 @@
-"""Makes the figures of README and docs: `uv run python docs/make_figures.py [NAME …]`, three minutes on one core.
+"""Makes the figures of README and docs: `uv run python docs/make_figures.py [PART …]`, some minutes on one core.
 
 Seed and replicates stand in each footer. Self-checks and ranks of simulation-based calibration take longer: their
 commands stand beside them (docs/verification.md, docs/synthesis.md).
@@ -78,7 +78,7 @@ def priors(folder: Path) -> None:
 
 def evidence(folder: Path) -> None:
     """Every published figure on what was predicted of it; the card, and what the trials told of each parameter."""
-    results = kt.evidence.replicate("all", replicates=1000, seed=1)
+    results = kt.evidence.replicate("all", replicates=2000, seed=1)
     save(folder, "replication", results.plot("replication"), replication_footer(results.provenance))
     with tempfile.TemporaryDirectory() as made:
         try:
@@ -99,11 +99,11 @@ if __name__ == "__main__":
     asked = sys.argv[1:] or list(PARTS)
     if strange := [name for name in asked if name not in PARTS]:
         raise SystemExit(f"{strange[0]}: must be one of {', '.join(PARTS)}")
-    with tempfile.TemporaryDirectory() as drawn:
-        for name in asked:
-            start = time.perf_counter()
+    for name in asked:
+        start = time.perf_counter()
+        with tempfile.TemporaryDirectory() as drawn:
             PARTS[name](Path(drawn))
-            print(f"{name}: {time.perf_counter() - start:.0f} s", flush=True)
-        for path in sorted(Path(drawn).glob("*.png")):
-            (FIGURES / path.name).write_bytes(path.read_bytes())
-            print(f"wrote {path.relative_to(drawn)}")
+            made = sorted(Path(drawn).glob("*.png"))
+            for path in made:
+                (FIGURES / path.name).write_bytes(path.read_bytes())
+        print(f"{name}, {time.perf_counter() - start:.0f} s: {', '.join(path.stem for path in made)}", flush=True)

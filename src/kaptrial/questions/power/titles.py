@@ -56,17 +56,17 @@ def of_variant(result: CellResult) -> str:
 
 
 def decay(table: pd.DataFrame, *, dose: str, counts: dict[int, str], size: str) -> str:
-    """When half the drug's effect is gone, after one dose and after the series."""
+    """When half the improvement is gone, after one dose and after the series."""
     gone = []
     for n in counts:
         course = table[table["doses"] == n]
         days, improvement = course["day"].to_numpy(), course["improvement"].to_numpy()
         best = int(improvement.argmax())
         later = days[best:][improvement[best:] <= improvement[best] / 2]
-        name = f"of {'one' if n == 1 else counts[n]}"
-        gone.append(f"{name} by day {later[0]:g}" if len(later) else f"{name} not by day {days[-1]:g}")
+        after = f"after {'one' if n == 1 else counts[n]}"
+        gone.append(f"by day {later[0]:g} {after}" if len(later) else f"not by day {days[-1]:g} {after}")
     series = counts[int(table["doses"].max())]
-    return f"One and {series} {dose}s of {size}, no therapy: half the effect {', '.join(gone)}"
+    return f"One and {series} {dose}s of {size}, no therapy: half the improvement is gone {', '.join(gone)}"
 
 
 def compared(result: CellResult, groups: dict[Question, dict[str, Row]]) -> str:
