@@ -118,21 +118,21 @@ def _goal(result: CellResult, numbers: dict[str, Value]) -> str:
     estimand = s.estimand
     effect = rows["truth"]
     measure, unit, day = str(numbers["measure"]), str(numbers["unit"]), when(s)
-    size = _in_unit(effect.value, effect.mcse, measure, s)
+    size = in_unit(effect.value, effect.mcse, measure, s)
     between = _between(s)
     if len(s.arms) == 1:
-        than = _in_unit(estimand.benchmark or 0.0, None, measure, s)
+        than = in_unit(estimand.benchmark or 0.0, None, measure, s)
         if estimand.endpoint in BINARY:
-            return f"to show that a share of {size} % with {_called(estimand.endpoint)} {day} is better than {than} %"
+            return f"to show that a share of {size} % with {called(estimand.endpoint)} {day} is better than {than} %"
         return f"to show that a mean change of {size} {unit} {day} is better than {than}"
     if _is_margin(result):
-        margin = estimand.margin if measure.startswith("log_") else _in_unit(estimand.margin or 0.0, None, measure, s)
+        margin = estimand.margin if measure.startswith("log_") else in_unit(estimand.margin or 0.0, None, measure, s)
         sign = "−" if effect.value < 0 and not measure.startswith("log_") else ""
         return f"to show no loss beyond {margin} {unit} {day} (true difference {sign}{size}){between}"
     if measure.startswith("log_"):
-        return f"to detect {_article(unit)} {unit} of {size} for {_called(estimand.endpoint)} {day}{between}"
+        return f"to detect {_article(unit)} {unit} of {size} for {called(estimand.endpoint)} {day}{between}"
     noun = "an interaction" if ":" in estimand.contrast else "a difference"
-    about = "" if estimand.endpoint == "score" else f" in {_called(estimand.endpoint)}"
+    about = "" if estimand.endpoint == "score" else f" in {called(estimand.endpoint)}"
     text = f"to detect {noun} of {size} {unit}{about} {day}"
     aside = []
     if "standardised" in numbers:
@@ -160,7 +160,8 @@ def when(s: Scenario) -> str:
     return f"{by} day {s.estimand.day:g}"
 
 
-def _called(endpoint: str) -> str:
+def called(endpoint: str) -> str:
+    """What an endpoint is called in a sentence."""
     names = {"percent_abstinent_days": "days abstinent", TIME: "relapse", "auc": "score averaged over time"}
     return names.get(endpoint, endpoint.replace("_", " "))
 
@@ -169,7 +170,7 @@ def _article(noun: str) -> str:
     return "an" if noun[0] in "aeiou" else "a"
 
 
-def _in_unit(value: float, mcse: float | None, measure: str, s: Scenario) -> str:
+def in_unit(value: float, mcse: float | None, measure: str, s: Scenario) -> str:
     """A value as people read it: ratios from their logs, shares in percentage points, differences without sign."""
     if measure.startswith("log_"):
         return f"{math.exp(value):.2f}"
