@@ -95,7 +95,7 @@ def read_in(key: str) -> PublicationResults:
 def _trial_for(key: str) -> Trial:
     """The trial of a key that names no other source."""
     if key in prior_names():
-        raise UserError(f"{key}: is a design prior: its predictive summary shows it")
+        raise UserError(f"{key}: is a design prior, which `kaptrial evidence card` shows")
     if key in trial_keys() or key.endswith((".yaml", ".yml")):
         return trial_named(key)
     near = nearest(key, sorted(source_keys()))
