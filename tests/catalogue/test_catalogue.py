@@ -235,4 +235,4 @@ def test_a_source_that_is_no_trial_is_shown_with_its_figures_and_cited(run, caps
 
 def test_what_is_no_source_is_refused_with_the_nearest(refused):
     assert "did you mean `mcgirr2015`" in refused("evidence", "show", "mcgirr2014")
-    assert "is a design prior, which `kaptrial evidence card` shows" in refused("evidence", "show", "depression_iv_2026")
+    assert "which `kaptrial evidence card` shows" in refused("evidence", "show", "depression_iv_2026")
