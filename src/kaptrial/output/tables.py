@@ -133,8 +133,10 @@ def _rows(columns: Sequence[Column], widths: Sequence[int], cells: Sequence[Sequ
 def _paragraphs(keys: Sequence[Column], rest: Sequence[Column], width: int) -> list[str]:
     lines: list[str] = []
     for r in range(len(rest[0].cells)):
-        name = ", ".join(f"{c.heading}: {c.cells[r]}" if c.heading else c.cells[r] for c in keys if c.cells[r])
-        lines += ([""] if lines else []) + (wrapped(name, width) if name else [])
+        named = [
+            f"{c.heading}: {c.cells[r]}" if c.heading and len(keys) > 1 else c.cells[r] for c in keys if c.cells[r]
+        ]
+        lines += wrapped(", ".join(named), width) if named else []
         line = ""
         for c in rest:
             if not c.cells[r]:

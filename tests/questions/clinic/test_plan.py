@@ -59,7 +59,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a wrong unit": (
         {"clinic.recruitment.screening": number(7, "week")}, "clinic.recruitment.screening.unit = 'week': must be day"
     ),
-    "a number without a unit": (
+    "a bare number": (
         {"clinic.costs": {"currency": "EUR", "dose": {"value": 3, "source": "assumption", "note": "for a test"}}},
         "clinic.costs.dose.unit is missing",
     ),
