@@ -10,7 +10,7 @@ import numpy as np
 
 from kaptrial.arrays import Bools, Floats
 from kaptrial.errors import DataError, FieldError
-from kaptrial.estimators.fit import Fit
+from kaptrial.estimators.fit import Failure, Fit
 from kaptrial.method_table import BINARY, DAYS, SCORES, method, methods
 from kaptrial.methods.options import ALWAYS, ARMS, COMPARED, COVARIATES, VISITS, Options
 from kaptrial.methods.prepared import covariate_columns
@@ -267,6 +267,7 @@ def _covariance_rows(loglik: float, covariance: Floats, labels: list[str]) -> li
 )
 def _mmrm(q: SimulatedQuestion) -> Fit:
     from kaptrial.estimators.mmrm import MmrmPlan, mmrm
+    from kaptrial.estimators.mmrm.sandwich import sandwich
 
     y, days = q.scores()
     plan, by_visit = q.scenario.analysis, q.split_covariates()
@@ -276,8 +277,26 @@ def _mmrm(q: SimulatedQuestion) -> Fit:
     weights = visit_weights(q.estimand.endpoint, days, q.estimand.day)
     if plan.constrained_baseline:
         weights = np.append(0.0, visit_weights(q.estimand.endpoint, days[1:], q.estimand.day))
-    how = MmrmPlan(structures=plan.covariance, df=plan.df, constrained_baseline=plan.constrained_baseline)
-    return mmrm(y, q.arm, *by_visit, [q.weights], [weights], how).contrast(0)
+    how = MmrmPlan(
+        structures=plan.covariance,
+        df=plan.df,
+        constrained_baseline=plan.constrained_baseline,
+        components=plan.sandwich,
+    )
+    result = mmrm(y, q.arm, *by_visit, [q.weights], [weights], how)
+    fit = result.contrast(0)
+    if not plan.sandwich:
+        return fit
+    errors = [
+        sandwich(
+            y[r], q.arm[r], by_visit[0][r], by_visit[1][r], [q.weights], [weights], result.covariance[r],
+            constrained_baseline=plan.constrained_baseline,
+        )
+        if failure == Failure.NONE else (fit.se[[r]], fit.df[[r]])
+        for r, failure in enumerate(fit.failure)
+    ]  # fmt: skip
+    se, df = (np.concatenate(each) for each in zip(*errors, strict=True))
+    return replace(fit, se=se, df=df)
 
 
 # --- therapists -------------------------------------------------------------------------------------------------------

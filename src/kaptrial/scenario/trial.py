@@ -244,6 +244,7 @@ class Analysis:
     model, one variance for all or one an arm. `imputation`: strategies of reference_based, each analysed.
     `reference_for`: the reference of an arm, by id; an arm not named is its own. Unless any is named, a contrast of two
     arms implies the one on its right.
+    `sandwich`: standard errors of the MMRM that do not rest on its covariance structure.
     `constrained_baseline`: the MMRM takes the baseline as an outcome with one mean for all arms (cLDA).
     """
 
@@ -255,6 +256,7 @@ class Analysis:
     residual: Literal["common", "by_arm"] = "common"
     imputation: tuple[Imputation, ...] = ("MAR", "JR", "CR", "CIR", "LMCF")
     reference_for: dict[Identifier, Identifier] | None = None
+    sandwich: Flag = False
     constrained_baseline: Flag = False
     multiplicity: Multiplicity | None = None
 

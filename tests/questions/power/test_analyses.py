@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from kaptrial.errors import ScenarioError
-from kaptrial.methods.simulated import estimate
+from kaptrial.estimators import survival
+from kaptrial.methods.simulated import SimulatedQuestion, estimate
 from kaptrial.questions.power.characteristics import Cell, characteristics
 from kaptrial.questions.power.truth import truths
 from kaptrial.results import Row
@@ -157,6 +160,32 @@ def test_time_to_relapse_by_three_methods():
     assert "bias" not in {row["metric"] for row in rows if row["analysis"] == "logrank"}  # a test, no estimator
     with pytest.raises(ScenarioError, match="cannot analyse score"):
         load(STARTER, {"analysis": {"methods": ["cox"]}})
+
+
+def test_times_are_tested_within_the_strata_of_the_allocation():
+    strata = [{"name": "site", "levels": {"a": {"share": 0.5}, "b": {"share": 0.5}}}]
+    plan = {"estimand": estimand(endpoint="time_to_relapse"), "analysis": {"methods": ["logrank", "cox"]}}
+    s = load(STARTER, RELAPSE | plan | {"design.allocation.strata": strata})
+    trials = simulate(s, seed=1, replicates=4)
+    question = SimulatedQuestion(trials=trials, scenario=s, estimand=s.estimand, option="")
+    site = trials.covariates["site"].values
+    assert set(np.unique(site)) == {0, 1}
+    times, site = question.times(), site.astype(int)
+    within = survival.logrank(*times, trials.arm, question.weights, stratum=site)
+    adjusted = survival.cox(*times, trials.arm, trials.baseline[..., None], question.weights, stratum=site)
+    for expected, method in ((within, "logrank"), (adjusted, "cox")):
+        np.testing.assert_allclose(estimate(trials, s, s.estimand, method).p, expected.p, rtol=1e-9)
+
+
+def test_sandwich_errors_are_those_of_files():
+    analysis = {"methods": ["mmrm"], "covariance": ["cs"], "sandwich": True, "covariates": ["baseline"]}
+    s = load(STARTER, {"analysis": analysis, "design.n_per_arm": 30})
+    trials = simulate(s, seed=1, replicates=3)
+    robust = estimate(trials, s, s.estimand, "mmrm")
+    plain = estimate(trials, replace(s, analysis=replace(s.analysis, sandwich=False)), s.estimand, "mmrm")
+    np.testing.assert_allclose(robust.estimate, plain.estimate, rtol=1e-9)
+    assert (np.abs(robust.se / plain.se - 1) > 0.001).all()
+    assert (robust.df < plain.df).all()
 
 
 def test_response_by_four_methods_of_one_truth_a_measure():

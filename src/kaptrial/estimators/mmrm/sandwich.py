@@ -22,8 +22,8 @@ _NO_VARIANCE = 1e-10
 
 
 @dataclass(frozen=True, kw_only=True)
-class Patient:
-    """What one patient adds: design, scores and fitted covariance of the visits seen."""
+class Pattern:
+    """Patients seen at the same visits: designs, (patient, visit, coefficient), scores, and the covariance fitted."""
 
     x: Floats
     y: Floats
@@ -49,48 +49,53 @@ def sandwich(
     columns, _ = design_matrix(arm, crossed, main, w_arm.shape[1])
     number = design_columns(y.shape[1], w_arm.shape[1], crossed.shape[1], main.shape[1], constrained_baseline)
     size = int(number.max()) + 1
-    patients = [
-        each
-        for each in (_patient(*of, number, size, covariance) for of in zip(y, columns, strict=True))
-        if len(each.y) and np.isfinite(each.x).all()
-    ]
-    halves = [np.linalg.solve(each.v, each.x) for each in patients]  # W X
+    patterns = _patterns(y, columns, number, size, covariance)
+    halves = [np.linalg.solve(p.v, p.x) for p in patterns]  # W X
     # Coefficients that add nothing share their weight with others; no contrast that can be estimated feels it.
-    phi = np.linalg.pinv(sum(p.x.T @ wx for p, wx in zip(patients, halves, strict=True)), hermitian=True)
-    beta = phi @ sum(wx.T @ p.y for p, wx in zip(patients, halves, strict=True))
-    adjusted = [_adjustment(p, phi) @ wx @ phi for p, wx in zip(patients, halves, strict=True)]
+    information = sum(np.einsum("ija,ijb->ab", p.x, wx) for p, wx in zip(patterns, halves, strict=True))
+    phi = np.linalg.pinv(information, hermitian=True)
+    beta = phi @ sum(np.einsum("ija,ij->a", wx, p.y) for p, wx in zip(patterns, halves, strict=True))
+    adjusted = [_adjustments(p, phi) @ wx @ phi for p, wx in zip(patterns, halves, strict=True)]
     se, df = np.empty(len(w_arm)), np.empty(len(w_arm))
     for k in range(len(w_arm)):
         c = np.zeros(size)
         for j, weight in enumerate(w_visit[k]):
             np.add.at(c, number[j, : w_arm.shape[1]], weight * w_arm[k])
         a = [each @ c for each in adjusted]
-        se[k] = np.sqrt(sum(float(ai @ (p.y - p.x @ beta)) ** 2 for ai, p in zip(a, patients, strict=True)))
-        df[k] = _degrees_of_freedom(patients, a, phi)
+        parts = [np.einsum("ij,ij->i", ai, p.y - p.x @ beta) for ai, p in zip(a, patterns, strict=True)]
+        se[k] = np.sqrt(sum(float(part @ part) for part in parts))
+        df[k] = _degrees_of_freedom(patterns, a, phi)
     return se, df
 
 
-def _patient(scores: Floats, columns: Floats, number: Ints, size: int, covariance: Floats) -> Patient:
-    seen = np.flatnonzero(np.isfinite(scores))
-    x = np.zeros((len(seen), size))
-    for row, j in enumerate(seen):
-        x[row, number[j]] = columns
-    return Patient(x=x, y=scores[seen], v=covariance[np.ix_(seen, seen)])
+def _patterns(y: Floats, columns: Floats, number: Ints, size: int, covariance: Floats) -> list[Pattern]:
+    """The patients by the visits at which they were seen; who was never, or lacks a covariate, is left out."""
+    seen = np.isfinite(y)
+    used = seen.any(axis=1) & np.isfinite(columns).all(axis=1)
+    patterns = []
+    for mask in np.unique(seen[used], axis=0):
+        own = used & (seen == mask).all(axis=1)
+        visits = np.flatnonzero(mask)
+        x = np.zeros((own.sum(), len(visits), size))
+        for row, j in enumerate(visits):
+            x[:, row, number[j]] = columns[own]
+        patterns.append(Pattern(x=x, y=y[own][:, visits], v=covariance[np.ix_(visits, visits)]))
+    return patterns
 
 
-def _adjustment(p: Patient, phi: Floats) -> Floats:
-    """A of one patient, symmetric: D'(D (V − XΦX') D')^(−1/2) D with D'D = V."""
+def _adjustments(p: Pattern, phi: Floats) -> Floats:
+    """A of every patient, (patient, visit, visit), symmetric: D'(D (V − XΦX') D')^(−1/2) D with D'D = V."""
     d = cholesky(p.v)
-    values, vectors = np.linalg.eigh(d @ (p.v - p.x @ phi @ p.x.T) @ d.T)
+    values, vectors = np.linalg.eigh(d @ (p.v - p.x @ phi @ p.x.swapaxes(1, 2)) @ d.T)
     kept = values > _NO_VARIANCE * np.trace(p.v) ** 2
-    root = (vectors[:, kept] / np.sqrt(values[kept])) @ vectors[:, kept].T
-    return np.asarray(d.T @ root @ d)
+    halved = vectors * np.where(kept, 1.0 / np.sqrt(np.where(kept, values, 1.0)), 0.0)[:, None, :]
+    return np.asarray(d.T @ (halved @ vectors.swapaxes(1, 2)) @ d)
 
 
-def _degrees_of_freedom(patients: list[Patient], a: list[Floats], phi: Floats) -> float:
+def _degrees_of_freedom(patterns: list[Pattern], a: list[Floats], phi: Floats) -> float:
     """(tr P)² / tr P² with P = cov(a_i'r_i, a_j'r_j) = δ a_i'V a_i − u_i'Φu_j and u = X'a."""
-    own = np.array([ai @ p.v @ ai for ai, p in zip(a, patients, strict=True)])
-    u = np.array([p.x.T @ ai for ai, p in zip(a, patients, strict=True)])
+    own = np.concatenate([np.einsum("ij,jk,ik->i", ai, p.v, ai) for ai, p in zip(a, patterns, strict=True)])
+    u = np.concatenate([np.einsum("ija,ij->ia", p.x, ai) for ai, p in zip(a, patterns, strict=True)])
     shared = np.einsum("ij,jk,ik->i", u, phi, u)
     spread = phi @ u.T @ u
     return float((own - shared).sum() ** 2 / (own @ own - 2.0 * own @ shared + np.trace(spread @ spread)))
