@@ -154,6 +154,36 @@ def unkept_promises(s: Scenario, clinic: Clinic) -> dict[tuple[str, float], tupl
     return unkept
 
 
+def what_weekdays_forbid(s: Scenario) -> list[str]:
+    """In sentences, doses and promises that the days of the week alone take from some of the patients."""
+    clinic = s.clinic
+    if clinic is None:
+        return []
+    texts = []
+    for arm in s.arms:
+        doses = sorted(day for given in arm.doses for day in given.days)
+        when = []
+        for begins in dose_weekdays(clinic):
+            late = [
+                f"{day:g}" for day, missed in zip(doses, missed_doses(clinic, doses, begins), strict=True) if missed
+            ]
+            if late:
+                when.append(f"of day {', '.join(late)} where the first is given on {begins}")
+        if when:
+            texts.append(
+                f"{arm.id}: by the days of the week alone doses are missed, more than"
+                f" {clinic.infusions.late_days:g} days late: {'; '.join(when)}."
+            )
+    weekdays = {day for days in unkept_promises(s, clinic).values() for day in days}
+    if weekdays:
+        rules = clinic.sessions
+        texts.append(
+            f"By the days of the week alone sessions promised {rules.from_hours:g} to {rules.to_hours:g} hours later"
+            f" are out of their window after some infusions of {', '.join(day for day in WEEKDAYS if day in weekdays)}."
+        )
+    return texts
+
+
 def is_promised(clinic: Clinic, lag_days: float) -> bool:
     """Whether a session of so many days after the dose before it lies in the window promised."""
     to_hours = clinic.sessions.to_hours

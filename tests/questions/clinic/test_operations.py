@@ -176,6 +176,10 @@ def test_what_the_calendar_alone_forbids_is_said():
         "control: by the days of the week alone doses are missed, more than 3 days late: of day 3"
     )
     assert said[0].endswith("where the first is given on mon.")
+    s = build(raw)
+    delivered = delivered_to([s], seed=1, replicates=8)
+    (in_trials,) = characteristics([Cell(scenario=s, columns={})], seed=1, replicates=8, delivered=delivered)
+    assert [note.text for note in in_trials.notes if note.code == "calendar"] == said
 
 
 def test_a_scenario_without_a_clinic_is_refused_in_one_line(tmp_path, capsys):

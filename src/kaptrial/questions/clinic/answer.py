@@ -17,6 +17,7 @@ from kaptrial.questions.clinic.tables import Quantity
 from kaptrial.questions.power.cells import cells
 from kaptrial.questions.power.characteristics import Cell
 from kaptrial.questions.power.headline import percent
+from kaptrial.questions.power.notes import calendar_notes
 from kaptrial.results import Headline, Line, Note, Results
 from kaptrial.scenario.files import Raw, build
 from kaptrial.scenario.scenario import Scenario
@@ -77,7 +78,7 @@ def answer(
         rows=rows,
         headline=headline(rows),
         provenance=provenance,
-        notes=[*tables.calendar_notes(scenario), tables.bottleneck_note(run.summaries)],
+        notes=[*calendar_notes(scenario), tables.bottleneck_note(run.summaries)],
         figures=clinic_figures,
         writer=partial(write_folder, write_clinic),
         scenario=scenario,
@@ -100,7 +101,7 @@ def compared(
     """Plans of the scenario's clinic, one row each, and the cheapest that reaches `power` or ends within `months`."""
     target = None if power is None and months is None else Target(power=power, months=months)
     rows = compare(plans, seed=seed, replicates=replicates, workers=workers, target=target, progress=progress)
-    notes = {note.text: note for plan in plans for note in tables.calendar_notes(plan.scenario)}
+    notes = {note.text: note for plan in plans for note in calendar_notes(plan.scenario)}
     return PlanResults(
         kind="plans",
         rows=[Line(numbers={name: x for name, x in row.items() if name != "why_no_power"}) for row in rows],

@@ -12,8 +12,7 @@ import pandas as pd
 from kaptrial.questions.clinic.replicate_summary import ReplicateSummary
 from kaptrial.questions.clinic.run import Course
 from kaptrial.results import Note, Value
-from kaptrial.scenario.clinic_checks import DAYS_PER_MONTH, dose_weekdays, missed_doses, unkept_promises
-from kaptrial.scenario.scenario import Scenario
+from kaptrial.scenario.clinic_checks import DAYS_PER_MONTH
 
 UNITS = {"milestones": "month", "flow": "people", "waiting": "day", "kept": "share", "therapists": "people"}
 
@@ -77,33 +76,6 @@ def bottleneck_note(summaries: Sequence[ReplicateSummary]) -> Note:
     if resource == "recruitment":
         text = "Bottleneck: recruitment. In most trials no resource is waited for half a day on average."
     return Note(code="bottleneck", severity="information", text=text)
-
-
-def calendar_notes(s: Scenario) -> list[Note]:
-    """What the days of the week alone forbid some of the patients."""
-    assert s.clinic is not None
-    clinic, texts = s.clinic, []
-    for arm in s.arms:
-        doses = sorted(day for given in arm.doses for day in given.days)
-        missed = {
-            weekday: [f"{day:g}" for day, late in zip(doses, missed_doses(clinic, doses, weekday), strict=True) if late]
-            for weekday in dose_weekdays(clinic)
-        }
-        lost = {weekday: days for weekday, days in missed.items() if days}
-        if lost:
-            when = "; ".join(f"of day {', '.join(days)} where the first is given on {w}" for w, days in lost.items())
-            texts.append(
-                f"{arm.id}: by the days of the week alone doses are missed, more than"
-                f" {clinic.infusions.late_days:g} days late: {when}."
-            )
-    weekdays = dict.fromkeys(day for days in unkept_promises(s, clinic).values() for day in days)
-    if weekdays:
-        texts.append(
-            f"By the days of the week alone sessions promised {clinic.sessions.from_hours:g} to"
-            f" {clinic.sessions.to_hours:g} hours later are out of their window after some infusions of"
-            f" {', '.join(weekdays)}."
-        )
-    return [Note(code="calendar", severity="warning", text=text) for text in texts]
 
 
 def bottleneck(summaries: Sequence[ReplicateSummary]) -> str:

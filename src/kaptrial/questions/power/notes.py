@@ -12,6 +12,7 @@ from kaptrial.questions.power.measures import TARGET_POWER
 from kaptrial.questions.power.nulls import differ_in, null_of
 from kaptrial.questions.power.truth import Truth
 from kaptrial.results import Note, Row, grouped
+from kaptrial.scenario.clinic_checks import what_weekdays_forbid
 from kaptrial.scenario.scenario import Scenario
 
 RUN_IN_CLINIC = Note(
@@ -61,6 +62,11 @@ def notes_of(s: Scenario, columns: Mapping[str, Any], estimand_truths: Iterable[
             + ": clipping makes interactions of its own; compare truth with truth_if_additive",
         )
     return notes + analysis_notes(s)
+
+
+def calendar_notes(s: Scenario) -> list[Note]:
+    """What the days of the week alone forbid some of the clinic's patients."""
+    return [Note(code="calendar", severity="warning", text=text) for text in what_weekdays_forbid(s)]
 
 
 def never_analysed(fits: Fits) -> list[Note]:
