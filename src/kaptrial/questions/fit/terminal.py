@@ -42,7 +42,7 @@ def show_fit(results: FitResults) -> None:
     table(*of_rows([*keys, *((name, number) for name in numbers)], lines))
     for row in shown:
         if row["reason"]:
-            paragraph(f"{row['contrast']}, {NAMES[row['measure']]}: {row['reason']}")
+            paragraph(f"{row['contrast']}, {NAMES[str(row['measure'])]}: {row['reason']}")
     paragraph(diagnostics_line(posterior))
 
 
