@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 GAP = 2
-# Where the columns that name a row take more of the width than this, each row is a paragraph.
-MOST_FOR_KEYS = 0.6
+# Shares of the width that the columns naming a row may take: the one that makes the fewest blocks is taken.
+# Where they need more than the first, each row is a paragraph.
+FOR_KEYS = (0.6, 0.5, 0.4, 0.3)
 # Text is not wrapped to less than this, unless its longest word is shorter.
 NARROWEST = 12
 
@@ -49,22 +50,37 @@ def laid_out(columns: Sequence[Column], width: int) -> list[str]:
     keys, rest = [c for c in columns if c.key], [c for c in columns if not c.key]
     if not rest:
         return _paragraphs([], keys, width)
-    blocks: list[tuple[list[Column], list[int]]] = []
-    left = list(rest)
-    while left:
-        for size in range(len(left), 0, -1):
-            chosen = keys + left[:size]
-            widths = _fitted(chosen, width)
-            if widths is not None and sum(widths[: len(keys)]) <= MOST_FOR_KEYS * width:
-                blocks.append((chosen, widths))
-                left = left[size:]
-                break
-        else:
-            return _paragraphs(keys, rest, width)
+    blocks = min((_blocks(keys, rest, int(share * width), width) or [] for share in FOR_KEYS), key=_many)
+    if not blocks:
+        return _paragraphs(keys, rest, width)
     lines: list[str] = []
     for chosen, widths in blocks:
         lines += ([""] if lines else []) + _block(chosen, widths)
     return lines
+
+
+def _blocks(
+    keys: list[Column], rest: list[Column], for_keys: int, width: int
+) -> list[tuple[list[Column], list[int]]] | None:
+    """Blocks of the keys and as many other columns as fit, with widths; None where not even one fits."""
+    named = _fitted(keys, for_keys)
+    if named is None:
+        return None
+    room = width - sum(named) - GAP * len(keys)
+    blocks = []
+    while rest:
+        sizes = range(len(rest), 0, -1)
+        size, widths = next(((n, w) for n in sizes if (w := _fitted(rest[:n], room)) is not None), (0, None))
+        if widths is None:
+            return None
+        blocks.append((keys + rest[:size], named + widths))
+        rest = rest[size:]
+    return blocks
+
+
+def _many(blocks: list[tuple[list[Column], list[int]]]) -> int:
+    """How many blocks; none at all is the last to be chosen."""
+    return len(blocks) or 1000
 
 
 def wrapped(paragraph: str, width: int, indent: str = "") -> list[str]:
