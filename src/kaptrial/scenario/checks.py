@@ -344,16 +344,6 @@ def _check_prior(s: Scenario) -> Iterator[FieldError]:
         yield FieldError("prior.name", name, f"must not be given where ketamine is given by several routes ({given})")
 
 
-def _check_visits(s: Scenario) -> Iterator[FieldError]:
-    """Models of all visits take so many and no more."""
-    later = sum(day > s.randomisation.day for day in s.design.visits)
-    for name in dict.fromkeys(name for estimand in s.estimands for name in s.methods(estimand)):
-        n_visits, most = later + (name == "mmrm" and s.analysis.constrained_baseline), methods()[name].most_visits
-        if most is not None and n_visits > most:
-            allowed = f"must be at most {most} after randomisation for {name}, and are {n_visits}"
-            yield FieldError("design.visits", list(s.design.visits), allowed)
-
-
 # What can be asked of any arms; what asks about arms by their names; and what only follows once all of that holds.
 OF_PARTS: tuple[Check, ...] = (_check_arms, _check_units, _check_drug, _check_prior, check_clinic, check_own_sources)
 OF_NAMED_ARMS: tuple[Check, ...] = (_check_one_arm, _check_estimands, _check_design, _check_by_arm)
@@ -363,4 +353,4 @@ def scenario_errors(s: Scenario) -> list[FieldError]:
     """Everything in which one part contradicts another; what follows from other errors aside."""
     names = gathered(s, (_check_arm_names,))
     errors = names + gathered(s, OF_PARTS) + ([] if names else gathered(s, OF_NAMED_ARMS))
-    return errors or gathered(s, (_check_references, _check_visits))
+    return errors or gathered(s, (_check_references,))

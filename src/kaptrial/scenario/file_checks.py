@@ -7,6 +7,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from kaptrial.errors import FieldError
+from kaptrial.method_table import methods
 from kaptrial.scenario.gathering import Check, gathered
 from kaptrial.scenario.sourced import EFFECT_UNITS, walk
 
@@ -101,6 +102,16 @@ def _check_asked_once(s: Scenario) -> Iterator[FieldError]:
             asked[key] = at
 
 
+def _check_visits(s: Scenario) -> Iterator[FieldError]:
+    """Models of all visits take so many and no more."""
+    later = sum(day > s.randomisation.day for day in s.design.visits)
+    for name in dict.fromkeys(name for estimand in s.estimands for name in s.methods(estimand)):
+        n_visits, most = later + (name == "mmrm" and s.analysis.constrained_baseline), methods()[name].most_visits
+        if most is not None and n_visits > most:
+            allowed = f"must be at most {most} after randomisation for {name}, and are {n_visits}"
+            yield FieldError("design.visits", list(s.design.visits), allowed)
+
+
 CHECKS: tuple[Check, ...] = (_check_extent, _check_effects, _check_room, _check_ends)
 
 
@@ -112,6 +123,6 @@ def file_errors(s: Scenario) -> list[FieldError]:
     return gathered(s, CHECKS)
 
 
-def repeated_questions(s: Scenario) -> list[FieldError]:
-    """Questions asked twice; of a scenario that is sound otherwise."""
-    return gathered(s, (_check_asked_once,))
+def question_errors(s: Scenario) -> list[FieldError]:
+    """Questions asked twice, and of too many visits; of a scenario that is sound otherwise."""
+    return gathered(s, (_check_asked_once, _check_visits))

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from kaptrial.errors import FieldError, ScenarioError, UserError, nearest, shown
 from kaptrial.scenario.checks import scenario_errors
-from kaptrial.scenario.file_checks import file_errors, repeated_questions
+from kaptrial.scenario.file_checks import file_errors, question_errors
 from kaptrial.scenario.gathering import partial_scenario
 from kaptrial.scenario.located import LocatedRaw, Problem, Raw, lines_of, problems_of
 from kaptrial.scenario.messages import field_errors
@@ -90,7 +90,7 @@ def _read(raw: Raw) -> tuple[Scenario | None, list[Problem]]:
         scenario = _adapter().validate_python(raw, context=_context(raw))
     except ValidationError as error:
         return None, problems_of(_errors(raw, error))
-    return scenario, problems_of(file_errors(scenario) or repeated_questions(scenario))
+    return scenario, problems_of(file_errors(scenario) or question_errors(scenario))
 
 
 def _errors(raw: Raw, error: ValidationError) -> list[FieldError]:

@@ -301,8 +301,6 @@ def test_every_ready_scenario_runs_in_the_shipped_clinic(path):
     therapies = raw.get("therapies", {})
     plan["therapists"] = dict.fromkeys(therapies, plan["therapists"]["cbt"])
     plan["sites"][0]["therapists"] = dict.fromkeys(therapies, 4)
-    # Daily doses need more than three days of the week.
-    plan["infusions"]["weekdays"] = None
     for therapy in therapies.values():
         therapy.setdefault("session_minutes", 60)
     s = build(raw | {"clinic": plan})
