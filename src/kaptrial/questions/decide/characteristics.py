@@ -222,7 +222,8 @@ def _run(
 
 def _prior(model: TrialModel, name: str) -> EffectPrior:
     side = better(model.scenario, model.estimand.endpoint)
-    return named(name, roles=model.roles, days=[model.estimand.day], unit=model.unit, better=side)
+    day = model.estimand.day
+    return named(name, roles=model.roles, days=[day], contrast=model.weights, visit=0, unit=model.unit, better=side)
 
 
 def _prior_sd(prior: EffectPrior, model: TrialModel) -> float:
