@@ -103,12 +103,13 @@ ASKED = {
         lambda: kt.analyse(DATA / "two_arm_monotone.csv", "mmrm", reference="ketamine", covariance=["cs"]),
     ),
     "evidence show": (["evidence", "show", "feder2021"], lambda: kt.evidence.show("feder2021")),
+    "evidence show source": (["evidence", "show", "mcgirr2015"], lambda: kt.evidence.show("mcgirr2015")),
     "evidence replicate": (
         ["evidence", "replicate", "feder2021", "--replicates", 100],
         lambda: kt.evidence.replicate("feder2021", replicates=100),
     ),
 }
-WITHOUT_FOLDER = ("size", "analyse", "evidence show")
+WITHOUT_FOLDER = ("size", "analyse", "evidence show", "evidence show source")
 
 
 @pytest.mark.parametrize("question", ASKED)
@@ -163,7 +164,7 @@ def test_results_can_be_sent_to_another_process(tmp_path):
         (lambda: kt.clinic(PLAN, vary={THERAPISTS: range(1, 301)}), "vary = 300: plans, must be at most 200"),
         (lambda: kt.precision(3), "sd is missing: exactly one of sd and share must be given"),
         (lambda: kt.precision(0.1, share=0.5, assurance=0.9), "assurance = 0.9: goes with `sd`"),
-        (lambda: kt.evidence.show("cuijpers2041"), "must be a catalogued trial"),
+        (lambda: kt.evidence.show("cuijpers2041"), "another source of the catalogue"),
         (lambda: kt.evidence.replicate("feder2012"), "did you mean `feder2021`"),
     ],
 )

@@ -133,3 +133,11 @@ def test_two_states_of_the_code_give_each_its_own_number(copy, tmp_path):
     assert first.split()[0] != broken.split()[0]
     assert first.split()[1] != broken.split()[1]
     assert json.loads(out.read_text())["provenance"]["code"] == first.split()[0]
+
+
+def test_who_waits_for_the_compiler_is_told_once():
+    told = []
+    compile_cache.tell_when_compiling(lambda: told.append("compiling"))
+    numba.njit(lambda x: x + 1)(1)
+    numba.njit(lambda x: x + 2)(1)
+    assert told == ["compiling"]

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from kaptrial import __code__, __version__
-from kaptrial.results import Line, Note, Question, Results, Row, grouped, provenance
+from kaptrial.results import Headline, Line, Note, Question, Results, Row, grouped, provenance
 
 ASKED = Question(
     analysis="ancova", contrast="b - a", measure="difference", endpoint="score", day=28.0, strategies="",
@@ -76,3 +76,10 @@ def test_people_see_a_few_lines_and_the_notes(results):
     page = results._repr_html_()
     assert "read &lt;this&gt;" in page
     assert page.count("<tr") == 1 + 3
+
+
+def test_the_sentence_comes_first():
+    results = Results(kind="power", rows=[], headline=Headline(text="Power is < 1.", numbers={"power": 0.5}))
+    assert results._repr_html_().startswith("<p>Power is &lt; 1.</p>")
+    assert repr(results).splitlines()[1] == "Power is < 1."
+    assert json.loads(results.to_json())["headline"] == {"text": "Power is < 1.", "power": 0.5}

@@ -167,6 +167,7 @@ def posteriors():
     )
 
 
+@pytest.mark.validation
 def test_fit(page, posteriors):
     """One prior, and several side by side."""
     for prior in ("weak", "flat"):

@@ -7,6 +7,7 @@ pandas DataFrame.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -554,6 +555,7 @@ def fit(
     unit_sd: float | None = None,
     seed: int = 1,
     draws: int = 1000,
+    every_posterior: bool = False,
     **options: Any,
 ) -> FitResults:
     """Bayesian interaction, or effect, of one trial: the posterior under each prior, judged.
@@ -576,6 +578,8 @@ def fit(
         The SD in which priors are stated.
     seed, draws : int
         Of each of four chains.
+    every_posterior : bool
+        `write` keeps the draws under every prior, not only under the first.
     **options
         Columns and days as for `analyse`.
 
@@ -603,7 +607,8 @@ def fit(
     named = NAMES if prior == "all" else (prior,) if isinstance(prior, str) else tuple(prior)
     limits = Limits(margin=margin, rope=rope)
     chosen = ModelOptions(likelihood=likelihood, covariance=covariance, residual=residual)
-    return answer(trial, chosen, named, limits, seed=seed, draws=draws, data="data", options=options)
+    run = partial(answer, trial, chosen, named, limits, seed=seed, draws=draws, every_posterior=every_posterior)
+    return run(data="data", options=options)
 
 
 def mechanism(

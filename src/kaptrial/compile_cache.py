@@ -14,7 +14,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -76,6 +76,24 @@ def use(key: str) -> None:
     os.environ["NUMBA_CACHE_DIR"] = str(folder)
     if "numba" in sys.modules:  # it has read the environment already
         sys.modules["numba"].config.CACHE_DIR = str(folder)
+
+
+def tell_when_compiling(tell: Callable[[], None]) -> None:
+    """Let `tell` be called when numba first compiles a function in this process, and finds it in no cache."""
+    from numba.core import event
+
+    class First(event.Listener):
+        told = False
+
+        def on_start(self, _: event.Event) -> None:
+            if not self.told:
+                self.told = True
+                tell()
+
+        def on_end(self, _: event.Event) -> None:
+            pass
+
+    event.register("numba:compile", First())
 
 
 def _writable(folder: Path) -> Path | None:

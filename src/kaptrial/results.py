@@ -220,7 +220,8 @@ class Results[R: Flat]:
 
     def _repr_html_(self) -> str:
         notes = "".join(f"<p><b>{note.severity}</b>: {html.escape(note.text)}</p>" for note in self.notes)
-        return f"{notes}{self.to_frame().to_html(index=False)}"
+        sentence = f"<p>{html.escape(self.headline.text)}</p>" if self.headline else ""
+        return f"{sentence}{notes}{self.to_frame().to_html(index=False)}"
 
 
 # A cell that a spreadsheet would take for a formula: it begins as one and is no number.

@@ -219,3 +219,20 @@ def test_the_scales_asked_for_are_there():
     assert asked <= set(catalogue.scale_names())
     assert {"IV", "IM", "SC", "IN", "SL", "oral"} <= set(catalogue.route_names())
     assert catalogue.potency("ketamine") == 1
+
+
+@pytest.mark.parametrize(("key", "shown"), [("mcgirr2015", "OR remission"), ("veraart2026", "articles")])
+def test_a_source_that_is_no_trial_is_shown_with_its_figures_and_cited(run, capsys, key, shown):
+    run("evidence", "show", key)
+    printed = capsys.readouterr().out
+    assert catalogue.source(key)["citation"]["authors"][0] in printed
+    assert shown in printed
+    assert all(str(figure["value"]) in printed for figure in catalogue.source(key)["figures"])
+    assert "Note: " in printed
+    run("evidence", "show", key, "--cite", "bibtex")
+    assert capsys.readouterr().out.startswith(f"@article{{{key},")
+
+
+def test_what_is_no_source_is_refused_with_the_nearest(refused):
+    assert "did you mean `mcgirr2015`" in refused("evidence", "show", "mcgirr2014")
+    assert "which `kaptrial evidence card` shows" in refused("evidence", "show", "depression_iv_2026")

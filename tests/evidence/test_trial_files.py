@@ -123,7 +123,7 @@ UNFIT = {
         changed("arms.0.doses.0.route", "SC"),
         "bioavailability is missing: the",
     ),
-    "unknown key of a dose": (changed("arms.0.doses.0.mg", 3), "arms[0].doses[0].mg = 3: unknown key"),
+    "unknown key of a dose": (changed("arms.0.doses.0.mgs", 3), "arms[0].doses[0].mgs = 3: unknown key"),
     "day and days": (changed("figures.0.measure.days", [1, 2]), "figures[0].measure"),
     "days of a single visit": (second_figure("response", 20, arm="ketamine", day=1, days=[1]), "measure.days"),
     "days not in order": (second_figure("response_any_time", 20, arm="ketamine", days=[7, 1]), "must be in order"),

@@ -232,7 +232,7 @@ def test_the_json_carries_what_is_said_and_the_terminal_shows_it(tmp_path, capsy
     with pytest.raises(SystemExit):
         main(["analyse", str(FAULTS / "basemiss.csv"), "--json", str(tmp_path / "out.json")])
     text = "3 patients left out: baseline is missing (1, 2, 3)"
-    assert f"note: {text}" in capsys.readouterr().err
+    assert f"information: {text}" in capsys.readouterr().out
     assert json.loads((tmp_path / "out.json").read_text())["notes"] == [
         {"code": "left_out", "severity": "information", "text": text}
     ]

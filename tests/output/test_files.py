@@ -173,7 +173,7 @@ def test_text_in_a_figure_is_no_mathematics(tmp_path):
     figure, axes = new_figure(2, 2)
     axes[0, 0].set_title(r"costs $5 and $\frac{")
     save(tmp_path, "f", figure, "costs $5")
-    assert names(tmp_path) == {"f.pdf", "f.png"}
+    assert names(tmp_path) == {"f.pdf", "f.png", "f.svg"}
 
 
 def test_parts_of_a_calibration_share_a_folder_that_lists_them(tmp_path, monkeypatch, capsys):

@@ -58,7 +58,7 @@ def test_what_does_not_fit_stands_in_blocks_that_repeat_the_names():
 def test_names_that_take_the_width_make_paragraphs():
     heads = [("contrast", key), ("power", number), ("truth", number)]
     lines = laid_out(of_rows(heads, [("a_very_long_contrast_of_two_arms_without_end", "0.9", "12")]), 40)
-    assert lines == ["contrast: a_very_long_contrast_of_two_ar", "ms_without_end", "  power: 0.9; truth: 12"]
+    assert lines == ["a_very_long_contrast_of_two_arms_without", "_end", "  power: 0.9; truth: 12"]
 
 
 def test_nothing_gives_nothing():

@@ -15,8 +15,8 @@ from kaptrial.evidence.synthesis.model import PARAMETERS, VECTORS
 from kaptrial.evidence.synthesis.shipped import as_table, from_table
 from kaptrial.priors.constants import ONSET_DAYS, RATER_SD
 from kaptrial.priors.design_prior import draws, with_draw
+from kaptrial.scenario.checks import ketamine_routes
 from kaptrial.scenario.files import build, read_raw, with_prior
-from kaptrial.scenario.scenario import ketamine_routes
 from kaptrial.scenario.sourced import ByArm
 from kaptrial.simulation.simulate import simulate
 from tests.scenario.malformed import STARTER

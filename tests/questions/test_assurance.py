@@ -196,7 +196,8 @@ def test_check_lists_the_prior(run, tmp_path, capsys):
     path = tmp_path / "trial.yaml"
     path.write_text(dump(clean_with(10, normal={"mean": 6.0, "sd": 3.0})), encoding="utf-8")
     run("check", path)
-    assert f"design prior of {SHIFT}: normal(mean 6, sd 3), assumption: for a test" in capsys.readouterr().out
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"design prior of {SHIFT}: normal(mean 6, sd 3), assumption: for a test" in said
 
 
 def test_the_expected_side_is_that_of_the_prior():

@@ -11,6 +11,7 @@ import pytest
 from scipy import special, stats
 
 from kaptrial.errors import FieldError, UserError
+from kaptrial.model.streams import BLOCK
 from kaptrial.questions.power.execution import Job, run
 from kaptrial.questions.size import Answer, closed_power, solve
 from kaptrial.scenario.files import Raw, build, with_settings
@@ -258,3 +259,11 @@ def test_every_number_of_an_answer_lies_within_the_bounds(over, bounds, seed):
     assert all(bounds[0] <= x <= bounds[1] for x in numbers if x is not None), numbers
     assert answer.reached == (answer.value is not None)
     assert answer.reached or "not reached" in answer.message
+
+
+def test_the_bar_is_told_of_every_block_of_trials():
+    told: list[int] = []
+    answer = solve(two_arms(6.0, 30, "ancova"), target=0.8, replicates=200, seed=1, progress=told.append)
+    assert answer.reached
+    assert set(told) == {BLOCK}
+    assert len(told) >= len(answer.tried)

@@ -204,6 +204,7 @@ def size(
     json_file: JsonFile = None,
 ) -> None:
     """The smallest size (or other number, or effect) that reaches a power, with its interval."""
+    from kaptrial.output.terminal import progress
     from kaptrial.questions.size import POINTS, solve
     from kaptrial.questions.size.terminal import show_size
     from kaptrial.scenario.files import build
@@ -213,9 +214,9 @@ def size(
     bounds = numbers_of("--between", between) if between else None
     base = build(raw)
     say_cost(base, POINTS * replicates, workers)
-    answer = solve(
-        raw, target=target, over=over or None, bounds=bounds, replicates=replicates, seed=seed, workers=workers
-    )
+    run = {"replicates": replicates, "seed": seed, "workers": workers}
+    with progress(POINTS * replicates) as advance:
+        answer = solve(raw, target=target, over=over or None, bounds=bounds, **run, progress=advance)
     results = answer.results(provenance_of(scenario, base, seed, replicates, settings))
     hand_over(results, lambda: show_size(results), json_file)
 

@@ -42,24 +42,26 @@ def list_trials(
 
 @app.command()
 def show(
-    key: Annotated[str, typer.Argument(metavar="TRIAL", help="Key of a catalogued trial, or a file of its form.")],
+    key: Annotated[str, typer.Argument(metavar="SOURCE", help="A trial, another source, or the file of a trial.")],
     cite: Annotated[str | None, typer.Option(metavar="FORM", help="Only the citation: text or bibtex.")] = None,
     json_file: JsonFile = None,
 ) -> None:
-    """One trial: who, what, and every figure with where it was read."""
+    """One trial, or another source that a scenario may name: who, what, and every figure with where it was read."""
     from kaptrial.evidence import terminal
-    from kaptrial.evidence.answer import published, trial_named
+    from kaptrial.evidence.answer import TrialResults, read_in
+    from kaptrial.output.terminal import say
 
-    study = trial_named(key)
+    found = read_in(key)
     if cite is not None:
         if cite not in ("text", "bibtex"):
             raise UserError(f"--cite = {cite!r}: must be text or bibtex")
-        from kaptrial.output.terminal import say
-
-        say(study.citation.bibtex(study.key) if cite == "bibtex" else terminal.cited(study.citation))
+        say(found.citation.bibtex(found.key) if cite == "bibtex" else terminal.cited(found.citation))
         return
     check_outputs(None, json_file)
-    hand_over(published(study), lambda: terminal.show_trial(study), json_file)
+    if isinstance(found, TrialResults):
+        hand_over(found, lambda: terminal.show_trial(found.trial), json_file)
+    else:
+        hand_over(found, lambda: terminal.show_source(found), json_file)
 
 
 @app.command()

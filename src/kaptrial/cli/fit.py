@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -62,6 +63,9 @@ def fit(
     unit_sd: Annotated[float | None, typer.Option(min=1e-9, help="The SD in which priors are stated.")] = None,
     seed: Seed = 1,
     draws: Annotated[int, typer.Option(min=100, max=100_000, help="Draws of each of 4 chains.")] = 1000,
+    every_posterior: Annotated[
+        bool, typer.Option("--every-posterior", help="In -o, draws under every prior, not the first alone.")
+    ] = False,
     output: Folder = None,
     json_file: JsonFile = None,
 ) -> None:
@@ -103,8 +107,8 @@ def fit(
         announce(cost, work, "4 chains", "--draws")
     if sys.stderr is not None and sys.stderr.isatty():
         typer.echo(f"sampling under {', '.join(names)} …", err=True)
-    limits, said = Limits(margin=margin, rope=rope), _said(options)
-    results = answer(trial, chosen, names, limits, seed=seed, draws=draws, data=data.name, options=said)
+    run = partial(answer, trial, chosen, names, Limits(margin=margin, rope=rope), seed=seed, draws=draws)
+    results = run(every_posterior=every_posterior, data=data.name, options=_said(options))
 
     def show() -> None:
         if len(names) == 1:

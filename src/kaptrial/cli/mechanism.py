@@ -31,7 +31,9 @@ def mechanism(
 
     SCENARIO gives the arms' doses and sessions and what is held fixed. A 2×2 reads its factors' columns from DATA.csv.
     """
+    from kaptrial.output.terminal import progress
     from kaptrial.questions.mechanism.answer import answer
+    from kaptrial.questions.mechanism.fit import count_draws
     from kaptrial.questions.mechanism.terminal import show_mechanism
     from kaptrial.simulation.data_file import read_file
 
@@ -39,6 +41,7 @@ def mechanism(
     check_outputs(output, json_file)
     columns = {"patient": patient, "arm": arm, "day": day, "score": score, "baseline": baseline}
     file = None if data is None else read_file(data)
-    say = partial(typer.echo, err=True)
-    results = answer(loaded, file, seed=seed, draws=draws, columns=columns, say=say, scenario=scenario.name)
+    run = partial(answer, loaded, file, seed=seed, draws=draws, columns=columns, scenario=scenario.name)
+    with progress(count_draws(draws), "sampling", "draws") as advance:
+        results = run(say=partial(typer.echo, err=True), progress=advance)
     hand_over(results, lambda: show_mechanism(results.fitted, results.provenance), json_file, output)

@@ -8,19 +8,28 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kaptrial.catalogue import Citation, Trial, read_trial, source, trial, trial_keys
+from kaptrial.catalogue import Citation, Trial, read_trial, source, source_keys, trial, trial_keys
+from kaptrial.catalogue.priors import prior_names
 from kaptrial.errors import FieldError, UserError, nearest
 from kaptrial.evidence.output import replication_figures, write_replication
 from kaptrial.evidence.terminal import figure_row, trial_row
 from kaptrial.output.folder import write_folder
-from kaptrial.results import Line, Results, of_lines, provenance
+from kaptrial.results import Line, Note, Results, provenance
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class TrialResults(Results[Line]):
+class PublicationResults(Results[Line]):
+    """The figures read in a publication, and how it is cited under its key."""
+
+    key: str
+    citation: Citation
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class TrialResults(PublicationResults):
     """The published figures of a trial, and the trial."""
 
     trial: Trial
@@ -55,18 +64,44 @@ def trial_named(key: str) -> Trial:
 def published(study: Trial) -> TrialResults:
     """The figures of a trial, with where each was read."""
     lines = [Line(numbers=figure_row(study, figure)) for figure in study.figures]
-    return TrialResults(kind="evidence", rows=lines, provenance=provenance(**trial_row(study)), trial=study)
+    return TrialResults(
+        kind="evidence",
+        rows=lines,
+        provenance=provenance(**trial_row(study)),
+        key=study.key,
+        citation=study.citation,
+        trial=study,
+    )
 
 
-def read_in(key: str) -> Results[Line]:
-    """The figures read in a trial, or in another publication of the catalogue, whose citation is the provenance."""
+def read_in(key: str) -> PublicationResults:
+    """The figures read in a trial, or in another publication of the catalogue. Raises UserError for what is neither."""
     try:
         other = source(key)
     except KeyError:
-        return published(trial_named(key))
+        return published(_trial_for(key))
     citation = Citation(**other["citation"])
-    made = provenance(key=key, citation=citation.text, doi=citation.doi, doi_status=citation.doi_status)
-    return of_lines("evidence", ({"key": key, **figure} for figure in other.get("figures", ())), made)
+    notes = [Note(code="source", severity="information", text=other["notes"])] if "notes" in other else []
+    return PublicationResults(
+        kind="evidence",
+        rows=[Line(numbers={"key": key, **figure}) for figure in other.get("figures", ())],
+        provenance=provenance(key=key, citation=citation.text, doi=citation.doi, doi_status=citation.doi_status),
+        notes=notes,
+        key=key,
+        citation=citation,
+    )
+
+
+def _trial_for(key: str) -> Trial:
+    """The trial of a key that names no other source."""
+    if key in prior_names():
+        raise UserError(f"{key}: is a design prior, which `kaptrial evidence card` shows")
+    if key in trial_keys() or key.endswith((".yaml", ".yml")):
+        return trial_named(key)
+    near = nearest(key, sorted(source_keys()))
+    raise UserError(
+        f"{key}: must be a trial (`kaptrial evidence list`) or another source of the catalogue, or a YAML file{near}"
+    )
 
 
 def replicated(keys: Sequence[str], *, seed: int, replicates: int) -> ReplicationResults:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kaptrial.evidence.replication import kind_of
-from kaptrial.output.figures import COLOURS, DOUBLE, new_figure
+from kaptrial.output.figures import COLOURS, DOUBLE, MARKERS, WIDE_TITLE, new_figure, titled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,6 +42,8 @@ def replication(table: pd.DataFrame, *, width: float = DOUBLE) -> Figure:
     figure, axes = new_figure(width, _ROW_INCHES * sum(heights) + 0.6, rows=len(parts), height_ratios=heights)
     for axis, (kind, rows) in zip(axes[:, 0], parts, strict=True):
         _forest(axis, rows, *_KINDS[kind], factor_of=_shown_factor)
+    inside = int(table["inside_90"].sum())
+    titled(figure, f"{inside} of {len(table)} reported figures lie in the 90 % interval predicted of them", WIDE_TITLE)
     return figure
 
 
@@ -106,6 +108,10 @@ def distributions(columns: Mapping[str, tuple[np.ndarray, np.ndarray]], *, names
         axis.tick_params(labelsize=6)
     for axis in axes.ravel()[len(names) :]:
         axis.set_visible(False)
+    narrowed = sum(np.var(columns[name][1]) < np.var(columns[name][0]) / 2 for name in names)
+    titled(
+        figure, f"{narrowed} of {len(names)} parameters keep less than half of their variance before data", WIDE_TITLE
+    )
     return figure
 
 
@@ -125,6 +131,7 @@ def joint_draws(draws: Mapping[str, np.ndarray]) -> Figure:
     names = list(_JOINT)
     n = len(names)
     figure, axes = new_figure(DOUBLE, DOUBLE * 0.8, rows=n, columns=n)
+    found: dict[tuple[str, str], float] = {}
     for i, below in enumerate(names):
         for j, beside in enumerate(names):
             axis = axes[i, j]
@@ -132,6 +139,7 @@ def joint_draws(draws: Mapping[str, np.ndarray]) -> Figure:
             if j > i:
                 axis.set_axis_off()
                 correlation = float(spearmanr(draws[below], draws[beside]).statistic)
+                found[below, beside] = correlation
                 axis.text(0.5, 0.5, f"{correlation:+.2f}", ha="center", va="center", transform=axis.transAxes)
             elif i == j:
                 axis.hist(draws[below], bins=30, color=COLOURS[0], alpha=0.7)
@@ -142,6 +150,9 @@ def joint_draws(draws: Mapping[str, np.ndarray]) -> Figure:
                 axis.set_xlabel(_JOINT[beside], fontsize=7)
             if j == 0 and i > 0:
                 axis.set_ylabel(_JOINT[below], fontsize=7)
+    pair = max(found, key=lambda names: abs(found[names]))
+    traded = " and ".join(_JOINT[name] for name in pair)
+    titled(figure, f"What the trials tell least apart: {traded} (rank correlation {found[pair]:+.2f})", WIDE_TITLE)
     return figure
 
 
@@ -160,7 +171,7 @@ def predictive_summaries(tables: Mapping[str, pd.DataFrame]) -> Figure:
                 at = y + 0.2 * (k - (len(tables) - 1) / 2)
                 low, middle, high = (min(float(known.loc[line, q]) * factor, 400.0) for q in ("q05", "median", "q95"))
                 axis.plot([low, high], [at, at], color=COLOURS[k] if k else "0.7", linewidth=1.6)
-                axis.plot([middle], [at], "o", color=COLOURS[k] if k else "0.5", markersize=3)
+                axis.plot([middle], [at], MARKERS[k], color=COLOURS[k] if k else "0.5", markersize=3)
         axis.set_yticks(range(len(rows)), [line[:62] for line in rows], fontsize=6.5)
         axis.set_ylim(len(rows) - 0.4, -0.6)
         axis.set_title(title)
@@ -170,13 +181,24 @@ def predictive_summaries(tables: Mapping[str, pd.DataFrame]) -> Figure:
     axes[1, 0].minorticks_off()
     for k, name in enumerate(tables):  # beside the controls' rows, whose bars are short
         style = {"color": COLOURS[k] if k else "0.5", "fontsize": 7, "ha": "right"}
-        axes[0, 0].text(0.99, 0.47 - 0.07 * k, name, transform=axes[0, 0].transAxes, **style)
+        axes[0, 0].text(0.97, 0.47 - 0.07 * k, name, transform=axes[0, 0].transAxes, **style)
+        place = ([0.985], [0.47 - 0.07 * k + 0.015])
+        axes[0, 0].plot(*place, MARKERS[k], color=style["color"], markersize=3, transform=axes[0, 0].transAxes)
+    titled(figure, _moved(tables), WIDE_TITLE)
     return figure
+
+
+def _moved(tables: Mapping[str, pd.DataFrame]) -> str:
+    """The first line of the card under the first set of evidence and under the others."""
+    values = {name: table.iloc[0] for name, table in tables.items()}
+    said = ", ".join(f"{100 * row['median']:.0f} % ({name})" for name, row in values.items())
+    return f"{next(iter(values.values()))['figure']}: {said}"
 
 
 def self_check(differences: Mapping[str, tuple[np.ndarray, np.ndarray]], band: tuple[np.ndarray, np.ndarray]) -> Figure:
     """Simulation-based calibration: each parameter's ECDF of ranks less the uniform one, in its simultaneous band."""
     names = list(differences)
+    outside: list[str] = []
     across = 5
     down = -(-len(names) // across)
     figure, axes = new_figure(DOUBLE, 1.05 * down + 0.3, rows=down, columns=across, sharex=True, sharey=True)
@@ -184,6 +206,7 @@ def self_check(differences: Mapping[str, tuple[np.ndarray, np.ndarray]], band: t
     for axis, name in zip(axes.ravel(), names, strict=False):
         at, difference = differences[name]
         out = bool(np.any((difference < low - 1e-12) | (difference > high + 1e-12)))
+        outside += [name.replace("_", " ")] if out else []
         axis.fill_between(at, low, high, color="0.9", linewidth=0)
         axis.step(at, difference, where="mid", color=COLOURS[1] if out else COLOURS[0], linewidth=1)
         axis.set_title(name.replace("_", " "), fontsize=6.5)
@@ -191,4 +214,6 @@ def self_check(differences: Mapping[str, tuple[np.ndarray, np.ndarray]], band: t
     for axis in axes.ravel()[len(names) :]:
         axis.set_visible(False)
     figure.supylabel("ECDF of ranks − uniform", fontsize=7)
+    verdict = f"Outside their bands: {', '.join(outside)}" if outside else "Every parameter's ranks stay in their band"
+    titled(figure, verdict, WIDE_TITLE)
     return figure

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kaptrial.evidence import figures
 from kaptrial.output.files import write_text
-from kaptrial.output.folder import save, write_results
+from kaptrial.output.folder import save, save_all, write_results
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,12 +21,15 @@ def write_replication(folder: Path, results: ReplicationResults) -> None:
     """replication.csv, calibration.csv, replication.json and the figure."""
     write_results(folder, results, name="replication")
     write_text(folder / "calibration.csv", results.calibration.to_csv(index=False))
-    footer = (
+    save_all(folder, replication_figures(results), replication_footer(results.provenance))
+
+
+def replication_footer(provenance: Mapping[str, Any]) -> str:
+    """How the figure was made, and its key."""
+    return (
         "kaptrial {version}, seed {seed}, {replicates} replicates a trial, fitted without it. "
         "Thin bar 90 %, thick 50 %, tick median; ring: reported; cross: outside 90 %"
-    ).format_map(results.provenance)
-    for name, figure in replication_figures(results).items():
-        save(folder, name, figure, footer)
+    ).format_map(provenance)
 
 
 def replication_figures(results: ReplicationResults) -> dict[str, Figure]:

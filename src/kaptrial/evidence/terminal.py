@@ -12,7 +12,7 @@ from kaptrial.output.terminal import paragraph, table
 if TYPE_CHECKING:
     import pandas as pd
 
-    from kaptrial.evidence.answer import ReplicationResults
+    from kaptrial.evidence.answer import PublicationResults, ReplicationResults
 
 
 def trial_row(study: Trial) -> dict[str, Any]:
@@ -94,6 +94,26 @@ def show_trial(study: Trial) -> None:
     table(*of_rows([*keys, ("value", number), *((name, text) for name in ("quality", "source", "use"))], lines))
     if study.notes:
         paragraph(f"Note: {study.notes}")
+
+
+def show_source(found: PublicationResults) -> None:
+    """Citation and figures of a publication that is no trial of the catalogue."""
+    paragraph(cited(found.citation))
+    kinds = {"time": key, "statistic": key, "value": number, "quality": text, "source": text, "note": text}
+    lines = [_source_line(row) for row in found.flat()]
+    shown = [name for name in kinds if any(line[name] for line in lines)]
+    if lines:
+        table(*of_rows([(name, kinds[name]) for name in shown], [[line[name] for name in shown] for line in lines]))
+    for note in found.notes:
+        paragraph(f"Note: {note.text}")
+
+
+def _source_line(row: Mapping[str, Any]) -> dict[str, str]:
+    """A figure as it is shown: what is known of its spread in brackets, and where it was read."""
+    line = {name: str(row.get(name) or "") for name in ("time", "statistic", "quality", "note")}
+    rest = [f"{name} {row[name]}" for name in row if name not in {*line, "key", "value", "url", "how"}]
+    value = f"{row['value']}" + (f" ({', '.join(rest)})" if rest else "")
+    return line | {"value": value, "source": str(row.get("url") or row.get("how") or "source document")}
 
 
 def cited(citation: Citation) -> str:

@@ -1,4 +1,4 @@
-"""What a folder of outputs holds alike: rows as JSON and CSV, figures as PDF and PNG."""
+"""What a folder of outputs holds alike: rows as JSON and CSV, figures as PDF, SVG and PNG."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kaptrial.output.files import output_folder, write_bytes, write_text
+from kaptrial.output.terminal import progress
 from kaptrial.results import Results
 from kaptrial.scenario.files import dump
 
@@ -38,7 +39,16 @@ def footer(provenance: Mapping[str, Any]) -> str:
 
 
 def save(folder: Path, name: str, figure: Figure, footer: str) -> None:
-    """One figure, with a footer that says how it was made, as PDF and as 300-dpi PNG, the same bytes each time."""
-    figure.supxlabel(footer, fontsize=6, color="0.45", x=0.99, ha="right")
+    """One figure, with a footer that says how it was made, as PDF, SVG and 300-dpi PNG, the same bytes each time."""
+    figure.supxlabel(footer, fontsize=6, color="0.35", x=0.99, ha="right")
     write_bytes(folder / f"{name}.pdf", lambda path: figure.savefig(path, metadata={"CreationDate": None}))
+    write_bytes(folder / f"{name}.svg", lambda path: figure.savefig(path, metadata={"Date": None}))
     write_bytes(folder / f"{name}.png", lambda path: figure.savefig(path, dpi=300))
+
+
+def save_all(folder: Path, figures: Mapping[str, Figure], footer: str) -> None:
+    """Every figure under one footer, with a bar on a terminal."""
+    with progress(len(figures), "writing", "figures") as advance:
+        for name, figure in figures.items():
+            save(folder, name, figure, footer)
+            advance(1)

@@ -49,14 +49,15 @@ def laid_out(columns: Sequence[Column], width: int) -> list[str]:
     keys, rest = [c for c in columns if c.key], [c for c in columns if not c.key]
     if not rest:
         return _paragraphs([], keys, width)
+    named = _fitted(keys, int(MOST_FOR_KEYS * width))
     blocks: list[tuple[list[Column], list[int]]] = []
     left = list(rest)
     while left:
         for size in range(len(left), 0, -1):
-            chosen = keys + left[:size]
-            widths = _fitted(chosen, width)
-            if widths is not None and sum(widths[: len(keys)]) <= MOST_FOR_KEYS * width:
-                blocks.append((chosen, widths))
+            room = width - sum(named or ()) - GAP * len(keys)
+            widths = _fitted(left[:size], room)
+            if named is not None and widths is not None:
+                blocks.append((keys + left[:size], named + widths))
                 left = left[size:]
                 break
         else:
@@ -133,8 +134,10 @@ def _rows(columns: Sequence[Column], widths: Sequence[int], cells: Sequence[Sequ
 def _paragraphs(keys: Sequence[Column], rest: Sequence[Column], width: int) -> list[str]:
     lines: list[str] = []
     for r in range(len(rest[0].cells)):
-        name = ", ".join(f"{c.heading}: {c.cells[r]}" if c.heading else c.cells[r] for c in keys if c.cells[r])
-        lines += ([""] if lines else []) + (wrapped(name, width) if name else [])
+        named = [
+            f"{c.heading}: {c.cells[r]}" if c.heading and len(keys) > 1 else c.cells[r] for c in keys if c.cells[r]
+        ]
+        lines += wrapped(", ".join(named), width) if named else []
         line = ""
         for c in rest:
             if not c.cells[r]:

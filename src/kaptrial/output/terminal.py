@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+from kaptrial.compile_cache import tell_when_compiling
 from kaptrial.errors import printable
 from kaptrial.output.tables import Column, laid_out, wrapped
 from kaptrial.results import Row
@@ -21,6 +22,8 @@ PLAIN = {
     "▼": "v", "●": "o", "◆": "#", "γ": "gamma", "κ": "kappa", "ξ": "xi", "φ": "phi", "ρ": "rho", "τ": "tau",
     "σ": "sigma", "α": "alpha", "β": "beta", "δ": "delta", "½": "1/2",
 }  # fmt: skip
+# Processor time was 5 to 6 s for ANCOVA of one and of four arms, 83 s for nested_mmrm.
+COMPILING = "compiling once, about 8 s (nested_mmrm: a minute or two)"
 
 
 _quiet = False
@@ -67,24 +70,34 @@ def _encodable(text: str) -> str:
     try:
         text.encode(encoding)
     except UnicodeEncodeError:
-        for character, plain in PLAIN.items():
-            text = text.replace(character, plain)
+        return "".join(PLAIN.get(c, c) if not c.encode(encoding, "ignore") else c for c in text)
     return text
 
 
 @contextmanager
-def progress(total: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar over replicates on a terminal, nothing in a pipe."""
+def progress(total: int, doing: str = "simulating", unit: str = "trials") -> Iterator[Callable[[int], None]]:
+    """A bar with the time left on a terminal, nothing in a pipe. `total` may be a guess: what goes beyond it moves it.
+
+    The block is given a function that is told what has been done since it was last called.
+    """
     if sys.stderr is None or not sys.stderr.isatty():
         yield lambda _: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("simulating"), BarColumn(), MofNCompleteColumn(), TextColumn("trials"), TimeRemainingColumn())
+    columns = (TextColumn(doing), BarColumn(), MofNCompleteColumn(), TextColumn(unit), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("", total=total)
-        yield lambda done: bar.update(task, advance=done)
+        tell_when_compiling(lambda: bar.console.print(COMPILING, highlight=False))
+        done = 0
+
+        def advance(more: int) -> None:
+            nonlocal done
+            done += more
+            bar.update(task, completed=done, total=max(total, done))
+
+        yield advance
 
 
 def by_mcse(value: float | None, mcse: float | None) -> str:

@@ -19,11 +19,12 @@ from kaptrial.priors.constants import (
     ONSET_DAYS,
     RATER_SD,
 )
+from kaptrial.scenario.checks import ketamine_routes
 from kaptrial.scenario.drawn import Drawn
 from kaptrial.scenario.files import as_raw, build, sourced_path, with_settings
 from kaptrial.scenario.patients import Consolidation, DrugExpectancy, NaturalCourse
 from kaptrial.scenario.prior import Prior
-from kaptrial.scenario.scenario import Scenario, ketamine_routes
+from kaptrial.scenario.scenario import Scenario
 from kaptrial.scenario.sourced import ByArm, Sourced
 from kaptrial.scenario.treatment import Arm
 

@@ -8,7 +8,6 @@ from typing import Any, Literal
 from kaptrial.catalogue import Scale, scale, scale_names
 from kaptrial.errors import FieldError, nearest, raise_all
 from kaptrial.method_table import methods
-from kaptrial.scenario.checks import ketamine_routes as ketamine_routes
 from kaptrial.scenario.checks import scenario_errors
 from kaptrial.scenario.clinic import Clinic
 from kaptrial.scenario.conduct import Conduct
@@ -20,7 +19,6 @@ from kaptrial.scenario.own_sources import OwnSource
 from kaptrial.scenario.patients import Drug, Expectancy, Measurement, NaturalCourse, Population
 from kaptrial.scenario.prior import PriorField
 from kaptrial.scenario.treatment import Arm, Therapy
-from kaptrial.scenario.treatment import quantities as quantities
 from kaptrial.scenario.trial import Analysis, Design, Estimand, Randomisation, Relapse
 
 Null = Literal["therapy", "synergy", "drug"]

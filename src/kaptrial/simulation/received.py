@@ -11,8 +11,9 @@ from kaptrial.model import allocation, conduct
 from kaptrial.model.delivered import DeliveredTreatment
 from kaptrial.model.response import ArmSchedule
 from kaptrial.model.streams import BLOCK, Stream, generator, normals, uniforms
-from kaptrial.scenario.scenario import Scenario, quantities
+from kaptrial.scenario.scenario import Scenario
 from kaptrial.scenario.sourced import Sourced, for_arm
+from kaptrial.scenario.treatment import quantities
 from kaptrial.simulation.by_replicate import by_arm, of_patients
 
 

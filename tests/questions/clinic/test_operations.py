@@ -57,7 +57,7 @@ def test_figures_and_tables_are_written_the_same_each_time(tmp_path):
     names = {p.name for p in (tmp_path / "a").iterdir()}
     drawn = ("accrual", "week", "lags", "flow", "utilisation")
     tables = {"results.json", "results.csv", "accrual.csv", "lags.csv", "week.csv", "scenario.yaml"}
-    assert names == tables | {f"{name}.{kind}" for name in drawn for kind in ("pdf", "png")}
+    assert names == tables | {f"{name}.{kind}" for name in drawn for kind in ("pdf", "png", "svg")}
     for name in names:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes(), name
 

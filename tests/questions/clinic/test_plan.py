@@ -59,7 +59,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "a wrong unit": (
         {"clinic.recruitment.screening": number(7, "week")}, "clinic.recruitment.screening.unit = 'week': must be day"
     ),
-    "a bare number": ({"clinic.costs": {"currency": "EUR", "dose": {"value": 3}}}, "clinic.costs.dose.unit is missing"),
+    "a bare number": (
+        {"clinic.costs": {"currency": "EUR", "dose": {"value": 3, "source": "assumption", "note": "for a test"}}},
+        "clinic.costs.dose.unit is missing",
+    ),
     "an unknown key": ({"clinic.chairs": 3}, "unknown key"),
     "randomised after a run-in": (
         {"randomisation": {"day": 28}, "arms[0].doses": [], "arms[1].doses": [], "arms[1].therapy.days": [30],

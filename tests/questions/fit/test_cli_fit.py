@@ -30,7 +30,7 @@ def test_contract_and_files(run, tmp_path, capsys):
     (tmp_path / "trial.csv").write_text(trial_csv(therapist=True))
     run(
         "fit", tmp_path / "trial.csv", "--therapist", "therapist", "--prior", "weak,skeptical", "--margin", 2, "--rope",
-        0.5, "--draws", 400, "--json", tmp_path / "out.json", "-o", tmp_path / "pack",
+        0.5, "--draws", 400, "--every-posterior", "--json", tmp_path / "out.json", "-o", tmp_path / "pack",
     )  # fmt: skip
     out = json.loads((tmp_path / "out.json").read_text())
     assert {"version", "seed", "data", "priors", "verdicts", "diagnostics"} <= set(out["provenance"])
@@ -46,7 +46,7 @@ def test_contract_and_files(run, tmp_path, capsys):
     assert "The conclusion " in printed
     names = {path.name for path in (tmp_path / "pack").iterdir()}
     figures = {f"{n}.{k}" for n in ("interaction", "effects_over_time", "posterior_predictive", "priors") for k in
-               ("pdf", "png")}  # fmt: skip
+               ("pdf", "png", "svg")}  # fmt: skip
     tables = {"results.csv", "results.json", "checks.csv", "verdict.txt", "manifest.json"}
     assert names == figures | tables | {"posterior_weak.nc", "posterior_skeptical.nc"}
 
@@ -57,7 +57,8 @@ def test_netcdf_holds_the_groups(run, tmp_path):
     import arviz as az
 
     (tmp_path / "trial.csv").write_text(trial_csv())
-    run("fit", tmp_path / "trial.csv", "--draws", 300, "-o", tmp_path / "pack")
+    run("fit", tmp_path / "trial.csv", "--prior", "weak,skeptical", "--draws", 300, "-o", tmp_path / "pack")
+    assert [path.name for path in (tmp_path / "pack").glob("*.nc")] == ["posterior_weak.nc"]  # the first, unless asked
     with az.from_netcdf(tmp_path / "pack" / "posterior_weak.nc") as tree:
         assert set(tree.children) == {
             "posterior", "prior", "prior_predictive", "posterior_predictive", "log_likelihood", "observed_data",

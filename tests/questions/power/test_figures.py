@@ -1,4 +1,4 @@
-"""Figures are written in both formats, the same bytes each time; their tables agree with truth and limits."""
+"""Figures are written in three formats, the same bytes each time; their tables agree with truth and limits."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 from matplotlib.text import Text
 
-from kaptrial.questions.power import output
 from kaptrial.questions.power.answer import results_of
 from kaptrial.questions.power.characteristics import Cell, characteristics
-from kaptrial.questions.power.courses import course_drawn, decay, mean_mg_per_kg, trajectories
-from kaptrial.questions.power.output import write_power
+from kaptrial.questions.power.courses import course_drawn, decay, mean_mg_per_kg, series_days, trajectories
+from kaptrial.questions.power.output import figures_of, write_power
 from kaptrial.questions.power.terminal import timeline
+from kaptrial.questions.power.titles import effect, of_variant
 from kaptrial.questions.power.truth import truths
 from kaptrial.scenario.files import load
 from kaptrial.scenario.scenario import Scenario
@@ -31,6 +31,7 @@ def written(folder: Path, scenario: str, *points: dict[str, float]) -> set[str]:
     for name in names:
         assert (folder / f"{name}.pdf").read_bytes().startswith(b"%PDF")
         assert (folder / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert "<svg" in (folder / f"{name}.svg").read_text(encoding="utf-8")[:1000]
     return names
 
 
@@ -58,7 +59,7 @@ def test_the_same_run_writes_the_same_bytes(tmp_path):
     for folder in ("a", "b"):
         written(tmp_path / folder, "starter", {})
     names = sorted(path.name for path in (tmp_path / "a").iterdir())
-    assert len(names) >= 7
+    assert len(names) >= 9
     for name in names:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes(), name
 
@@ -86,17 +87,11 @@ def test_decay_of_one_and_six_doses():
     assert (np.diff(one.loc[0.5:, "improvement"]) < 0).all()
 
 
-def titles(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, scenario: Scenario) -> dict[str, str]:
-    """Every text of every figure of a output."""
-    drawn: dict[str, str] = {}
-    monkeypatch.setattr(
-        output,
-        "save",
-        lambda _, name, figure, footer: drawn.update({name: " ".join(t.get_text() for t in figure.findobj(Text))}),
-    )
+def texts(scenario: Scenario) -> dict[str, str]:
+    """Every text of every figure of an output."""
     results = characteristics([Cell(scenario=scenario, columns={})], seed=1, replicates=2, nulls=False)
-    write_power(tmp_path, results_of(results, PROVENANCE))
-    return drawn
+    drawn = figures_of(results_of(results, PROVENANCE))
+    return {name: " ".join(t.get_text() for t in figure.findobj(Text)) for name, figure in drawn.items()}
 
 
 @pytest.mark.parametrize(
@@ -105,17 +100,15 @@ def titles(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, scenario: Scenario) 
         ("starter", {}, "six infusions of 0.5 mg/kg ketamine, no", True),
         ("starter", {"arms[0].doses[0].route": "IM"}, "six injections of 0.5 mg/kg ketamine, no", False),
         ("oral_titration_single_arm", {}, "six oral doses of 1.75 mg/kg ketamine, the mean of its course", False),
-        ("depression_randomised_withdrawal", {}, "six nasal doses of 0.9 mg/kg esketamine", False),
+        ("depression_randomised_withdrawal", {}, "14 nasal doses of 0.9 mg/kg esketamine", False),
     ],
 )
-def test_doses_are_called_by_their_route_and_the_dose_drawn_is_said(
-    tmp_path, monkeypatch, scenario, settings, said, published
-):
+def test_doses_are_called_by_their_route_and_the_dose_drawn_is_said(scenario, settings, said, published):
     s = load(SCENARIOS / f"{scenario}.yaml", settings)
-    drawn = titles(monkeypatch, tmp_path, s)
+    drawn = texts(s)
     assert said in drawn["decay"].replace("\n", " ")
     assert ("Han 2016" in drawn["decay"]) == published  # of infusions
-    words = said.split(" of ")[0].removeprefix("six ").rstrip("s")
+    words = said.split(" of ")[0].partition(" ")[2].rstrip("s")
     assert (f"one {words}") in drawn["decay"]
     marks = {"starter": "dose" if settings else "infusion"}.get(scenario, words)  # the other arm stays at infusions
     assert f"▼ {marks}," in drawn["trajectories"]
@@ -129,7 +122,25 @@ def test_a_titration_is_drawn_at_its_mean_dose():
     pd.testing.assert_frame_equal(decay(s, seed=1, last_day=3), decay(same, seed=1, last_day=3))
 
 
-def test_a_trial_analysed_by_response_alone_has_its_figures(tmp_path, monkeypatch):
+def test_a_trial_analysed_by_response_alone_has_its_figures():
     """The decay figure's two arms are scores, which these methods cannot analyse."""
     asked = {"estimand.endpoint": "response", "analysis.methods": ["response", "fisher"]}
-    assert "decay" in titles(monkeypatch, tmp_path, load(SCENARIOS / "starter.yaml", asked))
+    assert "decay" in texts(load(SCENARIOS / "starter.yaml", asked))
+
+
+def test_a_series_is_the_trials_own_and_one_dose_stands_beside_six():
+    own = load(SCENARIOS / "kap_package.yaml")
+    days = course_drawn(own).days
+    assert len(days) > 1
+    assert series_days(own) == tuple(day - days[0] for day in days)
+    assert len(series_days(load(SCENARIOS / "starter.yaml"))) == 6
+
+
+def test_titles_say_what_was_found_with_the_arms_labels():
+    s = load(SCENARIOS / "starter.yaml")
+    results = characteristics([Cell(scenario=s, columns={"variant": "mild"})], seed=1, replicates=2, nulls=False)
+    (truth,) = (abs(result.primary["truth"].value) for result in results)
+    said = f"{of_variant(results[0])}{effect(results[0])}"
+    assert said.startswith("Variant mild. Ketamine + CBT against Ketamine: a difference of ")
+    assert said.endswith(" MADRS points on day 28")
+    assert abs(float(said.split(" of ")[1].split()[0]) - truth) < 0.05

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -17,7 +18,13 @@ from kaptrial.questions.power.verdicts import verdicts
 from kaptrial.scenario.files import read_raw
 from tests import SCENARIOS
 
-NAMES = sorted(path.stem for path in SCENARIOS.glob("*.yaml"))
+# The quick ones, and those that verdicts are about; all of them in `validation`.
+NAMES = (
+    "starter", "anxiety_ascending_dose", "cbt_after_ketamine", "clinic_one_therapist_short",
+    "cocaine_single_infusion_mindfulness", "depression_asat_training", "depression_noninferiority_ect",
+    "depression_single_infusion", "kare_factorial", "ocd_crossover", "oral_titration_single_arm", "rescue_and_dropout",
+)  # fmt: skip
+OTHERS = sorted({path.stem for path in SCENARIOS.glob("*.yaml")} - set(NAMES))
 WIDTHS = (60, 80, 100, 120, 200)
 
 
@@ -30,7 +37,7 @@ def run(name, values=None, *, nulls=True, replicates=64):
 
 @pytest.fixture(scope="module")
 def answers():
-    """Every scenario at 64 replicates, once."""
+    """Scenarios at 64 replicates, once."""
     return {name: results_of(run(name), {"title": name, "seed": 1, "replicates": 64, "version": "0"}) for name in NAMES}
 
 
@@ -39,7 +46,16 @@ def answers():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_sentence_says_what_the_file_has(answers, name):
-    results = answers[name]
+    check_sentence(name, answers[name])
+
+
+@pytest.mark.validation
+@pytest.mark.parametrize("name", OTHERS)
+def test_the_sentence_of_every_other_scenario(name):
+    check_sentence(name, results_of(run(name, nulls=False), {"title": name, "seed": 1, "replicates": 64}))
+
+
+def check_sentence(name, results):
     written = json.loads(results.to_json())
     numbers, text = written["headline"], written["headline"]["text"]
     asked = {key: numbers[key] for key in ("contrast", "endpoint", "day", "measure", "strategies")}
@@ -53,7 +69,7 @@ def test_the_sentence_says_what_the_file_has(answers, name):
     assert said[2] == error(100 * power["mcse"])
     n = int(re.search(r"\((\d+) in all|With (\d+) patients (?:in|allocated)", text).expand(r"\1\2") or 0)
     assert n == numbers["n_total"]
-    assert float(re.search(r"(?:on|by) day ([\d.]+)(?!.*lost)", text)[1]) == numbers["day"]
+    assert float(re.search(r"(?:on|by|up to) day ([\d.]+)(?!.*lost)", text)[1]) == numbers["day"]
     assert float(re.search(r"-sided α (\.\d+)", text)[1]) == pytest.approx(numbers["alpha"])
     assert numbers["unit"] in text or numbers["unit"] == "percentage points"
     size = abs(numbers["effect"]) * (100 if numbers["measure"] in ("risk_difference", "response", "remission") else 1)
@@ -160,3 +176,35 @@ def test_therapists_left_out_are_named_as_the_reason():
         "therapists treat patients of ketamine_cbt and the analysis ignores them; use nested"
         in said["type_i_error_above"]
     )
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "code"),
+    [
+        ("type_i_error", 0.0651, "type_i_error_above"),
+        ("type_i_error", 0.0349, "type_i_error_below"),
+        ("type_i_error", 0.0649, None),
+        ("false_synergy_rate", 0.0651, "false_synergy_rate_above"),
+        ("false_synergy_rate", 0.0349, "false_synergy_rate_below"),
+        ("false_synergy_rate", 0.0351, None),
+        ("coverage", 0.9349, "coverage_below"),
+        ("coverage", 0.9651, "coverage_above"),
+        ("coverage", 0.9351, None),
+        ("power", 0.4849, "low_power"),
+        ("power", 0.4851, None),
+        ("power", 0.991, "high_power"),
+        ("power", 0.99, None),
+    ],
+)
+def test_a_rate_is_off_beyond_three_monte_carlo_errors(starter, metric, value, code):
+    """The same rows with one rate in place of theirs, at a Monte Carlo error of .005."""
+    (result,) = starter
+    quiet = [row for row in result.rows if row.metric in ("truth", "mean_estimate")]
+    row = replace(result.rows[0], metric=metric, value=value, mcse=0.005)
+    said = verdicts([replace(result, rows=[*quiet, row])])
+    assert [note.code for note in said] == ([] if code is None else [code])
+
+
+@pytest.fixture(scope="module")
+def starter():
+    return run("starter", nulls=False)

@@ -12,8 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from kaptrial.catalogue import Trial
 from kaptrial.catalogue.trial_file import allowed
 from kaptrial.errors import ABSENT, FieldError
-from kaptrial.scenario.scenario import quantities
-from kaptrial.scenario.treatment import Doses
+from kaptrial.scenario.treatment import Doses, quantities
 
 # What the patients of an arm may believe about the drug: share who believe they received it.
 BELIEF = ("certain", "midazolam", "saline")

@@ -9,7 +9,16 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kaptrial.output.figures import COLOURS, DOUBLE, SINGLE, beside, new_figure
+from kaptrial.output.figures import (
+    COLOURS,
+    DOUBLE,
+    SINGLE,
+    WIDE_TITLE,
+    beside,
+    line_style,
+    new_figure,
+    titled,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,16 +28,20 @@ if TYPE_CHECKING:
 
 Rows = Sequence[Mapping[str, Any]]
 GREY = "0.45"
+# A resource that is busy for so much of its time is shown as one that others wait for.
+FULL = 0.8
 
 
 def accrual(table: pd.DataFrame, *, n: int, title: str) -> Figure:
     """Patients in and out by month: mean and the range that holds 90 % of trials."""
-    figure, grid = new_figure(SINGLE + 0.9, 2.9)
+    figure, grid = new_figure(SINGLE, 2.9)
     axes = grid[0, 0]
-    lines = (("randomised", "randomised", COLOURS[0], 0.42), ("ended", "out of the trial", COLOURS[1], 0.6))
-    for what, label, colour, share in lines:
+    lines = (("randomised", "randomised", 0.42), ("ended", "out of the trial", 0.6))
+    for i, (what, label, share) in enumerate(lines):
+        style = line_style(i)
+        colour = style["color"]
         part = table[table["what"] == what]
-        axes.plot(part["month"], part["mean"], color=colour)
+        axes.plot(part["month"], part["mean"], **style)
         axes.fill_between(part["month"], part["lower"], part["upper"], color=colour, alpha=0.2, lw=0)
         at = part.iloc[(part["mean"] - share * n).abs().argmin()]
         shift = (-9, 6) if what == "randomised" else (22, -12)
@@ -38,7 +51,7 @@ def accrual(table: pd.DataFrame, *, n: int, title: str) -> Figure:
     axes.set_ylim(0, 1.04 * n)
     axes.set_xlabel("Month of the trial (band: 90 % of trials)")
     axes.set_ylabel("Patients")
-    axes.set_title(textwrap.fill(title, 62))
+    titled(figure, title)
     return figure
 
 
@@ -65,11 +78,12 @@ class ArmFlow(NamedTuple):
 
 def busy(rows: Sequence[Busy], *, title: str) -> Figure:
     """How busy each resource is until the last patient is in: mean and 90 % range; days waited for it beside it."""
-    figure, grid = new_figure(SINGLE + 0.9, 1.0 + 0.26 * len(rows))
+    figure, grid = new_figure(SINGLE, 1.0 + 0.26 * len(rows))
     axes = grid[0, 0]
     for y, row in enumerate(rows):
-        colour = COLOURS[1] if row.value >= 0.8 else COLOURS[0]
-        axes.barh(y, row.value, height=0.62, color=colour, alpha=0.75)
+        colour = COLOURS[1] if row.value >= FULL else COLOURS[0]
+        hatch = "////" if row.value >= FULL else ""
+        axes.barh(y, row.value, height=0.62, color=colour, alpha=0.75, hatch=hatch, edgecolor="white", linewidth=0)
         axes.plot([row.lower, row.upper], [y, y], color="0.15", linewidth=1)
         waited = "" if row.waited is None else f", waited for {_days(row.waited)}"
         at = max(row.upper, row.value)
@@ -81,7 +95,7 @@ def busy(rows: Sequence[Busy], *, title: str) -> Figure:
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25", "50", "75", "100"])
     axes.axvline(1, color="0.75", linewidth=0.7, linestyle=":")
     axes.set_xlabel("Busy, % of what they could do (line: 90 % of trials)")
-    axes.set_title(textwrap.fill(title, 62))
+    titled(figure, title)
     return figure
 
 
@@ -106,7 +120,7 @@ def lags(
     total = in_window["share"].sum()
     nonempty = in_window[in_window["share"] > 0]
     last = min(float(nonempty["to_hours"].max()) if len(nonempty) else 48.0, 240.0)
-    figure, grid = new_figure(SINGLE + 0.9, 2.8)
+    figure, grid = new_figure(SINGLE, 2.8)
     axes = grid[0, 0]
     shown = in_window[in_window["from_hours"] < last]
     width, height = shown["to_hours"] - shown["from_hours"], 100 * shown["share"] / max(total, 1e-12)
@@ -131,7 +145,7 @@ def lags(
     axes.set_xticks(range(0, int(last) + 1, 24 if last <= 168 else 48))
     axes.set_xlabel("Hours from the infusion to the session")
     axes.set_ylabel("Sessions given, %")
-    axes.set_title(textwrap.fill(title, 62))
+    titled(figure, title)
     return figure
 
 
@@ -163,7 +177,7 @@ def gantt(table: pd.DataFrame, *, hours: tuple[float, float], title: str) -> Fig
     named = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
     axes.set_xticks(middle, [named[int(day)] for day in days])
     axes.set_xlabel(f"Opening hours, {opens:g} to {closes:g} o'clock (hatched: kept free in vain)")
-    axes.set_title(textwrap.fill(title, 100))
+    titled(figure, title, WIDE_TITLE)
     return figure
 
 
@@ -194,7 +208,7 @@ def consort(flow: Mapping[str, float], arms: Sequence[ArmFlow], *, title: str) -
         complete = _box(axes, x, 0.035, f"Complete\n{arm.complete:.0f}")
         for start, end in ((randomised, allocated), (allocated, treated), (treated, complete)):
             _arrow(axes, start, end)
-    axes.set_title(textwrap.fill(title, 80))
+    titled(figure, title, 88)
     return figure
 
 
@@ -221,8 +235,8 @@ def plans(rows: Rows, path: str, *, name: str, own: float | None, currency: str,
     rows = sorted((row for row in rows if row["power"] is not None), key=lambda row: row[path])
     x = [row[path] for row in rows]
     has_cost = all(row.get("cost") for row in rows)
-    figure, grid = new_figure(DOUBLE, 2.9, columns=2, width_ratios=[1.5, 1])
-    axes, below = grid[0]
+    figure, grid = new_figure(SINGLE, 4.4, rows=2, sharex=True, height_ratios=[1.5, 1])
+    axes, below = grid[:, 0]
     power, mcse = [row["power"] for row in rows], [row["power_mcse"] for row in rows]
     axes.errorbar(
         x, power, yerr=[1.96 * e for e in mcse], color=COLOURS[0], marker="o", markersize=4, elinewidth=1, capsize=2
@@ -254,12 +268,11 @@ def plans(rows: Rows, path: str, *, name: str, own: float | None, currency: str,
     for value, height in zip(x, values, strict=True):
         if has_cost:
             beside(below, f"{height:.2f}", (value, height), (0, 6), fontsize=7)
+    below.set_xlabel(f"{name} (grey: the plan)" if own is not None else name)
     for each in (axes, below):
-        each.set_xlabel(name)
         each.set_xticks(x)
         each.margins(x=0.09)
         if own is not None:
             each.axvline(own, color="0.85", linewidth=5, zorder=0)
-    axes.set_title(textwrap.fill(title, 56))
-    below.set_title("Grey: the plan" if own is not None else "")
+    titled(figure, title)
     return figure

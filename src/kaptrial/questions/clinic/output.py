@@ -1,4 +1,4 @@
-"""The folder that `kaptrial clinic` writes: tables as CSV and JSON, figures as PDF and 300-dpi PNG."""
+"""The folder that `kaptrial clinic` writes: tables as CSV and JSON, figures as PDF, SVG and 300-dpi PNG."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from kaptrial.output.figures import capital, path_in_words
 from kaptrial.output.files import write_text
-from kaptrial.output.folder import footer, save, write_results
+from kaptrial.output.folder import footer, save_all, write_results
 from kaptrial.questions.clinic import figures, tables
 from kaptrial.questions.clinic.replicate_summary import FATES
 from kaptrial.questions.clinic.tables import Quantity
+from kaptrial.questions.power.headline import when
+from kaptrial.questions.power.titles import contrast_in_words
 from kaptrial.results import Results
 
 if TYPE_CHECKING:
@@ -32,8 +35,7 @@ def write_clinic(folder: Path, results: ClinicResults) -> None:
     write_results(folder, results, results.scenario)
     for name, table in _tables(results).items():
         write_text(folder / f"{name}.csv", table.to_csv(index=False))
-    for name, figure in clinic_figures(results).items():
-        save(folder, name, figure, footer(results.provenance))
+    save_all(folder, clinic_figures(results), footer(results.provenance))
 
 
 def clinic_figures(results: ClinicResults) -> dict[str, Figure]:
@@ -53,8 +55,7 @@ def _tables(results: ClinicResults) -> dict[str, pd.DataFrame]:
 def write_plans(folder: Path, results: PlanResults) -> None:
     """scenario.yaml, plans.json and plans.csv; the figure where one path with numbers is varied."""
     write_results(folder, results, results.scenario, name="plans")
-    for name, figure in plan_figures(results).items():
-        save(folder, name, figure, footer(results.provenance))
+    save_all(folder, plan_figures(results), footer(results.provenance))
 
 
 def plan_figures(results: PlanResults) -> dict[str, Figure]:
@@ -63,9 +64,11 @@ def plan_figures(results: PlanResults) -> dict[str, Figure]:
     done = [row for row in rows if row["power"] is not None]
     if len(paths) != 1 or len(done) < 2 or not all(isinstance(row[paths[0]], int | float) for row in done):
         return {}
-    asked = scenario.estimand
-    title = f"{asked.contrast}, {asked.endpoint.replace('_', ' ')}, day {asked.day:g}"
-    named = {"name": path_name(scenario, paths[0]), "currency": currency(scenario), "title": title}
+    best = max(done, key=lambda row: float(row["power"] or 0))
+    name = path_in_words(paths[0]) if path_name(scenario, paths[0]) == paths[0] else path_name(scenario, paths[0])
+    about = f"{capital(contrast_in_words(scenario))} {when(scenario)}"
+    title = f"{about}: power is highest, {best['power']:.2f}, at {best[paths[0]]:g} ({name[0].lower()}{name[1:]})"
+    named = {"name": name, "currency": currency(scenario), "title": title}
     return {"plans": figures.plans(rows, paths[0], own=_own(scenario, paths[0]), **named)}
 
 
@@ -112,8 +115,8 @@ def _figures(
     flow = {name: value["flow", "all", name].value for name in FLOW}
     drawn = {
         "accrual": figures.accrual(accrual, n=s.n_total, title=title.format_map(last)),
-        "utilisation": figures.busy(_busy(s, value), title="How busy everybody is"),
-        "flow": figures.consort(flow, _arms(s, value), title="From referral to completion: numbers to be expected"),
+        "utilisation": figures.busy(_busy(s, value), title=_busiest(s, value)),
+        "flow": figures.consort(flow, _arms(s, value), title=_flow(value)),
     }
     if len(week):
         title = f"The busiest week, number {week['week'].iloc[0]} of the first simulated trial"
@@ -126,9 +129,28 @@ def _figures(
             window=None if rules.to_hours is None else (rules.from_hours, rules.to_hours),
             open_share=_window(s),
             kept=sum(kept) / len(kept) if kept else None,
-            title="From the infusion to the sessions that were promised in its window",
+            title=_in_time(sum(kept) / len(kept) if kept else None),
         )
     return drawn
+
+
+def _busiest(s: Scenario, value: Values) -> str:
+    """Who or what has least time left."""
+    first = max(_busy(s, value), key=lambda row: row.value)
+    return f"Busiest until the last patient is in: {first.label}, {100 * first.value:.0f} % of their time"
+
+
+def _flow(value: Values) -> str:
+    """How many patients it takes."""
+    referred, randomised = (value["flow", "all", name].value for name in ("referred", "randomised"))
+    return f"{referred:.0f} patients are referred for {randomised:.0f} to be randomised, on average"
+
+
+def _in_time(kept: float | None) -> str:
+    """How many sessions come when they were promised."""
+    if kept is None:
+        return "From the infusion to the sessions"
+    return f"{100 * kept:.0f} % of the sessions that were promised a window after the infusion fall in it"
 
 
 def _window(s: Scenario) -> list[tuple[float, float]]:

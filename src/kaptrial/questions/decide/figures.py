@@ -6,17 +6,17 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from kaptrial.output.figures import COLOURS, DOUBLE, new_figure
+from kaptrial.output.figures import SINGLE, TITLE, new_figure, titled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Verdicts from left to right, and their colours.
+# Verdicts from left to right: their names, fill, hatch, and colour of the numbers in them; they differ in lightness.
 BANDS = (
-    ("go", "go", COLOURS[2]),
-    ("consider", "consider", "0.82"),
-    ("equivalent", "no difference", COLOURS[3]),
-    ("no_go", "no go", COLOURS[1]),
+    ("go", "go", "#00573F", "", "white"),
+    ("consider", "consider", "0.87", "", "black"),
+    ("equivalent", "no difference", "#CC79A7", "....", "black"),
+    ("no_go", "no go", "#F0A35E", "////", "black"),
 )
 
 
@@ -24,34 +24,36 @@ def verdicts(
     panels: Sequence[tuple[str, Sequence[tuple[str, str, Mapping[str, float]]]]], *, title: str, rule: str
 ) -> Figure:
     """Shares of verdicts as bars. `panels`: (analysis prior, [(what is true, size, {verdict: share})])."""
+    from matplotlib.patches import Patch
+
     n_bars = len(panels[0][1])
-    figure, grid = new_figure(DOUBLE, 1.5 + 0.24 * n_bars, columns=len(panels), sharey=True)
-    for axes, (name, bars) in zip(grid[0], panels, strict=True):
+    said = textwrap.wrap(rule, 64)
+    height = 0.85 + 0.12 * len(said) + (0.45 + 0.2 * n_bars) * len(panels)
+    figure, grid = new_figure(SINGLE, height, rows=len(panels), sharex=True)
+    for axes, (name, bars) in zip(grid[:, 0], panels, strict=True):
         for i, (_, _, shares) in enumerate(bars):
             left = 0.0
-            for verdict, _, colour in BANDS:
+            for verdict, _, colour, hatch, ink in BANDS:
                 width = 100 * shares.get(verdict, 0.0)
-                axes.barh(-i, width, left=left, color=colour, height=0.74)
+                axes.barh(-i, width, left=left, color=colour, height=0.78, hatch=hatch, edgecolor="white", linewidth=0)
                 if width >= 9:
-                    style = {"fontsize": 6.5, "color": "black" if verdict == "consider" else "white"}
-                    axes.text(left + width / 2, -i, f"{width:.0f}", ha="center", va="center", **style)
+                    box = {"boxstyle": "round,pad=0.1", "fc": colour, "ec": "none"} if hatch else None
+                    style = {"fontsize": 7, "color": ink, "ha": "center", "va": "center", "bbox": box}
+                    axes.text(left + width / 2, -i, f"{width:.0f}", **style)
                 left += width
-        used = [band for band in BANDS if any(band[0] in shares for _, _, shares in bars)]
-        for k, (verdict, label, colour) in enumerate(used):  # the verdicts' names, above where they begin
-            x, ha = 100 * k / (len(used) - 1), ("left", "center", "center", "right")[k if k + 1 < len(used) else 3]
-            axes.text(
-                x, 0.47, label, ha=ha, va="bottom", fontsize=6.5, color="0.35" if verdict == "consider" else colour
-            )
         axes.set_xlim(0, 100)
-        axes.set_ylim(-n_bars + 0.4, 1.0)
-        axes.set_xlabel("% of trials")
-        axes.set_title(f"Analysis prior: {name}", pad=4)
-    first = grid[0, 0]
-    first.set_yticks([-i for i in range(n_bars)], [_bar_label(true, size) for true, size, _ in panels[0][1]])
-    first.set_ylabel("What is true")
-    for axes in grid[0]:
+        axes.set_ylim(-n_bars + 0.5, 0.5)
+        axes.set_yticks([-i for i in range(n_bars)], [_bar_label(true, size) for true, size, _ in bars], fontsize=7)
         axes.tick_params(axis="y", length=0)
-    figure.suptitle(textwrap.fill(f"{title}. {rule}", 118), fontsize=8.5, x=0.01, ha="left")
+        axes.set_title(f"Analysis prior: {name}", pad=3, fontsize=7.5)
+    used = [band for band in BANDS if any(band[0] in shares for _, bars in panels for _, _, shares in bars)]
+    keys = [Patch(facecolor=band[2], hatch=band[3], edgecolor="white", label=band[1]) for band in used]
+    grid[-1, 0].set_xlabel("% of trials, by what is true\n" + "\n".join(said))
+    grid[-1, 0].xaxis.label.set_fontsize(7)
+    titled(figure, title, TITLE)
+    style = {"ncols": len(keys), "frameon": False, "fontsize": 7, "handlelength": 1.6, "columnspacing": 1.2}
+    above = (0.0, 1 + 1.0 / n_bars)  # of the first panel, whose title stands between
+    grid[0, 0].legend(handles=keys, loc="lower left", bbox_to_anchor=above, borderaxespad=0, borderpad=0, **style)
     return figure
 
 

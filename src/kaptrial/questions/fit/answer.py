@@ -22,13 +22,14 @@ from kaptrial.results import Line, Note, Results, Severity, provenance
 @dataclass(frozen=True, kw_only=True, repr=False)
 class FitResults(Results[Line]):
     """Results of `fit`; under each prior in turn the posterior, the verdict in words, and the checks of predictions
-    before the data and after them.
+    before the data and after them. `every_posterior`: a folder has the draws under every prior, not the first alone.
     """
 
     posteriors: tuple[Posterior, ...]
     verdicts: tuple[Verdict, ...]
     checks: tuple[tuple[Check, Check], ...]
     limits: Limits
+    every_posterior: bool = False
 
     @property
     def verdict(self) -> str:
@@ -53,6 +54,7 @@ def answer(
     *,
     seed: int,
     draws: int,
+    every_posterior: bool = False,
     **more: Any,
 ) -> FitResults:
     """The posterior of the trial's effects under each named prior; `more` is what else its provenance says."""
@@ -77,6 +79,7 @@ def answer(
         verdicts=tuple(verdicts),
         checks=checks,
         limits=limits,
+        every_posterior=every_posterior,
     )
 
 

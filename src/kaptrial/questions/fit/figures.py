@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from kaptrial.output.figures import COLOURS, DOUBLE, SINGLE, beside, new_figure
+from kaptrial.output.figures import COLOURS, SINGLE, beside, day_axis, new_figure, titled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,7 +23,7 @@ def posterior(curve: Mapping[str, Any], *, unit: str, margin: float | None, rope
     axes = grid[0, 0]
     x, after, before = curve["x"], curve["posterior"], curve["prior"]
     top = max(after.max(), before.max())
-    axes.plot(x, before, color=GREY, linewidth=1.2)
+    axes.plot(x, before, color=GREY, linewidth=1.2, linestyle=(0, (4, 2)))
     axes.plot(x, after, color=COLOURS[0])
     inside = (x >= curve["lower"]) & (x <= curve["upper"])
     axes.fill_between(x[inside], after[inside], color=COLOURS[0], alpha=0.25, lw=0)
@@ -51,32 +51,31 @@ def posterior(curve: Mapping[str, Any], *, unit: str, margin: float | None, rope
     axes.spines["left"].set_visible(False)
     better = "left" if curve["sign"] < 0 else "right"
     axes.set_xlabel(f"{curve['name']} ({unit}; benefit to the {better})")
-    axes.set_title(textwrap.fill(title, 50))
+    titled(figure, title)
     return figure
 
 
-def over_time(rows: Rows, *, unit: str, sign: float) -> Figure:
+def over_time(rows: Rows, *, unit: str, sign: float, title: str) -> Figure:
     """Each effect by day: posterior mean and 95 % interval; rows of one measure in the order of effects."""
     names = list(dict.fromkeys(str(row["contrast"]) for row in rows))
-    figure, grid = new_figure(DOUBLE, 2.7, columns=len(names), sharey=True)
-    for axes, name, colour in zip(grid[0], names, COLOURS, strict=False):
+    figure, grid = new_figure(SINGLE, 0.9 + 1.35 * len(names), rows=len(names), sharex=True, sharey=True)
+    for axes, name, colour in zip(grid[:, 0], names, COLOURS, strict=False):
         by_day = [row for row in rows if row["contrast"] == name]
-        places = range(len(by_day))
+        days = [row["day"] for row in by_day]
         axes.axhline(0, color="0.6", linewidth=0.8)
-        axes.vlines(places, [r["lower"] for r in by_day], [r["upper"] for r in by_day], color=colour, linewidth=1.4)
-        axes.plot(places, [r["mean"] for r in by_day], "o-", color=colour, markersize=4, linewidth=0.7)
-        axes.set_xticks(places, [f"{r['day']:g}" for r in by_day])
-        axes.set_xlim(-0.5, len(by_day) - 0.5)
-        axes.set_xlabel("Day")
-        axes.set_title(textwrap.fill(name, 26), color=colour)
-    better = "below" if sign < 0 else "above"
-    grid[0, 0].set_ylabel(f"Effect ({unit}; benefit {better} 0)")
+        axes.vlines(days, [r["lower"] for r in by_day], [r["upper"] for r in by_day], color=colour, linewidth=1.4)
+        axes.plot(days, [r["mean"] for r in by_day], "o-", color=colour, markersize=4, linewidth=0.7)
+        axes.set_title(textwrap.fill(name, 50), color=colour)
+    day_axis(grid[-1, 0], max(float(row["day"]) for row in rows))
+    grid[-1, 0].set_xlim(left=0)
+    figure.supylabel(f"Effect ({unit}; benefit {'below' if sign < 0 else 'above'} 0)", fontsize=8)
+    titled(figure, title)
     return figure
 
 
 def priors(rows: Sequence[UnderPrior], *, name: str, unit: str, sign: float, title: str) -> Figure:
     """The effect in question under each prior: the prior's 95 % (grey) and the posterior's (blue)."""
-    figure, grid = new_figure(4.8, 1.2 + 0.36 * len(rows))
+    figure, grid = new_figure(SINGLE, 1.4 + 0.32 * len(rows))
     axes = grid[0, 0]
     reach = 1.6 * max(abs(float(end)) for row in rows for end in (row.after[0], row.after[2]))
     for y, row in enumerate(rows):
@@ -98,35 +97,39 @@ def priors(rows: Sequence[UnderPrior], *, name: str, unit: str, sign: float, tit
     axes.set_xlim(-reach, reach)
     better = "left" if sign < 0 else "right"
     axes.set_xlabel(f"{name} ({unit}; benefit to the {better})")
-    axes.set_title(textwrap.fill(title, 60), pad=10)
+    titled(figure, title)
     return figure
 
 
-def predictive(arms: Mapping[str, Rows], *, unit: str) -> Figure:
+def predictive(arms: Mapping[str, Rows], *, unit: str, title: str) -> Figure:
     """Arm means by day: what the posterior foresees (95 % band, line) and what was seen (points)."""
-    columns = min(len(arms), 4)
+    columns = min(len(arms), 2)
     lines = -(-len(arms) // columns)
-    figure, grid = new_figure(
-        max(SINGLE, DOUBLE * columns / 4), 0.5 + 2.2 * lines, rows=lines, columns=columns, sharey=True
-    )
+    figure, grid = new_figure(SINGLE, 0.8 + 1.7 * lines, rows=lines, columns=columns, sharex=True, sharey=True)
     flat = [axes for row in grid for axes in row]
     for axes, (name, rows), colour in zip(flat, arms.items(), COLOURS * 3, strict=False):
-        places = list(range(len(rows)))
+        in_time = rows[0]["day"] == rows[0]["day"]  # an outcome without a day has NaN
+        days = [float(row["day"]) if in_time else 0.0 for row in rows]
         if len(rows) > 1:
-            axes.fill_between(
-                places, [r["lower"] for r in rows], [r["upper"] for r in rows], color=colour, alpha=0.22, lw=0
-            )
-            axes.plot(places, [r["mean"] for r in rows], color=colour, linewidth=1)
+            low, high = [r["lower"] for r in rows], [r["upper"] for r in rows]
+            axes.fill_between(days, low, high, color=colour, alpha=0.25, lw=0)
+            axes.plot(days, [r["mean"] for r in rows], color=colour, linewidth=1)
         else:
-            axes.vlines(places, rows[0]["lower"], rows[0]["upper"], color=colour, linewidth=5, alpha=0.3)
-            axes.plot(places, [rows[0]["mean"]], "_", color=colour, markersize=8)
-        axes.plot(places, [r["observed"] for r in rows], "o", color="black", markersize=3.5)
-        axes.set_xticks(places, ["" if r["day"] != r["day"] else f"{r['day']:g}" for r in rows])
-        axes.set_xlim(-0.4, len(rows) - 0.6)
-        axes.set_title(textwrap.fill(name.replace("_", ", "), 22), color=colour, fontsize=7.5)
-        axes.set_xlabel("Day" if rows[0]["day"] == rows[0]["day"] else "")
+            axes.vlines(days, rows[0]["lower"], rows[0]["upper"], color=colour, linewidth=5, alpha=0.35)
+            axes.plot(days, [rows[0]["mean"]], "_", color=colour, markersize=8)
+        axes.plot(days, [r["observed"] for r in rows], "o", color="black", markersize=3.5)
+        axes.set_title(textwrap.fill(name.replace("_", ", "), 24), color=colour, fontsize=7.5)
+        if in_time and len(rows) > 1:
+            day_axis(axes, days[-1])
+            axes.set_xlim(left=0)
+        else:
+            axes.set_xticks(days, [f"day {day:g}" if in_time else "" for day in days])
     for axes in flat[len(arms) :]:
         axes.set_visible(False)
+    for row in grid[:-1]:
+        for axes in row:
+            axes.set_xlabel("")
     for row in grid:
         row[0].set_ylabel(f"Mean ({unit})")
+    titled(figure, title)
     return figure

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kaptrial.output.files import write_bytes, write_text
 from kaptrial.output.folder import save, write_results
@@ -22,8 +23,8 @@ UNITS = {"normal": "points", "binary": "share of patients", "abstinent_days": "p
 
 
 def write_fit(folder: Path, results: FitResults) -> None:
-    """results.csv and .json, checks.csv, verdict.txt, posterior_PRIOR.nc, and the figures; of the first prior where one
-    posterior is drawn.
+    """results.csv and .json, checks.csv, verdict.txt, posterior_PRIOR.nc, and the figures; draws and figures of one
+    posterior are those under the first prior, unless every one was asked for.
     """
     import pandas as pd
 
@@ -38,7 +39,8 @@ def write_fit(folder: Path, results: FitResults) -> None:
     ]
     write_text(folder / "checks.csv", pd.DataFrame(table).to_csv(index=False))
     kept = {key: value for key, value in provenance.items() if key not in ("verdicts", "diagnostics")}
-    for posterior, (before, after) in zip(posteriors, checks, strict=True):
+    kept_draws = posteriors if results.every_posterior else posteriors[:1]
+    for posterior, (before, after) in zip(kept_draws, checks, strict=False):
         own = tree(posterior, before, after, seed=provenance["seed"], provenance=kept | {"prior": posterior.prior.name})
         write_bytes(folder / f"posterior_{posterior.prior.name}.nc", partial(save_tree, own))
     _figures(folder, results)
@@ -54,20 +56,40 @@ def _figures(folder: Path, results: FitResults) -> None:
     warning = "DO NOT USE. " if verdicts[0].withheld else ""
     when = "" if data.target_day != data.target_day else f" at day {data.target_day:g}"
     effect, unit = data.question, UNITS[likelihood]
-    title = f"{warning}{effect}{when}: P(benefit) = {verdicts[0].p:.2f}"
-    figure = figures.posterior(question(first), unit=unit, title=title, margin=limits.margin, rope=limits.rope)
-    save(folder, "interaction", figure, footer)
+    title = f"{warning}{effect}{when}: P(benefit) = {verdicts[0].p:.2f} under prior {name}"
+    drawn = figures.posterior(question(first), unit=unit, title=title, margin=limits.margin, rope=limits.rope)
+    save(folder, "interaction", drawn, footer)
     if len(data.days) > 1:
         effects = [row for row in rows if row["prior"] == name and row["measure"] == MEASURES[likelihood]]
         effects = [row for row in effects if row["contrast"] in data.effects]
-        figure = figures.over_time(effects, unit=unit, sign=data.sign)
-        save(folder, "effects_over_time", figure, f"posterior mean and 95 % interval; {footer}")
+        drawn = figures.over_time(effects, unit=unit, sign=data.sign, title=_over_time(effects))
+        save(folder, "effects_over_time", drawn, textwrap.fill(f"posterior mean and 95 % interval; {footer}", 80))
     arms = bands(results.checks[0][1])
     below = f"points: observed; line and band: posterior predictive mean, 95 %; {footer}"
-    below = textwrap.fill(below, max(54, 36 * min(len(arms), 4)))
-    save(folder, "posterior_predictive", figures.predictive(arms, unit=unit), below)
+    drawn = figures.predictive(arms, unit=unit, title=_predicted(arms))
+    save(folder, "posterior_predictive", drawn, textwrap.fill(below, 80))
     if len(posteriors) > 1:
-        compared = forest(posteriors, [verdict.p for verdict in verdicts])
-        title = f"{effect}{when} under {len(posteriors)} priors"
-        figure = figures.priors(compared, name=effect, unit=unit, sign=data.sign, title=title)
-        save(folder, "priors", figure, f"grey: prior, blue: posterior, 95 % each (> beyond the axis); {made}")
+        probabilities = [verdict.p for verdict in verdicts]
+        runs = f"P(benefit) runs from {min(probabilities):.2f} to {max(probabilities):.2f}"
+        title = f"{effect}{when}: {runs} under {len(posteriors)} priors"
+        drawn = figures.priors(forest(posteriors, probabilities), name=effect, unit=unit, sign=data.sign, title=title)
+        below = f"grey: prior, blue: posterior, 95 % each (> beyond the axis); {made}"
+        save(folder, "priors", drawn, textwrap.fill(below, 80))
+
+
+def _over_time(effects: Sequence[Mapping[str, Any]]) -> str:
+    """On which days the interval of each effect leaves zero out."""
+    days: dict[str, list[str]] = {}
+    for row in effects:
+        clear = days.setdefault(str(row["contrast"]), [])
+        if row["lower"] > 0 or row["upper"] < 0:
+            clear.append(f"{row['day']:g}")
+    said = [f"{name} on day {', '.join(clear)}" for name, clear in days.items() if clear]
+    return f"The 95 % interval leaves out zero: {'; '.join(said)}" if said else "No 95 % interval leaves out zero"
+
+
+def _predicted(arms: Mapping[str, Sequence[Mapping[str, Any]]]) -> str:
+    """How many of the observed means lie in the intervals foreseen."""
+    rows = [row for own in arms.values() for row in own]
+    inside = sum(row["lower"] <= row["observed"] <= row["upper"] for row in rows)
+    return f"{inside} of {len(rows)} observed means lie in the 95 % interval that the model foresees"

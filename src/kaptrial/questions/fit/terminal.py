@@ -37,8 +37,12 @@ def show_fit(results: FitResults) -> None:
     titles = {"p_beyond_margin": "P(> margin)", "p_in_rope": "P(in ROPE)", "bf_null": "BF for none"}
     keys = [(name, key) for name in ("contrast", "measure", "day")]
     numbers = ("mean", "SD", "95 % interval", "P(left better)", *(titles[name] for name in extra))
-    lines = [(*_cells(row), *(_extra(row, name) for name in extra)) for row in rows if _shown(row, posterior)]
+    shown = [row for row in rows if _shown(row, posterior)]
+    lines = [(*_cells(row), *(_extra(row, name) for name in extra)) for row in shown]
     table(*of_rows([*keys, *((name, number) for name in numbers)], lines))
+    for row in shown:
+        if row["reason"]:
+            paragraph(f"{row['contrast']}, {NAMES[row['measure']]}: {row['reason']}")
     paragraph(diagnostics_line(posterior))
 
 
@@ -55,7 +59,7 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     mcse = row["mcse_mean"]
     day = "" if math.isnan(row["day"]) else f"{row['day']:g}"
     if row["reason"]:
-        return (row["contrast"], NAMES[row["measure"]], day, "–", "–", row["reason"], "")
+        return (row["contrast"], NAMES[row["measure"]], day, "–", "–", "–", "")
     ends = " to ".join(by_mcse(row[end], mcse if math.isfinite(mcse) else None) for end in ("lower", "upper"))
     if not math.isfinite(mcse):
         ends = f"{row['lower']:.2f} to {row['upper']:.2f} (median {row['median']:.2f})"

@@ -35,6 +35,7 @@ def answer(
     draws: int,
     columns: Mapping[str, str],
     say: Callable[[str], None] = lambda _: None,
+    progress: Callable[[int], None] = lambda _: None,
     scenario: str | None = None,
 ) -> MechanismResults:
     """What the trial says of each mechanism; one is simulated where there is no file."""
@@ -44,7 +45,7 @@ def answer(
         trials, of_file = trials_of(file, Columns(factors=s.factors, **dict[str, Any](columns))), file.notes
         for note in of_file:
             say(f"{note.severity}: {note.text}")
-    fitted = fit(s, trials, seed=seed, draws=draws, say=say)
+    fitted = fit(s, trials, seed=seed, draws=draws, say=say, progress=progress)
     source = file.path.name if file else f"one trial simulated under seed {seed}"
     made = provenance() | {"scenario": scenario, "scenario_sha256": scenario_hash(s)}
     made |= {"title": s.title, "data": source, "seed": seed, "draws": 4 * draws}

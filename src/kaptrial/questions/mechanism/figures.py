@@ -7,13 +7,23 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kaptrial.arrays import Floats
-from kaptrial.output.figures import COLOURS, DOUBLE, label_ends, new_figure
+from kaptrial.output.figures import (
+    COLOURS,
+    DOUBLE,
+    MARKERS,
+    WIDE_TITLE,
+    day_axis,
+    label_ends,
+    line_style,
+    new_figure,
+    titled,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def contraction(rows: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> Figure:
+def contraction(rows: Sequence[Mapping[str, Any]], names: Mapping[str, str], *, title: str) -> Figure:
     """95 % intervals of prior (grey) and posterior of every parameter, models side by side, with the contraction."""
     variants = list(dict.fromkeys(row["variant"] for row in rows))
     of = {name: [row for row in rows if row["parameter"] == name] for name in names}
@@ -39,8 +49,8 @@ def contraction(rows: Sequence[Mapping[str, Any]], names: Mapping[str, str]) -> 
             axes.set_title(textwrap.fill(names[name], 26), fontsize=7.5)
         for axes in line[len(parameters) :]:
             axes.set_visible(False)
-    title = "Grey: prior, 95 %. Line: posterior, 95 %, and by how much the data narrowed it"
-    figure.suptitle(title, fontsize=8.5, x=0.01, ha="left")
+    key = "Grey: prior, 95 %. Line: posterior, 95 %, and by how much the data narrowed it"
+    titled(figure, f"{title}\n{key}", WIDE_TITLE)
     return figure
 
 
@@ -56,7 +66,9 @@ class ArmCourse(NamedTuple):
     seen_high: Floats
 
 
-def courses(panels: Sequence[tuple[str, Sequence[ArmCourse]]], days: Sequence[float], *, unit: str) -> Figure:
+def courses(
+    panels: Sequence[tuple[str, Sequence[ArmCourse]]], days: Sequence[float], *, unit: str, title: str
+) -> Figure:
     """One panel a mechanism. `panels`: (name, arms)."""
     figure, grid = new_figure(DOUBLE, 4.6, rows=2, columns=2, sharex=True, sharey=True)
     for axes, (name, arms) in zip(grid.ravel(), panels, strict=True):
@@ -64,18 +76,18 @@ def courses(panels: Sequence[tuple[str, Sequence[ArmCourse]]], days: Sequence[fl
         for i, arm in enumerate(arms):
             colour = COLOURS[i % len(COLOURS)]
             axes.fill_between(days, arm.lower, arm.upper, color=colour, alpha=0.15, linewidth=0)
-            axes.plot(days, arm.mean, color=colour)
+            axes.plot(days, arm.mean, **line_style(i))
             shifted = [day + (i - (len(arms) - 1) / 2) * 0.012 * max(days) for day in days]
             reach = [arm.seen - arm.seen_low, arm.seen_high - arm.seen]
-            axes.errorbar(shifted, arm.seen, yerr=reach, fmt="o", markersize=2.8, elinewidth=0.7, color=colour)
+            style = {"fmt": MARKERS[i % len(MARKERS)], "markersize": 2.8, "elinewidth": 0.7, "color": colour}
+            axes.errorbar(shifted, arm.seen, yerr=reach, **style)
             ends.append((days[-1], arm.mean[-1], arm.label, colour))
         axes.set_title(name)
         if axes in grid[:, 1]:
             label_ends(axes, ends, least_gap=0.085)
     for axes in grid[1]:
-        axes.set_xlabel("Day")
+        day_axis(axes, days[-1])
     for axes in grid[:, 0]:
         axes.set_ylabel(unit)
-    title = "Line and band: fitted mean course, 95 %. Points: observed means, 95 %"
-    figure.suptitle(title, fontsize=8.5, x=0.01, ha="left")
+    titled(figure, f"{title}\nLine and band: fitted mean course, 95 %. Points: observed means, 95 %", WIDE_TITLE)
     return figure

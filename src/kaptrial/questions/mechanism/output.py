@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kaptrial.output.figures import capital
 from kaptrial.output.files import write_bytes, write_text
-from kaptrial.output.folder import save, write_results
+from kaptrial.output.folder import save_all, write_results
 from kaptrial.questions.mechanism.figures import ArmCourse, contraction, courses
 from kaptrial.questions.mechanism.terminal import NAMES
 
@@ -29,11 +30,28 @@ def write_mechanism(folder: Path, results: MechanismResults) -> None:
         write_text(folder / "ranking.csv", pd.DataFrame(fits.ranking).to_csv(index=False))
     footer = "kaptrial {version}, {data}, {draws} draws, seed {seed}, scenario {scenario_sha256:.8}"
     footer = footer.format_map(results.provenance)
-    save(folder, "contraction", contraction(results.flat(), NAMES), footer)
-    save(folder, "courses", courses(*_panels(scenario, fits), unit=_unit(scenario)), footer)
+    drawn = {
+        "contraction": contraction(results.flat(), NAMES, title=_narrowed(fits)),
+        "courses": courses(*_panels(scenario, fits), unit=_unit(scenario), title=_ranked(fits)),
+    }
+    save_all(folder, drawn, footer)
     for fit in fits.variants:
         name = f"draws_{fit.name.replace(' ', '_')}.nc"
         write_bytes(folder / name, partial(fit.tree.to_netcdf, engine="h5netcdf"))
+
+
+def _narrowed(fits: MechanismFit) -> str:
+    """Which parameter the data told most of, and which least."""
+    rows = sorted(fits.rows, key=lambda row: row.contraction)
+    named = [f"{NAMES[row.parameter]} ({row.variant}), {100 * row.contraction:.0f} %" for row in (rows[-1], rows[0])]
+    return f"The data told most of {named[0]}, least of {named[1]}"
+
+
+def _ranked(fits: MechanismFit) -> str:
+    """Which mechanism predicts best, if one does clearly."""
+    if fits.best is not None:
+        return f"{capital(fits.best)} predicts the scores clearly best"
+    return "No mechanism predicts the scores clearly best" if fits.ranking else f"Not ranked: {fits.why_not}"
 
 
 def _unit(scenario: Scenario) -> str:

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PATIENTS = 100
+# The series drawn beside one dose where the trial gives one only, and how long after a series its decay is followed.
 SERIES_DAYS = (0.0, 2.0, 4.0, 7.0, 9.0, 11.0)
+FOLLOWED = 89
 
 
 def trajectories(scenario: Scenario, *, seed: int) -> pd.DataFrame:
@@ -71,8 +73,10 @@ def _fine(scenario: Scenario) -> list[float]:
     return [float(day) for day in np.linspace(0, last, 121)]
 
 
-def decay(scenario: Scenario, *, seed: int, last_day: int = 100) -> pd.DataFrame:
-    """The course after one and after six doses, each the mean of `course_drawn`, without therapy.
+def decay(scenario: Scenario, *, seed: int, last_day: int | None = None) -> pd.DataFrame:
+    """The course after one dose and after a series, each dose the mean of `course_drawn`, without therapy.
+
+    The series is the trial's own; of a trial that gives one dose, six in two weeks.
 
     Natural course and the drug expectancy of the first ketamine arm are in it; therapy, therapists, adjuncts and
     conduct are not. Columns:
@@ -82,7 +86,7 @@ def decay(scenario: Scenario, *, seed: int, last_day: int = 100) -> pd.DataFrame
     """
     import pandas as pd
 
-    alone = _drug_alone(scenario, last_day)
+    alone = _drug_alone(scenario, int(series_days(scenario)[-1]) + FOLLOWED if last_day is None else last_day)
     days, scale = np.asarray(alone.design.visits), scenario.scale
     rows = []
     for a, arm in enumerate(alone.arms):
@@ -101,8 +105,14 @@ def decay(scenario: Scenario, *, seed: int, last_day: int = 100) -> pd.DataFrame
 
 
 def course_drawn(scenario: Scenario) -> Doses:
-    """The first ketamine course of the first ketamine arm, whose mean dose `decay` gives once and six times."""
+    """The first ketamine course of the first ketamine arm, whose mean dose `decay` gives."""
     return next(d for d in _first_ketamine_arm(scenario).doses if d.is_ketamine and d.days)
+
+
+def series_days(scenario: Scenario) -> tuple[float, ...]:
+    """The days of the series that `decay` gives, from its first dose."""
+    days = course_drawn(scenario).days
+    return tuple(day - days[0] for day in days) if len(days) > 1 else SERIES_DAYS
 
 
 def mean_mg_per_kg(doses: Doses) -> float:
@@ -116,8 +126,8 @@ def _first_ketamine_arm(scenario: Scenario) -> Arm:
 
 
 def _drug_alone(scenario: Scenario, last_day: int) -> Scenario:
-    """Two arms, one dose and six, in the scenario's world without therapy."""
-    source, dose = _first_ketamine_arm(scenario), course_drawn(scenario)
+    """Two arms, one dose and a series, in the scenario's world without therapy."""
+    source, dose, series = _first_ketamine_arm(scenario), course_drawn(scenario), series_days(scenario)
     counted = scenario.scale.link == "logit"
     days = tuple(float(day) for day in np.arange(0, last_day + 1, 1 if counted else 0.5))
     hope = scenario.expectancy.drug
@@ -129,15 +139,14 @@ def _drug_alone(scenario: Scenario, last_day: int) -> Scenario:
     return replace(
         scenario,
         arms=tuple(
-            Arm(id=f"doses_{len(at)}", label="", doses=(replace(one_dose, days=at),))
-            for at in (SERIES_DAYS[:1], SERIES_DAYS)
+            Arm(id=f"doses_{len(at)}", label="", doses=(replace(one_dose, days=at),)) for at in ((0.0,), series)
         ),
         expectancy=Expectancy(drug=hope),
         conduct=Conduct(),
         randomisation=Randomisation(),
         analysis=replace(scenario.analysis, methods=("difference",), covariates=()),
         design=replace(scenario.design, visits=days, n_per_arm=None, n_total=PATIENTS, allocation=allocation),
-        estimand=Estimand(contrast="doses_6 - doses_1", day=days[-1], endpoint=endpoint),
+        estimand=Estimand(contrast=f"doses_{len(series)} - doses_1", day=days[-1], endpoint=endpoint),
         secondary=(),
         relapse=None,
         null=None,

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kaptrial.method_table import BINARY, TIME
+from kaptrial.method_table import BINARY, DAYS, TIME
 from kaptrial.output.terminal import by_mcse
-from kaptrial.questions.power.headline import least_differences, method_in_words, unit_of
+from kaptrial.questions.power.headline import least_differences, method_in_words, unit_of, when
 from kaptrial.questions.power.rows import question
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.simulation.simulate import simulate_block
@@ -41,14 +41,19 @@ def estimand_in_words(s: Scenario) -> list[tuple[str, str]]:
         low, high = s.population.entry.at_least, s.population.entry.at_most
         ends = [f"at least {low:g}" if low is not None else "", f"at most {high:g}" if high is not None else ""]
         described += f" ({s.outcome.scale} {' and '.join(end for end in ends if end)} at entry)"
-    until = "by" if e.endpoint in (TIME, "sustained_response") else "on"
     return [
         ("population", described),
         ("treatment", e.contrast),
-        ("variable", f"{e.endpoint.replace('_', ' ')} of {s.outcome.scale} {until} day {e.day:g}"),
+        ("variable", f"{_variable(s)} {when(s)}"),
         ("intercurrent events", e.strategies.described(events).replace("_", " ") or "none declared"),
         ("summary", f"{measure}, {unit_of(s, measure.replace(' ', '_'))}"),
     ]
+
+
+def _variable(s: Scenario) -> str:
+    if s.estimand.endpoint == DAYS:
+        return "percent of days abstinent"
+    return f"{s.estimand.endpoint.replace('_', ' ')} of {s.outcome.scale}"
 
 
 def effect_in_words(s: Scenario, truth: Truth, seed: int) -> list[str]:
@@ -91,8 +96,4 @@ def truth_in_words(s: Scenario, truth: Truth) -> str:
     value = f"{by_mcse(factor * truth.value, max(factor * truth.mcse, 0.005))}"
     if "ratio" in unit:  # the contrast of means is of the endpoint itself
         unit = "percentage points" if s.scale.unit == "percent" else "days" if e.endpoint == TIME else unit
-    until = "by" if e.endpoint in (TIME, "sustained_response") else "on"
-    return (
-        f"Under these assumptions the truth of {e.contrast} ({e.endpoint.replace('_', ' ')} {until} day {e.day:g}) is"
-        f" {value} {unit}."
-    )
+    return f"Under these assumptions the truth of {e.contrast} ({_variable(s)} {when(s)}) is {value} {unit}."

@@ -9,7 +9,21 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kaptrial.output.figures import COLOURS, DOUBLE, PATH_NAMES, SINGLE, beside, label_ends, new_figure
+from kaptrial.output.figures import (
+    COLOURS,
+    DOUBLE,
+    MARKERS,
+    SINGLE,
+    TITLE,
+    beside,
+    capital,
+    day_axis,
+    label_ends,
+    line_style,
+    new_figure,
+    path_in_words,
+    titled,
+)
 from kaptrial.results import Question, Row
 
 if TYPE_CHECKING:
@@ -31,90 +45,96 @@ class ArmDays(NamedTuple):
 
 
 def trajectories(table: pd.DataFrame, arms: Sequence[ArmDays], *, dose: str, unit: str, title: str) -> Figure:
-    """Mean latent (line) and observed (points) scores by arm; doses and sessions under the time axis.
+    """Mean latent (line) and observed (points) scores by arm; under them, by arm, doses and sessions.
 
     `table`: arm, kind, day, mean, lower, upper. `dose`: what a dose is called.
     """
-    height = 3.1 + 0.22 * len(arms)
-    figure, grid = new_figure(DOUBLE, height, rows=2, sharex=True, height_ratios=[12, 1.1 * len(arms)])
+    rows = 0.34 * len(arms)
+    figure, grid = new_figure(SINGLE, 2.75 + rows, rows=2, sharex=True, height_ratios=[2.1, rows])
     axes, strip = grid[0, 0], grid[1, 0]
-    ends = []
-    shift = 0.004 * table["day"].max()
+    last = float(table["day"].max())
     for i, arm in enumerate(arms):
-        colour = COLOURS[i % len(COLOURS)]
+        style = line_style(i)
+        colour = style["color"]
         of_arm = table[table["arm"] == arm.id]
         latent, observed = of_arm[of_arm["kind"] == "latent"], of_arm[of_arm["kind"] == "observed"]
-        axes.plot(latent["day"], latent["mean"], color=colour)
+        axes.plot(latent["day"], latent["mean"], **style)
         reach = [observed["mean"] - observed["lower"], observed["upper"] - observed["mean"]]
-        at = observed["day"] + (i - (len(arms) - 1) / 2) * 2 * shift
-        axes.errorbar(at, observed["mean"], yerr=reach, fmt="o", color=colour, markersize=3, elinewidth=0.8)
-        ends.append((latent["day"].iloc[-1], latent["mean"].iloc[-1], arm.label, colour))
+        at = observed["day"] + (i - (len(arms) - 1) / 2) * 0.012 * last
+        axes.errorbar(
+            at, observed["mean"], yerr=reach, fmt=MARKERS[i % len(MARKERS)], color=colour, ms=3, elinewidth=0.8
+        )
         y = len(arms) - 1 - i
-        strip.plot(arm.doses, [y + 0.2] * len(arm.doses), "v", color=colour, markersize=4.5)
-        strip.plot(arm.sessions, [y - 0.2] * len(arm.sessions), "o", markersize=3.2, mfc="white", mec=colour)
+        strip.plot([0.0, 0.09], [y + 0.22] * 2, transform=strip.get_yaxis_transform(), **style)
+        beside(strip, arm.label, (0.1, y + 0.22), (2, 0), xycoords=("axes fraction", "data"), color=colour, fontsize=7)
+        strip.plot(arm.doses, [y - 0.2] * len(arm.doses), "v", color=colour, markersize=4)
+        strip.plot(arm.sessions, [y - 0.2] * len(arm.sessions), "o", markersize=3, mfc="white", mec=colour)
     axes.set_ylabel(unit)
-    axes.set_title(textwrap.fill(title, 72))
-    label_ends(axes, ends)
-    strip.set_ylim(-0.6, len(arms) - 0.4)
-    strip.set_yticks(range(len(arms)), [arm.label for arm in reversed(arms)], fontsize=7)
-    strip.tick_params(axis="y", length=0)
+    strip.set_ylim(-0.55, len(arms) - 0.45)
+    strip.set_yticks([])
     strip.spines["left"].set_visible(False)
-    strip.set_xlabel(f"Day (▼ {dose}, ○ session). Line: latent mean; point: observed mean, 95 % range between trials")
+    day_axis(strip, last, min(0.0, float(table["day"].min())))
+    marks = f"▼ {dose}, ○ session). Line: latent mean\npoint: observed mean, 95 % range between trials"
+    strip.set_xlabel(f"{strip.get_xlabel()} ({marks}")
+    titled(figure, title)
     return figure
 
 
 def decay(
-    table: pd.DataFrame, published: Sequence[tuple[float, float, int, str]], *, dose: str, size: str, unit: str
+    table: pd.DataFrame,
+    published: Sequence[tuple[float, float, int, str]],
+    *,
+    dose: str,
+    counts: Mapping[int, str],
+    unit: str,
+    title: str,
 ) -> Figure:
-    """Improvement after one and six doses without therapy, and the share responding where the scale has a rule.
+    """Improvement after one dose and after a series without therapy, and the share responding where the scale has a
+    rule.
 
-    `table`: doses, day, improvement, responding. `published`: (day, share in percent, doses, label)
-    of published response shares, drawn as diamonds. `dose`: what a dose is called; `size`: how large each is.
+    `table`: doses, day, improvement, responding. `published`: (day, share in percent, doses, label) of published
+    response shares, drawn as diamonds. `dose`: what a dose is called; `counts`: numbers of doses in words.
     """
     with_response = table["responding"].notna().any()
-    figure, grid = new_figure(DOUBLE if with_response else SINGLE, 2.7, columns=2 if with_response else 1)
     panels = [("improvement", f"Mean improvement ({unit})", 1.0)]
     if with_response:
-        panels.append(("responding", "Responding (% of all patients)", 100.0))
-    for axes, (column, label, factor) in zip(grid[0], panels, strict=True):
-        for colour, (n, course) in zip(COLOURS, table.groupby("doses"), strict=False):
-            shown = course[course["day"] > 0]
-            axes.plot(shown["day"], shown[column] * factor, color=colour)
-            at = shown.iloc[int(len(shown) * 0.36)]
-            name = f"one {dose}" if n == 1 else f"{n} {dose}s"
-            beside(axes, name, (at["day"], at[column] * factor), (4, 5), color=colour, fontsize=8)
+        panels.append(("responding", "Responding (% of all)", 100.0))
+    figure, grid = new_figure(SINGLE, 2.4 + 2.0 * (len(panels) - 1), rows=len(panels), sharex=True)
+    last = float(table["day"].max())
+    for axes, (column, label, factor) in zip(grid[:, 0], panels, strict=True):
+        for i, n in enumerate(counts):
+            shown, style = table[(table["doses"] == n) & (table["day"] > 0)], line_style(i)
+            axes.plot(shown["day"], shown[column] * factor, **style)
+            at = shown.iloc[int(0.42 * len(shown))]
+            name = f"one {dose}" if n == 1 else f"{counts[n]} {dose}s"
+            beside(axes, name, (at["day"], at[column] * factor), (3, 4), color=style["color"])
         axes.set_ylim(bottom=0)
-        axes.set_xlabel("Day")
+        axes.set_xlim(0, last)
         axes.set_ylabel(label)
+    day_axis(grid[-1, 0], last)
     for k, (day, share, n, text) in enumerate(published if with_response else ()):
-        colour, axes = COLOURS[0 if n == 1 else 1], grid[0, 1]
-        axes.plot(day, share, "D", color=colour, markersize=4, mfc="white", zorder=3)
-        axes.annotate(
-            f"◇ {text}: {share:g} %",
-            (0.36, 1 - 0.075 * k),
-            xycoords="axes fraction",
-            fontsize=6.5,
-            color=colour,
-            va="top",
-        )
-    title = f"After one and six {dose}s of {size}, no therapy"
-    grid[0, 0].set_title(title if with_response else textwrap.fill(title, 44))
+        colour, axes = COLOURS[0 if n == 1 else 1], grid[1, 0]
+        axes.plot(day, share, "D", color=colour, markersize=4, mfc="white" if n == 1 else colour, zorder=3)
+        sign = "◇" if n == 1 else "◆"
+        place, style = (0.99, 1 - 0.085 * k), {"xycoords": "axes fraction", "ha": "right", "va": "top", "fontsize": 6.5}
+        axes.annotate(f"{sign} {text}: {share:g} %", place, color=colour, **style)
+    titled(figure, title)
     return figure
 
 
 def power_curve(rows: Rows, path: str, *, title: str) -> Figure:
     """Power of the primary estimand over one varied path with its Monte Carlo band; the null's rejection rate below."""
-    figure, grid = new_figure(4.6, 3.0)
+    figure, grid = new_figure(SINGLE, 2.7)
     axes = grid[0, 0]
     ends = []
-    for colour, (name, line) in zip(COLOURS, _by_line(rows).items(), strict=False):
-        end = _band(axes, line, path, "power", colour)
-        ends.append((*end, name or "power", colour))
+    for i, (name, line) in enumerate(by_line(rows).items()):
+        end = _band(axes, line, path, "power", i)
+        ends.append((*end, name or "power", line_style(i)["color"]))
     ends += _null_band(axes, rows, path)
     _power_axis(axes)
-    axes.set_xlabel(PATH_NAMES.get(path, path))
-    axes.set_title(title)
-    label_ends(axes, ends)
+    axes.set_xlabel(capital(path_in_words(path)))
+    label_ends(axes, ends, characters=13)
+    titled(figure, title)
     return figure
 
 
@@ -138,29 +158,30 @@ def assurance(powers: Sequence[float], *, assurance: float, mcse: float, at_own:
     axes.set_xlim(0, 1)
     axes.set_xlabel(f"Power in a draw of the prior ({len(powers)} draws)")
     axes.set_ylabel("Share of draws")
-    axes.set_title(textwrap.fill(title, 40))
+    titled(figure, title)
     return figure
 
 
 def by_day(rows: Rows, *, unit: str, title: str) -> Figure:
     """How the true contrast and its power move with the day of the primary outcome, a line a variant."""
-    figure, grid = new_figure(DOUBLE, 2.9, columns=2)
-    contrast, power = grid[0]
-    for axes, metric in ((contrast, "truth"), (power, "power")):
+    figure, grid = new_figure(SINGLE, 4.4, rows=2, sharex=True)
+    lines = by_line(rows)
+    for axes, metric in zip(grid[:, 0], ("truth", "power"), strict=True):
         ends = []
-        for colour, (name, line) in zip(COLOURS, _by_line(rows).items(), strict=False):
-            end = _band(axes, line, "estimand.day", metric, colour, marker="o")
-            ends.append((*end, name or metric, colour))
-        axes.set_xlabel(PATH_NAMES["estimand.day"])
+        for i, (name, line) in enumerate(lines.items()):
+            end = _band(axes, line, "estimand.day", metric, i, marked=True)
+            ends.append((*end, name or metric, line_style(i)["color"]))
         if metric == "power":
             ends += _null_band(axes, rows, "estimand.day")
             _power_axis(axes)
         else:
             axes.axhline(0, color="0.7", linewidth=0.8)
             axes.set_ylabel(f"True contrast ({unit})")
-        label_ends(axes, ends)
-    contrast.set_title(title)
-    power.set_title(f"Power by {rows[0].question.analysis}, 95 % band")
+        label_ends(axes, ends, least_gap=0.09, characters=13)
+    day_axis(grid[1, 0], max(_number(row, "estimand.day") for row in rows))
+    grid[1, 0].set_xlabel(f"{grid[1, 0].get_xlabel()} of the primary outcome (band: 95 % Monte Carlo)")
+    grid[1, 0].set_xlim(left=0)
+    titled(figure, title)
     return figure
 
 
@@ -169,9 +190,9 @@ def _null_band(axes: Axes, rows: Rows, path: str) -> list[tuple[float, float, st
     nulls = [row for row in rows if row.metric in ("type_i_error", "false_synergy_rate")]
     if not nulls:
         return []
-    first = next(iter(_by_line(nulls).values()))
+    first = next(iter(by_line(nulls).values()))
     metric = first[0].metric
-    return [(*_band(axes, first, path, metric, "0.5"), NULL_NAMES[metric], "0.4")]
+    return [(*_band(axes, first, path, metric, None), NULL_NAMES[metric], "0.4")]
 
 
 def estimands(groups: Mapping[Question, Mapping[str, Row]], *, unit: str, title: str) -> Figure:
@@ -180,20 +201,20 @@ def estimands(groups: Mapping[Question, Mapping[str, Row]], *, unit: str, title:
     `groups`: the rows of each analysis by metric.
     """
     questions = list(dict.fromkeys(str(about.strategies) for about in groups))
-    height = 1.1 + 0.2 * len(groups) + 0.2 * len(questions)
-    figure, grid = new_figure(DOUBLE, height, columns=2, sharey=True, width_ratios=[5, 1.6])
+    height = 1.5 + 0.2 * len(groups) + 0.2 * len(questions)
+    figure, grid = new_figure(SINGLE, height, columns=2, sharey=True, width_ratios=[5, 3.2])
     axes, numbers = grid[0]
     y = 0.0
     for q, question in enumerate(questions):
         colour = COLOURS[q % len(COLOURS)]
         part = [by_metric for about, by_metric in groups.items() if about.strategies == question]
         name = question.replace("_", " ") or "all analyses"
-        beside(axes, name, (0, y), (2, 0), color=colour, xycoords=("axes fraction", "data"))
+        beside(axes, name, (0, y), (2, 0), color=colour, fontsize=7, xycoords=("axes fraction", "data"))
         top, y = y, y + 1
         for group in part:
             mean, reach = group["mean_estimate"].value, 1.96 * group["empirical_se"].value
             axes.plot([mean - reach, mean + reach], [y, y], color=colour, linewidth=1)
-            axes.plot([mean], [y], "o", color=colour, markersize=4)
+            axes.plot([mean], [y], MARKERS[q % len(MARKERS)], color=colour, markersize=4)
             for x, (metric, digits) in enumerate((("power", 2), ("type_i_error", 3))):
                 text = f"{group[metric].value:.{digits}f}" if metric in group else ""
                 numbers.annotate(text, (x, y), ha="center", va="center", fontsize=7.5)
@@ -205,10 +226,10 @@ def estimands(groups: Mapping[Question, Mapping[str, Row]], *, unit: str, title:
     axes.set_yticks(range(len(labels)), [label.replace("_", " ") for label in labels])
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(y - 0.4, -0.6)
-    axes.set_xlabel(f"{unit}. Point: mean estimate, line: 95 % range between trials; dashed: truth")
-    axes.set_title(title)
+    axes.set_xlabel(f"{textwrap.fill(unit, 46)}\nPoint: mean estimate. Line: 95 % between trials\nDashed: truth")
+    titled(figure, title)
     numbers.set_xlim(-0.6, 1.6)
-    numbers.set_xticks([0, 1], ["power", "type I error"])
+    numbers.set_xticks([0, 1], ["power", "type I\nerror"])
     numbers.xaxis.tick_top()
     numbers.tick_params(length=0)
     for side in numbers.spines.values():
@@ -221,8 +242,8 @@ def heat_map(rows: Rows, paths: tuple[str, str], *, title: str) -> Figure:
     """Power of the primary estimand over two varied paths, a panel a variant; white line: 80 %."""
     import numpy as np
 
-    lines = _by_line([row for row in rows if row.metric == "power"])
-    figure, grid = new_figure(max(3.6, 3.1 * len(lines)), 3.1, columns=len(lines))
+    lines = by_line([row for row in rows if row.metric == "power"])
+    figure, grid = new_figure(min(SINGLE * len(lines), DOUBLE), 3.2, columns=len(lines))
     worst = 0.0
     image = None
     for axes, (name, line) in zip(grid[0], lines.items(), strict=True):
@@ -242,11 +263,12 @@ def heat_map(rows: Rows, paths: tuple[str, str], *, title: str) -> Figure:
                 )
         axes.set_xticks(range(len(xs)), [_tick(x) for x in xs])
         axes.set_yticks(range(len(ys)), [_tick(y) for y in ys])
-        axes.set_xlabel(PATH_NAMES.get(paths[0], paths[0]))
-        axes.set_ylabel(PATH_NAMES.get(paths[1], paths[1]))
-        axes.set_title(name or title)
+        axes.set_xlabel(capital(path_in_words(paths[0])))
+        axes.set_ylabel(capital(path_in_words(paths[1])))
+        axes.set_title(name)
     assert image is not None
     figure.colorbar(image, ax=grid[0].tolist(), label=f"Power (bold: ≥ 80 %; MCSE ≤ {worst:.2g})")
+    titled(figure, title, TITLE * min(len(lines), 2))
     return figure
 
 
@@ -257,26 +279,27 @@ def interaction_room(
 
     `means`: (label, mean) of the four cells, the combined one last.
     """
-    figure, grid = new_figure(6.0, 3.3)
+    figure, grid = new_figure(SINGLE, 3.5)
     axes = grid[0, 0]
     direction = 1.0 if best > additive else -1.0
     target = additive + direction * detectable
     for i, (label, mean) in enumerate(means):
-        axes.plot(i, mean, "o", color=COLOURS[0] if i < len(means) - 1 else COLOURS[1], markersize=6)
-        beside(axes, f"{mean:.0f}", (i, mean), (-8, 0), fontsize=8)
-        name = label.replace(" + ", "\n+ ")
-        beside(axes, name, (i, 0), (0, -6), xycoords=("data", "axes fraction"), va="top", fontsize=7)
+        combined = i == len(means) - 1
+        axes.plot(i, mean, "D" if combined else "o", color=COLOURS[1 if combined else 0], markersize=5)
+        beside(axes, f"{mean:.0f}", (i, mean), (-6, 0), fontsize=7.5)
+        name = textwrap.fill(label, 12)
+        beside(axes, name, (i, 0), (0, -6), xycoords=("data", "axes fraction"), va="top", fontsize=6)
     last = len(means) - 1
-    axes.hlines(additive, last - 0.3, last + 1.05, color="0.3", linewidth=1, linestyle="--")
-    axes.annotate("sum of both effects", (last - 0.33, additive), ha="right", va="center", fontsize=7, color="0.3")
+    axes.hlines(additive, last - 0.3, last + 1.25, color="0.3", linewidth=1, linestyle="--")
+    beside(axes, "sum of both effects", (last + 0.3, additive), (0, 2), ha="right", fontsize=7, color="0.3")
     axes.axhline(best, color="0.3", linewidth=1)
     beside(axes, f"end of the scale, {best:g}", (-0.35, best), (0, 3), ha="left", fontsize=7, color="0.3")
-    reached = f"detectable\n(80 % power)\n{detectable:.0f}"
+    reached = f"detect-\nable\n{detectable:.0f}"
     # What cannot be reached is labelled where it stands: beyond the end of the scale.
     edge = best if (target - best) * direction > 0 else additive
     for x, end, at, text, colour in (
-        (last + 0.4, best, (best + additive) / 2, f"room {abs(best - additive):.0f}", COLOURS[2]),
-        (last + 0.95, target, (edge + target) / 2, reached, COLOURS[1]),
+        (last + 0.4, best, (best + additive) / 2, f"room\n{abs(best - additive):.0f}", COLOURS[2]),
+        (last + 1.2, target, (edge + target) / 2, reached, COLOURS[1]),
     ):
         axes.annotate("", (x, end), (x, additive), arrowprops={"arrowstyle": "<->", "color": colour, "linewidth": 1.5})
         beside(axes, text, (x, at), (4, 0), color=colour, fontsize=7)
@@ -284,13 +307,13 @@ def interaction_room(
     span = abs(target - (min(cells) if direction > 0 else max(cells)))
     ends = [*cells, target, best]
     axes.set_ylim(min(ends) - 0.12 * span, max(ends) + 0.1 * span)
-    axes.set_xlim(-0.5, last + 1.7)
+    axes.set_xlim(-0.6, last + 2.1)
     axes.set_xticks([])
     axes.set_yticks(
         [tick for tick in axes.get_yticks() if (best - tick) * direction >= 0 and min(ends) <= tick <= max(ends)]
     )
     axes.set_ylabel(unit)
-    axes.set_title(title)
+    titled(figure, title)
     return figure
 
 
@@ -298,7 +321,7 @@ def _tick(value: Any) -> str:
     return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
-def _by_line(rows: Rows) -> dict[str, list[Row]]:
+def by_line(rows: Rows) -> dict[str, list[Row]]:
     """Rows grouped by variant, in the order in which they come."""
     lines: dict[str, list[Row]] = {}
     for row in rows:
@@ -307,15 +330,16 @@ def _by_line(rows: Rows) -> dict[str, list[Row]]:
 
 
 def _band(
-    axes: Axes, rows: Rows, path: str, metric: str, colour: str, marker: str | None = None
+    axes: Axes, rows: Rows, path: str, metric: str, i: int | None, *, marked: bool = False
 ) -> tuple[float, float]:
-    """Draw one metric over a path with its 95 % Monte Carlo band; the line's last point."""
+    """Draw one metric over a path with its 95 % Monte Carlo band, as the i-th line or as a null's; its last point."""
     points = sorted((_number(row, path), row.value, row.mcse) for row in rows if row.metric == metric)
     x, y = [p[0] for p in points], [p[1] for p in points]
-    axes.plot(x, y, color=colour, marker=marker, markersize=3)
-    axes.fill_between(
-        x, [v - 1.96 * e for _, v, e in points], [v + 1.96 * e for _, v, e in points], color=colour, alpha=0.2, lw=0
-    )
+    style = {"color": "0.5", "linewidth": 1.0} if i is None else line_style(i)
+    marker = MARKERS[i % len(MARKERS)] if marked and i is not None else None
+    axes.plot(x, y, marker=marker, markersize=3, **style)
+    low, high = ([v + side * 1.96 * e for _, v, e in points] for side in (-1, 1))
+    axes.fill_between(x, low, high, color=style["color"], alpha=0.2, lw=0)
     return x[-1], y[-1]
 
 
@@ -326,6 +350,6 @@ def _number(row: Row, path: str) -> float:
 
 def _power_axis(axes: Axes) -> None:
     axes.set_ylim(0, 1.02)
-    axes.set_ylabel("Power")
+    axes.set_ylabel("Power (band: 95 %)")
     for level in (0.8, 0.9):
         axes.axhline(level, color="0.75", linewidth=0.7, linestyle=":")

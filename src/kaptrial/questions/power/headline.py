@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kaptrial.method_table import BINARY, SCORES, TIME, methods
+from kaptrial.method_table import BINARY, DAYS, SCORES, TIME, methods
 from kaptrial.output.terminal import by_mcse, error
 from kaptrial.results import Headline, Value
 from kaptrial.scenario.scenario import Scenario
@@ -94,8 +94,7 @@ def unit_of(s: Scenario, measure: str) -> str:
         return "percentage points"
     if measure == "rmst_difference":
         return "days"
-    unit = f"{s.outcome.scale} {s.scale.unit}"
-    return f"{unit} × days" if s.estimand.endpoint == "auc" else unit
+    return f"{s.outcome.scale} {s.scale.unit}"
 
 
 def _size(s: Scenario, numbers: dict[str, Value]) -> str:
@@ -118,23 +117,23 @@ def _goal(result: CellResult, numbers: dict[str, Value]) -> str:
     s, rows = result.cell.scenario, result.primary
     estimand = s.estimand
     effect = rows["truth"]
-    measure, unit, when = str(numbers["measure"]), str(numbers["unit"]), _when(s)
-    size = _in_unit(effect.value, effect.mcse, measure, s)
+    measure, unit, day = str(numbers["measure"]), str(numbers["unit"]), when(s)
+    size = in_unit(effect.value, effect.mcse, measure, s)
     between = _between(s)
     if len(s.arms) == 1:
-        than = _in_unit(estimand.benchmark or 0.0, None, measure, s)
+        than = in_unit(estimand.benchmark or 0.0, None, measure, s)
         if estimand.endpoint in BINARY:
-            return f"to show that a share of {size} % with {_called(estimand.endpoint)} {when} is better than {than} %"
-        return f"to show that a mean change of {size} {unit} {when} is better than {than}"
+            return f"to show that a share of {size} % with {called(estimand.endpoint)} {day} is better than {than} %"
+        return f"to show that a mean change of {size} {unit} {day} is better than {than}"
     if _is_margin(result):
-        margin = estimand.margin if measure.startswith("log_") else _in_unit(estimand.margin or 0.0, None, measure, s)
+        margin = estimand.margin if measure.startswith("log_") else in_unit(estimand.margin or 0.0, None, measure, s)
         sign = "−" if effect.value < 0 and not measure.startswith("log_") else ""
-        return f"to show no loss beyond {margin} {unit} {when} (true difference {sign}{size}){between}"
+        return f"to show no loss beyond {margin} {unit} {day} (true difference {sign}{size}){between}"
     if measure.startswith("log_"):
-        return f"to detect {_article(unit)} {unit} of {size} for {_called(estimand.endpoint)} {when}{between}"
+        return f"to detect {_article(unit)} {unit} of {size} for {called(estimand.endpoint)} {day}{between}"
     noun = "an interaction" if ":" in estimand.contrast else "a difference"
-    about = "" if estimand.endpoint == "score" else f" in {_called(estimand.endpoint)}"
-    text = f"to detect {noun} of {size} {unit}{about} {when}"
+    about = "" if estimand.endpoint == "score" else f" in {called(estimand.endpoint)}"
+    text = f"to detect {noun} of {size} {unit}{about} {day}"
     aside = []
     if "standardised" in numbers:
         aside.append(f"{numbers['standardised']:.2f} SD")
@@ -155,12 +154,15 @@ def least_differences(s: Scenario) -> list[float]:
     ]
 
 
-def _when(s: Scenario) -> str:
-    return f"{'by' if s.estimand.endpoint in (TIME, 'sustained_response') else 'on'} day {s.estimand.day:g}"
+def when(s: Scenario) -> str:
+    """The primary day, as part of a sentence."""
+    by = {TIME: "by", "sustained_response": "by", DAYS: "up to"}.get(s.estimand.endpoint, "on")
+    return f"{by} day {s.estimand.day:g}"
 
 
-def _called(endpoint: str) -> str:
-    names = {"percent_abstinent_days": "days abstinent", TIME: "relapse", "auc": "area under the curve"}
+def called(endpoint: str) -> str:
+    """What an endpoint is called in a sentence."""
+    names = {"percent_abstinent_days": "days abstinent", TIME: "relapse", "auc": "score averaged over time"}
     return names.get(endpoint, endpoint.replace("_", " "))
 
 
@@ -168,7 +170,7 @@ def _article(noun: str) -> str:
     return "an" if noun[0] in "aeiou" else "a"
 
 
-def _in_unit(value: float, mcse: float | None, measure: str, s: Scenario) -> str:
+def in_unit(value: float, mcse: float | None, measure: str, s: Scenario) -> str:
     """A value as people read it: ratios from their logs, shares in percentage points, differences without sign."""
     if measure.startswith("log_"):
         return f"{math.exp(value):.2f}"

@@ -1,4 +1,4 @@
-"""The folder a power run writes: tables as CSV and JSON, figures as PDF and 300-dpi PNG."""
+"""The folder a power run writes: tables as CSV and JSON, figures as PDF, SVG and 300-dpi PNG."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 from kaptrial.method_table import BINARY
 from kaptrial.output.files import write_text
-from kaptrial.output.folder import footer, save, write_results
-from kaptrial.questions.power import figures
-from kaptrial.questions.power.courses import course_drawn, decay, mean_mg_per_kg, trajectories
+from kaptrial.output.folder import footer, save_all, write_results
+from kaptrial.questions.power import figures, titles
+from kaptrial.questions.power.courses import course_drawn, decay, mean_mg_per_kg, series_days, trajectories
 from kaptrial.questions.power.doses import all_doses, dose_word
 from kaptrial.questions.power.rows import question
+from kaptrial.questions.power.titles import ENOUGH
 from kaptrial.results import Question, Row, grouped
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ PUBLISHED = (
     ("phillips2019", 12.0, 6, 59.0, "Phillips 2019, six"),
     ("murrough2013b", 13.0, 6, 70.8, "Murrough 2013, up to six"),
 )
+WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 DEPRESSION_SCALES = ("MADRS", "HDRS-17", "HDRS-21", "HDRS-24", "HDRS-25")
 
 
@@ -41,8 +43,7 @@ def write_power(folder: Path, results: PowerResults) -> None:
     """The first cell's scenario, results.json, results.csv, estimates.csv (one row a replicate) and the figures."""
     write_results(folder, results, results.cells[0].cell.scenario)
     write_text(folder / "estimates.csv", _estimates(results.cells).to_csv(index=False))
-    for name, figure in figures_of(results).items():
-        save(folder, name, figure, footer(results.provenance))
+    save_all(folder, figures_of(results), footer(results.provenance))
 
 
 def _estimates(results: Sequence[CellResult]) -> pd.DataFrame:
@@ -63,35 +64,51 @@ def figures_of(results: PowerResults) -> dict[str, Figure]:
     """The figures by name: courses, what is compared, and power over what is varied."""
     first, seed = results.cells[0], results.provenance["seed"]
     scenario = first.cell.scenario
+    variant = titles.of_variant(first)
     course, dose = trajectories(scenario, seed=seed), dose_word(all_doses(scenario))
+    latest = max((c for c in results.cells if _same_but_for_day(c, first)), key=lambda c: c.cell.scenario.estimand.day)
+    title = variant + titles.effect(latest)
     drawn = {
-        "trajectories": figures.trajectories(
-            course, _arms(scenario), dose=dose, unit=_unit(scenario), title=scenario.title
-        )
+        "trajectories": figures.trajectories(course, _arms(scenario), dose=dose, unit=_unit(scenario), title=title)
     }
     if any(doses.is_ketamine and doses.days for arm in scenario.arms for doses in arm.doses):
-        given = course_drawn(scenario)
-        comparable = scenario.scale.id in DEPRESSION_SCALES and given.route == "IV"
-        published = [(d, s, n, t) for _, d, n, s, t in PUBLISHED] if comparable else []
-        course, named = decay(scenario, seed=seed), {"dose": dose_word([given]), "size": _dose_size(given)}
-        drawn["decay"] = figures.decay(course, published, **named, unit=scenario.scale.unit)
+        drawn["decay"] = _decay(scenario, seed, variant)
     compared = _compared(first)
     if len(compared) > 1:
-        unit = f"{scenario.estimand.contrast} ({_effect_unit(first)})"
-        title = f"{scenario.title}, day {scenario.estimand.day:g}"
+        unit = f"{titles.contrast_in_words(scenario)} ({_effect_unit(first)})"
+        title = variant + titles.compared(first, compared)
         drawn["estimands"] = figures.estimands(compared, unit=unit, title=title)
     rows = [row for cell in results.cells for row in cell.primary.values()]
+    lines = figures.by_line(rows)
+    own = next(iter(lines.values()))
     paths = [key for key in first.cell.columns if key != "variant"]
-    title = f"{scenario.estimand.contrast}, {scenario.estimand.endpoint}"
     if paths == ["estimand.day"]:
+        title = titles.by_day(scenario, lines)
         drawn["power_by_day"] = figures.by_day(rows, unit=_effect_unit(first), title=title)
     elif len(paths) == 1 and _is_numeric(rows, paths[0]):
-        drawn["power_curve"] = figures.power_curve(rows, paths[0], title=f"{title}, day {scenario.estimand.day:g}")
+        title = variant + titles.over(scenario, own, paths[0])
+        drawn["power_curve"] = figures.power_curve(rows, paths[0], title=title)
     elif len(paths) == 2:
+        title = variant + titles.over_two(scenario, own)
         drawn["power_map"] = figures.heat_map(rows, (paths[0], paths[1]), title=title)
     if "room_for_synergy" in first.primary:
         drawn["interaction_room"] = _room(first)
     return drawn
+
+
+def _decay(scenario: Scenario, seed: int, variant: str) -> Figure:
+    """The drug's effect after one dose and after a series, with published shares responding where they compare."""
+    given = course_drawn(scenario)
+    counts = {n: WORDS[n] if n < len(WORDS) else str(n) for n in (1, len(series_days(scenario)))}
+    comparable = scenario.scale.id in DEPRESSION_SCALES and given.route == "IV"
+    published = [(day, share, n, text) for _, day, n, share, text in PUBLISHED if comparable and n in counts]
+    course, dose = decay(scenario, seed=seed), dose_word([given])
+    title = variant + titles.decay(course, dose=dose, counts=counts, size=_dose_size(given))
+    return figures.decay(course, published, dose=dose, counts=counts, unit=scenario.scale.unit, title=title)
+
+
+def _same_but_for_day(one: CellResult, other: CellResult) -> bool:
+    return {**one.cell.columns, "estimand.day": None} == {**other.cell.columns, "estimand.day": None}
 
 
 def _compared(result: CellResult) -> dict[Question, dict[str, Row]]:
@@ -147,13 +164,17 @@ def _room(result: CellResult) -> Figure:
     best = 1.0 if result.primary["truth"].question.measure == "risk_difference" else scenario.scale.best
     detectable, power = values["detectable_difference"], values["power_at_best"]
     unit = "percentage points" if scenario.scale.unit == "percent" else scenario.scale.unit
+    finds = "cannot" if power < ENOUGH else "could"
+    room = f"{detectable:.0f} {unit} beyond the sum of both effects, and the scale leaves {abs(best - additive):.0f}"
+    verdict = (
+        f"{scenario.n_total / len(scenario.arms):g} a cell {finds} find a synergy here: it takes {room}"
+        f" (power {power:.2f} if everybody in the combined cell did best)"
+    )
     return figures.interaction_room(
         [(scenario.arms[a].label, truth.arm_means[a]) for a in order],
         additive=additive,
         best=best,
         detectable=detectable,
         unit=_unit(scenario),
-        title=f"{scenario.n_total / len(scenario.arms):g} a cell {'cannot' if power < 0.8 else 'could'} find a synergy"
-        f" here: it takes {detectable:.0f} {unit}\nbeyond the sum of both effects, and the scale leaves"
-        f" {abs(best - additive):.0f}\n(power {power:.2f} if everybody in the combined cell did best)",
+        title=titles.of_variant(result) + verdict,
     )

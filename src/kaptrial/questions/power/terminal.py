@@ -198,19 +198,12 @@ def show_power(results: Results[Row], *, everything: bool = False) -> None:
         " value ± Monte Carlo standard error\n"
     )
     groups = grouped(results.rows)
-    heads = [_head(question) for question in groups]
-    varying = [name for name in heads[0] if len({str(head.get(name)) for head in heads}) > 1]
-    for name in ("day", "benchmark"):
-        if f"estimand.{name}" in varying:
-            varying.remove(name)
-    same = [
-        f"{name}: {_plain(value)}"
-        for name, value in heads[0].items()
-        if name not in varying and value not in (None, "")
-    ]
-    paragraph("; ".join(same) + "\n")
+    heads = _heads(list(groups))
+    varying = _telling_apart(heads)
+    same = {name: list(dict.fromkeys(_plain(head[name]) for head in heads)) for name in heads[0] if name not in varying}
+    paragraph("; ".join(f"{name}: {', '.join(filter(None, v))}" for name, v in same.items() if any(v)) + "\n")
     shown = _metrics_shown(list(groups.values()), everything)
-    columns: list[Column] = [key(name, [_plain(head.get(name)) for head in heads]) for name in varying]
+    columns: list[Column] = [key(name, [_plain(head[name]) for head in heads]) for name in varying]
     for metric in shown:
         cells = [with_error(by_metric.get(metric)) for by_metric in groups.values()]
         columns.append(number(HEADINGS.get(metric, metric.replace("_", " ")), cells))
@@ -226,11 +219,32 @@ def show_power(results: Results[Row], *, everything: bool = False) -> None:
         paragraph(("\n" if note.code == "interaction_room" else "") + note.text)
 
 
-def _head(question: Question) -> dict[str, Any]:
-    """What tells the question from others, in the order of the table's columns."""
-    about = question.flat()
-    columns = dict(question.columns)
-    return columns | {key: value for key, value in about.items() if key not in columns}
+def _heads(questions: list[Question]) -> list[dict[str, Any]]:
+    """What each question is about, in the order of the table's columns; a measure that is no difference is named."""
+    heads = []
+    for question in questions:
+        about: dict[str, Any] = question.flat()
+        measure, analysis = str(about.pop("measure")).replace("_", " "), about.pop("analysis")
+        if measure != "difference" and measure != about["endpoint"]:
+            about["endpoint"] = f"{about['endpoint']}: {measure}"
+        columns = dict(question.columns)
+        rest = {name: value for name, value in about.items() if name not in columns}
+        heads.append({**columns, **rest, "analysis": analysis})
+    names = dict.fromkeys(name for head in heads for name in head)
+    return [{name: head.get(name) for name in names} for head in heads]
+
+
+def _telling_apart(heads: list[dict[str, Any]]) -> list[str]:
+    """The names that tell questions apart, none that adds nothing to those before it."""
+    chosen: list[str] = []
+    for name in heads[0]:
+        if _distinct(heads, [*chosen, name]) > _distinct(heads, chosen):
+            chosen.append(name)
+    return chosen
+
+
+def _distinct(heads: list[dict[str, Any]], names: list[str]) -> int:
+    return len({tuple(str(head[name]) for name in names) for head in heads})
 
 
 def _metrics_shown(groups: list[dict[str, Row]], everything: bool) -> list[str]:

@@ -9,6 +9,8 @@ does not differ from the target. Power at the answer is taken from fresh replica
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from kaptrial.errors import FieldError, ScenarioError
 from kaptrial.questions.size.answer import SIZES, Answer
 from kaptrial.questions.size.closed_form import closed_power
@@ -30,10 +32,12 @@ def solve(
     replicates: int = 2000,
     seed: int = 1,
     workers: int = 1,
+    progress: Callable[[int], None] | None = None,
 ) -> Answer:
     """The value at `over` (default: the scenario's size) at which the primary estimand's power is `target`.
 
-    The first of `analysis.methods` is used. Raises ScenarioError for a path, bounds or target that cannot be used.
+    The first of `analysis.methods` is used; `progress` is told the number of replicates done. Raises ScenarioError for
+    a path, bounds or target that cannot be used.
     """
     base = asked(build(raw))
     if len(base.arms) == 1:
@@ -44,7 +48,7 @@ def solve(
         allowed = f"must be between alpha, {base.analysis.alpha:g}, and 1: more is never certain"
         raise FieldError("target", target, allowed)
     path = over or ("design.n_total" if base.design.n_per_arm is None else "design.n_per_arm")
-    search = Search(raw, base, path, target, bounds, replicates, seed, workers)
+    search = Search(raw, base, path, target, bounds, replicates, seed, workers, progress)
     return solve_size(search) if path in SIZES else solve_path(search)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -89,9 +89,11 @@ class Search:
         replicates: int,
         seed: int,
         workers: int,
+        progress: Callable[[int], None] | None = None,
     ) -> None:
         self.raw, self.base, self.path, self.target = raw, base, path, target
         self.bounds, self.replicates, self.seed, self.workers = bounds, replicates, seed, workers
+        self.progress = progress
         self.pilot = min(replicates, _PILOT)
         self.goal = float(special.ndtri(target))
         self.alpha = base.analysis.alpha
@@ -132,7 +134,7 @@ class Search:
             return self._points[value, count]
         s = self.scenario(value)
         job = Job(scenario=s, seed=self.seed + fresh, replicates=count)
-        (fits,) = run([job], workers=self.workers)
+        (fits,) = run([job], workers=self.workers, progress=self.progress)
         point = _point(value, fits[0, s.analyses(s.estimand)[0]], self.alpha)
         if not fresh:
             self._points[value, count] = point
