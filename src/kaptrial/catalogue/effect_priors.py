@@ -1,4 +1,4 @@
-"""Named priors of the effects in a trial: what each says of drug, therapy and interaction, and where it is from.
+"""Named priors of the effect that is asked about: what each says if it is the drug's, the therapy's or an interaction.
 
 Stated in SDs of the outcome between patients; `priors/effects.py` turns them into points.
 """
@@ -40,9 +40,9 @@ TABLES: dict[str, tuple[tuple[float, dict[str, tuple[float, float]]], ...]] = {
 NAMES = tuple(TABLES)
 DESCRIPTIONS = {
     "flat": "all effects N(0, 100 SD): the data alone, to compare with maximum likelihood",
-    "weak": "all effects N(0, 1 SD): larger ones are rare",
-    "skeptical": f"therapy and interaction N(0, {DOUBT:.2f} SD): a benefit of {HOPED:g} SD has probability .05",
-    "optimistic": f"therapy and interaction N({HOPED:g}, {DOUBT:.2f} SD) towards benefit: none has probability .05",
+    "weak": "the effect asked about N(0, 1 SD): larger ones are rare",
+    "skeptical": f"therapy or interaction N(0, {DOUBT:.2f} SD): a benefit of {HOPED:g} SD has probability .05",
+    "optimistic": f"therapy or interaction N({HOPED:g}, {DOUBT:.2f} SD) towards benefit: none has probability .05",
     "additive_shrinkage": "interaction N(0, 0.1 SD) or N(0, 0.5 SD), even odds: additive unless data say otherwise",
     "evidence": f"therapy g {ADDED:g} towards benefit (cuijpers2014; SD between trials {BETWEEN_TRIALS:g} assumed), "
     f"interaction N(0, {INTERACTION_SD:g} SD) assumed, and with weight {ROBUST:g} the weak prior",

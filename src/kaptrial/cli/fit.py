@@ -73,12 +73,13 @@ def fit(
     from kaptrial.methods.options import Options
     from kaptrial.output.terminal import say
     from kaptrial.questions.fit import terminal
-    from kaptrial.questions.fit.answer import answer, believed
+    from kaptrial.questions.fit.answer import answer
     from kaptrial.questions.fit.estimands import Limits
     from kaptrial.questions.fit.fit import fit_cost
     from kaptrial.questions.fit.gaussian import COVARIANCES, RESIDUALS
     from kaptrial.questions.fit.model import LIKELIHOODS
     from kaptrial.questions.fit.models import ModelOptions, model_of
+    from kaptrial.questions.fit.priors import believed
     from kaptrial.questions.fit.trial_data import FitQuestion
 
     chosen = ModelOptions(
@@ -101,7 +102,8 @@ def fit(
     say_notes(trial.notes)
     if draws * len(names) >= MANY_DRAWS:
         work = f"{draws:,} draws of each chain under {len(names)} prior{'s' * (len(names) > 1)}"
-        cost = fit_cost(model_of(trial, chosen), believed(names, trial)[0], n_priors=len(names), draws=draws)
+        first = believed(names[0], trial, chosen.likelihood)
+        cost = fit_cost(model_of(trial, chosen), first, n_priors=len(names), draws=draws)
         announce(cost, work, "4 chains", "--draws")
     if sys.stderr is not None and sys.stderr.isatty():
         typer.echo(f"sampling under {', '.join(names)} …", err=True)

@@ -1,5 +1,9 @@
 """Named priors of the effects in a trial, by visit: what an analysis believes before it sees the data.
 
+A named prior speaks of the estimand asked alone, one contrast on one day. All other effects are wide given it, so that
+no belief about them can move it: in 0/1 coding a sceptic's prior of the therapy would push what the therapy does into
+the interaction.
+
 A prior is a finite mixture of normals over the vector of all effects at all days, so that the PyMC models and the fast
 posterior use the same one. It is stated in SDs of the outcome between patients (`unit`) and turned into points.
 """
@@ -21,8 +25,10 @@ from kaptrial.errors import FieldError, nearest
 Role = Literal["drug", "therapy", "interaction"]
 Better = Literal["lower", "higher"]
 
-# assumption: effects at days t and u correlate exp(-|log(1 + t) - log(1 + u)| / SMOOTHING) in the prior: .51 between
-# days 1 and 28, .84 between days 28 and 56. Under `flat` it does nothing.
+# SD of the effects that are not asked about, in SDs of the outcome: worth less than a hundredth of the data of 12
+# patients an arm.
+ELSEWHERE = 10.0
+# Under `flat` effects at days t and u correlate exp(-|log(1 + t) - log(1 + u)| / SMOOTHING), which does nothing there.
 SMOOTHING = 4.0
 
 
@@ -37,16 +43,17 @@ class Component:
 
 @dataclass(frozen=True, kw_only=True)
 class EffectPrior:
-    """A prior of the effects with these roles at these days: a mixture of normals."""
+    """A prior of the effects with these roles at these days: a mixture of normals.
+
+    `asked`: the estimand that it speaks of, as weights over the vectors of the components. The components differ in
+    the distribution of that combination alone, not in that of the effects given it.
+    """
 
     name: str
     roles: tuple[Role, ...]
     days: tuple[float, ...]
+    asked: Floats
     components: tuple[Component, ...]
-
-    def index(self, role: Role, day: float) -> int:
-        """The place of an effect at a day in the vectors of the components."""
-        return self.roles.index(role) * len(self.days) + self.days.index(day)
 
     def along(self, weights: Floats) -> tuple[Floats, Floats, Floats]:
         """Weights, means and SDs of the mixture of one linear combination of the effects, (component,)."""
@@ -67,20 +74,65 @@ class EffectPrior:
 
 
 def named(
-    name: str, *, roles: Sequence[Role], days: Sequence[float], unit: float, better: Better = "lower"
+    name: str,
+    *,
+    roles: Sequence[Role],
+    days: Sequence[float],
+    contrast: ArrayLike,
+    visit: int,
+    unit: float,
+    better: Better = "lower",
+    elsewhere: float = ELSEWHERE,
 ) -> EffectPrior:
-    """A prior by name. `unit`: SD of the outcome between patients, in points. Raises FieldError for other names."""
+    """A prior by name, of a contrast at a visit. Raises FieldError for other names.
+
+    `contrast`: weights over the effects, (effect,). `unit`: SD of the outcome between patients, in points. `elsewhere`:
+    SD of what is not asked about, in units. Under `flat` all effects are N(0, 100 units), whatever is asked.
+    """
     if name not in TABLES:
         raise FieldError("prior", name, f"must be one of {', '.join(NAMES)}{nearest(name, NAMES)}")
-    correlation = smoothness(days)
-    sign = -1.0 if better == "lower" else 1.0
-    components = []
-    for weight, table in TABLES[name]:
-        mean = np.repeat([sign * unit * table[role][0] for role in roles], len(days))
-        spread = np.array([unit * table[role][1] for role in roles])
-        covariance = np.asarray(np.kron(np.diag(spread**2), correlation), dtype=np.float64)
-        components.append(Component(weight=weight, mean=mean, covariance=covariance))
-    return EffectPrior(name=name, roles=tuple(roles), days=tuple(map(float, days)), components=tuple(components))
+    at_visit = np.eye(len(days))[visit]
+    asked = np.kron(np.asarray(contrast, dtype=np.float64), at_visit)
+    role, sign = role_of(roles, contrast), -1.0 if better == "lower" else 1.0
+    if name == "flat":
+        spread = np.array([unit * TABLES[name][0][1][each][1] for each in roles])
+        covariance = np.asarray(np.kron(np.diag(spread**2), smoothness(days)), dtype=np.float64)
+        components = [Component(weight=1.0, mean=np.zeros(len(asked)), covariance=covariance)]
+    else:
+        between = (unit * elsewhere) ** 2 * _between_effects(roles)
+        wide = np.asarray(np.kron(between, np.eye(len(days))), dtype=np.float64)
+        normals = [(weight, *table[role]) for weight, table in TABLES[name]]
+        components = [_with_marginal(wide, asked, w, sign * unit * mean, unit * sd) for w, mean, sd in normals]
+    return EffectPrior(
+        name=name, roles=tuple(roles), days=tuple(map(float, days)), asked=asked, components=tuple(components)
+    )
+
+
+def role_of(roles: Sequence[Role], contrast: ArrayLike) -> Role:
+    """The role of a contrast of effects: interaction if it is that alone, therapy if it has any, else drug."""
+    acts = np.abs(np.asarray(contrast, dtype=np.float64)) > 1e-9
+    within = {role for role, does in zip(roles, acts, strict=True) if does}
+    if within == {"interaction"}:
+        return "interaction"
+    return "therapy" if "therapy" in within else "drug"
+
+
+def _between_effects(roles: Sequence[Role]) -> Floats:
+    """Covariance of independent effects with variance 1, each averaged over the levels of the other factor in a 2×2."""
+    averaged = np.eye(len(roles))
+    if "interaction" in roles:
+        interaction = roles.index("interaction")
+        averaged[:interaction, interaction] = 0.5
+    effects = np.linalg.inv(averaged)
+    return np.asarray(effects @ effects.T)
+
+
+def _with_marginal(wide: Floats, asked: Floats, weight: float, mean: float, sd: float) -> Component:
+    """The normal N(0, wide) with the distribution of one combination replaced, and that of the rest given it kept."""
+    variance = asked @ wide @ asked
+    slope = wide @ asked / variance
+    along = np.outer(slope, slope)
+    return Component(weight=weight, mean=slope * mean, covariance=(wide - variance * along) + sd**2 * along)
 
 
 def smoothness(days: Sequence[float]) -> Floats:

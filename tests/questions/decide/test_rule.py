@@ -1,4 +1,4 @@
-"""Decision rules: exact on made-up posteriors, and success foreseen at interim against brute force."""
+"""Decision rules: exact on made-up posteriors."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from kaptrial.errors import FieldError
-from kaptrial.questions.decide.rule import Decision, decide, predictive_probability, thresholds
+from kaptrial.questions.decide.rule import Decision, decide, thresholds
 from kaptrial.scenario.decision import DecisionRule
 
 
@@ -40,28 +40,6 @@ def test_no_difference_comes_after_go_and_no_go() -> None:
 
 def test_a_posterior_that_could_not_be_had_decides_nothing() -> None:
     assert decide(DecisionRule(rope=1.0), np.full((1, 3), np.nan), "lower")[0] == Decision.CONSIDER
-
-
-@pytest.mark.parametrize("share", [0.3, 0.7])
-def test_success_foreseen_is_what_brute_force_finds(share: float) -> None:
-    """Means of normal data of known variance: the rest of the trial drawn 400,000 times from the posterior at the
-    look."""
-    rng = np.random.default_rng(1)
-    prior_sd, data_sd, mean, rule = 4.0, 2.0, -1.3, DecisionRule(margin=0.5, go=0.9)
-    information = share / data_sd**2
-    sd = float(np.sqrt(1 / (1 / prior_sd**2 + information)))
-    # `mean` is the posterior's; what the data of the first part said follows from it and the prior at 0.
-    seen = mean / sd**2 / information
-    n = 400_000
-    truth = mean + sd * rng.standard_normal(n)
-    later = truth + data_sd / np.sqrt(1 - share) * rng.standard_normal(n)
-    precision = 1 / prior_sd**2 + 1 / data_sd**2
-    final = (share / data_sd**2 * seen + (1 - share) / data_sd**2 * later) / precision
-    success = stats.norm.cdf(-rule.margin, final, np.sqrt(1 / precision)) >= rule.go
-    foreseen = predictive_probability(np.array([mean]), np.array([sd]), prior_sd, share, rule, "lower")[0]
-    assert abs(foreseen - success.mean()) < 4 * success.std() / np.sqrt(n)
-    mirrored = predictive_probability(np.array([-mean]), np.array([sd]), prior_sd, share, rule, "higher")[0]
-    assert foreseen == pytest.approx(mirrored, abs=1e-15)
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from kaptrial.methods.options import Options
-from kaptrial.priors.effects import named
 from kaptrial.questions.fit import gaussian
 from kaptrial.questions.fit.fit import fit
 from kaptrial.questions.fit.models import ModelOptions
+from kaptrial.questions.fit.priors import believed
 from kaptrial.questions.fit.trial_data import FitQuestion, from_file
 from tests import DATA
 from tests.questions.fit import pymc_models
@@ -24,7 +24,7 @@ def the_trial():
 
 
 def under(name, data):
-    return named(name, roles=data.roles, days=data.days, unit=data.unit_sd, better=data.better)
+    return believed(name, data, "normal")
 
 
 def compare(draws):

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy import integrate, special, stats
 
-from kaptrial.priors.effects import named
 from kaptrial.questions.fit.density.beta_binomial import digamma
 from kaptrial.questions.fit.models import ModelOptions, model_of
+from kaptrial.questions.fit.priors import believed
 from kaptrial.questions.fit.scales import prior_data
 from tests.builders import binary_trial, days_trial, factorial
 from tests.questions.fit import pymc_models
@@ -35,8 +35,7 @@ CASES = {
 
 
 def prior_of(model, name="evidence"):
-    data = model.data
-    return named(name, roles=data.roles, days=data.days, unit=data.unit_sd, better=data.better)
+    return believed(name, model.data, model.likelihood)
 
 
 def points(model, n, seed=1):

@@ -9,7 +9,6 @@ import pytest
 from scipy import stats
 
 from kaptrial.errors import DataError
-from kaptrial.priors.effects import named
 from kaptrial.questions.fit import binary, counts, gaussian
 from kaptrial.questions.fit.checks import posterior_check, prior_check
 from kaptrial.questions.fit.diagnostics import Diagnostics, diagnose
@@ -25,6 +24,7 @@ from kaptrial.questions.fit.estimands import (
 from kaptrial.questions.fit.fit import Posterior
 from kaptrial.questions.fit.forward import draw_prior, replicate_scores
 from kaptrial.questions.fit.plot_data import question
+from kaptrial.questions.fit.priors import believed
 from kaptrial.questions.fit.sample import Draws
 from kaptrial.questions.fit.trial_data import FitQuestion, from_scenario
 from kaptrial.questions.fit.verdict import judged, verdict
@@ -44,9 +44,9 @@ def made_up(model, *, spread=0.3, shift=None, prior="weak", diagnostics=GOOD, n=
     if shift is not None:
         thetas[..., : model.layout.at[1]] += shift
     data = model.data
-    believed = named(prior, roles=data.roles, days=data.days, unit=data.unit_sd, better=data.better)
+    of_asked = believed(prior, data, model.likelihood)
     return Posterior(
-        model=model, prior=believed, draws=Draws(thetas=thetas, stats={"diverging": np.zeros((4, n), dtype=bool)}),
+        model=model, prior=of_asked, draws=Draws(thetas=thetas, stats={"diverging": np.zeros((4, n), dtype=bool)}),
         named=model.natural(thetas), patient_loglik=np.zeros((4, n, len(data.y))), diagnostics=diagnostics, reruns=0,
     )  # fmt: skip
 
@@ -89,13 +89,17 @@ def test_a_share_of_nothing_is_not_told():
 def test_bayes_factor_of_a_normal_posterior():
     model = gaussian.model(factorial())
     posterior = made_up(model, spread=1.0, n=4000)
-    row = row_of(rows(posterior, Limits()), contrast="ketamine:therapy", measure="difference", day=7.0)
+    row = row_of(rows(posterior, Limits()), contrast="ketamine:therapy", measure="difference", day=28.0)
     exact = stats.norm.pdf(0) / stats.norm.pdf(0, scale=model.data.unit_sd)
     assert row["bf_null"] == pytest.approx(exact, rel=4 * row["bf_null_se"] / exact)
     far = made_up(model, spread=0.1, shift=5.0)
-    row = row_of(rows(far, Limits()), contrast="ketamine", measure="difference", day=7.0)
+    row = row_of(rows(far, Limits()), contrast="ketamine:therapy", measure="difference", day=28.0)
     assert np.isnan(row["bf_null"])
     assert row["bf_reason"] == "zero lies outside the draws"
+    for elsewhere in ({"contrast": "ketamine", "day": 28.0}, {"contrast": "ketamine:therapy", "day": 7.0}):
+        row = row_of(rows(posterior, Limits()), measure="difference", **elsewhere)
+        assert np.isnan(row["bf_null"])
+        assert row["bf_reason"] == "the prior speaks of ketamine:therapy at day 28 alone"
     flat = rows(made_up(model, prior="flat"), Limits())[0]
     assert np.isnan(flat["bf_null"])
 
@@ -230,7 +234,7 @@ def test_diagnostics_find_a_chain_elsewhere():
 def test_prior_check_knows_data_from_elsewhere():
     data = factorial()
     model = gaussian.model(data)
-    prior = named("weak", roles=data.roles, days=data.days, unit=data.unit_sd)
+    prior = believed("weak", data, "normal")
     assert not prior_check(model, prior, seed=1).warnings
     # An arm a hundred SDs below the others.
     odd = replace(data, y=np.where((data.arm == 3)[:, None], data.y - 100 * data.unit_sd, data.y))
@@ -254,12 +258,10 @@ def test_posterior_check_sees_a_spread_that_is_wrong():
 )
 def test_prior_draws_have_the_priors_moments(model):
     data = model.data
-    prior = named("evidence", roles=data.roles, days=data.days, unit=data.unit_sd, better=data.better)
+    prior = believed("evidence", data, model.likelihood)
     thetas = draw_prior(model, prior, 20_000, np.random.default_rng(1))
-    weights = np.zeros(len(prior.components[0].mean))
-    weights[0] = 1.0
-    share, mean, sd = prior.along(weights)
-    effect = model.natural(thetas)["effect"][:, 0, 0]
+    share, mean, sd = prior.along(prior.asked)
+    effect = model.natural(thetas)["effect"][:, -1, -1]
     variance = share @ (sd**2 + mean**2) - (share @ mean) ** 2
     assert effect.mean() == pytest.approx(share @ mean, abs=4 * np.sqrt(variance / 20_000))
     # 4 SE of a variance, twice as wide for the mixture's heavy tails.

@@ -27,6 +27,8 @@ from kaptrial.simulation.trials import Trials
 GAUSSIAN = ("score", "change", "auc", "mean_score", "percent_abstinent_days")
 # Wide, in units of the planned SD: the control mean about its plan, and slopes of covariates per unit of theirs.
 _WIDE_MEAN, _WIDE_SLOPE = 10.0, 10.0
+# Half-normal, as wide, of the residual SD.
+RESIDUAL_SCALE = 2.0
 # assumption: SD between therapists, half-normal, in units of the planned SD: .25 is an ICC of .06, and trials plan with
 # .05 to .1.
 THERAPIST_SCALE = 0.25
@@ -106,6 +108,19 @@ def fast_posterior(
     `patients`: only the first so many, as at an interim look. `shift`: points added to the contrast, (replicate,): a
     known effect on top of the simulated one.
     """
+    data = endpoint_data(trials, model, patients=patients, shift=shift)
+    p = data.z.shape[-1]
+    terms = Terms(profile=np.ones((p, 1)), column=np.arange(p))
+    unit = model.unit
+    scales = Scales(residual=RESIDUAL_SCALE * unit, intercept=2.0 * unit, therapist=THERAPIST_SCALE * unit)
+    believed, functional = coefficient_prior(model, prior, p), asked_functional(prior, p)
+    return posterior(data, terms, believed, scales, functional[None], at[None, :], intercepts=False)
+
+
+def endpoint_data(
+    trials: Trials, model: TrialModel, *, patients: int | None = None, shift: Floats | None = None
+) -> TrialData:
+    """The endpoint of the first so many patients; covariates 1, the effects that act, and the centred covariates."""
     s, estimand = model.scenario, model.estimand
     n = trials.arm.shape[1] if patients is None else patients
     y = patient_endpoint(trials, trials.score, s, estimand)[:, :n]
@@ -115,8 +130,17 @@ def fast_posterior(
     names = () if _unadjusted(s, estimand) else s.covariates
     covariates = covariate_columns(trials, names)[:, :n]
     centred = covariates - covariates.mean(axis=1, keepdims=True)
-    z = np.concatenate([np.ones((*arm.shape, 1)), model.x[arm], centred], axis=-1)
-    p, k = z.shape[-1], len(model.roles)
+    return TrialData(
+        y=y[..., None],
+        z=np.concatenate([np.ones((*arm.shape, 1)), model.x[arm], centred], axis=-1),
+        residual=arm if s.analysis.residual == "by_arm" else None,
+        therapist=None if trials.therapist is None else trials.therapist[:, :n],
+    )
+
+
+def coefficient_prior(model: TrialModel, prior: EffectPrior, p: int) -> CoefficientPrior:
+    """The prior of the effects beside wide ones of the reference's mean and of slopes; `p`: coefficients in all."""
+    k = len(model.roles)
     spread = np.full(p, (_WIDE_SLOPE * model.unit) ** 2)
     spread[0] = (_WIDE_MEAN * model.unit) ** 2
     means, covariances = np.zeros((len(prior.components), p)), np.zeros((len(prior.components), p, p))
@@ -124,19 +148,15 @@ def fast_posterior(
         means[c, 0], means[c, 1 : 1 + k] = model.centre, component.mean
         covariances[c] = np.diag(spread)
         covariances[c, 1 : 1 + k, 1 : 1 + k] = component.covariance
-    functional = np.zeros((1, p))
-    functional[0, 1 : 1 + k] = model.weights
-    data = TrialData(
-        y=y[..., None],
-        z=z,
-        residual=arm if s.analysis.residual == "by_arm" else None,
-        therapist=None if trials.therapist is None else trials.therapist[:, :n],
-    )
-    terms = Terms(profile=np.ones((p, 1)), column=np.arange(p))
     weights = np.array([c.weight for c in prior.components])
-    believed = CoefficientPrior(weights=weights, means=means, covariances=covariances)
-    scales = Scales(residual=2.0 * model.unit, intercept=2.0 * model.unit, therapist=THERAPIST_SCALE * model.unit)
-    return posterior(data, terms, believed, scales, functional, at[None, :], intercepts=False)
+    return CoefficientPrior(weights=weights, means=means, covariances=covariances)
+
+
+def asked_functional(prior: EffectPrior, p: int) -> Floats:
+    """The contrast asked about as weights over the coefficients."""
+    functional = np.zeros(p)
+    functional[1 : 1 + len(prior.asked)] = prior.asked
+    return functional
 
 
 def _unadjusted(s: Scenario, estimand: Estimand) -> bool:

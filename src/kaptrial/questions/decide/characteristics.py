@@ -17,8 +17,10 @@ from kaptrial.model.streams import BLOCK, Stream, generator
 from kaptrial.priors.design_prior import draws, with_draw
 from kaptrial.priors.effects import EffectPrior, named
 from kaptrial.priors.gaussian_quadrature import Flag
+from kaptrial.priors.gaussian_quadrature.interim import interim
 from kaptrial.priors.gaussian_quadrature.trial_model import TrialModel, fast_posterior, trial_model
-from kaptrial.questions.decide.rule import Decision, decide, predictive_probability, thresholds
+from kaptrial.questions.decide.predictive import predictive_probability
+from kaptrial.questions.decide.rule import Decision, decide, thresholds
 from kaptrial.questions.power.characteristics import Cell
 from kaptrial.questions.power.execution import in_order
 from kaptrial.questions.power.measures import room_for_synergy, share
@@ -212,8 +214,8 @@ def _run(
             for look in s.design.looks:
                 n_at_look = min(max(2, round(look.share * n)), n - 1)
                 early = fast_posterior(trials, model, prior, at, patients=n_at_look, shift=shift)
-                prior_sd = _prior_sd(prior, model)
-                foreseen = predictive_probability(early.mean[:, 0], early.sd[:, 0], prior_sd, n_at_look / n, rule, side)
+                known = interim(trials, model, prior, early, n_at_look, shift=shift)
+                foreseen = predictive_probability(known, prior, rule, side)
                 patients[(patients == n) & (foreseen < look.futility)] = n_at_look
             decision[patients < n] = Decision.NO_GO
             out[design, analysis] = _Outcome(true, decision, posterior.sd[:, 0], patients, failed)
@@ -222,13 +224,8 @@ def _run(
 
 def _prior(model: TrialModel, name: str) -> EffectPrior:
     side = better(model.scenario, model.estimand.endpoint)
-    return named(name, roles=model.roles, days=[model.estimand.day], unit=model.unit, better=side)
-
-
-def _prior_sd(prior: EffectPrior, model: TrialModel) -> float:
-    """SD of the prior of the contrast, over all components."""
-    weight, mean, sd = prior.along(model.weights)
-    return float(np.sqrt(weight @ (sd**2 + mean**2) - (weight @ mean) ** 2))
+    day = model.estimand.day
+    return named(name, roles=model.roles, days=[day], contrast=model.weights, visit=0, unit=model.unit, better=side)
 
 
 def _effects(model: TrialModel, design: str, seed: int, block: int) -> np.ndarray:

@@ -8,13 +8,13 @@ from functools import partial
 from typing import Any
 
 from kaptrial.output.folder import write_folder
-from kaptrial.priors.effects import EffectPrior, named
 from kaptrial.questions.fit.checks import Check, posterior_check, prior_check
 from kaptrial.questions.fit.data import InteractionData
 from kaptrial.questions.fit.estimands import Limits, rows
 from kaptrial.questions.fit.fit import Posterior, fit
 from kaptrial.questions.fit.models import ModelOptions, model_of
 from kaptrial.questions.fit.output import write_fit
+from kaptrial.questions.fit.priors import believed
 from kaptrial.questions.fit.verdict import Verdict, verdict
 from kaptrial.results import Line, Note, Results, Severity, provenance
 
@@ -46,11 +46,6 @@ class FitResults(Results[Line]):
         return tree(self.posteriors[0], before, after, seed=made["seed"], provenance=made)
 
 
-def believed(names: Sequence[str], trial: InteractionData) -> list[EffectPrior]:
-    """The named priors of this trial's effects. Raises FieldError for a name that is none."""
-    return [named(name, roles=trial.roles, days=trial.days, unit=trial.unit_sd, better=trial.better) for name in names]
-
-
 def answer(
     trial: InteractionData,
     chosen: ModelOptions,
@@ -63,7 +58,7 @@ def answer(
     **more: Any,
 ) -> FitResults:
     """The posterior of the trial's effects under each named prior; `more` is what else its provenance says."""
-    model, priors = model_of(trial, chosen), believed(names, trial)
+    model, priors = model_of(trial, chosen), [believed(name, trial, chosen.likelihood) for name in names]
     before = [prior_check(model, prior, seed=seed) for prior in priors]
     posteriors = fit(model, priors, seed=seed, draws=draws)
     after = [posterior_check(posterior, seed=seed) for posterior in posteriors]

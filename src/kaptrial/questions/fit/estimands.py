@@ -186,16 +186,20 @@ def density_at_zero(draws: Floats) -> float:
 def savage_dickey(posterior: Posterior, k: int, t: int) -> Row:
     """Bayes factor for an effect of exactly zero: the posterior's density there over the prior's (Dickey 1971).
 
-    The prior's is exact, the posterior's a kernel estimate whose error is told by the spread of the chains.
+    The prior's is exact, the posterior's a kernel estimate whose error is told by the spread of the chains. Only of
+    what the prior speaks of: elsewhere its width would decide it.
     """
     data = posterior.model.data
     if posterior.prior.name == "flat":
         return {"bf_null": NAN, "bf_null_se": NAN, "bf_reason": "not under a flat prior, whose width decides it"}
+    weights = np.zeros(len(posterior.prior.asked))
+    weights[k * len(data.days) + t] = 1.0
+    if not np.allclose(weights, posterior.prior.asked):
+        when = "" if np.isnan(data.target_day) else f" at day {data.target_day:g}"
+        return {"bf_null": NAN, "bf_null_se": NAN, "bf_reason": f"the prior speaks of {data.question}{when} alone"}
     draws = posterior.named["effect"][..., k, t]
     if not draws.min() < 0 < draws.max():
         return {"bf_null": NAN, "bf_null_se": NAN, "bf_reason": "zero lies outside the draws"}
-    weights = np.zeros(len(posterior.prior.components[0].mean))
-    weights[k * len(data.days) + t] = 1.0
     prior = float(posterior.prior.density(weights, np.zeros(1))[0])
     by_chain = np.array([density_at_zero(chain) for chain in draws])
     pooled = density_at_zero(draws.ravel())

@@ -14,7 +14,6 @@ from kaptrial.questions.fit.estimands import (
     STANDARDISED_DRAWS,
     asked_draws,
     contrast_weights,
-    effect_weights,
     standardised_means,
 )
 from kaptrial.questions.fit.fit import Posterior
@@ -35,7 +34,7 @@ def question(posterior: Posterior) -> dict[str, Any]:
     reach = 2.2 * max(median - lower, upper - median)
     x = np.linspace(min(median - reach, -0.2 * reach), max(median + reach, 0.2 * reach), POINTS)
     if posterior.model.likelihood == "normal":
-        before = posterior.prior.density(_weights(posterior), x)
+        before = posterior.prior.density(posterior.prior.asked, x)
     else:
         before = gaussian_kde(_prior_draws(posterior))(x)
     density = {"x": x, "posterior": gaussian_kde(draws)(x), "prior": before}
@@ -58,7 +57,7 @@ def forest(posteriors: Sequence[Posterior], probabilities: Sequence[float]) -> l
     rows = []
     for posterior, p in zip(posteriors, probabilities, strict=True):
         if posterior.model.likelihood == "normal":
-            before = posterior.prior.quantiles(_weights(posterior), [0.025, 0.5, 0.975])
+            before = posterior.prior.quantiles(posterior.prior.asked, [0.025, 0.5, 0.975])
         else:
             before = np.quantile(_prior_draws(posterior), [0.025, 0.5, 0.975])
         after = np.quantile(asked_draws(posterior), [0.025, 0.5, 0.975])
@@ -81,10 +80,3 @@ def _prior_draws(posterior: Posterior) -> Floats:
     thetas = draw_prior(model, posterior.prior, STANDARDISED_DRAWS, np.random.default_rng(0))
     weights = dict(contrast_weights(model.data))[model.data.question]
     return np.asarray(standardised_means(model, thetas)[..., model.data.target] @ weights)
-
-
-def _weights(posterior: Posterior) -> Floats:
-    data = posterior.model.data
-    weights = np.zeros(len(posterior.prior.components[0].mean))
-    weights[data.target :: len(data.days)] = effect_weights(data)
-    return weights

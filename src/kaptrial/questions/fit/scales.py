@@ -14,9 +14,9 @@ from kaptrial.priors.effects import EffectPrior
 WIDTHS = {"means": 5.0, "slopes": 2.0, "log_sds": 1.0, "therapists": 0.25, "log_ratios": 0.5}
 # Under `flat` nothing else may speak either.
 FLAT_WIDTHS = {"means": 100.0, "slopes": 100.0, "log_sds": 10.0, "therapists": 1.0, "log_ratios": 2.0}
-# On the logit scale, where 3 is nearly always, means and slopes have these shares of their widths: N(0, 1.8), about
-# flat in the share responding, and not all or nothing.
-LOGIT_SHARES = {"means": 0.2, "slopes": 0.5}
+# On the logit scale, where 3 is nearly always, means, slopes and effects not asked about have these shares of their
+# widths: N(0, 1.8), about flat in the share responding, and not all or nothing.
+LOGIT_SHARES = {"means": 0.2, "slopes": 0.5, "elsewhere": 0.1}
 
 
 def share(name: str, *, linked: bool) -> float:

@@ -10,11 +10,11 @@ import pandas as pd
 
 from kaptrial.arrays import Floats
 from kaptrial.priors import sbc
-from kaptrial.priors.effects import named
 from kaptrial.questions.fit.data import InteractionData
 from kaptrial.questions.fit.forward import draw_prior, replicate_scores
 from kaptrial.questions.fit.model import InteractionModel
 from kaptrial.questions.fit.models import ModelOptions, model_of
+from kaptrial.questions.fit.priors import believed
 from kaptrial.questions.fit.sample import compiled, draw
 from kaptrial.questions.fit.scales import prior_data
 
@@ -57,7 +57,7 @@ def ranks(name: str, n_fits: int, *, seed: int, say: Callable[[str], None] = lam
     options = MODELS[name]
     data = reduced(options)
     model = model_of(data, options)
-    prior = named(PRIOR, roles=data.roles, days=data.days, unit=data.unit_sd)
+    prior = believed(PRIOR, data, options.likelihood)
     rng = np.random.default_rng(np.random.SeedSequence([seed, list(MODELS).index(name)]))
     truths = draw_prior(model, prior, n_fits, rng)
     trials = np.where(data.seen, replicate_scores(model, truths, rng), 0.0)
