@@ -88,8 +88,10 @@ def sound(command: str, rng: np.random.Generator) -> tuple[pd.DataFrame, tuple[s
         return table, options + adjusted
     table = _patients(rng)
     if command in TIMES:
-        more = {"logrank": ("--stratum", "site"), "cox": adjusted, "rmst": ("--horizon", "20")}
-        return table.drop(columns=["abstinent_days", "days", "count", "exposure"]), _some(rng, more[command])
+        table = table.drop(columns=["abstinent_days", "days", "count", "exposure"])
+        if command == "rmst":
+            return table, ("--horizon", "20")
+        return table, _some(rng, {"logrank": ("--stratum", "site"), "cox": adjusted}[command])
     unused = ["abstinent_days", "days"] if command == "counts" else ["count", "exposure"]
     return table.drop(columns=["time_days", "event", *unused]), adjusted
 

@@ -117,6 +117,8 @@ def test_a_number_or_a_named_failure(tmp_path, method):
             "crossed": "ketamine" if factorial and rng.random() < 0.3 else None,
             "imputation": ("JR", "LMCF"),
         }
+        if method == "rmst":
+            settings["target_day"] = 20.0
         used = methods()[method].options
         options = Options(**{name: value for name, value in settings.items() if name in used})
         outcome = rows_or_refusal(path, method, options)
