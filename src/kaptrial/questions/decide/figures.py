@@ -52,8 +52,10 @@ def verdicts(
     grid[-1, 0].xaxis.label.set_fontsize(7)
     titled(figure, title, TITLE)
     style = {"ncols": len(keys), "frameon": False, "fontsize": 7, "handlelength": 1.6, "columnspacing": 1.2}
-    above = (0.0, 1 + 1.0 / n_bars)  # of the first panel, whose title stands between
-    grid[0, 0].legend(handles=keys, loc="lower left", bbox_to_anchor=above, borderaxespad=0, borderpad=0, **style)
+    # Above the first panel, whose title stands between; four verdicts take the room beside it, too.
+    side, x = ("left", 0.0) if len(keys) < 4 else ("right", 1.0)
+    at = {"loc": f"lower {side}", "bbox_to_anchor": (x, 1 + 1.0 / n_bars), "borderaxespad": 0, "borderpad": 0}
+    grid[0, 0].legend(handles=keys, **at, **style)
     return figure
 
 
