@@ -27,7 +27,7 @@ def verdicts(
     from matplotlib.patches import Patch
 
     n_bars = len(panels[0][1])
-    said = textwrap.wrap(rule, 64)
+    said = textwrap.wrap(rule, 48)
     height = 0.85 + 0.12 * len(said) + (0.45 + 0.2 * n_bars) * len(panels)
     figure, grid = new_figure(SINGLE, height, rows=len(panels), sharex=True)
     for axes, (name, bars) in zip(grid[:, 0], panels, strict=True):
