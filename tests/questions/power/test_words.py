@@ -81,7 +81,11 @@ def check_sentence(name, results):
     lost = re.search(r"(\d+) % lost", text)
     assert (int(lost[1]) if lost else 0) == pytest.approx(100 * numbers["lost"], abs=0.51)
     (cell,) = cells(read_raw(SCENARIOS / f"{name}.yaml"), {}, variants=False)
-    assert f"by {method_in_words(cell.scenario)}." in text
+    assert f"by {method_in_words(cell.scenario)}" in text
+    rates = [of[metric] for metric in ("type_i_error", "false_synergy_rate") if metric in of]
+    if "power_non_inferiority" not in of:
+        said = re.findall(r"(?:type I error|false synergy rate) of ([\d.]+) % \(± ([\d.]+)\)", text)
+        assert said == [(by_mcse(100 * r["value"], 100 * r["mcse"]), error(100 * r["mcse"])) for r in rates]
 
 
 def test_the_least_differences_leave_out_one_patient_and_substantial_ones():

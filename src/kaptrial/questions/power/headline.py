@@ -27,18 +27,29 @@ def headline(results: Sequence[CellResult], *, seed: int, in_clinic: bool = Fals
 
     `in_clinic`: run in the plan's clinic, whose losses are not those of the protocol.
 
-    Numbers: n_total and n_smallest_arm; lost, the share without a score on the day; power and mcse; effect, unit and,
-    of scores, the effect in SDs between patients; day, alpha, method.
+    Numbers: n_total and n_smallest_arm; lost, the share without a score on the day; power and mcse, and the rate of
+    false findings where a null was run; effect, unit and, of scores, the effect in SDs between patients; day, alpha,
+    method.
     """
     first = results[0]
     s, numbers = first.cell.scenario, _numbers(first)
     if not in_clinic:
         numbers["lost"] = _lost(s, seed)
     text = f"{_size(s, numbers)}, power is {percent(numbers['power'], numbers['mcse'])} {_goal(first, numbers)}, "
-    text += f"{'one' if _is_margin(first) else 'two'}-sided α {_level(numbers['alpha'])}, by {method_in_words(s)}."
+    sides = "one" if _is_margin(first) else "two"
+    text += f"{sides}-sided α {_level(numbers['alpha'])}, by {method_in_words(s)}{_false(first)}."
     if first.cell.columns.get("variant") is not None:
         text = f"{first.cell.columns['variant']}: {text[0].lower()}{text[1:]}"
     return Headline(text=text + _over_cells(results), numbers=numbers)
+
+
+def _false(result: CellResult) -> str:
+    """How often the same test is significant without the effect; nothing where no null was run for it."""
+    if _is_margin(result):  # the null is that of superiority
+        return ""
+    called = {"type_i_error": "type I error", "false_synergy_rate": "false synergy rate"}
+    rates = [(words, result.primary[metric]) for metric, words in called.items() if metric in result.primary]
+    return "".join(f", at a {words} of {percent(row.value, row.mcse)}" for words, row in rates)
 
 
 def _metric(result: CellResult) -> str:
@@ -70,6 +81,7 @@ def _numbers(result: CellResult) -> dict[str, Value]:
         "alpha": alpha,
         "method": s.analyses(s.estimand)[0],
     }
+    numbers |= {metric: rows[metric].value for metric in ("type_i_error", "false_synergy_rate") if metric in rows}
     if s.estimand.endpoint in SCORES and len(s.arms) > 1:
         weights = s.contrast(s.estimand).weights
         asked = [sd for sd, w in zip(truth.arm_sds, weights, strict=True) if w != 0]

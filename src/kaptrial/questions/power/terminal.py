@@ -20,8 +20,6 @@ from kaptrial.scenario.scenario import Scenario
 from kaptrial.scenario.sourced import unit_in_words, walk
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from kaptrial.questions.power.truth import Truth
 
 
@@ -263,23 +261,3 @@ def _metrics_shown(groups: list[dict[str, Row]], everything: bool) -> list[str]:
 
 def _plain(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def show_table(frame: pd.DataFrame, title: str) -> None:
-    """A result table as it is; what is text names a row."""
-    paragraph(title)
-    table(*(_column(str(name), frame[name].tolist()) for name in frame.columns))
-
-
-def _column(heading: str, values: list[object]) -> Column:
-    is_number = any(isinstance(x, int | float) and x == x for x in values) or not any(
-        isinstance(x, str) for x in values
-    )
-    return (number if is_number else key)(heading, [_cell(x) for x in values])
-
-
-def _cell(x: object) -> str:
-    """Five digits of a number; nothing where there is none."""
-    if x is None or x != x:
-        return ""
-    return f"{x:.5g}" if isinstance(x, float) else str(x)
