@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from kaptrial.output.terminal import by_mcse, error, with_error
@@ -15,7 +16,8 @@ from kaptrial.questions.power.characteristics import characteristics
 from kaptrial.questions.power.headline import least_differences, method_in_words
 from kaptrial.questions.power.terminal import SHOWN, show_power
 from kaptrial.questions.power.verdicts import verdicts
-from kaptrial.scenario.files import read_raw
+from kaptrial.scenario.files import load, read_raw
+from kaptrial.simulation.simulate import simulate
 from tests import SCENARIOS
 
 # The quick ones, and those that verdicts are about; all of them in `validation`.
@@ -212,3 +214,17 @@ def test_a_rate_is_off_beyond_three_monte_carlo_errors(starter, metric, value, c
 @pytest.fixture(scope="module")
 def starter():
     return run("starter", nulls=False)
+
+
+def test_sd_and_losses_are_those_of_simulated_trials(answers):
+    """SDs within 3 % (4 MCSE, each 1/√(2·9216)), losses within 1 point of those under another seed."""
+    name = "depression_single_infusion"
+    numbers = answers[name].headline.numbers
+    s = load(SCENARIOS / f"{name}.yaml")
+    trials = simulate(s, seed=99, replicates=128, full=True)
+    column = int(np.searchsorted(trials.days, s.estimand.day))
+    outcome = trials.outcome[..., column]
+    variances = [outcome[trials.arm == a].var() for a in range(2)]
+    assert numbers["sd"] == pytest.approx(np.sqrt(np.mean(variances)), rel=0.03)
+    assert numbers["standardised"] == pytest.approx(abs(numbers["effect"]) / np.sqrt(np.mean(variances)), rel=0.03)
+    assert numbers["lost"] == pytest.approx(np.isnan(trials.score[..., column]).mean(), abs=0.01)
