@@ -46,8 +46,8 @@ def test_contract_and_files(run, tmp_path, capsys):
     assert "P(benefit) runs from " in printed
     assert "worth" in printed
     names = {path.name for path in (tmp_path / "pack").iterdir()}
-    figures = {f"{n}.{k}" for n in ("interaction", "effects_over_time", "posterior_predictive", "priors", "tipping") for k in
-               ("pdf", "png", "svg")}  # fmt: skip
+    drawn = ("interaction", "effects_over_time", "posterior_predictive", "priors", "tipping")
+    figures = {f"{name}.{kind}" for name in drawn for kind in ("pdf", "png", "svg")}
     tables = {"results.csv", "results.json", "checks.csv", "priors.csv", "tipping.csv", "verdict.txt", "manifest.json"}
     assert names == figures | tables | {"posterior_weak.nc", "posterior_skeptical.nc"}
 
