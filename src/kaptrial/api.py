@@ -575,7 +575,7 @@ def fit(
     data : path, DataFrame or Scenario
         A trial's data, or a scenario of which one trial is simulated.
     prior : str or sequence of str
-        Named priors (`effect_priors`), or "all".
+        By name (`effect_priors`) or stated, such as "normal(0.2, 0.3)", in SDs towards benefit; or "all".
     likelihood : str
         normal, binary or abstinent_days.
     covariance, residual : str

@@ -65,13 +65,13 @@ class Truths:
     seed: int
 
     def __post_init__(self) -> None:
-        self._known: dict[str, Truth] = {}
+        self._known: dict[tuple[str, bool], Truth] = {}
 
-    def __call__(self, s: Scenario) -> Truth:
-        """Of the scenario's primary estimand."""
-        key = truth_key(s)
+    def __call__(self, s: Scenario, *, rough: bool = False) -> Truth:
+        """Of the scenario's primary estimand; `rough`: from a tenth of the patients."""
+        key = truth_key(s), rough
         if key not in self._known:
-            self._known[key] = truths(s, seed=self.seed)[0]
+            self._known[key] = truths(s, seed=self.seed, **(_TRUTH if rough else {}))[0]
         return self._known[key]
 
 
@@ -107,7 +107,7 @@ def tasks_of_worlds(s: Scenario, true: Truths, *, replicates: int, seed: int) ->
     model_of = planned_model(s, true)
     for world in worlds(alone(s)):
         null = null_scenario(world.scenario)
-        truth = truths(null, seed=true.seed, **_TRUTH)[0].value
+        truth = true(null, rough=True).value
         for block in range(-(-replicates // BLOCK)):
             yield Task(model_of(null), (NULL,), truth, seed, block, world.label)
 
