@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from kaptrial.estimators.fit import Failure
-from kaptrial.method_table import TIME, methods
+from kaptrial.method_table import BINARY, TIME, methods
 from kaptrial.questions.power.execution import AT_BEST, Fits
 from kaptrial.questions.power.measures import TARGET_POWER
 from kaptrial.questions.power.nulls import differ_in, null_of
@@ -94,6 +94,14 @@ def analysis_notes(s: Scenario) -> list[Note]:
         named = "; ".join(f"{name} ({why})" for name, why in dict.fromkeys(chosen))
         text = f"no method is declared, and the analysis is the one that fits the trial: {named}"
         notes.append(Note(code="default_analysis", severity="information", text=text))
+    if s.analysis.missing_response == "failure":
+        endpoints = ", ".join(dict.fromkeys(e.endpoint for e in s.estimands if e.endpoint in BINARY))
+        text = f"patients without a {endpoints} count as failures; the truth is of what they would have had"
+        notes.append(Note(code="missing_response", severity="information", text=text))
+    imputed = any("reference_based" in s.methods(estimand) for estimand in s.estimands)
+    if s.analysis.inference == "rubin" and imputed:
+        text = f"standard errors of reference_based by Rubin's rules, {s.analysis.imputations} imputations a trial"
+        notes.append(Note(code="inference", severity="information", text=text))
     if without_therapists:
         text = f"therapists are not in the model of {', '.join(dict.fromkeys(without_therapists))}: see type_i_error"
         notes.append(Note(code="therapists_ignored", severity="warning", text=text))
