@@ -192,6 +192,23 @@ def test_sandwich_errors_are_those_of_files():
     assert (robust.df < plain.df).all()
 
 
+def test_a_structure_that_cannot_be_fitted_is_a_sentence():
+    """Eight patients have too few for an unstructured covariance of six visits; there are enough in 40."""
+    plan = {"analysis": {"methods": ["mmrm"]}, "design.visits": [0, 1, 7, 14, 21, 25, 28]}
+
+    def said(**settings):
+        cell = Cell(scenario=load(STARTER, plan | {k.replace("__", "."): v for k, v in settings.items()}), columns={})
+        notes = characteristics([cell], seed=1, replicates=64, nulls=False)[0].notes
+        return [note.text for note in notes if note.code == "fallback"]
+
+    (text,) = said(design__n_per_arm=4)
+    assert text.startswith("mmrm: the covariance structure us could not be fitted in")
+    assert text.endswith("its errors hold if it is right, those of `analysis.sandwich` in any case")
+    (text,) = said(design__n_per_arm=4, analysis__sandwich=True)
+    assert text.endswith("a later one was in its place")
+    assert said(design__n_per_arm=20) == []
+
+
 def test_response_by_four_methods_of_one_truth_a_measure():
     methods = ["response", "firth", "fisher", "difference"]
     rows = power_rows(load(STARTER, {"estimand": estimand(endpoint="response", methods=methods)}))
@@ -274,6 +291,16 @@ def test_non_inferiority_by_a_margin():
         result = value(rows, "ancova", "power_non_inferiority")
         # A margin of nothing is a test of superiority at half the level, on one side.
         assert result == (expected if expected is not None else pytest.approx(value(rows, "ancova", "power"), abs=0.02))
+
+
+def test_the_output_says_what_a_margin_is_of():
+    s = load(SCENARIOS / "depression_maintenance.yaml", {"estimand.margin": 1.3, "secondary": []})
+    (note,) = [note for note in analysis_notes(s) if note.code == "margin"]
+    assert note.text == "margin of non-inferiority: 1.3 of time_to_relapse (a hazard ratio)"
+    with pytest.raises(ScenarioError, match=r"margin = 0\.9: of a time is a hazard ratio: must be > 1"):
+        load(SCENARIOS / "depression_maintenance.yaml", {"estimand.margin": 0.9})
+    (note,) = [n for n in analysis_notes(load(SCENARIOS / "depression_noninferiority_ect.yaml")) if n.code == "margin"]
+    assert note.text.endswith("0.15 of remission (a difference of shares), 3 of score (points)")
 
 
 def test_multiplicity_over_estimands():
