@@ -1,7 +1,7 @@
 """The powers and type I errors in the notes of the shipped scenarios are what `kaptrial power` gives.
 
 A sentence of the notes stands here with each number replaced by where it comes from: `<metric:places; column=value>`,
-the first such row of 4,000 trials under seed 1.
+the first such row of 4,000 trials under seed 1 (2,048 where they run in the clinic), or `<metric.mcse:places; …>`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import re
 import pytest
 import yaml
 
+import kaptrial as kt
 from kaptrial.cli.options import cells_of
 from kaptrial.questions.power.characteristics import characteristics
 from tests import SCENARIOS
@@ -19,9 +20,9 @@ pytestmark = pytest.mark.validation
 
 REPLICATES = 4000
 SAID = "4,000 replicates, seed 1, MCSE at most .008"
-FIELD = re.compile(r"<(\w+):(\d)((?:; \w+=[^>;]+)*)>")
-# Its own command and test: tests/validation/test_clinic_scenario.py.
-ELSEWHERE = {"clinic_one_therapist_short"}
+FIELD = re.compile(r"<(\w+)(\.mcse)?:(\d)((?:; \w+=[^>;]+)*)>")
+CLINIC = "clinic_one_therapist_short"
+THERAPISTS = "clinic.sites[0].therapists.cbt"
 
 Settings = dict[str, object]
 SENTENCES: list[tuple[str, Settings, str]] = [
@@ -207,17 +208,16 @@ def notes_of(scenario: str) -> str:
 
 
 def filled_in(sentence: str, rows: list[dict]) -> str:
-    """The sentence with its numbers, none of which has a greater Monte Carlo error than the notes say."""
+    """The sentence with its numbers."""
 
     def number(field: re.Match[str]) -> str:
-        metric, places, conditions = field.groups()
+        metric, mcse, places, conditions = field.groups()
         wanted = dict(each.split("=", 1) for each in conditions.split("; ")[1:])
         row = next(
             row for row in rows
             if row["metric"] == metric and all(_shown(row[name]) == value for name, value in wanted.items())
         )  # fmt: skip
-        assert row["mcse"] <= 0.008
-        return f"{row['value']:.{places}f}".removeprefix("0")
+        return f"{row['mcse' if mcse else 'value']:.{places}f}".removeprefix("0")
 
     return FIELD.sub(number, sentence)
 
@@ -225,6 +225,17 @@ def filled_in(sentence: str, rows: list[dict]) -> str:
 def _shown(value: object) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
+
+# Of the plan with so many therapists, run in its clinic; and without it, with the caseload of as many.
+IN_CLINIC = {
+    4: ("<power:3> (<power.mcse:3>)", "<type_i_error:3> with four and"),
+    3: (
+        "<power:3> (<power.mcse:3>)", "and <type_i_error:3> with three (.006)", "the rest of the way to <power:2>.",
+        "(ancova) would put power at <power:2; analysis=ancova> with three of them, at a type I error of"
+        " <type_i_error:2; analysis=ancova>",
+    ),
+}  # fmt: skip
+WITHOUT = {50: "that alone makes <power:2> (<power.mcse:3>) into", 67: "into <power:2> (<power.mcse:3>), by"}
 
 QUOTING = sorted({scenario for scenario, *_ in SENTENCES})
 
@@ -241,6 +252,24 @@ def test_notes_quote_what_the_command_gives(scenario):
             results = characteristics(cells, seed=1, replicates=REPLICATES)
             rows[key] = [result.cell.columns | row.flat() for result in results for row in result.rows]
         assert filled_in(sentence, rows[key]) in notes
+    for row in rows["{}"]:
+        assert row["metric"] not in ("power", "type_i_error") or row["mcse"] < 0.0085
+
+
+@pytest.mark.parametrize("therapists", IN_CLINIC)
+def test_notes_quote_what_the_clinic_gives(therapists):
+    notes = notes_of(CLINIC)
+    assert "In 2,048 trials run through the clinic (seed 1, MCSE in brackets)" in notes
+    rows = kt.power(CLINIC, vary={THERAPISTS: [therapists]}, replicates=2048, seed=1, clinic=True, workers=2).flat()
+    for sentence in IN_CLINIC[therapists]:
+        assert filled_in(sentence, rows) in notes
+
+
+@pytest.mark.parametrize("caseload", WITHOUT)
+def test_notes_quote_what_the_same_trial_gives_without_its_clinic(caseload):
+    vary = {"therapies.cbt.therapists.caseload": [caseload]}
+    rows = kt.power(CLINIC, vary=vary, replicates=REPLICATES, seed=1).flat()
+    assert filled_in(WITHOUT[caseload], rows) in notes_of(CLINIC)
 
 
 def test_no_other_notes_quote_a_power():
@@ -249,4 +278,4 @@ def test_no_other_notes_quote_a_power():
         for path in SCENARIOS.glob("*.yaml")
         if re.search(r"([Pp]ower|type I error)[^.]{0,40} \(?\.\d", notes_of(path.stem))
     }
-    assert quoting <= {*QUOTING, *ELSEWHERE}
+    assert quoting <= {*QUOTING, CLINIC}
