@@ -190,6 +190,18 @@ def test_times_that_differ_by_rounding_are_tied():
     assert first("floattie", "cox")["estimate"] == pytest.approx(0.212, abs=5e-4)  # coxph of R
 
 
+@pytest.mark.parametrize("method", ["cox", "logrank", "rmst"])
+def test_such_times_are_tied_in_every_method(method, tmp_path):
+    table = pd.read_csv(FAULTS / "floattie.csv")
+    assert table["time_days"].nunique() > table["time_days"].round(9).nunique()
+    path = rows_of(table.assign(time_days=table["time_days"].round(9)), tmp_path)
+    options = Options(target_day=float(table["time_days"].median())) if method == "rmst" else Options()
+    tied, written = (analyse(each, method, options).flat() for each in (FAULTS / "floattie.csv", path))
+    for row, other in zip(tied, written, strict=True):
+        for name in ("estimate", "se", "statistic", "p"):
+            assert row[name] == pytest.approx(other[name], rel=1e-9, nan_ok=True)
+
+
 def test_names_of_arms_are_printed_as_they_are(capsys, tmp_path):
     text = (FAULTS / "arms_brackets.csv").read_text()
     for renamed in (text, text.replace("[iv]", "[/iv]"), text.replace("[iv]", ":smile:")):

@@ -132,6 +132,9 @@ def analyse(
     ] = None,
     best: Annotated[float, typer.Option(help="The best score.")] = 0.0,
     response_fraction: ResponseFraction = 0.5,
+    missing_response: Annotated[
+        str, typer.Option(help="A response that is missing: left_out, or a failure.")
+    ] = "left_out",
     margin: Annotated[
         float | None, typer.Option(min=0.0, help="Non-inferiority margin; of a ratio, such as a hazard ratio, a ratio.")
     ] = None,

@@ -78,6 +78,11 @@ def percent_over_period(score: Floats, days: Floats, v: int) -> Floats:
     return score[..., start : v + 1] @ (length / length.sum())
 
 
+def with_missing_as_failures(response: Floats) -> Floats:
+    """Responses with 0 where none was observed."""
+    return np.where(np.isnan(response), 0.0, response)
+
+
 def improved_by(score: Floats, baseline: Floats, fraction: float, rule: Rule) -> Floats:
     """1 where the score went at least `fraction` of the way from the baseline to the best; 0 where not; NaN unobserved.
 

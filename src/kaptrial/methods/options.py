@@ -8,11 +8,10 @@ from typing import Literal, get_args
 
 from kaptrial.errors import FieldError
 from kaptrial.method_table import Side
-from kaptrial.scenario.trial import Imputation, Structure
+from kaptrial.scenario.trial import Imputation, Inference, MissingResponse, Structure
 
 Df = Literal["satterthwaite", "kenward-roger"]
 Residual = Literal["common", "by_arm"]
-Inference = Literal["jackknife", "rubin"]
 
 # Fields that several methods use.
 ALWAYS = ("alpha", "reference", "score")
@@ -65,12 +64,16 @@ class Options:
     better: Side | None = None
     best: float = 0.0
     response_fraction: float = 0.5
+    missing_response: MissingResponse = "left_out"
     margin: float | None = None
     first_period_only: bool = False
 
     def __post_init__(self) -> None:
-        kinds = {"covariance": Structure, "df": Df, "residual": Residual, "imputation": Imputation}
-        for name, kind in (kinds | {"inference": Inference, "better": Side}).items():
+        kinds = {
+            "covariance": Structure, "df": Df, "residual": Residual, "imputation": Imputation, "inference": Inference,
+            "better": Side, "missing_response": MissingResponse,
+        }  # fmt: skip
+        for name, kind in kinds.items():
             value = getattr(self, name)
             for each in value if isinstance(value, tuple) else () if value is None else (value,):
                 _check_one_of(name, each, get_args(kind))

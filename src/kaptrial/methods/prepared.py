@@ -8,7 +8,8 @@ import numpy as np
 
 from kaptrial.arrays import Floats
 from kaptrial.estimators import intercurrent
-from kaptrial.estimators.endpoints import Rule, endpoint, failures
+from kaptrial.estimators.endpoints import Rule, endpoint, failures, with_missing_as_failures
+from kaptrial.method_table import BINARY
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.scenario.trial import Estimand, Strategies
 from kaptrial.simulation.trials import Trials
@@ -43,7 +44,7 @@ def patient_endpoint(trials: Trials, scores: Floats, scenario: Scenario, estiman
     """
     if estimand.endpoint == "time_to_relapse":
         return relapse_times(trials, scores, scenario, estimand)[0]
-    return endpoint(
+    y = endpoint(
         estimand.endpoint,
         scores_under(trials, scores, estimand.strategies, scenario.scale.worst),
         trials.baseline,
@@ -52,6 +53,8 @@ def patient_endpoint(trials: Trials, scores: Floats, scenario: Scenario, estiman
         rule(scenario),
         _failure_day(trials, estimand.strategies),
     )
+    fails = scenario.analysis.missing_response == "failure" and estimand.endpoint in BINARY
+    return with_missing_as_failures(y) if fails else y
 
 
 def relapse_times(trials: Trials, scores: Floats, scenario: Scenario, estimand: Estimand) -> tuple[Floats, np.ndarray]:

@@ -9,36 +9,46 @@ from scipy.special import ndtri
 
 from kaptrial.arrays import Floats
 from kaptrial.errors import ABSENT, FieldError
+from kaptrial.estimators.endpoints import with_missing_as_failures
 from kaptrial.estimators.fit import Fit
 from kaptrial.method_table import BINARY, method
 from kaptrial.methods.options import VISITS, Options
 from kaptrial.methods.rows import contrasts_of, days_asked, fit_row, named, value_row, visit_of
-from kaptrial.methods.scores import ADJUSTED, UNADJUSTED, all_columns, complete, n_used, note_unseen, read
+from kaptrial.methods.scores import ADJUSTED, LEFT_OUT, UNADJUSTED, all_columns, complete, n_used, note_unseen, read
 from kaptrial.methods.simulated import SimulatedQuestion
 from kaptrial.results import Line, Question, Value
 from kaptrial.simulation.data_file import DataFile
 from kaptrial.simulation.trials import Trials
 
-RULE = ("best", "response_fraction")
+RULE = ("best", "response_fraction", "missing_response")
 
 
 def responses(trials: Trials, options: Options, visit: int) -> Floats:
-    """1 for response, 0 for none, NaN unobserved; a score that is only ever 0 or 1 is the response itself."""
+    """1 for response, 0 for none; a score that is only ever 0 or 1 is the response itself.
+
+    NaN without a baseline that it needs, and without a score unless that counts as a failure.
+    """
     y = trials.score[..., visit]
     if _are_responses(trials):
-        return y
+        return with_missing_as_failures(y) if options.missing_response == "failure" else y
     if not np.isfinite(trials.baseline).any():
         raise FieldError("baseline", ABSENT, "response needs a baseline, or scores that are 0 or 1")
     gained = (trials.baseline - y) if options.better_score == "lower" else (y - trials.baseline)
     room = np.abs(trials.baseline - options.best)
-    return np.where(
-        np.isnan(y) | np.isnan(trials.baseline), np.nan, (gained >= options.response_fraction * room) & (room > 0)
-    )
+    response = np.where(np.isnan(y), np.nan, (gained >= options.response_fraction * room) & (room > 0))
+    if options.missing_response == "failure":
+        response = with_missing_as_failures(response)
+    return np.where(np.isnan(trials.baseline), np.nan, response)
 
 
 def _are_responses(trials: Trials) -> bool:
     """Whether the scores are 0 and 1 only."""
     return bool(np.isin(trials.score[np.isfinite(trials.score)], (0, 1)).all())
+
+
+def _fate(options: Options) -> str:
+    """What becomes of a patient without a score."""
+    return "counted as failures" if options.missing_response == "failure" else LEFT_OUT
 
 
 def _logistic_rows(data: DataFile, options: Options, *, firth: bool = False) -> list[Line]:
@@ -47,7 +57,7 @@ def _logistic_rows(data: DataFile, options: Options, *, firth: bool = False) -> 
 
     trials = read(data, options)
     columns, kept, days = all_columns(trials), complete(data, trials), days_asked(trials.days, options)
-    note_unseen(data, trials, kept, days)
+    note_unseen(data, trials, kept, days, _fate(options))
     rows = []
     for day in days:
         y = responses(trials, options, visit_of(trials.days, day))
@@ -84,7 +94,7 @@ def fisher_rows(data: DataFile, options: Options) -> list[Line]:
     trials = read(data, options)
     days = days_asked(trials.days, options)
     kept = np.ones(trials.arm.shape, dtype=bool) if _are_responses(trials) else complete(data, trials)
-    note_unseen(data, trials, kept, days)
+    note_unseen(data, trials, kept, days, _fate(options))
     return [
         _fisher_row(
             responses(trials, options, visit_of(trials.days, day)),
@@ -119,7 +129,7 @@ def _fisher_row(y: Floats, trials: Trials, about: Question, weights: list[float]
 def _response(q: SimulatedQuestion) -> Fit:
     from kaptrial.estimators.binary import logistic
 
-    return logistic(q.y, q.arm, q.covariates, q.weights).risk_difference
+    return logistic(q.y, q.arm, q.covariates, q.weights).risk_difference_random
 
 
 @method(
@@ -168,7 +178,8 @@ def single_arm_rows(data: DataFile, options: Options) -> list[Line]:
 
     trials = read(data, replace(options, baseline=options.baseline or "baseline"), one_arm=True)
     kept, days = complete(data, trials), days_asked(trials.days, options)
-    note_unseen(data, trials, kept, days)
+    fails = options.missing_response == "failure"
+    note_unseen(data, trials, kept, days, "left out of the change and a failure in the share" if fails else LEFT_OUT)
     rows = []
     for day in days:
         v = visit_of(trials.days, day)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 ONE_DAY = (*SCORES, *BINARY, DAYS)
 UNADJUSTED = (*ALWAYS, *COMPARED, *ARMS, *VISITS)
 ADJUSTED = (*UNADJUSTED, *COVARIATES)
+LEFT_OUT = "left out"
 
 
 def read(data: DataFile, options: Options, *, baseline: bool = True, one_arm: bool = False) -> Trials:
@@ -64,8 +65,9 @@ def complete(data: DataFile, trials: Trials, *, baseline: bool = True) -> Bools:
     return kept
 
 
-def note_unseen(data: DataFile, trials: Trials, kept: Bools, days: list[float]) -> None:
-    """Say how many of the patients kept have no score on each of the days that are analysed one by one."""
+def note_unseen(data: DataFile, trials: Trials, kept: Bools, days: list[float], fate: str = LEFT_OUT) -> None:
+    """Say how many of the patients kept have no score on each of the days that are analysed one by one, and their fate
+    in the analysis."""
     lost = {}
     for day in days:
         unseen = int((kept & np.isnan(trials.score[..., visit_of(trials.days, day)])).sum())
@@ -73,7 +75,7 @@ def note_unseen(data: DataFile, trials: Trials, kept: Bools, days: list[float]) 
             lost[day] = unseen
     if lost:
         words = [count(n, "patient") + ("" if day != day else f" on day {day:g}") for day, n in lost.items()]
-        data.note("left_out", f"left out where the score is missing: {', '.join(words)}")
+        data.note("left_out", f"{fate} where the score is missing: {', '.join(words)}")
 
 
 def note_never_seen(data: DataFile, trials: Trials, kept: Bools) -> None:
@@ -525,4 +527,12 @@ def _reference_based(q: SimulatedQuestion) -> Fit:
     references = q.scenario.references(q.estimand, needed=q.option != "MAR")
     structures, (crossed, main) = q.scenario.analysis.covariance, q.split_covariates()
     how = Imputation(strategy=q.option, reference=references, structures=structures)  # type: ignore[arg-type]
-    return reference_based(Scores(y=y, arm=q.arm, crossed=crossed, main=main), q.weights, visit, how)
+    return reference_based(
+        Scores(y=y, arm=q.arm, crossed=crossed, main=main),
+        q.weights,
+        visit,
+        how,
+        inference=q.scenario.analysis.inference,
+        n_imputations=q.scenario.analysis.imputations,
+        rng=q.imputation_rng(),
+    )

@@ -12,6 +12,7 @@ from kaptrial.arrays import Bools, Floats, Ints
 from kaptrial.estimators.fit import Fit
 from kaptrial.method_table import method_of, methods
 from kaptrial.methods.prepared import covariate_columns, patient_endpoint, relapse_times, scores_under
+from kaptrial.model.streams import Stream, generator
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.scenario.trial import Estimand
 from kaptrial.simulation.trials import Trials
@@ -46,12 +47,14 @@ class AnyQuestion(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class SimulatedQuestion:
-    """What an analysis of a block of trials is asked."""
+    """What an analysis of a block of trials is asked. `seed` and `block`: those under which they were simulated."""
 
     trials: Trials
     scenario: Scenario
     estimand: Estimand
     option: str = ""
+    seed: int = 1
+    block: int = 0
 
     @property
     def weights(self) -> tuple[float, ...]:
@@ -110,6 +113,10 @@ class SimulatedQuestion:
             later
         ]
 
+    def imputation_rng(self) -> np.random.Generator:
+        """The generator of multiple imputation, the same for each analysis of the block."""
+        return generator(self.seed, self.block, Stream.IMPUTATION)
+
     def times(self) -> tuple[Floats, Bools]:
         """Days from the origin to failure, and whether it was seen."""
         return relapse_times(self.trials, self.trials.score, self.scenario, self.estimand)
@@ -120,8 +127,13 @@ def estimate(trials: Trials, scenario: Scenario, estimand: Estimand, analysis: s
     return estimates(trials, scenario, [(estimand, analysis)])[0]
 
 
-def estimates(trials: Trials, scenario: Scenario, asked: Sequence[tuple[Estimand, str]]) -> list[Fit]:
-    """The fit of each estimand by an analysis; what one model answers is fitted once."""
+def estimates(
+    trials: Trials, scenario: Scenario, asked: Sequence[tuple[Estimand, str]], *, seed: int = 1, block: int = 0
+) -> list[Fit]:
+    """The fit of each estimand by an analysis; what one model answers is fitted once.
+
+    `seed` and `block` are those of the trials, for analyses that draw.
+    """
     fits: dict[int, Fit] = {}
     groups: dict[tuple[object, ...], list[int]] = {}
     for i, (estimand, analysis) in enumerate(asked):
@@ -130,7 +142,10 @@ def estimates(trials: Trials, scenario: Scenario, asked: Sequence[tuple[Estimand
     for members in groups.values():
         name, _, option = asked[members[0]][1].partition(" ")
         questions = [
-            SimulatedQuestion(trials=trials, scenario=scenario, estimand=asked[i][0], option=option) for i in members
+            SimulatedQuestion(
+                trials=trials, scenario=scenario, estimand=asked[i][0], option=option, seed=seed, block=block
+            )
+            for i in members
         ]
         answer = methods()[name].estimate
         assert answer is not None  # the scenario was checked

@@ -45,6 +45,8 @@ class Stream(IntEnum):
     LEAVE = 22
     TURNOVER = 23
     DESIGN_PRIOR = 24
+    # That of an analysis, trial after trial.
+    IMPUTATION = 25
 
 
 def generator(seed: int, block: int, stream: Stream, attempt: int = 0) -> np.random.Generator:

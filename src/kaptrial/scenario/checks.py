@@ -242,6 +242,22 @@ def _check_methods(s: Scenario, at: str, estimand: Estimand) -> Iterator[FieldEr
             yield FieldError(f"{where}[{i}]", name, f"compares two arms, not {estimand.contrast}")
 
 
+def _check_missing_response(s: Scenario) -> Iterator[FieldError]:
+    """Failures are counted of binary endpoints, and not where a strategy sets scores aside."""
+    if s.analysis.missing_response == "left_out":
+        return
+    at, value = "analysis.missing_response", s.analysis.missing_response
+    binary = [estimand for estimand in s.estimands if estimand.endpoint in BINARY]
+    if not binary:
+        yield FieldError(at, value, f"goes with the endpoints {', '.join(BINARY)}")
+    for estimand in binary:
+        for event in estimand.strategies.events("hypothetical"):
+            if event in s.conduct.intercurrent_events:
+                allowed = f"would count scores that `{event}: hypothetical` sets aside as failures: must be left_out"
+                yield FieldError(at, value, f"{allowed}, or that strategy composite")
+                return
+
+
 def _check_strategies(s: Scenario, at: str, estimand: Estimand) -> Iterator[FieldError]:
     strategies = estimand.strategies
     for event in s.conduct.intercurrent_events:
@@ -346,7 +362,13 @@ def _check_prior(s: Scenario) -> Iterator[FieldError]:
 
 # What can be asked of any arms; what asks about arms by their names; and what only follows once all of that holds.
 OF_PARTS: tuple[Check, ...] = (_check_arms, _check_units, _check_drug, _check_prior, check_clinic, check_own_sources)
-OF_NAMED_ARMS: tuple[Check, ...] = (_check_one_arm, _check_estimands, _check_design, _check_by_arm)
+OF_NAMED_ARMS: tuple[Check, ...] = (
+    _check_one_arm,
+    _check_estimands,
+    _check_missing_response,
+    _check_design,
+    _check_by_arm,
+)
 
 
 def scenario_errors(s: Scenario) -> list[FieldError]:

@@ -387,6 +387,11 @@ KEYS: dict[str, dict[str, Key]] = {
         "residual": Key("Residual variance of the partially nested model.", "common"),
         "imputation": Key("Strategies of reference_based, each analysed.", "[MAR, JR]"),
         "reference_for": Key("The reference arm of an arm, for imputation.", "{ketamine: saline}"),
+        "inference": Key("Standard errors of reference_based: the jackknife, or Rubin's rules.", "rubin"),
+        "imputations": Key("Imputed data sets, with Rubin's rules.", "100"),
+        "missing_response": Key(
+            "A missing response, remission or sustained response: left out or a failure.", "failure"
+        ),
         "sandwich": Key("Whether the MMRM's errors are those that do not rest on its covariance structure.", "false"),
         "constrained_baseline": Key("Whether the MMRM takes the baseline as an outcome with one mean.", "false"),
         "multiplicity": Key("How the level is shared among the estimands.", "{procedure: holm}"),

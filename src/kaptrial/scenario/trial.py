@@ -166,6 +166,8 @@ Endpoint = Literal[
 MethodName = Annotated[str, Field(strict=True), AfterValidator(scenario_method_name)]
 Structure = Literal["us", "toeph", "toep", "ar1h", "ar1", "csh", "cs"]
 Imputation = Literal["MAR", "JR", "CR", "CIR", "LMCF"]
+Inference = Literal["jackknife", "rubin"]
+MissingResponse = Literal["left_out", "failure"]
 
 EVENTS = ("rescue", "open_label_ketamine", "therapy_discontinuation", "missed_infusions")
 
@@ -248,7 +250,9 @@ class Analysis:
     `covariance`: structures of the MMRM, tried in order. `df`: of mixed models. `residual`: of the partially nested
     model, one variance for all or one an arm. `imputation`: strategies of reference_based, each analysed.
     `reference_for`: the reference of an arm, by id; an arm not named is its own. Unless any is named, a contrast of two
-    arms implies the one on its right.
+    arms implies the one on its right. `inference`: of its standard errors, the jackknife or Rubin's rules over so many
+    `imputations`.
+    `missing_response`: of binary endpoints, whether a patient without one is left out or counts as a failure.
     `sandwich`: standard errors of the MMRM that do not rest on its covariance structure.
     `constrained_baseline`: the MMRM takes the baseline as an outcome with one mean for all arms (cLDA).
     """
@@ -261,6 +265,9 @@ class Analysis:
     residual: Literal["common", "by_arm"] = "common"
     imputation: tuple[Imputation, ...] = ("MAR", "JR", "CR", "CIR", "LMCF")
     reference_for: dict[Identifier, Identifier] | None = None
+    inference: Inference = "jackknife"
+    imputations: Annotated[int, Field(strict=True, ge=2, le=10_000)] = 100
+    missing_response: MissingResponse = "left_out"
     sandwich: Flag = False
     constrained_baseline: Flag = False
     multiplicity: Multiplicity | None = None

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from kaptrial.errors import ScenarioError
+from kaptrial.model.streams import BLOCK
 from kaptrial.questions.clinic.recruitment import Fate
 from kaptrial.questions.clinic.replicate_summary import summarise_replicate
 from kaptrial.questions.clinic.run import End, delivered_treatment, run
@@ -249,7 +250,36 @@ def ideal_raw(raw: dict[str, Any]) -> dict[str, Any]:
     return raw
 
 
-@pytest.mark.parametrize("name", ["clinic_one_therapist_short", "cbt_after_ketamine", "ketamine_by_cbt"])
+NAMES = ["clinic_one_therapist_short", "cbt_after_ketamine", "ketamine_by_cbt"]
+
+
+def effects(s: Any, delivered: Any) -> np.ndarray:
+    """The difference of the two arms in the latent score of the last day, of each trial of a block."""
+    trials = simulate_block(s, seed=1, block=0, full=True, delivered=delivered)
+    assert trials.latent is not None
+    latent, weights = trials.latent[..., -1], s.contrast(s.estimand).weights
+    return sum(w * np.array([y[a == k].mean() for y, a in zip(latent, trials.arm, strict=True)])
+               for k, w in enumerate(weights) if w)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "per_arm"), [(NAMES[0], 12), *(pytest.param(n, 60, marks=pytest.mark.validation) for n in NAMES)]
+)
+def test_an_ideal_clinic_gives_the_protocols_effect(name, per_arm):
+    """No session is half a day early, nor late; the effect of 128 trials is the protocol's within 2 Monte Carlo SE."""
+    raw = ideal_raw(yaml.safe_load((SCENARIOS / f"{name}.yaml").read_text()))
+    raw["design"] = {k: v for k, v in raw["design"].items() if k != "n_total"} | {"n_per_arm": per_arm}
+    s = build(raw)
+    delivered = delivered_treatment(s, run(s, seed=1, replicates=range(BLOCK)))
+    days = treatment_days(schedules_of(s))[0][simulate_block(s, seed=1, block=0).arm]
+    apart = (delivered.event_day - days)[np.isfinite(days)]
+    assert np.abs(apart).max() < 1e-5
+    clinic, protocol = effects(s, delivered), effects(s, None)
+    # The clinic's therapists are others than those the protocol draws, of the same kind.
+    assert abs(clinic.mean() - protocol.mean()) < 2 * (clinic - protocol).std() / np.sqrt(BLOCK) + 1e-6
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_an_ideal_clinic_is_the_protocol(name):
     s = build(ideal_raw(yaml.safe_load((SCENARIOS / f"{name}.yaml").read_text())))
     delivered = delivered_treatment(s, run(s, seed=1, replicates=[0]))
@@ -276,6 +306,23 @@ def test_a_dose_given_late_because_the_clinic_was_closed_is_late():
     (c,) = run(s, seed=1, replicates=[0])
     assert np.isnan(c.given[c.begun // 1 % 7 == 0, 1]).all()
     assert summarise_replicate(s, c).values["kept", "control", "later doses in window"] < 0.9
+
+
+@pytest.mark.parametrize(("late_days", "missed"), [(6, 0.0), (5.99, 1.0)])
+def test_a_session_exactly_as_late_as_it_may_be_is_given_and_is_not_late(late_days, missed):
+    """Due on Tuesdays in a clinic that opens on Mondays: whatever the week, no rounding makes it a minute too late."""
+    raw = clinic_raw(site(referrals=100, therapists={"shift": 50}), n_per_arm=60)
+    for arm in raw["arms"]:
+        arm["doses"][0]["days"] = [0]
+    raw["arms"][1]["therapy"]["days"] = [1, 8, 15]
+    raw["clinic"] |= {"hours": {"weekdays": ["mon"], "opens": 8, "closes": 18}, "ratings": {"late_days": 7}}
+    raw["clinic"]["sessions"] = {"late_days": late_days, "window_days": late_days}
+    s = build(raw)
+    (c,) = run(s, seed=1, replicates=[0])
+    assert np.isnan(c.given[c.arm == 1, 1:]).mean() == missed
+    kept = summarise_replicate(s, c).values
+    assert kept["kept", "treated", "other sessions in window"] == 1 - missed
+    assert kept["kept", "treated", "other sessions missed"] == missed
 
 
 def test_a_dose_without_a_session_after_it_and_patients_who_leave():

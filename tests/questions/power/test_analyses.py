@@ -9,8 +9,12 @@ import pytest
 
 from kaptrial.errors import ScenarioError
 from kaptrial.estimators import survival
-from kaptrial.methods.simulated import SimulatedQuestion, estimate
+from kaptrial.methods.from_file import analyse
+from kaptrial.methods.options import Options
+from kaptrial.methods.simulated import SimulatedQuestion, estimate, estimates
 from kaptrial.questions.power.characteristics import Cell, characteristics
+from kaptrial.questions.power.execution import run_block
+from kaptrial.questions.power.notes import analysis_notes
 from kaptrial.questions.power.truth import truths
 from kaptrial.results import Row
 from kaptrial.scenario.files import build, load
@@ -188,6 +192,23 @@ def test_sandwich_errors_are_those_of_files():
     assert (robust.df < plain.df).all()
 
 
+def test_a_structure_that_cannot_be_fitted_is_a_sentence():
+    """Eight patients have too few for an unstructured covariance of six visits; there are enough in 40."""
+    plan = {"analysis": {"methods": ["mmrm"]}, "design.visits": [0, 1, 7, 14, 21, 25, 28]}
+
+    def said(**settings):
+        cell = Cell(scenario=load(STARTER, plan | {k.replace("__", "."): v for k, v in settings.items()}), columns={})
+        notes = characteristics([cell], seed=1, replicates=64, nulls=False)[0].notes
+        return [note.text for note in notes if note.code == "fallback"]
+
+    (text,) = said(design__n_per_arm=4)
+    assert text.startswith("mmrm: the covariance structure us could not be fitted in")
+    assert text.endswith("its errors hold if it is right, those of `analysis.sandwich` in any case")
+    (text,) = said(design__n_per_arm=4, analysis__sandwich=True)
+    assert text.endswith("a later one was in its place")
+    assert said(design__n_per_arm=20) == []
+
+
 def test_response_by_four_methods_of_one_truth_a_measure():
     methods = ["response", "firth", "fisher", "difference"]
     rows = power_rows(load(STARTER, {"estimand": estimand(endpoint="response", methods=methods)}))
@@ -209,6 +230,57 @@ def test_every_imputation_is_a_row_and_therapists_are_not_ignored():
     assert value(rows, "nested", "model_se") > value(rows, "mmrm", "model_se")
 
 
+def imputed(n: int, inference: str, imputations: int = 25, **settings):
+    """A trial whose patients leave early, imputed from the reference arm."""
+    analysis = {"imputation": ["JR"], "covariance": ["us"], "inference": inference, "imputations": imputations}
+    dropout = {"conduct.dropout": {"hazard": number(0.02, "per_day")}, "design.n_per_arm": n}
+    return load(STARTER, {"analysis": analysis, "estimand": estimand(methods=["reference_based"])} | dropout | settings)
+
+
+def test_rubins_rules_are_those_of_files(tmp_path, monkeypatch):
+    s = imputed(30, "rubin")
+    trials = simulate(s, seed=1, replicates=1)
+    table = trials.to_frame().assign(patient=lambda t: 100 + t["patient"])  # in a file names come by the alphabet
+    table.drop(columns=["replicate", "latent", "outcome"]).to_csv(tmp_path / "data.csv", index=False)
+    options = Options(
+        reference="ketamine", imputation=("JR",), covariance=("us",), inference="rubin", imputations=25, seed=7
+    )
+    row = analyse(tmp_path / "data.csv", "reference_based", options).flat()[0]
+    monkeypatch.setattr("kaptrial.methods.simulated.generator", lambda *_: np.random.default_rng(7))
+    fit = estimate(trials, s, s.estimand, "reference_based JR")
+    for name in ("estimate", "se", "df", "p"):
+        assert row[name] == pytest.approx(getattr(fit, name)[0], rel=1e-8)
+    assert [note.text for note in analysis_notes(s) if note.code == "inference"] == [
+        "standard errors of reference_based by Rubin's rules, 25 imputations a trial"
+    ]
+
+
+def test_rubins_rules_exceed_the_spread_where_the_jackknife_estimates_it():
+    """512 trials without an effect, 4 Monte Carlo SE: Rubin's error is too large under JR and its test conservative."""
+    rejected, ratio = {}, {}
+    for inference in ("jackknife", "rubin"):
+        s = imputed(60, inference, null="therapy")
+        fits = [fit for block in range(4) for fit in run_block(s, 1, block).values()]
+        p, se, estimates = (np.concatenate([getattr(f, name) for f in fits]) for name in ("p", "se", "estimate"))
+        rejected[inference], ratio[inference] = (p < 0.05).mean(), np.sqrt((se**2).mean()) / estimates.std()
+    error = 4 / np.sqrt(2 * 512)
+    assert abs(ratio["jackknife"] - 1) < error + 0.03  # the jackknife is a little too large in samples this small
+    assert ratio["rubin"] > 1 + error
+    assert rejected["rubin"] < 0.05 < rejected["jackknife"] + 4 * np.sqrt(0.05 * 0.95 / 512)
+    assert rejected["jackknife"] < 0.05 + 4 * np.sqrt(0.05 * 0.95 / 512)
+
+
+def test_imputed_data_sets_are_drawn_anew_in_each_block_and_alike_whatever_else_is_asked():
+    s = imputed(20, "rubin", imputations=5)
+    (one,), (again,) = run_block(s, 1, 0).values(), run_block(s, 1, 0).values()
+    np.testing.assert_array_equal(one.se, again.se)
+    two = replace(s, analysis=replace(s.analysis, imputation=("CR", "JR")))
+    np.testing.assert_array_equal(run_block(two, 1, 0)[0, "reference_based JR"].se, one.se)
+    trials = simulate_block(s, seed=1, block=0)
+    other = estimates(trials, s, [(s.estimand, "reference_based JR")], seed=1, block=1)[0]
+    assert (other.se != one.se).all()
+
+
 # --- margins and multiplicity -----------------------------------------------------------------------------------------
 
 
@@ -219,6 +291,16 @@ def test_non_inferiority_by_a_margin():
         result = value(rows, "ancova", "power_non_inferiority")
         # A margin of nothing is a test of superiority at half the level, on one side.
         assert result == (expected if expected is not None else pytest.approx(value(rows, "ancova", "power"), abs=0.02))
+
+
+def test_the_output_says_what_a_margin_is_of():
+    s = load(SCENARIOS / "depression_maintenance.yaml", {"estimand.margin": 1.3, "secondary": []})
+    (note,) = [note for note in analysis_notes(s) if note.code == "margin"]
+    assert note.text == "margin of non-inferiority: 1.3 of time_to_relapse (a hazard ratio)"
+    with pytest.raises(ScenarioError, match=r"margin = 0\.9: of a time is a hazard ratio: must be > 1"):
+        load(SCENARIOS / "depression_maintenance.yaml", {"estimand.margin": 0.9})
+    (note,) = [n for n in analysis_notes(load(SCENARIOS / "depression_noninferiority_ect.yaml")) if n.code == "margin"]
+    assert note.text.endswith("0.15 of remission (a difference of shares), 3 of score (points)")
 
 
 def test_multiplicity_over_estimands():

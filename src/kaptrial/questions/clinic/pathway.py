@@ -190,12 +190,12 @@ def _sessions(env: simpy.Environment, p: Patient, rules: Rules, team: Team, plac
             due = rules.hours.due(p.randomised, day)
         p.due[e] = earliest = due
         deadline = due + plan.window_days
-        latest = due + plan.late_days
+        latest = due + plan.late_days + SLACK
         if arm.promised[k] and p.given[a] == p.given[a]:
             assert plan.to_hours is not None
             earliest = max(due, anchor + plan.from_hours / 24)
             deadline = anchor + plan.to_hours / 24
-            latest = deadline if plan.after_window == "skip" else latest
+            latest = deadline + SLACK if plan.after_window == "skip" else latest
         ask = rules.hours.start(earliest, arm.session)
         if last == last:
             # No two sessions on one day unless the protocol has them so.

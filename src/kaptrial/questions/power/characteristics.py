@@ -9,7 +9,7 @@ from typing import Any
 from kaptrial.model.delivered import DeliveredTreatment
 from kaptrial.model.streams import BLOCK
 from kaptrial.questions.power.execution import Fits
-from kaptrial.questions.power.notes import RUN_IN_CLINIC, calendar_notes, never_analysed, notes_of, rooms
+from kaptrial.questions.power.notes import RUN_IN_CLINIC, calendar_notes, fallbacks, never_analysed, notes_of, rooms
 from kaptrial.questions.power.nulls import null_runs
 from kaptrial.questions.power.rows import analysed, estimand_rows, favours, multiplicity_rows, question, rejection
 from kaptrial.questions.power.shared import Run, fits_of, shared_truths, trials_key
@@ -87,6 +87,7 @@ def characteristics(
         if cell.scenario.analysis.multiplicity is not None:
             rows += multiplicity_rows(cell.scenario, cell.columns, own, list(zip(plan, under_null, strict=True)))
         notes = [*notes_of(cell.scenario, cell.columns, truth, nulls), *never_analysed(own)]
+        notes += fallbacks(cell.scenario, own)
         notes += [
             *([*calendar_notes(cell.scenario), RUN_IN_CLINIC] if delivered is not None else []),
             *rooms(cell.scenario, rows),

@@ -138,11 +138,12 @@ def run_block(
     every = scenario.estimands
     numbers = range(len(every)) if estimands is None else estimands
     asked = [(i, analysis) for i in numbers for analysis in scenario.analyses(every[i])]
-    fits = dict(zip(asked, estimates(trials, scenario, [(every[i], name) for i, name in asked]), strict=True))
+    draws = {"seed": seed, "block": block}
+    fits = dict(zip(asked, estimates(trials, scenario, [(every[i], name) for i, name in asked], **draws), strict=True))
     interactions = [(i, name) for i, name in asked if scenario.contrast(every[i]).kind == "interaction"]
     if at_best and interactions:
         best = _at_best(trials, scenario)
-        at_best_fits = estimates(best, scenario, [(every[i], name) for i, name in interactions])
+        at_best_fits = estimates(best, scenario, [(every[i], name) for i, name in interactions], **draws)
         fits |= {(i, name + AT_BEST): fit for (i, name), fit in zip(interactions, at_best_fits, strict=True)}
     return fits
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from kaptrial.estimators.fit import Failure
-from kaptrial.method_table import TIME, methods
+from kaptrial.method_table import BINARY, TIME, methods
 from kaptrial.questions.power.execution import AT_BEST, Fits
 from kaptrial.questions.power.measures import TARGET_POWER
 from kaptrial.questions.power.nulls import differ_in, null_of
@@ -14,6 +14,7 @@ from kaptrial.questions.power.truth import Truth
 from kaptrial.results import Note, Row, grouped
 from kaptrial.scenario.clinic_checks import what_weekdays_forbid
 from kaptrial.scenario.scenario import Scenario
+from kaptrial.scenario.trial import Estimand
 
 RUN_IN_CLINIC = Note(
     code="run_in_clinic",
@@ -79,6 +80,25 @@ def never_analysed(fits: Fits) -> list[Note]:
     return [Note(code="never_analysed", severity="warning", text=text) for text in reasons.values()]
 
 
+def fallbacks(s: Scenario, fits: Fits) -> list[Note]:
+    """Analyses that took another covariance structure than the first declared, and in how many of the trials."""
+    rates = {
+        analysis: float(fit.fell_back.mean())
+        for (_, analysis), fit in fits.items()
+        if fit.fell_back is not None and fit.fell_back.any() and not analysis.endswith(AT_BEST)
+    }
+    notes = []
+    for analysis, rate in rates.items():
+        text = (
+            f"{analysis}: the covariance structure {s.analysis.covariance[0]} could not be fitted in"
+            f" {max(100 * rate, 1):.0f} % of trials, and a later one was in its place"
+        )
+        if not s.analysis.sandwich:
+            text += ": its errors hold if it is right, those of `analysis.sandwich` in any case"
+        notes.append(Note(code="fallback", severity="warning", text=text))
+    return notes
+
+
 def analysis_notes(s: Scenario) -> list[Note]:
     """Which analyses were chosen because the scenario names none, and what of the design an analysis leaves out."""
     chosen = [s.default_analysis(e) for e in s.estimands if e.methods is None and s.analysis.methods is None]
@@ -94,6 +114,18 @@ def analysis_notes(s: Scenario) -> list[Note]:
         named = "; ".join(f"{name} ({why})" for name, why in dict.fromkeys(chosen))
         text = f"no method is declared, and the analysis is the one that fits the trial: {named}"
         notes.append(Note(code="default_analysis", severity="information", text=text))
+    if s.analysis.missing_response == "failure":
+        endpoints = ", ".join(dict.fromkeys(e.endpoint for e in s.estimands if e.endpoint in BINARY))
+        text = f"patients without a {endpoints} count as failures; the truth is of what they would have had"
+        notes.append(Note(code="missing_response", severity="information", text=text))
+    margins = [f"{e.margin:g} of {e.endpoint} ({_margin_kind(s, e)})" for e in s.estimands if e.margin is not None]
+    if margins:
+        text = f"{'margin' if len(margins) == 1 else 'margins'} of non-inferiority: {', '.join(margins)}"
+        notes.append(Note(code="margin", severity="information", text=text))
+    imputed = any("reference_based" in s.methods(estimand) for estimand in s.estimands)
+    if s.analysis.inference == "rubin" and imputed:
+        text = f"standard errors of reference_based by Rubin's rules, {s.analysis.imputations} imputations a trial"
+        notes.append(Note(code="inference", severity="information", text=text))
     if without_therapists:
         text = f"therapists are not in the model of {', '.join(dict.fromkeys(without_therapists))}: see type_i_error"
         notes.append(Note(code="therapists_ignored", severity="warning", text=text))
@@ -102,6 +134,15 @@ def analysis_notes(s: Scenario) -> list[Note]:
         text = f"stratification by {', '.join(s.strata)} is not, or not all, in the model of {names}"
         notes.append(Note(code="strata_ignored", severity="warning", text=text))
     return notes
+
+
+def _margin_kind(s: Scenario, estimand: Estimand) -> str:
+    """What a margin of an estimand is."""
+    if estimand.endpoint == TIME:
+        return "a hazard ratio"
+    if estimand.endpoint in BINARY:
+        return "a difference of shares"
+    return "percentage points" if s.scale.unit == "percent" else s.scale.unit
 
 
 def rooms(s: Scenario, rows: Sequence[Row]) -> list[Note]:
