@@ -47,7 +47,7 @@ def linear(data, prior, centre, *, linked):
         slopes = pm.Normal("slopes", 0.0, for_slopes, shape=n_visits)
         mean += standardised(data.baseline)[:, None] * slopes[None, :]
     if data.covariates.shape[1]:
-        c = pm.Normal("coefficients", 0.0, for_slopes, shape=data.covariates.shape[1])
+        c = pm.Normal("coefficients", 0.0, for_slopes / data.columns_alike ** width["levels"])
         mean += pt.dot(standardised(data.covariates), c)[:, None]
     if data.n_therapists:
         tau = pm.HalfNormal("therapist_sd", data.unit_sd * width["therapists"])

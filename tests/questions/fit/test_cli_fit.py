@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -140,6 +141,8 @@ def without(keep) -> str:
          ["all scores are 20: must vary"]),
         ("\n".join([ROWS[0], *(",".join([*r.split(",")[:4], r.split(",")[3]]) for r in ROWS[1:])]) + "\n", [],
          ["the scores on day 7 are the baseline itself"]),
+        (re.sub("(,b,14,.*),.*", r"\1,20", LONG), [],
+         ["the 10 scores of arm b on day 14 are all 20: must vary"]),
         (LONG, ["--covariate", "arm"], ["says nothing that"]),
         (LONG, ["--category", "day"], ["must be the same for a patient"]),
         (LONG, ["--covariate", "age"], ["column `age` is missing"]),

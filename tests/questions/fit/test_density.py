@@ -15,6 +15,15 @@ from kaptrial.questions.fit.scales import prior_data
 from tests.builders import binary_trial, days_trial, factorial
 from tests.questions.fit import pymc_models
 
+
+def in_sites(data):
+    """The trial with two more covariates, columns of a category of three levels."""
+    site = np.arange(len(data.y)) % 3
+    columns = np.column_stack([data.covariates, site == 1, site == 2]).astype(float)
+    names, categories = ("age", "site b", "site c"), ("", "site", "site")
+    return replace(data, covariates=columns, covariate_names=names, categories=categories)
+
+
 LONGER = (1.0, 7.0, 14.0, 28.0)
 CASES = {
     "unstructured": (factorial(), ModelOptions()),
@@ -29,6 +38,7 @@ CASES = {
         ),
         ModelOptions(),
     ),
+    "a category": (in_sites(factorial()), ModelOptions()),
     "binary": (binary_trial(), ModelOptions(likelihood="binary")),
     "days": (days_trial(), ModelOptions(likelihood="abstinent_days")),
 }

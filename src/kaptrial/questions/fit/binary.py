@@ -17,7 +17,7 @@ from scipy.special import expit
 from kaptrial.arrays import Floats
 from kaptrial.questions.fit.data import InteractionData
 from kaptrial.questions.fit.layout import layout, linear_draws
-from kaptrial.questions.fit.model import Given, InteractionModel, chosen, scaled_widths
+from kaptrial.questions.fit.model import Given, InteractionModel, linear_prior
 
 PARAMETERS = ("effect", "means", "slopes", "coefficients", "patient_sd", "therapist_sd", "therapist_raw")
 # The SD of a standard logistic: the unit of the named priors on the logit scale (Chinn 2000, Stat Med 19:3127, turns
@@ -51,9 +51,8 @@ def model(data: InteractionData) -> InteractionModel:
 
     def density(theta: Floats, scores: Floats, given: Given) -> tuple[float, Floats]:
         grad = np.empty(lay.size)
-        widths = scaled_widths(given, data.unit_sd, linked=True)
         y = np.where(seen, scores, np.nan)
-        prior = linear.Prior(*chosen(given), 0.0, widths)
+        prior = linear_prior(given, data.unit_sd, lay.columns_alike, centre=0.0, linked=True)
         value = likelihoods.binary_density(theta, grad, lay.at, y, patients, rule, prior, PATIENT_SD_WIDTH)
         return value, grad
 

@@ -16,7 +16,7 @@ from scipy.special import expit, logit
 from kaptrial.arrays import Floats
 from kaptrial.questions.fit.data import InteractionData
 from kaptrial.questions.fit.layout import layout, linear_draws
-from kaptrial.questions.fit.model import Given, InteractionModel, chosen, scaled_widths
+from kaptrial.questions.fit.model import Given, InteractionModel, linear_prior
 
 PARAMETERS = ("effect", "means", "slopes", "coefficients", "rho", "therapist_sd", "therapist_raw")
 # Risks are shown in percent of the days.
@@ -34,9 +34,8 @@ def model(data: InteractionData) -> InteractionModel:
 
     def density(theta: Floats, scores: Floats, given: Given) -> tuple[float, Floats]:
         grad = np.empty(lay.size)
-        widths = scaled_widths(given, data.unit_sd, linked=True)
         k = np.ascontiguousarray(scores[:, 0])
-        prior = linear.Prior(*chosen(given), 0.0, widths)
+        prior = linear_prior(given, data.unit_sd, lay.columns_alike, centre=0.0, linked=True)
         value = likelihoods.counts_density(theta, grad, lay.at, k, n, patients, prior)
         return value, grad
 

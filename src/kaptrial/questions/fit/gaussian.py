@@ -15,10 +15,11 @@ import numpy as np
 
 from kaptrial.arrays import Floats
 from kaptrial.errors import FieldError
+from kaptrial.estimators.huber import pooled_scale
 from kaptrial.estimators.patterns import patterns
-from kaptrial.questions.fit.data import InteractionData, pooled_sd
+from kaptrial.questions.fit.data import InteractionData
 from kaptrial.questions.fit.layout import layout, linear_draws
-from kaptrial.questions.fit.model import Given, InteractionModel, chosen, scaled_widths
+from kaptrial.questions.fit.model import Given, InteractionModel, linear_prior
 
 Covariance = Literal["unstructured", "random", "intercept"]
 Residual = Literal["common", "by_arm"]
@@ -50,7 +51,7 @@ def time_design(data: InteractionData, covariance: Covariance) -> Floats:
 def spread_centres(data: InteractionData, covariance: Covariance) -> Floats:
     """Medians of the priors of the log SDs of the root, and last of the residual (unused in `unstructured`)."""
     if covariance == "unstructured" or len(data.days) == 1:
-        sds = [pooled_sd(data.y[:, t], data.arm, len(data.arms)) for t in range(len(data.days))]
+        sds = [pooled_scale(data.y[:, t], data.arm, len(data.arms))[1] for t in range(len(data.days))]
         return np.log(np.array([*sds, data.unit_sd]))
     # Half of the variance each, about; the slope less.
     shares = [0.7, 0.4, 0.7] if covariance == "random" else [0.7, 0.7]
@@ -76,8 +77,7 @@ def model(
 
     def density(theta: Floats, scores: Floats, given: Given) -> tuple[float, Floats]:
         grad = np.empty(lay.size)
-        widths = scaled_widths(given, data.unit_sd, linked=False)
-        prior = linear.Prior(*chosen(given), centre, widths)
+        prior = linear_prior(given, data.unit_sd, lay.columns_alike, centre=centre, linked=False)
         value = likelihoods.scores_density(theta, grad, lay.at, scores, patients, spread, prior)
         return value, grad
 
