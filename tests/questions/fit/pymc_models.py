@@ -34,6 +34,19 @@ def build(data, prior, options):
     return built
 
 
+def values_for(model, built, theta):
+    """The unconstrained vector as values of the PyMC model's variables."""
+    lay = model.layout
+    blocks = {
+        "effects": "effects", "means": "means", "slopes": "slopes", "coefficients": "coefficients",
+        "therapist_sd_log__": "therapist_sd", "therapist_raw": "therapist_raw", "log_ratios": "ratios",
+        "packed_cholesky-cov-packed__": "spread", "sds_log__": "spread", "patient_sd_signed": "spread",
+        "rho_interval__": "spread", "residual_sd_log__": "residual",
+    }  # fmt: skip
+    values = {v.name: lay.block(theta, blocks[v.name]) for v in built.value_vars}
+    return {v.name: values[v.name].reshape(()) if v.ndim == 0 else values[v.name] for v in built.value_vars}
+
+
 def linear(data, prior, centre, *, linked):
     """Each patient's mean (or logit), (patient, visit); `centre`: where the prior of the means stands."""
     n_visits, width = len(data.days), widths(prior)

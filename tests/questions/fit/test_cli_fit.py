@@ -46,9 +46,12 @@ def test_contract_and_files(run, tmp_path, capsys):
     assert printed.startswith(("Given prior `weak`, at day 14 b - a is a benefit", "DO NOT USE"))
     assert "The conclusion " in printed
     names = {path.name for path in (tmp_path / "pack").iterdir()}
-    figures = {f"{n}.{k}" for n in ("interaction", "effects_over_time", "posterior_predictive", "priors") for k in
-               ("pdf", "png", "svg")}  # fmt: skip
-    tables = {"results.csv", "results.json", "checks.csv", "verdict.txt", "manifest.json"}
+    drawn = (
+        "interaction", "effects_over_time", "posterior_predictive", "priors", "trace", "ranks", "prior_posterior",
+        "power_scaling",
+    )  # fmt: skip
+    figures = {f"{name}.{kind}" for name in drawn for kind in ("pdf", "png", "svg")}
+    tables = {"results.csv", "results.json", "checks.csv", "verdict.txt", "manifest.json", "power_scaling.csv"}
     assert names == figures | tables | {"posterior_weak.nc", "posterior_skeptical.nc"}
 
 
@@ -62,8 +65,8 @@ def test_netcdf_holds_the_groups(run, tmp_path):
     assert [path.name for path in (tmp_path / "pack").glob("*.nc")] == ["posterior_weak.nc"]  # the first, unless asked
     with az.from_netcdf(tmp_path / "pack" / "posterior_weak.nc") as tree:
         assert set(tree.children) == {
-            "posterior", "prior", "prior_predictive", "posterior_predictive", "log_likelihood", "observed_data",
-            "sample_stats",
+            "posterior", "prior", "prior_predictive", "posterior_predictive", "log_likelihood", "log_prior",
+            "observed_data", "constant_data", "sample_stats",
         }  # fmt: skip
         assert tree.log_likelihood["patient_scores"].shape[-1] == 20
         assert tree.attrs["data"] == "trial.csv"

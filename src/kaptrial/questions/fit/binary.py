@@ -13,6 +13,7 @@ from collections.abc import Mapping
 
 import numpy as np
 from scipy.special import expit
+from scipy.stats import halfnorm
 
 from kaptrial.arrays import Floats
 from kaptrial.questions.fit.data import InteractionData
@@ -84,5 +85,12 @@ def model(data: InteractionData) -> InteractionModel:
     def spread_draws(n: int, rng: np.random.Generator, widths: Mapping[str, float]) -> Floats:
         return rng.normal(0, PATIENT_SD_WIDTH, (n, int(several)))
 
+    def spread_log_prior(named: Mapping[str, Floats], _: Mapping[str, float]) -> dict[str, Floats]:
+        if not several:
+            return {}
+        return {"patient_sd": halfnorm.logpdf(named["patient_sd"], scale=PATIENT_SD_WIDTH).sum(axis=-1)}
+
     start = np.zeros(lay.size)
-    return InteractionModel("binary", data, lay, density, parts, natural, replicas, risk, spread_draws, start)
+    return InteractionModel(
+        "binary", data, lay, density, parts, natural, replicas, risk, spread_draws, spread_log_prior, start
+    )

@@ -58,8 +58,13 @@ def model(data: InteractionData) -> InteractionModel:
     def spread_draws(n: int, rng: np.random.Generator, widths: Mapping[str, float]) -> Floats:
         return np.asarray(logit(rng.random((n, 1))))
 
+    def spread_log_prior(_: Mapping[str, Floats], __: Mapping[str, float]) -> dict[str, Floats]:
+        return {}  # ρ is uniform
+
     def risk(expected: Floats, _: Mapping[str, Floats]) -> Floats:
         return np.asarray(PERCENT * expit(expected))
 
     start = np.zeros(lay.size)
-    return InteractionModel("abstinent_days", data, lay, density, parts, natural, replicas, risk, spread_draws, start)
+    return InteractionModel(
+        "abstinent_days", data, lay, density, parts, natural, replicas, risk, spread_draws, spread_log_prior, start
+    )

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
+from scipy import stats
 
 from kaptrial.arrays import Floats
 from kaptrial.errors import FieldError
@@ -120,6 +121,15 @@ def model(
         ratios = widths["log_ratios"] * rng.standard_normal((n, n_groups - 1))
         return np.concatenate([packed, log_sds[:, -1:] if own_residual else log_sds[:, :0], ratios], axis=1)
 
+    def spread_log_prior(named: Mapping[str, Floats], widths: Mapping[str, float]) -> dict[str, Floats]:
+        logs = {"sds": stats.lognorm.logpdf(named["sds"], widths["log_sds"], scale=np.exp(centres[:q]))}
+        if own_residual:
+            scale = np.exp(centres[-1])
+            logs["residual_sd"] = stats.lognorm.logpdf(named["residual_sd"], widths["log_sds"], scale=scale)
+        if n_groups > 1:
+            logs["log_ratios"] = stats.norm.logpdf(named["log_ratios"], 0.0, widths["log_ratios"])
+        return {name: np.asarray(value).sum(axis=-1) for name, value in logs.items()}
+
     start = np.zeros(lay.size)
     start[lay.at[1] : lay.at[2]] = centre
     start[lay.at[6] : lay.at[7]] = _packed_diagonal(centres[:q])
@@ -129,7 +139,9 @@ def model(
     def risk(expected: Floats, _: Mapping[str, Floats]) -> Floats:
         return expected
 
-    return InteractionModel("normal", data, lay, density, parts, natural, replicas, risk, spread_draws, start)
+    return InteractionModel(
+        "normal", data, lay, density, parts, natural, replicas, risk, spread_draws, spread_log_prior, start
+    )
 
 
 def correlation_roots(q: int, n: int, rng: np.random.Generator) -> Floats:

@@ -24,8 +24,9 @@ class InteractionModel:
     `scales.prior_data`. `parts(thetas, scores)`: each patient's log likelihood, (draw, patient). `natural(thetas)`:
     named parameters and what derives from them. `replicas(named, expected, rng)`: scores drawn, (draw, patient,
     visit). `risk(expected, named)`: the mean outcome of patients with these predictors, for the g-computation.
-    `spread_draws(n, rng, widths)`: draws of the likelihood's own blocks from their prior, in their order. `start`:
-    where to begin.
+    `spread_draws(n, rng, widths)`: draws of the likelihood's own blocks from their prior, in their order.
+    `spread_log_prior(named, widths)`: the log density of that prior by block, where it is not constant. `start`: where
+    to begin.
     """
 
     likelihood: Likelihood
@@ -37,6 +38,7 @@ class InteractionModel:
     replicas: Callable[[Mapping[str, Floats], Floats, np.random.Generator], Floats]
     risk: Callable[[Floats, Mapping[str, Floats]], Floats]
     spread_draws: Callable[[int, np.random.Generator, Mapping[str, float]], Floats]
+    spread_log_prior: Callable[[Mapping[str, Floats], Mapping[str, float]], dict[str, Floats]]
     start: Floats
 
     def expected(self, thetas: Floats, x: Floats | None = None) -> Floats:
