@@ -42,6 +42,9 @@ def decide(
     ] = None,
     interim: Annotated[float | None, typer.Option(metavar="SHARE", help="A look after this share of patients.")] = None,
     futility: Annotated[float | None, typer.Option(help="Stop there if go is foreseen with less than this.")] = None,
+    efficacy: Annotated[
+        float | None, typer.Option(help="Stop there with go if P(effect better than the margin) is at least this.")
+    ] = None,
     replicates: Annotated[int, typer.Option(min=2, max=10_000_000, help="Trials for each design prior.")] = 2000,
     draws: Annotated[int, typer.Option(min=2, max=100_000, help="Draws of the file's prior, 128 trials each.")] = 200,
     seed: Seed = 1,
@@ -64,7 +67,7 @@ def decide(
 
     rule = {"margin": margin, "go": go, "no_go": no_go, "rope": rope, "rope_probability": rope_probability}
     priors = {"priors": NAMES if prior == "all" else _names(prior), "design_priors": _names(design_prior)}
-    options = {**rule, **priors, "share": interim, "futility": futility}
+    options = {**rule, **priors, "share": interim, "futility": futility, "efficacy": efficacy}
     given = {name: value for name, value in options.items() if value is not None}
     declared = cells_of(scenario, settings, vary, variants=False)
     try:
@@ -82,5 +85,7 @@ def decide(
 
 
 def _names(text: str | None) -> tuple[str, ...] | None:
-    """Names with commas, each once, in the order given."""
-    return None if text is None else tuple(dict.fromkeys(part.strip() for part in text.split(",")))
+    """Priors with commas between them, each once."""
+    from kaptrial.scenario.own_prior import listed
+
+    return None if text is None else tuple(dict.fromkeys(listed(text)))

@@ -21,7 +21,7 @@ from kaptrial.cli.options import (
     numbers_in,
     say_notes,
 )
-from kaptrial.errors import UserError
+from kaptrial.errors import FieldError, UserError
 
 if TYPE_CHECKING:
     from kaptrial.questions.fit.data import InteractionData
@@ -54,7 +54,7 @@ def fit(
     role: Annotated[
         str | None, typer.Option(help="What each effect is: drug, therapy or interaction, with commas.")
     ] = None,
-    prior: Annotated[str, typer.Option(help="Named priors with commas, or all (docs/bayes.md).")] = "weak",
+    prior: Annotated[str, typer.Option(help="Priors with commas: by name, all, or such as normal(0, 0.3).")] = "weak",
     likelihood: Annotated[str, typer.Option(help="normal, binary or abstinent_days.")] = "normal",
     covariance: Annotated[str, typer.Option(help="Of scores: unstructured, random or intercept.")] = "unstructured",
     residual: Annotated[str, typer.Option(help="Residual SDs of scores: common or by_arm.")] = "common",
@@ -71,7 +71,6 @@ def fit(
 ) -> None:
     """Bayesian interaction: is the combination more than the sum, given a prior; with diagnostics and checks."""
     from kaptrial.methods.options import Options
-    from kaptrial.output.terminal import say
     from kaptrial.questions.fit import terminal
     from kaptrial.questions.fit.answer import answer
     from kaptrial.questions.fit.estimands import Limits
@@ -99,6 +98,7 @@ def fit(
     roles = tuple(part.strip() for part in role.split(",")) if role else ()
     asked = FitQuestion(likelihood=chosen.likelihood, roles=roles, unit_sd=unit_sd)
     trial = _trial(data, options, asked, seed)
+    _check_priors(names, trial, chosen.likelihood)
     say_notes(trial.notes)
     if draws * len(names) >= MANY_DRAWS:
         work = f"{draws:,} draws of each chain under {len(names)} prior{'s' * (len(names) > 1)}"
@@ -110,17 +110,7 @@ def fit(
     run = partial(answer, trial, chosen, names, Limits(margin=margin, rope=rope), seed=seed, draws=draws)
     results = run(every_posterior=every_posterior, data=data.name, options=_said(options))
 
-    def show() -> None:
-        if len(names) == 1:
-            terminal.show_fit(results)
-            return
-        for verdict, checks in zip(results.verdicts, results.checks, strict=True):
-            say(verdict.text)
-            for line in (line for check in checks for line in check.warnings):
-                say(f"warning: {line}")
-        terminal.show_sweep(results)
-
-    hand_over(results, show, json_file, output)
+    hand_over(results, lambda: terminal.show(results), json_file, output)
 
 
 def _said(options: Any) -> dict[str, Any]:
@@ -142,14 +132,20 @@ def _trial(path: Path, options: Any, asked: Any, seed: int) -> InteractionData:
 
 def _priors(text: str) -> tuple[str, ...]:
     from kaptrial.catalogue.effect_priors import NAMES
-    from kaptrial.errors import nearest
+    from kaptrial.scenario.own_prior import listed
 
-    if text.strip() == "all":
-        return NAMES
-    names = tuple(part.strip() for part in text.split(","))
-    for name in names:
-        if name not in NAMES:
-            raise UserError(f"--prior = {name!r}: must be all, or of {', '.join(NAMES)}{nearest(name, NAMES)}")
+    names = NAMES if text.strip() == "all" else listed(text)
     if len(set(names)) < len(names):
         raise UserError(f"--prior = {text!r}: each prior must be named once")
     return names
+
+
+def _check_priors(names: tuple[str, ...], trial: InteractionData, likelihood: Any) -> None:
+    """Raise UserError for a prior that is none, or says nothing of what is asked."""
+    from kaptrial.questions.fit.priors import believed
+
+    for name in names:
+        try:
+            believed(name, trial, likelihood)
+        except FieldError as error:
+            raise UserError(f"--prior = {name!r}: {error.allowed}") from None

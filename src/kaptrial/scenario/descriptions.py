@@ -267,6 +267,9 @@ KEYS: dict[str, dict[str, Key]] = {
     "Look": {
         "share": Key("Share of the patients who have been followed up.", "0.5", "share"),
         "futility": Key("Stop where the predictive probability of `go` is below it.", "0.05", "probability"),
+        "efficacy": Key(
+            "Stop with go where the effect beats the margin with this probability.", "0.995", "probability"
+        ),
     },
     "Estimand": {
         "contrast": Key(
@@ -424,8 +427,24 @@ KEYS: dict[str, dict[str, Key]] = {
         "rope_probability": Key(
             "No difference if the effect lies within with at least this probability.", "0.9", "probability"
         ),
-        "priors": Key("What the analysis believes, by name.", "[weak, skeptical]"),
+        "priors": Key("What the analysis believes, by name or stated.", '[weak, skeptical, "normal(0, 0.2)"]'),
         "design_priors": Key("What is true.", "[scenario, evidence]"),
+        "own_priors": Key(
+            "Further names: what is believed of the effect asked about.",
+            "{ours: {interaction: 'normal(0.1, 0.2)', source: assumption, note: why}}",
+        ),
+        "nuisance": Key(
+            "Values of other numbers, by path, at which the type I error is told; in place of the usual ones.",
+            "{measurement.deviation_sd: [4, 8]}",
+        ),
+    },
+    "OwnPrior": {
+        "source": Key("As of a number.", "assumption"),
+        "drug": Key("Of an effect of the drug, in SDs of the outcome towards benefit.", "normal(0, 1)"),
+        "therapy": Key("Of an effect of the therapy, likewise.", "t(0.3, 0.2, 4)"),
+        "interaction": Key("Of an interaction, likewise.", "0.8 normal(0, 0.25) + 0.2 normal(0, 1)"),
+        "note": Key("Why it is assumed.", "what the steering committee expects"),
+        "derived": Key("How it was worked out.", "the pooled estimate, its SE doubled"),
     },
     "Clinic": {
         "sites": Key("The sites.", "[{id: a, referrals: {value: 8, unit: per_month, source: assumption, note: why}}]"),

@@ -41,4 +41,5 @@ def unused_sources(s: Scenario) -> tuple[str, ...]:
     """Own sources that no number and no belief names."""
     named = {name for _, value in walk(s) for name in (value.source, value.spread_source)}
     named |= {belief.source for belief in ((s.prior.also if s.prior else None) or {}).values()}
+    named |= {stated.source for stated in (s.decision.own_priors or {}).values()}
     return tuple(key for key in s.sources or {} if key not in named)

@@ -104,17 +104,22 @@ class Relapse:
 class Look:
     """A look at the data when `share` of the patients have been followed up, in the order of their randomisation.
 
-    `decide` stops the trial there for futility where the predictive probability of `go` is below `futility`.
+    `decide` stops the trial there with no go where the predictive probability of `go` is below `futility`, and with go
+    where the effect is better than the margin with at least the probability `efficacy`; for neither where it is 0, or
+    not given.
     """
 
     share: Number
     futility: Number = 0.05
+    efficacy: Number | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.share < 1:
             raise FieldError("share", self.share, "must be a share of the patients between 0 and 1")
         if not 0 <= self.futility < 1:
             raise FieldError("futility", self.futility, "must be a probability from 0 to below 1")
+        if self.efficacy is not None and not 0.5 <= self.efficacy < 1:
+            raise FieldError("efficacy", self.efficacy, "must be a probability from 0.5 to below 1")
 
 
 @noun

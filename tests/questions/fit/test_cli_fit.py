@@ -37,21 +37,25 @@ def test_contract_and_files(run, tmp_path, capsys):
     assert {"version", "seed", "data", "priors", "verdicts", "diagnostics"} <= set(out["provenance"])
     columns = {
         "prior", "contrast", "measure", "day", "mean", "sd", "median", "lower", "upper", "p_below_zero",
-        "p_favours_left", "mcse_mean", "ess_bulk", "r_hat", "reason",
+        "p_favours_left", "mcse_mean", "mcse_sd", "mcse_lower", "mcse_p", "ess_bulk", "r_hat", "reason",
     }  # fmt: skip
     assert all(columns <= set(row) for row in out["results"])
     assert {row["contrast"] for row in out["results"]} == {"b - a"}
     assert {row["measure"] for row in out["results"]} == {"difference", "ratio_of_means", "share_kept"}
     printed = capsys.readouterr().out
     assert printed.startswith(("Given prior `weak`, at day 14 b - a is a benefit", "DO NOT USE"))
-    assert "The conclusion " in printed
+    assert "P(benefit) runs from " in printed
+    assert "worth" in printed
     names = {path.name for path in (tmp_path / "pack").iterdir()}
     drawn = (
-        "interaction", "effects_over_time", "posterior_predictive", "priors", "trace", "ranks", "prior_posterior",
-        "power_scaling",
+        "interaction", "effects_over_time", "posterior_predictive", "priors", "tipping", "trace", "ranks",
+        "prior_posterior", "power_scaling",
     )  # fmt: skip
     figures = {f"{name}.{kind}" for name in drawn for kind in ("pdf", "png", "svg")}
-    tables = {"results.csv", "results.json", "checks.csv", "verdict.txt", "manifest.json", "power_scaling.csv"}
+    tables = {
+        "results.csv", "results.json", "checks.csv", "priors.csv", "tipping.csv", "power_scaling.csv", "verdict.txt",
+        "manifest.json",
+    }  # fmt: skip
     assert names == figures | tables | {"posterior_weak.nc", "posterior_skeptical.nc"}
 
 

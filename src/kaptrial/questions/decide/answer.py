@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,9 @@ from kaptrial.results import Headline, Results, Row, grouped
 from kaptrial.scenario.decision import DecisionRule
 from kaptrial.scenario.trial import Look
 
-LOOK = ("share", "futility")
+LOOK = ("share", "futility", "efficacy")
+# Fields that are left out of the provenance where they are not given.
+RARE = ("own_priors", "nuisance", "efficacy")
 # What is true, as the second half of a sentence.
 IF_TRUE = {
     "scenario": "if the scenario is true",
@@ -47,7 +49,11 @@ def answer(
     """How often a trial of each cell ends with each verdict."""
     rows = decisions(cells, seed=seed, replicates=replicates, draws_of_prior=draws, workers=workers, progress=progress)
     first = cells[0].scenario
-    declared = {"rule": vars(first.decision), "interim": [vars(look) for look in first.design.looks], "draws": draws}
+    declared = {
+        "rule": given(first.decision),
+        "interim": [given(look) for look in first.design.looks],
+        "draws": draws,
+    }
     return DecideResults(
         kind="decide",
         rows=rows,
@@ -58,6 +64,11 @@ def answer(
         writer=partial(write_folder, write_decisions),
         cells=tuple(cells),
     )
+
+
+def given(declared: Any) -> dict[str, Any]:
+    """A rule's or a look's fields as plain values; of what few scenarios declare only what this one does."""
+    return {name: value for name, value in asdict(declared).items() if value is not None or name not in RARE}
 
 
 def with_rule(cell: Cell, given: Mapping[str, Any]) -> Cell:
@@ -75,7 +86,8 @@ def with_rule(cell: Cell, given: Mapping[str, Any]) -> Cell:
     if "share" in look:  # one look, in place of all that are declared
         looks = looks[:1] or (Look(share=look["share"]),)
     elif look and not looks:
-        raise FieldError("futility", look["futility"], "needs a look: `share`, or design.looks in the scenario")
+        name, value = next(iter(look.items()))
+        raise FieldError(name, value, "needs a look: `share`, or design.looks in the scenario")
     design = replace(s.design, looks=tuple(replace(each, **look) for each in looks))
     return replace(cell, scenario=replace(s, decision=replace(s.decision, **rule), design=design))
 

@@ -11,11 +11,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from kaptrial.catalogue.effect_priors import NAMES
 from kaptrial.errors import FieldError, TooFewEligible
 from kaptrial.model.streams import BLOCK, Stream, generator
 from kaptrial.priors.design_prior import draws, with_draw
-from kaptrial.priors.effects import EffectPrior, named
+from kaptrial.priors.effects import EffectPrior, belief, named
 from kaptrial.priors.gaussian_quadrature import Flag
 from kaptrial.priors.gaussian_quadrature.interim import interim
 from kaptrial.priors.gaussian_quadrature.trial_model import TrialModel, fast_posterior, trial_model
@@ -99,7 +98,7 @@ def decisions(
         about = Question(analysis="bayes", measure="difference", columns=tuple(columns.items()), **asked)
         joined = _join(outcomes, n)
         room = None
-        if design in NAMES and scenario.contrast(estimand).kind == "interaction":
+        if design not in (FIXED, NULL, PRIOR) and scenario.contrast(estimand).kind == "interaction":
             found_room = room_for_synergy(scenario, estimand, true(_null(scenario)))
             room = None if found_room is None else found_room[0]
         known_truth = true(_alone(scenario)) if design == FIXED else None
@@ -225,7 +224,8 @@ def _run(
 def _prior(model: TrialModel, name: str) -> EffectPrior:
     side = better(model.scenario, model.estimand.endpoint)
     day = model.estimand.day
-    return named(name, roles=model.roles, days=[day], contrast=model.weights, visit=0, unit=model.unit, better=side)
+    stated = belief(name, model.scenario.decision.own_priors)
+    return named(stated, roles=model.roles, days=[day], contrast=model.weights, visit=0, unit=model.unit, better=side)
 
 
 def _effects(model: TrialModel, design: str, seed: int, block: int) -> np.ndarray:

@@ -12,6 +12,7 @@ from kaptrial.questions.fit.checks import Check, posterior_check, prior_check
 from kaptrial.questions.fit.data import InteractionData
 from kaptrial.questions.fit.estimands import Limits, rows
 from kaptrial.questions.fit.fit import Posterior, fit
+from kaptrial.questions.fit.information import CONFLICT, LARGE, Likelihood, Worth, likelihood, worth
 from kaptrial.questions.fit.models import ModelOptions, model_of
 from kaptrial.questions.fit.output import write_fit
 from kaptrial.questions.fit.priors import believed
@@ -22,12 +23,15 @@ from kaptrial.results import Line, Note, Results, Severity, provenance
 @dataclass(frozen=True, kw_only=True, repr=False)
 class FitResults(Results[Line]):
     """Results of `fit`; under each prior in turn the posterior, the verdict in words, and the checks of predictions
-    before the data and after them. `every_posterior`: a folder has the draws under every prior, not the first alone.
+    before the data and after them; what the data alone say, and what each prior is worth beside them.
+    `every_posterior`: a folder has the draws under every prior, not the first alone.
     """
 
     posteriors: tuple[Posterior, ...]
     verdicts: tuple[Verdict, ...]
     checks: tuple[tuple[Check, Check], ...]
+    data_alone: Likelihood
+    worths: tuple[Worth, ...]
     limits: Limits
     every_posterior: bool = False
 
@@ -68,7 +72,11 @@ def answer(
     made |= _provenance(trial, posteriors, verdicts) | vars(chosen)
     made |= {"margin": limits.margin, "rope": limits.rope}
     checks = tuple(zip(before, after, strict=True))
-    notes = (*trial.notes, *_notes(verdicts, checks))
+    alone = likelihood(posteriors[0])
+    worths = tuple(worth(posterior.prior, trial, alone) for posterior in posteriors)
+    by_prior = {posterior.prior.name: vars(own) for posterior, own in zip(posteriors, worths, strict=True)}
+    made |= {"data_alone": vars(alone), "prior_worth": by_prior}
+    notes = (*trial.notes, *_notes(verdicts, checks), *prior_notes(posteriors, worths))
     return FitResults(
         kind="fit",
         rows=lines,
@@ -78,6 +86,8 @@ def answer(
         posteriors=tuple(posteriors),
         verdicts=tuple(verdicts),
         checks=checks,
+        data_alone=alone,
+        worths=worths,
         limits=limits,
         every_posterior=every_posterior,
     )
@@ -91,6 +101,21 @@ def _notes(verdicts: Sequence[Verdict], checks: Sequence[tuple[Check, Check]]) -
         notes.append(Note(code="verdict", severity=severity, text=said.text))
         lines = (line for check in both for line in check.warnings)
         notes += [Note(code="predictive_check", severity="warning", text=line) for line in lines]
+    return notes
+
+
+def prior_notes(posteriors: Sequence[Posterior], worths: Sequence[Worth]) -> list[Note]:
+    """Priors that weigh much beside the data, or that do not go with them."""
+    notes = []
+    for posterior, own in zip(posteriors, worths, strict=True):
+        name = posterior.prior.name
+        if own.realised > LARGE * own.patients:
+            text = f"prior {name} is worth {own.realised:.0f} patients beside the {own.patients} of the trial"
+            notes.append(Note(code="large_prior", severity="warning", text=text))
+        if own.conflict < CONFLICT:
+            text = f"prior {name} of the effect and the data are at odds: under it an estimate as far off as theirs has"
+            text += f" probability {own.conflict:.2g}"
+            notes.append(Note(code="prior_conflict", severity="warning", text=text))
     return notes
 
 

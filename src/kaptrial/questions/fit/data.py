@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from kaptrial.arrays import Bools, Floats, Ints
 from kaptrial.errors import DataError
 from kaptrial.priors.effects import Better, Role
 from kaptrial.results import Note
+from kaptrial.scenario.own_prior import OwnPrior
 
 # Fewer say nothing of how patients of one arm differ.
 LEAST_PER_ARM = 3
@@ -27,7 +28,8 @@ class InteractionData:
     it belongs to, empty for a number. `patients`: their codes in a file.
     `therapist`: (patient,), −1 without one. `unit_sd`: what one SD of the named priors is in the unit of the effects.
     `target_day`: the day that the verdict is about. `left_out`: patients without any score.
-    `asked`: the contrast that the verdict is about, where a scenario names it. `notes`: what is to be said of the data.
+    `asked`: the contrast that the verdict is about, and `own_priors`, where a scenario names them. `notes`: what is to
+    be said of the data.
     """
 
     y: Floats
@@ -51,6 +53,7 @@ class InteractionData:
     trials_of: Floats | None = None
     left_out: int = 0
     asked: str | None = None
+    own_priors: Mapping[str, OwnPrior] | None = None
     notes: tuple[Note, ...] = ()
 
     @property

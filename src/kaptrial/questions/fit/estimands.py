@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import gaussian_kde
 
-from kaptrial.arrays import Floats
+from kaptrial.arrays import Bools, Floats
 from kaptrial.questions.fit.data import InteractionData
 from kaptrial.questions.fit.fit import Posterior
 from kaptrial.questions.fit.model import InteractionModel
@@ -113,10 +113,18 @@ def _row(posterior: Posterior, contrast: str, measure: str, day: float, values: 
     return lead | {"reason": ""} | values
 
 
+# Numbers of a summary; NaN where there is none.
+SUMMARY = (
+    "mean", "sd", "median", "lower", "upper", "p_below_zero", "p_favours_left", "mcse_mean", "mcse_sd", "mcse_median",
+    "mcse_lower", "mcse_upper", "mcse_p", "ess_bulk", "r_hat",
+)  # fmt: skip
+
+
 def summary(draws: Floats, sign: float, *, null: float = 0.0) -> Row:
     """Mean, SD, median, equal-tailed 95 % interval and probabilities of draws (chain, draw), with what they rest on.
 
     `p_below_zero`: below `null`. `p_favours_left`: on the side of `null` that is better for the left of the contrast.
+    `mcse_…`: Monte Carlo standard errors, `mcse_p` that of both probabilities.
     """
     import arviz as az
 
@@ -124,33 +132,34 @@ def summary(draws: Floats, sign: float, *, null: float = 0.0) -> Row:
     below = float(np.mean(draws < null))
     values = {"mean": draws.mean(), "sd": draws.std(), "median": median, "lower": lower, "upper": upper}
     values |= {"p_below_zero": below, "p_favours_left": below if sign < 0 else 1 - below}
-    values |= {"mcse_mean": az.mcse(draws), "ess_bulk": az.ess(draws), "r_hat": az.rhat(draws)}
+    values |= {"mcse_mean": az.mcse(draws), "mcse_sd": az.mcse(draws, method="sd")}
+    for name, level in (("median", 0.5), ("lower", 0.025), ("upper", 0.975)):
+        values |= {f"mcse_{name}": az.mcse(draws, method="quantile", prob=level)}
+    values |= {"mcse_p": share_error(draws < null), "ess_bulk": az.ess(draws), "r_hat": az.rhat(draws)}
     return {name: float(value) for name, value in values.items()}
+
+
+def share_error(hits: Bools) -> float:
+    """Monte Carlo standard error of a probability, (chain, draw); NaN where all draws agree."""
+    import arviz as az
+
+    return float(az.mcse(hits.astype(np.float64))) if hits.any() and not hits.all() else NAN
 
 
 def _limits(gain: Floats, limits: Limits) -> Row:
     values: Row = {}
     if limits.margin is not None:
-        values |= {"margin": limits.margin, "p_beyond_margin": float(np.mean(gain > limits.margin))}
+        beyond = gain > limits.margin
+        values |= {"margin": limits.margin, "p_beyond_margin": float(beyond.mean())}
+        values |= {"mcse_p_beyond_margin": share_error(beyond)}
     if limits.rope is not None:
-        values |= {"rope": limits.rope, "p_in_rope": float(np.mean(np.abs(gain) < limits.rope))}
+        within = np.abs(gain) < limits.rope
+        values |= {"rope": limits.rope, "p_in_rope": float(within.mean()), "mcse_p_in_rope": share_error(within)}
     return values
 
 
 def _missing(reason: str) -> Row:
-    names = (
-        "mean",
-        "sd",
-        "median",
-        "lower",
-        "upper",
-        "p_below_zero",
-        "p_favours_left",
-        "mcse_mean",
-        "ess_bulk",
-        "r_hat",
-    )
-    return dict.fromkeys(names, NAN) | {"reason": reason}
+    return dict.fromkeys(SUMMARY, NAN) | {"reason": reason}
 
 
 def _ratio(means: Floats, weights: Floats, sign: float) -> Row:
@@ -165,7 +174,7 @@ def share_kept(first: Floats, later: Floats) -> Row:
     away = max(float(np.mean(first < 0)), float(np.mean(first > 0)))
     if away <= AWAY_FROM_ZERO:
         return _missing(f"the effect on the first day is on one side of zero with probability {away:.3f} only")
-    unknown = dict.fromkeys(("mean", "sd", "mcse_mean", "p_favours_left"), NAN)
+    unknown = dict.fromkeys(("mean", "sd", "mcse_mean", "mcse_sd", "p_favours_left"), NAN)
     return summary(later / first, 1.0) | unknown | {"p_below_zero": float(np.mean(later / first < 0))}
 
 

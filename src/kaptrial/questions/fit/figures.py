@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kaptrial.output.figures import COLOURS, SINGLE, beside, day_axis, new_figure, titled
+from kaptrial.questions.fit.verdict import LIKELY, SHOWN, UNLIKELY
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -15,6 +16,15 @@ if TYPE_CHECKING:
 
 Rows = Sequence[Mapping[str, Any]]
 GREY = "0.55"
+# Limits of the verdict at which the mean of a prior is told, with what lies beyond, and how they are drawn.
+TIPS = (
+    (SHOWN, "benefit shown", COLOURS[0], "-"),
+    (LIKELY, "leaning to benefit", COLOURS[0], "--"),
+    (UNLIKELY, "leaning to harm", COLOURS[1], "--"),
+    (1 - SHOWN, "harm shown", COLOURS[1], "-"),
+)
+# Means of priors beyond this many SDs are beyond the field.
+TIP_REACH, TIP_TICKS = 1.5, (0.1, 0.2, 0.3, 0.5, 1.0, 2.0)
 
 
 def posterior(curve: Mapping[str, Any], *, unit: str, margin: float | None, rope: float | None, title: str) -> Figure:
@@ -97,6 +107,35 @@ def priors(rows: Sequence[UnderPrior], *, name: str, unit: str, sign: float, tit
     axes.set_xlim(-reach, reach)
     better = "left" if sign < 0 else "right"
     axes.set_xlabel(f"{name} ({unit}; benefit to the {better})")
+    titled(figure, title)
+    return figure
+
+
+def tipping(rows: Rows, priors: Sequence[tuple[str, float, float]], *, title: str) -> Figure:
+    """By the SD of a normal prior the mean at which the verdict changes; priors (name, mean, SD) as points."""
+    figure, grid = new_figure(SINGLE, 3.2)
+    axes = grid[0, 0]
+    sds = sorted({float(row["prior_sd"]) for row in rows})
+    for limit, words, colour, style in TIPS:
+        means = [float(row["prior_mean"]) for row in rows if row["p_benefit"] == limit]
+        axes.plot(sds, means, style, color=colour)
+        inside = [k for k, mean in enumerate(means) if abs(mean) < TIP_REACH]
+        if inside:
+            k = inside[-1]
+            place = (-4, "right") if style == "-" else (4, "left")  # away from the other line
+            beside(axes, words, (sds[k], means[k]), (place[0], 0), ha=place[1], va="center", fontsize=7, color=colour)
+    for name, mean, sd in priors:
+        if sds[0] <= sd <= sds[-1] and abs(mean) < TIP_REACH:
+            axes.plot([sd], [mean], "o", color="0.2", markersize=4)
+            beside(axes, name.replace("_", " "), (sd, mean), (4, -9), fontsize=7, color="0.2")
+    axes.axhline(0, color="0.6", linewidth=0.8)
+    axes.set_xscale("log")
+    axes.set_xticks(TIP_TICKS, [f"{sd:g}" for sd in TIP_TICKS])
+    axes.minorticks_off()
+    axes.set_xlim(sds[0], sds[-1])
+    axes.set_ylim(-TIP_REACH, TIP_REACH)
+    axes.set_xlabel("SD of the prior (SDs of the outcome)")
+    axes.set_ylabel("Mean of the prior\n(SDs; benefit above 0)")
     titled(figure, title)
     return figure
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -17,18 +18,23 @@ from kaptrial.questions.fit.estimands import MEASURES
 from kaptrial.questions.fit.inference_data import save as save_tree
 from kaptrial.questions.fit.inference_data import tree
 from kaptrial.questions.fit.plot_data import bands, forest, question
+from kaptrial.questions.fit.tipping import tipping_points
+from kaptrial.questions.fit.verdict import SHOWN
 
 if TYPE_CHECKING:
     from kaptrial.questions.fit.answer import FitResults
+    from kaptrial.questions.fit.fit import Posterior
 
+# The prior SD, about the sceptic's, of which the title of the tipping points tells.
+TOLD_SD = 0.3
 UNITS = {"normal": "points", "binary": "share of patients", "abstinent_days": "percent"}
 # Sensitivities from here on are large (Kallioinen, Paananen, Bürkner & Vehtari 2024, Stat Comput 34:57).
 SENSITIVE = 0.05
 
 
 def write_fit(folder: Path, results: FitResults) -> None:
-    """results.csv and .json, checks.csv, verdict.txt, power_scaling.csv, posterior_PRIOR.nc, and the figures; draws and
-    figures of one posterior are those under the first prior, unless every one was asked for.
+    """results.csv and .json, checks.csv, priors.csv, tipping.csv, power_scaling.csv, verdict.txt, posterior_PRIOR.nc,
+    and the figures; draws and figures of one posterior are those under the first prior, unless every one was asked for.
     """
     import pandas as pd
 
@@ -49,12 +55,29 @@ def write_fit(folder: Path, results: FitResults) -> None:
         for posterior, (before, after) in zip(kept_draws, checks, strict=False)
     ]
     for posterior, own in zip(kept_draws, trees, strict=True):
-        write_bytes(folder / f"posterior_{posterior.prior.name}.nc", partial(save_tree, own))
-    _figures(folder, results)
+        write_bytes(folder / f"posterior_{_as_file(posterior.prior.name)}.nc", partial(save_tree, own))
+    worths = zip(posteriors, results.worths, strict=True)
+    weighed = pd.DataFrame({"prior": posterior.prior.name, **vars(own)} for posterior, own in worths)
+    write_text(folder / "priors.csv", weighed.to_csv(index=False))
+    tipping = _tipping(results)
+    if tipping:
+        write_text(folder / "tipping.csv", pd.DataFrame(tipping).to_csv(index=False))
+    _figures(folder, results, tipping)
     _chains(folder, results, trees[0])
 
 
-def _figures(folder: Path, results: FitResults) -> None:
+def _as_file(prior: str) -> str:
+    """A prior's name as part of a file's: what is stated has parentheses and spaces."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "_", prior).strip("_")
+
+
+def _tipping(results: FitResults) -> list[dict[str, Any]]:
+    """Of scores alone: the verdict about shares and days is on another scale than their priors."""
+    model = results.posteriors[0].model
+    return tipping_points(results.data_alone, model.data) if model.likelihood == "normal" else []
+
+
+def _figures(folder: Path, results: FitResults, tipping: Sequence[Mapping[str, Any]]) -> None:
     provenance, rows = results.provenance, results.flat()
     posteriors, verdicts, limits = results.posteriors, results.verdicts, results.limits
     first = posteriors[0]
@@ -76,6 +99,12 @@ def _figures(folder: Path, results: FitResults) -> None:
     below = f"points: observed; line and band: posterior predictive mean, 95 %; {footer}"
     drawn = figures.predictive(arms, unit=unit, title=_predicted(arms))
     save(folder, "posterior_predictive", drawn, textwrap.fill(below, 80))
+    if tipping:
+        title = _tips(tipping, f"{effect}{when}")
+        places = [_place(posterior) for posterior in posteriors if len(posterior.prior.components) == 1]
+        drawn = figures.tipping(tipping, places, title=title)
+        below = f"lines: where the verdict changes; points: priors of this fit that are one normal; {made}"
+        save(folder, "tipping", drawn, textwrap.fill(below, 80))
     if len(posteriors) > 1:
         probabilities = [verdict.p for verdict in verdicts]
         runs = f"P(benefit) runs from {min(probabilities):.2f} to {max(probabilities):.2f}"
@@ -122,6 +151,20 @@ def _sensitive(asked: Mapping[Any, Any]) -> str:
     if asked["likelihood"] < SENSITIVE:
         return "The prior of the effects moves it, the data hardly: a strong prior or few data"
     return "The prior of the effects and the data both move it: they may be in conflict"
+
+
+def _place(posterior: Posterior) -> tuple[str, float, float]:
+    """Name, mean towards benefit and SD of a normal prior, in SDs of the outcome."""
+    prior, data = posterior.prior, posterior.model.data
+    _, mean, sd = prior.along(prior.asked)
+    return prior.name, data.sign * float(mean[0]) / data.unit_sd, float(sd[0]) / data.unit_sd
+
+
+def _tips(tipping: Sequence[Mapping[str, Any]], effect: str) -> str:
+    """How much a prior with an SD of .3 would have to expect for the benefit to be shown."""
+    row = next(row for row in tipping if row["prior_sd"] == TOLD_SD and row["p_benefit"] == SHOWN)
+    needed = f"a prior with SD {TOLD_SD:g} must expect {row['prior_mean']:+.2f} SD"
+    return f"{effect}: for P(benefit) of {SHOWN:g}, {needed} ({row['points']:+.1f} points)"
 
 
 def _over_time(effects: Sequence[Mapping[str, Any]]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kaptrial.priors.effects import ELSEWHERE, EffectPrior, named
+from kaptrial.priors.effects import ELSEWHERE, EffectPrior, belief, named
 from kaptrial.questions.fit.data import InteractionData
 from kaptrial.questions.fit.estimands import effect_weights
 from kaptrial.questions.fit.model import Likelihood
@@ -10,9 +10,9 @@ from kaptrial.questions.fit.scales import share
 
 
 def believed(name: str, trial: InteractionData, likelihood: Likelihood) -> EffectPrior:
-    """The prior by that name of what is asked of this trial. Raises FieldError for a name that is none."""
+    """The prior, by name or stated, of what is asked of this trial. Raises FieldError for what is neither."""
     return named(
-        name,
+        belief(name, trial.own_priors),
         roles=trial.roles,
         days=trial.days,
         contrast=effect_weights(trial),

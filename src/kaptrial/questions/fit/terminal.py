@@ -12,6 +12,7 @@ from kaptrial.questions.fit.answer import FitResults
 from kaptrial.questions.fit.diagnostics import K_HAT
 from kaptrial.questions.fit.estimands import MEASURES
 from kaptrial.questions.fit.fit import Posterior
+from kaptrial.questions.fit.information import Worth
 from kaptrial.questions.fit.verdict import probability
 
 Rows = Sequence[Mapping[str, Any]]
@@ -26,13 +27,21 @@ NAMES = {
 }
 
 
+def show(results: FitResults) -> None:
+    """The verdict under each prior with its warnings; then the table of one posterior, or all priors side by side."""
+    for verdict in results.verdicts:
+        paragraph(verdict.text)
+    said = results.posteriors[0].model.data.notes
+    for note in results.notes:
+        if note.severity == "warning" and note not in said:
+            paragraph(f"warning: {note.text}")
+    show_fit(results) if len(results.posteriors) == 1 else show_sweep(results)
+
+
 def show_fit(results: FitResults) -> None:
-    """One posterior: verdict, warnings, table, diagnostics."""
-    posterior, verdict, (before, after) = results.posteriors[0], results.verdicts[0], results.checks[0]
-    rows = results.flat()
-    paragraph(verdict.text)
-    for line in (*before.warnings, *after.warnings):
-        paragraph(f"warning: {line}")
+    """One posterior: table, diagnostics."""
+    posterior, rows = results.posteriors[0], results.flat()
+    paragraph(f"prior {posterior.prior.name}: {worth_line(results.worths[0])}")
     extra = [name for name in ("p_beyond_margin", "p_in_rope", "bf_null") if any(name in row for row in rows)]
     titles = {"p_beyond_margin": "P(> margin)", "p_in_rope": "P(in ROPE)", "bf_null": "BF for none"}
     keys = [(name, key) for name in ("contrast", "measure", "day")]
@@ -78,6 +87,26 @@ def _extra(row: Mapping[str, Any], name: str) -> str:
     return probability(value)
 
 
+def worth_line(worth: Worth) -> str:
+    """What a prior is worth in patients, and whether it goes with the data."""
+    return (
+        f"worth {worth.realised:.1f} of the {worth.patients} patients ({worth.nominal:.1f} if each were measured once"
+        f" and nothing else known); an estimate as far off as the data's has probability {worth.conflict:.2f} under it"
+    )
+
+
+def range_of_p(results: FitResults) -> str:
+    """How far the probability of a benefit depends on the prior."""
+    by_p = sorted(zip(results.verdicts, results.posteriors, strict=True), key=lambda pair: pair[0].p)
+    (low, least), (high, most) = by_p[0], by_p[-1]
+    runs = (
+        f"P(benefit) runs from {probability(low.p)} ({least.prior.name}) to {probability(high.p)} ({most.prior.name})"
+    )
+    if len({verdict.short for verdict in results.verdicts}) == 1:
+        return f"{runs}; the verdict is the same under every prior."
+    return f"{runs}, and the verdict with it: the data alone do not settle it."
+
+
 def diagnostics_line(posterior: Posterior) -> str:
     """Diagnostics in one line, and what they mean."""
     d = posterior.diagnostics
@@ -101,19 +130,26 @@ def show_sweep(results: FitResults) -> None:
     measure = MEASURES[posteriors[0].model.likelihood]
     when = "" if math.isnan(data.target_day) else f" at day {data.target_day:g}"
     optional = (("P(> margin)", verdicts[0].p_margin), ("P(in ROPE)", verdicts[0].p_rope))
-    numbers = ["mean", "SD", "95 % interval", "P(benefit)", *(title for title, value in optional if value is not None)]
+    numbers = [
+        "mean",
+        "SD",
+        "95 % interval",
+        "P(benefit)",
+        "worth (patients)",
+        *(title for title, value in optional if value is not None),
+    ]
     lines = []
-    for posterior, verdict in zip(posteriors, verdicts, strict=True):
+    for posterior, verdict, own in zip(posteriors, verdicts, results.worths, strict=True):
         asked = (posterior.prior.name, name, measure)
         of_contrast = [row for row in rows if (row["prior"], row["contrast"], row["measure"]) == asked]
         row = next(row for row in of_contrast if row["day"] == data.target_day or math.isnan(data.target_day))
         cells = _cells(row)
         more = [probability(p) for p in (verdict.p_margin, verdict.p_rope) if p is not None]
-        lines.append((posterior.prior.name, *cells[3:6], probability(verdict.p), *more, verdict.short))
+        lines.append(
+            (posterior.prior.name, *cells[3:6], probability(verdict.p), f"{own.realised:.0f}", *more, verdict.short)
+        )
     heads = [("prior", key), *((title, number) for title in numbers), ("verdict", text)]
     table(*of_rows(heads, lines), title=f"{name}{when}: {measure}")
-    shown = {verdict.short for verdict in verdicts}
-    depends = "The conclusion depends on the prior: the data alone do not settle it."
-    paragraph("The conclusion is the same under every prior." if len(shown) == 1 else depends)
+    paragraph(range_of_p(results))
     for posterior in posteriors:
         paragraph(f"{posterior.prior.name}: {diagnostics_line(posterior)}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 
@@ -19,7 +18,7 @@ from kaptrial.methods.prepared import covariate_columns, scores_under
 from kaptrial.methods.responses import responses
 from kaptrial.methods.rows import contrasts, days_asked
 from kaptrial.methods.scores import read
-from kaptrial.priors.effects import Role
+from kaptrial.priors.effects import ROLES, Role
 from kaptrial.questions.fit.binary import LOGISTIC_SD
 from kaptrial.questions.fit.data import InteractionData, check
 from kaptrial.questions.fit.model import Likelihood
@@ -30,8 +29,6 @@ from kaptrial.scenario.trial import Estimand
 from kaptrial.simulation.data_file import DataFile, read_file
 from kaptrial.simulation.simulate import simulate
 from kaptrial.simulation.trials import Trials
-
-ROLES: tuple[Role, ...] = get_args(Role)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +80,9 @@ def from_scenario(scenario: Scenario, asked: FitQuestion, *, seed: int, source: 
         asked = replace(asked, roles=_roles_in(scenario, cut, reference))
     trial = from_trials(cut, options, asked, source)
     asked_for = scenario.contrast(scenario.estimand).text
-    return replace(trial, asked=asked_for, notes=(*_other_endpoint(scenario.estimand, asked.likelihood), *trial.notes))
+    own = scenario.decision.own_priors
+    notes = (*_other_endpoint(scenario.estimand, asked.likelihood), *trial.notes)
+    return replace(trial, asked=asked_for, own_priors=own, notes=notes)
 
 
 def _other_endpoint(estimand: Estimand, likelihood: Likelihood) -> tuple[Note, ...]:

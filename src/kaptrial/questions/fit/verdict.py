@@ -6,22 +6,27 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kaptrial.questions.fit.estimands import UNITS, Limits, asked_draws, effect_weights
+from kaptrial.questions.fit.estimands import UNITS, Limits, asked_draws, effect_weights, share_error
 from kaptrial.questions.fit.fit import Posterior
 
 # Probability at which something counts as shown (a two-sided test at .05 under a flat prior), as likely, as unlikely.
 SHOWN, LIKELY, UNLIKELY = 0.975, 0.9, 0.1
+# Probabilities of a benefit at which the verdict changes.
+LIMITS = (SHOWN, LIKELY, UNLIKELY, 1 - SHOWN)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """`short`: in a few words; `text`: the sentence with its probabilities; `p`: of a benefit; `lower`, `upper`: of the
-    contrast, left − right as in its row; `withheld`: the draws cannot be used.
+    """`short`: in a few words; `text`: the sentence with its probabilities; `p`: of a benefit, `p_mcse` its Monte Carlo
+    error; `borderline`: more draws could change the verdict; `lower`, `upper`: of the contrast, left − right as in its
+    row; `withheld`: the draws cannot be used.
     """
 
     short: str
     text: str
     p: float
+    p_mcse: float
+    borderline: bool
     p_margin: float | None
     p_rope: float | None
     lower: float
@@ -34,7 +39,7 @@ def verdict(posterior: Posterior, limits: Limits) -> Verdict:
     draws = asked_draws(posterior)
     data, unit = posterior.model.data, UNITS[posterior.model.likelihood]
     gain, interaction = data.sign * draws, data.asks_interaction
-    p = float(np.mean(gain > 0))
+    p, p_mcse = float(np.mean(gain > 0)), share_error(gain > 0)
     lower, upper = (float(q) for q in np.quantile(draws, [0.025, 0.975]))
     p_margin = None if limits.margin is None else float(np.mean(gain > limits.margin))
     p_rope = None if limits.rope is None else float(np.mean(np.abs(draws) < limits.rope))
@@ -62,11 +67,17 @@ def verdict(posterior: Posterior, limits: Limits) -> Verdict:
         if max(p, 1 - p) >= SHOWN and not (odds >= SHOWN if p > 0.5 else odds <= 1 - SHOWN):
             short += " (on the additive scale; the odds do not show it)"
     text += f". Verdict: {short}."
+    near = [limit for limit in LIMITS if abs(p - limit) < 2 * p_mcse]
+    if near:
+        short = f"borderline: {short}"
+        text += f" Borderline: the probability is {p:.4f}, within 2 Monte Carlo standard errors ({p_mcse:.4f} each) of"
+        text += f" {near[0]:g}, where the verdict changes; more draws would tell."
     if failures:
         short, text = "withheld", f"DO NOT USE: {'; '.join(failures)}. No verdict."
     return Verdict(
-        short=short, text=text, p=p, p_margin=p_margin, p_rope=p_rope, lower=lower, upper=upper, withheld=bool(failures)
-    )
+        short=short, text=text, p=p, p_mcse=p_mcse, borderline=bool(near), p_margin=p_margin, p_rope=p_rope,
+        lower=lower, upper=upper, withheld=bool(failures),
+    )  # fmt: skip
 
 
 def judged(p: float, p_margin: float | None, p_rope: float | None, *, interaction: bool) -> str:
