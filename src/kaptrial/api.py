@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from kaptrial.arrays import Floats
     from kaptrial.questions.assurance.answer import AssuranceResults
     from kaptrial.questions.clinic.answer import ClinicResults, PlanResults
-    from kaptrial.questions.decide.answer import DecideResults
+    from kaptrial.questions.decide.answer import CalibrationResults, DecideResults
     from kaptrial.questions.fit.answer import FitResults
     from kaptrial.questions.fit.gaussian import Covariance, Residual
     from kaptrial.questions.fit.model import Likelihood
@@ -321,10 +321,12 @@ def decide(
     vary: Mapping[str, Sequence[Any]] | None = None,
     replicates: int = 2000,
     draws: int = 200,
+    nuisance: bool = True,
+    calibrate: float | None = None,
     seed: int = 1,
     workers: int = 1,
     **rule: Any,
-) -> DecideResults:
+) -> DecideResults | CalibrationResults:
     """How often a Bayesian trial with the scenario's decision rule ends with go, consider or no go, and wrongly.
 
     Parameters
@@ -337,14 +339,19 @@ def decide(
         Trials under each design prior.
     draws : int
         Draws of the scenario's own prior, where the rule names it.
+    nuisance : bool
+        Tell the type I error at other values of therapy, drug, spread and dropout too (`decision.nuisance`).
+    calibrate : float, optional
+        A type I error; instead, the probability that go needs for it to be kept over all those values.
     seed, workers : int
     **rule
         Fields of the rule in place of the scenario's: ``margin=3``, ``go=0.95``, ``no_go``, ``rope``,
-        ``rope_probability``, ``priors=["weak"]``, ``design_priors=["null"]``; ``share`` and ``futility`` of one look.
+        ``rope_probability``, ``priors=["weak"]``, ``design_priors=["null"]``; ``share``, ``futility`` and
+        ``efficacy`` of one look.
 
     Returns
     -------
-    DecideResults
+    DecideResults or CalibrationResults
         One row a design prior, an analysis prior and a metric.
 
     Raises
@@ -359,13 +366,16 @@ def decide(
     >>> results.to_frame()["metric"].tolist()[:3]
     ['go', 'consider', 'no_go']
     """
-    from kaptrial.questions.decide.answer import answer, with_rule
+    from kaptrial.questions.decide import answer
     from kaptrial.questions.power.cells import cells
 
     given = {name: tuple(x) if isinstance(x, list) else x for name, x in rule.items()}
-    asked = [with_rule(cell, given) for cell in cells(_raw(scenario), vary or {}, variants=False)]
+    asked = [answer.with_rule(cell, given) for cell in cells(_raw(scenario), vary or {}, variants=False)]
     made = _made(scenario, asked[0].scenario, seed=seed, replicates=replicates, vary=dict(vary or {}))
-    return answer(asked, provenance=made, seed=seed, replicates=replicates, draws=draws, workers=workers)
+    run: dict[str, Any] = {"provenance": made, "seed": seed, "replicates": replicates, "workers": workers}
+    if calibrate is not None:
+        return answer.calibrate(answer.only(asked), alpha=calibrate, **run)
+    return answer.answer(asked, draws=draws, nuisance=nuisance, **run)
 
 
 def clinic(

@@ -71,6 +71,9 @@ def test_a_normal_prior_gives_the_closed_form(mean, sd):
     assert true == pytest.approx([-draw.also[SHIFT] for draw in averaged.draws], abs=1e-9)
     value, mcse = got["difference", "truth_mean"]
     assert abs(value + mean) < 4 * mcse
+    value, mcse = got["difference", "prior_patients"]  # 2n patients give se², the prior has sd²
+    assert abs(value - 2 * n * (se / sd) ** 2) < 4 * mcse
+    assert mcse / value == pytest.approx(np.sqrt(2 / draws), rel=0.35)
     for metric, z in (("truth_lower", -1.645), ("truth_upper", 1.645)):
         value, mcse = got["difference", metric]
         assert abs(value - (-mean + z * sd)) < 4 * mcse

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -47,6 +46,12 @@ def decide(
     ] = None,
     replicates: Annotated[int, typer.Option(min=2, max=10_000_000, help="Trials for each design prior.")] = 2000,
     draws: Annotated[int, typer.Option(min=2, max=100_000, help="Draws of the file's prior, 128 trials each.")] = 200,
+    nuisance: Annotated[
+        bool, typer.Option("--nuisance/--no-nuisance", help="Type I error at other nuisance values too.")
+    ] = True,
+    calibrate: Annotated[
+        float | None, typer.Option(metavar="ALPHA", help="Instead: the probability that go needs to keep this error.")
+    ] = None,
     seed: Seed = 1,
     settings: Settings = None,
     vary: Vary = None,
@@ -61,9 +66,9 @@ def decide(
     """
     from kaptrial.catalogue.effect_priors import NAMES
     from kaptrial.output.terminal import progress
-    from kaptrial.questions.decide.answer import answer, with_rule
+    from kaptrial.questions.decide import answer
     from kaptrial.questions.decide.characteristics import count_replicates
-    from kaptrial.questions.decide.terminal import show_decisions
+    from kaptrial.questions.decide.terminal import show_calibration, show_decisions
 
     rule = {"margin": margin, "go": go, "no_go": no_go, "rope": rope, "rope_probability": rope_probability}
     priors = {"priors": NAMES if prior == "all" else _names(prior), "design_priors": _names(design_prior)}
@@ -71,17 +76,25 @@ def decide(
     given = {name: value for name, value in options.items() if value is not None}
     declared = cells_of(scenario, settings, vary, variants=False)
     try:
-        cells = [with_rule(cell, given) for cell in declared]
+        cells = [answer.with_rule(cell, given) for cell in declared]
         check_outputs(output, json_file)
         provenance = provenance_of(scenario, cells[0].scenario, seed, replicates, settings, vary)
-        total = count_replicates(cells, replicates, draws)
+        total = count_replicates(cells, replicates, draws, nuisance=nuisance or calibrate is not None)
+        total *= 1 if calibrate is None else 2  # to find the threshold, and to verify it
         say_cost(cells[0].scenario, total, workers)
-        run = partial(answer, cells, provenance=provenance, seed=seed, replicates=replicates, workers=workers)
+        run: dict[str, Any] = {"provenance": provenance, "seed": seed, "replicates": replicates, "workers": workers}
         with progress(total) as advance:
-            results = run(draws=draws, progress=advance)
+            if calibrate is not None:
+                found = answer.calibrate(answer.only(cells), alpha=calibrate, progress=advance, **run)
+            else:
+                results = answer.answer(cells, draws=draws, nuisance=nuisance, progress=advance, **run)
     except FieldError as error:  # of an option, or else of the scenario's own rule
-        raise error if error.field.partition("[")[0] in given else error.below("decision") from None
-    hand_over(results, lambda: show_decisions(results), json_file, output)
+        own = (*given, "calibrate", "vary")
+        raise error if error.field.partition("[")[0] in own else error.below("decision") from None
+    if calibrate is not None:
+        hand_over(found, lambda: show_calibration(found), json_file, output)
+    else:
+        hand_over(results, lambda: show_decisions(results), json_file, output)
 
 
 def _names(text: str | None) -> tuple[str, ...] | None:

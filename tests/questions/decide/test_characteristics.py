@@ -10,7 +10,9 @@ from scipy import stats
 
 from kaptrial.catalogue.effect_priors import DOUBT, HOPED
 from kaptrial.errors import FieldError, UserError
+from kaptrial.questions.decide.calibration import calibrated, threshold
 from kaptrial.questions.decide.characteristics import decisions
+from kaptrial.questions.decide.nuisance import worlds
 from kaptrial.questions.power.characteristics import Cell, characteristics
 from kaptrial.results import Row
 from kaptrial.scenario.decision import DecisionRule
@@ -32,7 +34,7 @@ def deciding(cell: Cell, rule: DecisionRule, looks: tuple[Look, ...] = ()) -> Ce
 
 
 def table(cell, rule, looks=(), **options):
-    rows = decisions([deciding(cell, rule, looks)], **{"seed": 3, "replicates": 640, **options})
+    rows = decisions([deciding(cell, rule, looks)], **{"seed": 3, "replicates": 640, "nuisance": False, **options})
     return {(r["design_prior"], r["analysis_prior"], r["metric"]): r for r in map(Row.flat, rows)}
 
 
@@ -101,7 +103,8 @@ def test_a_trial_that_has_stopped_is_not_looked_at_again(cbt: Cell) -> None:
 
 def test_the_result_does_not_depend_on_the_workers(cbt: Cell) -> None:
     cell = deciding(cbt, DecisionRule(design_priors=("scenario", "optimistic"), priors=("weak",)))
-    assert decisions([cell], seed=3, replicates=256) == decisions([cell], seed=3, replicates=256, workers=2)
+    one, two = (decisions([cell], seed=3, replicates=256, nuisance=False, workers=n) for n in (1, 2))
+    assert one == two
 
 
 def test_draws_of_the_files_prior_make_its_assurance() -> None:
@@ -158,3 +161,99 @@ def test_assurance_of_a_clean_trial_is_the_closed_form(design: str, analysis: st
     assert rows[design, analysis, "posterior_sd"]["value"] == pytest.approx(np.sqrt(weight * v), rel=0.01)
     benefit = rows[design, analysis, "benefit_is_true"]
     assert abs(benefit["value"] - stats.norm.cdf(m / s)) < 4 * benefit["mcse"]
+
+
+def test_go_at_a_look_is_the_group_sequential_test() -> None:
+    """Under a flat prior with O'Brien & Fleming's limits for two looks (z = 2.797 and 1.977) the trial ends in go with
+    one-sided error .025, and with the power of the bivariate normal; what the first look ends is its tail alone. The
+    t-like tails of the look, at half of 120 an arm, take less than .004.
+    """
+    n, limits = 120, (2.797, 1.977)
+    look = Look(share=0.5, futility=0.0, efficacy=float(stats.norm.cdf(limits[0])))
+    rule = DecisionRule(design_priors=("scenario", "null"), priors=("flat",), go=float(stats.norm.cdf(limits[1])))
+    cell = Cell(scenario=build(clean_raw(n_per_arm=n, delta=3.0)), columns={})
+    rows = table(cell, rule, (look,), seed=5, replicates=6400)
+    v = 2 * TOTAL_SD**2 * (1 - CORRELATION**2) / n * (1 + 1 / (2 * n - 4))
+    both = stats.multivariate_normal([0, 0], [[1, np.sqrt(0.5)], [np.sqrt(0.5), 1]])
+    for design, drift in (("null", 0.0), ("scenario", 3.0 / np.sqrt(v))):
+        early, late = limits[0] - drift * np.sqrt(0.5), limits[1] - drift
+        go, stopped = rows[design, "flat", "go"], rows[design, "flat", "stopped"]
+        assert abs(go["value"] - (1 - both.cdf([early, late]))) < 0.004 + 4 * go["mcse"]
+        assert abs(stopped["value"] - stats.norm.sf(early)) < 0.004 + 4 * stopped["mcse"]
+        patients = rows[design, "flat", "patients"]["value"]
+        assert patients == pytest.approx(2 * n - stopped["value"] * n, rel=1e-12)
+
+
+def test_a_prior_is_worth_its_information() -> None:
+    """N(0, s²) beside a difference of variance v from 2n patients is worth 2n v/s² of them."""
+    n = 60
+    rule = DecisionRule(design_priors=("scenario",), priors=("skeptical", "flat"))
+    rows = table(Cell(scenario=build(clean_raw(n_per_arm=n, delta=3.0)), columns={}), rule, replicates=128)
+    v = 2 * TOTAL_SD**2 * (1 - CORRELATION**2) / n * (1 + 1 / (2 * n - 4))
+    found = rows["scenario", "skeptical", "prior_patients"]
+    assert found["value"] == pytest.approx(2 * n * v / (DOUBT * TOTAL_SD) ** 2, rel=0.02)
+    assert rows["scenario", "flat", "prior_patients"]["value"] < 0.01
+
+
+def test_type_one_error_is_told_in_other_worlds() -> None:
+    """In a clean trial the planned spread is the unit of the prior, and a larger one changes nothing under a flat one:
+    .025 in every world; the sceptic's errors are fewer."""
+    raw = clean_raw(n_per_arm=60, delta=3.0)
+    rule = DecisionRule(priors=("flat", "skeptical"), nuisance={"measurement.deviation_sd": (2.0, 8.0)})
+    cell = Cell(scenario=replace(build(raw), decision=rule), columns={})
+    rows = [row for row in decisions([cell], seed=3, replicates=1280) if row.metric == "type_1_error"]
+    found = {(row.question.column("analysis_prior"), row.question.column("nuisance")): row for row in rows}
+    worlds = ("measurement.deviation_sd = 2", "measurement.deviation_sd = 8")
+    assert set(found) == {(prior, world) for prior in rule.priors for world in worlds}
+    for world in worlds:
+        assert abs(found["flat", world].value - 0.025) < 4 * found["flat", world].mcse
+        assert found["skeptical", world].value <= found["flat", world].value
+
+
+def test_the_usual_worlds_leave_what_is_asked_alone() -> None:
+    """A 2×2 has its therapies, drug, spread, correlation, therapists and dropout varied; a test of the therapy not the
+    therapy."""
+    both = {world.label.partition(" = ")[0] for world in worlds(load(SCENARIOS / "ketamine_by_cbt.yaml"))}
+    assert both == {
+        "therapies.cbt.max_effect", "therapies.tau.max_effect", "drug.share", "measurement.deviation_sd",
+        "measurement.deviation_time_constant", "therapies.cbt.therapists.sd", "conduct.dropout.hazard",
+    }  # fmt: skip
+    assert not any("max_effect" in world.label for world in worlds(load(SCENARIOS / "starter.yaml")))
+
+
+def test_calibrated_go_keeps_the_type_one_error() -> None:
+    """Under a flat prior the threshold is 1 − α within its error, and power that of the closed form; the sceptic's is
+    lower and as powerful: after calibration one normal prior is as good as another."""
+    raw = clean_raw(n_per_arm=120, delta=3.0)
+    rule = DecisionRule(priors=("flat", "skeptical"), nuisance={"measurement.deviation_sd": (6.0,)})
+    cell = Cell(scenario=replace(build(raw), decision=rule), columns={})
+    found = calibrated(cell, alpha=0.025, seed=4, replicates=6400)
+    rows = {(row.question.column("analysis_prior"), row.metric): row for row in found.rows}
+    at = rows["flat", "go_threshold"]
+    assert abs(at.value - 0.975) < 4 * at.mcse
+    assert rows["skeptical", "go_threshold"].value < at.value
+    for prior in rule.priors:
+        worst = rows[prior, "largest_type_1_error"]
+        assert worst.value <= 0.025 + 2 * np.sqrt(0.025 * 0.975 / 6400)
+    v = 2 * TOTAL_SD**2 * (1 - CORRELATION**2) / 120 * (1 + 1 / 236)
+    exact = stats.norm.sf(stats.norm.ppf(at.value) - 3.0 / np.sqrt(v))
+    assert abs(rows["flat", "power"].value - exact) < 0.004 + 4 * rows["flat", "power"].mcse
+    assert abs(rows["skeptical", "power"].value - rows["flat", "power"].value) < 0.02
+
+
+def test_a_threshold_lets_at_most_its_share_through() -> None:
+    rng = np.random.default_rng(1)
+    by_world = [rng.random(2000), rng.beta(2, 1, 2000)]
+    at = threshold(by_world, 0.05)
+    assert max(np.mean(evidence >= at) for evidence in by_world) <= 0.05
+    assert max(np.mean(evidence >= at - 0.005) for evidence in by_world) > 0.05
+    with pytest.raises(UserError, match="efficacy"):
+        threshold([np.where(rng.random(2000) < 0.1, np.inf, 0.5)], 0.05)
+
+
+def test_what_cannot_be_calibrated_is_said(cbt: Cell) -> None:
+    with pytest.raises(FieldError, match="between 0 and"):
+        calibrated(cbt, alpha=0.6, seed=1, replicates=128)
+    rule = DecisionRule(nuisance={"drug.nothing": (1.0,)})
+    with pytest.raises(UserError, match=r"drug\.nothing"):
+        worlds(replace(cbt.scenario, decision=rule))

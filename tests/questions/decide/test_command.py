@@ -42,7 +42,7 @@ def declared(tmp_path):
 def run(*arguments: object, to: Path) -> tuple[list[dict], dict]:
     """The rows and the provenance of `decide`."""
     with pytest.raises(SystemExit) as stop:
-        main(["decide", *map(str, arguments), "--replicates", "128", "--json", str(to)])
+        main(["decide", *map(str, arguments), "--replicates", "128", "--no-nuisance", "--json", str(to)])
     assert stop.value.code == 0
     content = json.loads(to.read_text(encoding="utf-8"))
     return content["results"], content["provenance"]

@@ -101,6 +101,7 @@ def assurance(
             asked, about = method_of(analysis).measure_of(estimand.endpoint), question(own, estimand, analysis)
             values = np.array([np.nan if each is None else each[i].on(asked).value for each in true])
             rows += _truth_rows(about, own_truths[i].on(asked), values)
+            rows += _worth(about, first[i, analysis].se, own.n_total, values)
             for each, value in zip(by_draw, values, strict=True):
                 each.append(Row(question=about, metric="truth", value=float(value), mcse=np.nan, n_replicates=None))
     return Assurance(rows=rows, by_draw=by_draw, draws=drawn, n_never_filled=len(fits) - len(filled))
@@ -161,6 +162,19 @@ def _truth_rows(about: Question, own: Truth, values: Floats) -> list[Row]:
     for metric, p in (("truth_lower", LOWER), ("truth_upper", UPPER)):
         rows.append(row(metric, float(np.quantile(values, p)), _quantile_error(values, p), n))
     return rows
+
+
+def _worth(about: Question, se: Floats, n_patients: int, values: Floats) -> list[Row]:
+    """What the prior's belief about the truth is worth: patients of this trial whose estimate varies as much."""
+    known = values[~np.isnan(values)]
+    squares = (known - known.mean()) ** 2 if len(known) > 1 else np.zeros(1)
+    variance, error = float(np.nanmean(se**2)), float(squares.std() / np.sqrt(len(squares)))
+    if not np.isfinite(variance) or not squares.mean() > 0:
+        return []
+    worth = n_patients * variance / float(squares.mean())
+    more = {"n_draws": len(known)}
+    mcse = worth * error / float(squares.mean())
+    return [Row(question=about, metric="prior_patients", value=worth, mcse=mcse, n_replicates=None, more=more)]
 
 
 def _quantile_error(values: Floats, p: float) -> float:

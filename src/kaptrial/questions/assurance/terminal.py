@@ -59,9 +59,13 @@ def truth_lines(groups: Iterable[tuple[Question, dict[str, Row]]]) -> list[str]:
         own, mean, low, high = (
             by_mcse(rows[m].value, rows[m].mcse) for m in ("truth", "truth_mean", "truth_lower", "truth_upper")
         )
+        worth = ""
+        if "prior_patients" in rows:
+            patients = by_mcse(rows["prior_patients"].value, rows["prior_patients"].mcse)
+            worth = f" By {asked.analysis} that belief is worth {patients} patients of this trial."
         lines.append(
             f"The truth of {asked.contrast} ({asked.endpoint}, {asked.measure}, day {asked.day:g}): {own} at the"
-            f" scenario's own values; under the prior {mean} on average, 90 % between {low} and {high}."
+            f" scenario's own values; under the prior {mean} on average, 90 % between {low} and {high}.{worth}"
         )
     return list(dict.fromkeys(lines))
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from kaptrial.output.figures import capital, path_in_words
 from kaptrial.output.folder import footer, save_all, write_results
+from kaptrial.questions.decide.characteristics import as_planned
 from kaptrial.questions.decide.figures import verdicts
 from kaptrial.questions.decide.terminal import PRIORS, rules_in_words, true_world, varied
 from kaptrial.questions.power.titles import contrast_in_words
@@ -15,7 +16,7 @@ from kaptrial.results import Question, grouped
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from kaptrial.questions.decide.answer import DecideResults
+    from kaptrial.questions.decide.answer import CalibrationResults, DecideResults
     from kaptrial.scenario.scenario import Scenario
 
 
@@ -25,10 +26,15 @@ def write_decisions(folder: Path, results: DecideResults) -> None:
     save_all(folder, figures_of(results), footer(results.provenance))
 
 
+def write_calibration(folder: Path, results: CalibrationResults) -> None:
+    """scenario.yaml, results.json and results.csv."""
+    write_results(folder, results, results.cell.scenario)
+
+
 def figures_of(results: DecideResults) -> dict[str, Figure]:
     """The verdicts under each analysis prior, by what is true."""
     scenario = results.cells[0].scenario
-    groups = grouped(results.rows)
+    groups = grouped(as_planned(results.rows))
     panels = []
     for analysis in scenario.decision.priors:
         bars = [
