@@ -68,12 +68,13 @@ def clinic(folder: Path) -> None:
 
 
 def priors(folder: Path) -> None:
-    """One posterior of an interaction under every named prior."""
+    """One posterior of an interaction under every named prior, and the priors at which its verdict changes."""
     data = DATA / "factorial_intermittent.csv"
     results = kt.fit(data, prior="all", factors=("ketamine", "therapy"), target_day=28.0, seed=1)
     with tempfile.TemporaryDirectory() as made:
         results.write(made)
-        (folder / "fit_priors.png").write_bytes((Path(made) / "priors.png").read_bytes())
+        for name in ("priors", "tipping"):
+            (folder / f"fit_{name}.png").write_bytes((Path(made) / f"{name}.png").read_bytes())
 
 
 def evidence(folder: Path) -> None:
