@@ -16,9 +16,10 @@ import yaml
 from scipy import special
 
 from kaptrial.catalogue import Trial, read_trial
+from kaptrial.estimators.huber import pooled_scale
 from kaptrial.priors.gaussian_quadrature import Terms
 from kaptrial.questions.fit import binary
-from kaptrial.questions.fit.data import InteractionData, pooled_sd
+from kaptrial.questions.fit.data import InteractionData
 from kaptrial.scenario.files import build
 from kaptrial.scenario.scenario import Scenario
 
@@ -147,7 +148,7 @@ def factorial(seed: int = 0, n: int = 40, days: tuple[float, ...] = (1.0, 7.0, 2
     return InteractionData(
         y=y, days=days, effects=("ketamine", "therapy", "ketamine:therapy"), roles=("drug", "therapy", "interaction"),
         x=levels[arm], levels=levels, baseline=baseline, covariates=age[:, None], covariate_names=("age",),
-        arms=("00", "01", "10", "11"), arm=arm, therapist=therapist, unit_sd=pooled_sd(y[:, -1], arm, 4),
+        arms=("00", "01", "10", "11"), arm=arm, therapist=therapist, unit_sd=pooled_scale(y[:, -1], arm, 4)[1],
         target_day=days[-1], better="lower", factors=("ketamine", "therapy"),
     )  # fmt: skip
 

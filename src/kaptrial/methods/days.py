@@ -30,6 +30,7 @@ class Shares:
     levels: tuple[tuple[int, ...], ...]
     covariates: Floats
     contrasts: list[tuple[str, list[float]]]
+    patients: tuple[str, ...]
 
     @property
     def n_used(self) -> int:
@@ -54,7 +55,15 @@ def read(data: DataFile, options: Options, score: str, of: str, *, bounded: bool
     covariates = data.covariates(names, options.categories, rows)
     data.left_out_by_reason(patients, {score: k, of_column: n} | data.numeric(names, options.categories))
     asked = contrasts(arms, options.factors, options.reference)
-    return Shares(k=k[None], n=n[None], arm=arm[None], levels=levels, covariates=covariates[None], contrasts=asked)
+    return Shares(
+        k=k[None],
+        n=n[None],
+        arm=arm[None],
+        levels=levels,
+        covariates=covariates[None],
+        contrasts=asked,
+        patients=patients,
+    )
 
 
 def _about(analysis: str, contrast: str | None, measure: str, endpoint: str = DAYS) -> Question:

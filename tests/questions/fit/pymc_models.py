@@ -34,6 +34,19 @@ def build(data, prior, options):
     return built
 
 
+def values_for(model, built, theta):
+    """The unconstrained vector as values of the PyMC model's variables."""
+    lay = model.layout
+    blocks = {
+        "effects": "effects", "means": "means", "slopes": "slopes", "coefficients": "coefficients",
+        "therapist_sd_log__": "therapist_sd", "therapist_raw": "therapist_raw", "log_ratios": "ratios",
+        "packed_cholesky-cov-packed__": "spread", "sds_log__": "spread", "patient_sd_signed": "spread",
+        "rho_interval__": "spread", "residual_sd_log__": "residual",
+    }  # fmt: skip
+    values = {v.name: lay.block(theta, blocks[v.name]) for v in built.value_vars}
+    return {v.name: values[v.name].reshape(()) if v.ndim == 0 else values[v.name] for v in built.value_vars}
+
+
 def linear(data, prior, centre, *, linked):
     """Each patient's mean (or logit), (patient, visit); `centre`: where the prior of the means stands."""
     n_visits, width = len(data.days), widths(prior)
@@ -47,7 +60,7 @@ def linear(data, prior, centre, *, linked):
         slopes = pm.Normal("slopes", 0.0, for_slopes, shape=n_visits)
         mean += standardised(data.baseline)[:, None] * slopes[None, :]
     if data.covariates.shape[1]:
-        c = pm.Normal("coefficients", 0.0, for_slopes, shape=data.covariates.shape[1])
+        c = pm.Normal("coefficients", 0.0, for_slopes / data.columns_alike ** width["levels"])
         mean += pt.dot(standardised(data.covariates), c)[:, None]
     if data.n_therapists:
         tau = pm.HalfNormal("therapist_sd", data.unit_sd * width["therapists"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -46,9 +47,15 @@ def test_contract_and_files(run, tmp_path, capsys):
     assert "P(benefit) runs from " in printed
     assert "worth" in printed
     names = {path.name for path in (tmp_path / "pack").iterdir()}
-    drawn = ("interaction", "effects_over_time", "posterior_predictive", "priors", "tipping")
+    drawn = (
+        "interaction", "effects_over_time", "posterior_predictive", "priors", "tipping", "trace", "ranks",
+        "prior_posterior", "power_scaling",
+    )  # fmt: skip
     figures = {f"{name}.{kind}" for name in drawn for kind in ("pdf", "png", "svg")}
-    tables = {"results.csv", "results.json", "checks.csv", "priors.csv", "tipping.csv", "verdict.txt", "manifest.json"}
+    tables = {
+        "results.csv", "results.json", "checks.csv", "priors.csv", "tipping.csv", "power_scaling.csv", "verdict.txt",
+        "manifest.json",
+    }  # fmt: skip
     assert names == figures | tables | {"posterior_weak.nc", "posterior_skeptical.nc"}
 
 
@@ -62,8 +69,8 @@ def test_netcdf_holds_the_groups(run, tmp_path):
     assert [path.name for path in (tmp_path / "pack").glob("*.nc")] == ["posterior_weak.nc"]  # the first, unless asked
     with az.from_netcdf(tmp_path / "pack" / "posterior_weak.nc") as tree:
         assert set(tree.children) == {
-            "posterior", "prior", "prior_predictive", "posterior_predictive", "log_likelihood", "observed_data",
-            "sample_stats",
+            "posterior", "prior", "prior_predictive", "posterior_predictive", "log_likelihood", "log_prior",
+            "observed_data", "constant_data", "sample_stats",
         }  # fmt: skip
         assert tree.log_likelihood["patient_scores"].shape[-1] == 20
         assert tree.attrs["data"] == "trial.csv"
@@ -141,6 +148,8 @@ def without(keep) -> str:
          ["all scores are 20: must vary"]),
         ("\n".join([ROWS[0], *(",".join([*r.split(",")[:4], r.split(",")[3]]) for r in ROWS[1:])]) + "\n", [],
          ["the scores on day 7 are the baseline itself"]),
+        (re.sub("(,b,14,.*),.*", r"\1,20", LONG), [],
+         ["the 10 scores of arm b on day 14 are all 20: must vary"]),
         (LONG, ["--covariate", "arm"], ["says nothing that"]),
         (LONG, ["--category", "day"], ["must be the same for a patient"]),
         (LONG, ["--covariate", "age"], ["column `age` is missing"]),

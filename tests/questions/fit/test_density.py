@@ -15,6 +15,15 @@ from kaptrial.questions.fit.scales import prior_data
 from tests.builders import binary_trial, days_trial, factorial
 from tests.questions.fit import pymc_models
 
+
+def in_sites(data):
+    """The trial with two more covariates, columns of a category of three levels."""
+    site = np.arange(len(data.y)) % 3
+    columns = np.column_stack([data.covariates, site == 1, site == 2]).astype(float)
+    names, categories = ("age", "site b", "site c"), ("", "site", "site")
+    return replace(data, covariates=columns, covariate_names=names, categories=categories)
+
+
 LONGER = (1.0, 7.0, 14.0, 28.0)
 CASES = {
     "unstructured": (factorial(), ModelOptions()),
@@ -29,6 +38,7 @@ CASES = {
         ),
         ModelOptions(),
     ),
+    "a category": (in_sites(factorial()), ModelOptions()),
     "binary": (binary_trial(), ModelOptions(likelihood="binary")),
     "days": (days_trial(), ModelOptions(likelihood="abstinent_days")),
 }
@@ -73,19 +83,6 @@ def test_scores_against_scipy_patient_by_patient(name):
             assert actual[s, i] == pytest.approx(reference, abs=1e-8)
 
 
-def values_for(model, built, theta):
-    """The unconstrained vector as values of the PyMC model's variables."""
-    lay = model.layout
-    blocks = {
-        "effects": "effects", "means": "means", "slopes": "slopes", "coefficients": "coefficients",
-        "therapist_sd_log__": "therapist_sd", "therapist_raw": "therapist_raw", "log_ratios": "ratios",
-        "packed_cholesky-cov-packed__": "spread", "sds_log__": "spread", "patient_sd_signed": "spread",
-        "rho_interval__": "spread", "residual_sd_log__": "residual",
-    }  # fmt: skip
-    values = {v.name: lay.block(theta, blocks[v.name]) for v in built.value_vars}
-    return {v.name: values[v.name].reshape(()) if v.ndim == 0 else values[v.name] for v in built.value_vars}
-
-
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize("prior", ["evidence", "flat"])
 def test_pymc_says_the_same(name, prior):
@@ -102,7 +99,7 @@ def test_pymc_says_the_same(name, prior):
         [built.logp(), *built.replace_rvs_by_values([loglik])], inputs=built.value_vars, mode=plain
     )
     thetas, scores = points(model, 3), np.nan_to_num(model.data.y)
-    theirs = [function(values_for(model, built, theta)) for theta in thetas]
+    theirs = [function(pymc_models.values_for(model, built, theta)) for theta in thetas]
     ours = [model.density(theta, scores, prior_data(given_prior, 2))[0] for theta in thetas]
     # The LKJ's constant is left out.
     np.testing.assert_allclose(np.diff(ours), np.diff([float(t[0]) for t in theirs]), rtol=1e-8, atol=1e-8)

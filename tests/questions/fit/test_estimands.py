@@ -9,8 +9,9 @@ import pytest
 from scipy import stats
 
 from kaptrial.errors import DataError
+from kaptrial.estimators.huber import pooled_scale
 from kaptrial.questions.fit import binary, counts, gaussian
-from kaptrial.questions.fit.checks import posterior_check, prior_check
+from kaptrial.questions.fit.checks import far_scores, posterior_check, prior_check
 from kaptrial.questions.fit.diagnostics import Diagnostics, diagnose
 from kaptrial.questions.fit.estimands import (
     Limits,
@@ -26,6 +27,7 @@ from kaptrial.questions.fit.forward import draw_prior, replicate_scores
 from kaptrial.questions.fit.plot_data import question
 from kaptrial.questions.fit.priors import believed
 from kaptrial.questions.fit.sample import Draws
+from kaptrial.questions.fit.separation import separation_notes
 from kaptrial.questions.fit.trial_data import FitQuestion, from_scenario
 from kaptrial.questions.fit.verdict import judged, verdict
 from kaptrial.scenario.files import load
@@ -243,12 +245,69 @@ def test_prior_check_knows_data_from_elsewhere():
 
 
 def test_posterior_check_sees_a_spread_that_is_wrong():
-    posterior = made_up(gaussian.model(factorial()), spread=0.02)
+    posterior = made_up(gaussian.model(factorial()), spread=0.02, shift=5.0)
     check = posterior_check(posterior, seed=1)
     assert {row["statistic"] for row in check.rows} == {"mean", "SD"}
     assert len(check.rows) == 4 * 3 * 2
-    # The start has no effects at all, which the data have.
-    assert check.warnings
+    # Effects that the data do not have; no score lies far from its arm.
+    (line,) = check.warnings
+    assert "far from" not in line
+
+
+def test_impossible_scores_are_named_and_do_not_move_the_unit():
+    data = factorial()
+    y, codes = data.y.copy(), tuple(f"P{i}" for i in range(len(data.y)))
+    y[5, 2], y[9, 2] = 400.0, -300.0
+    odd = replace(data, y=y, patients=codes)
+    assert [who for who, *_ in far_scores(odd)] == ["P5", "P9"]
+    (line,) = posterior_check(made_up(gaussian.model(odd), spread=0.02), seed=1).warnings
+    location, scale = pooled_scale(y[:, 2], data.arm, 4)
+    off = (400 - location[data.arm[5]]) / scale
+    assert f"patient P5 on day 28: 400, {off:+.1f} SD; patient P9 on day 28: -300, " in line
+    # 2 of 32 at most: each is counted as 2 SDs off, which adds 8 of 30 to a sum whose slope in log s is 1.48.
+    assert 1 < scale / data.unit_sd < 1.3
+    assert not far_scores(replace(odd, y=np.where(np.abs(y) > 200, np.nan, y)))
+
+
+def test_a_category_explains_no_more_for_having_many_levels():
+    rng = np.random.default_rng(1)
+    data, site = factorial(n=80), rng.permutation(np.arange(80) % 20)
+    columns = (site[:, None] == np.arange(1, 20)).astype(float)
+    names = tuple(f"site {k}" for k in range(1, 20))
+    many = replace(data, covariates=columns, covariate_names=names, categories=("site",) * 19)
+    model = gaussian.model(many)
+    thetas = draw_prior(model, believed("weak", many, "normal"), 4000, rng)
+    explained = model.layout.block(thetas, "coefficients") @ model.layout.w.T
+    # N(0, 1 SD) of a standardised number: variance 1 over the patients; 4 SE of the mean of a scaled chi-squared.
+    assert np.mean(explained**2) == pytest.approx(data.unit_sd**2, rel=4 * np.sqrt(2 / 4000))
+    spreads = [
+        row for row in prior_check(model, believed("weak", many, "normal"), seed=1).rows if row["statistic"] == "SD"
+    ]
+    assert all(row["mean"] < 3 * many.unit_sd for row in spreads)
+    flat = draw_prior(model, believed("flat", many, "normal"), 4000, rng)
+    alone = model.layout.block(flat, "coefficients").std() / many.unit_sd
+    assert alone == pytest.approx(100, rel=4 / np.sqrt(2 * 4000 * 19))
+
+
+def test_separation_is_named():
+    data, ends = binary_trial(), ": the prior alone bounds the log odds there"
+    mixed = replace(data, y=np.where(data.seen, (np.arange(40) // 4 % 2)[:, None], np.nan))
+    assert not separation_notes(mixed)
+    arm = replace(mixed, y=np.where((mixed.arm == 2)[:, None] & mixed.seen, 1.0, mixed.y))
+    seen = int(mixed.seen[mixed.arm == 2, 1].sum())
+    assert f"; arm 10 on day 7: all {seen} outcomes are 1; " in separation_notes(arm)[0].text
+    site = np.arange(40) // 4 % 4
+    names, columns = ("site b", "site c", "site d"), (site[:, None] == [1, 2, 3]).astype(float)
+    sites = replace(mixed, covariates=columns, covariate_names=names, categories=("site",) * 3)
+    levels = [f"all {int(mixed.seen[site == k].sum())} outcomes are {k % 2}" for k in range(4)]
+    places = ("site b", "site c", "site d", "the first level of site")
+    said = "; ".join(f"{place}: {levels[k]}" for place, k in zip(places, (1, 2, 3, 0), strict=True))
+    assert separation_notes(sites)[0].text == said + ends
+    sex = replace(mixed, covariates=(site % 2)[:, None].astype(float), covariate_names=("sex",), categories=("",))
+    assert separation_notes(sex)[0].text.startswith("sex 0: all ")
+    days = days_trial()
+    none = replace(days, y=np.where(days.arm[:, None] == 0, 0.0, days.y))
+    assert separation_notes(none)[0].text.startswith("arm 00 on day 28: all 10 have 0 days")
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,7 @@ def test_a_csv_of_the_trial_gives_the_scores_that_were_simulated(factorial, tmp_
 )
 def test_only_a_clear_lead_is_a_verdict(difference: float, error: float, verdict: str | None) -> None:
     def rank(variant: str, difference: float, error: float) -> Rank:
-        return Rank(variant, 0.0, 0.0, difference, error, 0.0, 0.0)
+        return Rank(variant, 0.0, 0.0, difference, error, 0.0)
 
     others = [rank("additive", difference, error), rank("overlap", -50.0, 1.0)]
     assert best([rank("durability", 0.0, 0.0), *others]) == verdict

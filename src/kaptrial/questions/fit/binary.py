@@ -13,11 +13,12 @@ from collections.abc import Mapping
 
 import numpy as np
 from scipy.special import expit
+from scipy.stats import halfnorm
 
 from kaptrial.arrays import Floats
 from kaptrial.questions.fit.data import InteractionData
 from kaptrial.questions.fit.layout import layout, linear_draws
-from kaptrial.questions.fit.model import Given, InteractionModel, chosen, scaled_widths
+from kaptrial.questions.fit.model import Given, InteractionModel, linear_prior
 
 PARAMETERS = ("effect", "means", "slopes", "coefficients", "patient_sd", "therapist_sd", "therapist_raw")
 # The SD of a standard logistic: the unit of the named priors on the logit scale (Chinn 2000, Stat Med 19:3127, turns
@@ -51,9 +52,8 @@ def model(data: InteractionData) -> InteractionModel:
 
     def density(theta: Floats, scores: Floats, given: Given) -> tuple[float, Floats]:
         grad = np.empty(lay.size)
-        widths = scaled_widths(given, data.unit_sd, linked=True)
         y = np.where(seen, scores, np.nan)
-        prior = linear.Prior(*chosen(given), 0.0, widths)
+        prior = linear_prior(given, data.unit_sd, lay.columns_alike, centre=0.0, linked=True)
         value = likelihoods.binary_density(theta, grad, lay.at, y, patients, rule, prior, PATIENT_SD_WIDTH)
         return value, grad
 
@@ -85,5 +85,12 @@ def model(data: InteractionData) -> InteractionModel:
     def spread_draws(n: int, rng: np.random.Generator, widths: Mapping[str, float]) -> Floats:
         return rng.normal(0, PATIENT_SD_WIDTH, (n, int(several)))
 
+    def spread_log_prior(named: Mapping[str, Floats], _: Mapping[str, float]) -> dict[str, Floats]:
+        if not several:
+            return {}
+        return {"patient_sd": halfnorm.logpdf(named["patient_sd"], scale=PATIENT_SD_WIDTH).sum(axis=-1)}
+
     start = np.zeros(lay.size)
-    return InteractionModel("binary", data, lay, density, parts, natural, replicas, risk, spread_draws, start)
+    return InteractionModel(
+        "binary", data, lay, density, parts, natural, replicas, risk, spread_draws, spread_log_prior, start
+    )

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from kaptrial.arrays import Floats
+from kaptrial.estimators.huber import pooled_scale
 from kaptrial.priors.effects import EffectPrior
 from kaptrial.questions.fit.data import InteractionData
 from kaptrial.questions.fit.fit import Posterior
@@ -20,6 +21,8 @@ PRIOR_DRAWS, POSTERIOR_DRAWS = 4000, 1000
 CENTRAL = 0.999
 # Two-sided posterior predictive p-values below this are named; they are not tests, and lean to the middle.
 SUSPECT = 0.01
+# Scores so many robust SDs from their arm are named: of 1,000 normal ones .06 are.
+FAR = 4.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,8 +73,36 @@ def posterior_check(posterior: Posterior, *, seed: int) -> Check:
             f"{row['statistic']} of {row['arm']}" + ("" if np.isnan(row["day"]) else f" on day {row['day']:g}")
             for row in odd[:4]
         )
-        warnings = (f"the model does not make data like these: {names}{' and more' if len(odd) > 4 else ''}",)
+        more = " and more" if len(odd) > 4 else ""
+        warnings = (f"the model does not make data like these: {names}{more}{_offenders(model.data)}",)
     return Check(rows=rows, replicas=replicas, warnings=warnings)
+
+
+def far_scores(data: InteractionData) -> list[tuple[str, float, float, float]]:
+    """Patient, day, score and SDs from the arm, of scores more than FAR of them off, the farthest first.
+
+    The SD and each arm's location on the day are Huber's (`estimators/huber.py`), which such scores hardly move.
+    """
+    far: list[tuple[str, float, float, float]] = []
+    for t, day in enumerate(data.days):
+        location, scale = pooled_scale(data.y[:, t], data.arm, len(data.arms))
+        off = (data.y[:, t] - location[data.arm]) / scale
+        beyond = np.flatnonzero(np.abs(off) > FAR)
+        far += [(data.patient_names[i], day, float(data.y[i, t]), float(off[i])) for i in beyond]
+    return sorted(far, key=lambda each: -abs(each[3]))
+
+
+def _offenders(data: InteractionData) -> str:
+    """The scores that lie far off, if any; outcomes of 0 and 1 and shares of days have none."""
+    far = [] if data.trials_of is not None or np.isin(data.y[data.seen], (0, 1)).all() else far_scores(data)
+    if not far:
+        return ""
+    named = [
+        f"patient {who}" + ("" if np.isnan(day) else f" on day {day:g}") + f": {score:g}, {off:+.1f} SD"
+        for who, day, score, off in far[:4]
+    ]
+    more = f" and {len(far) - 4} more" if len(far) > 4 else ""
+    return f"; scores far from those of their arm: {'; '.join(named)}{more}"
 
 
 def _rows(data: InteractionData, replicas: Floats, share: float) -> list[Row]:

@@ -16,7 +16,7 @@ from scipy.special import expit, logit
 from kaptrial.arrays import Floats
 from kaptrial.questions.fit.data import InteractionData
 from kaptrial.questions.fit.layout import layout, linear_draws
-from kaptrial.questions.fit.model import Given, InteractionModel, chosen, scaled_widths
+from kaptrial.questions.fit.model import Given, InteractionModel, linear_prior
 
 PARAMETERS = ("effect", "means", "slopes", "coefficients", "rho", "therapist_sd", "therapist_raw")
 # Risks are shown in percent of the days.
@@ -34,9 +34,8 @@ def model(data: InteractionData) -> InteractionModel:
 
     def density(theta: Floats, scores: Floats, given: Given) -> tuple[float, Floats]:
         grad = np.empty(lay.size)
-        widths = scaled_widths(given, data.unit_sd, linked=True)
         k = np.ascontiguousarray(scores[:, 0])
-        prior = linear.Prior(*chosen(given), 0.0, widths)
+        prior = linear_prior(given, data.unit_sd, lay.columns_alike, centre=0.0, linked=True)
         value = likelihoods.counts_density(theta, grad, lay.at, k, n, patients, prior)
         return value, grad
 
@@ -59,8 +58,13 @@ def model(data: InteractionData) -> InteractionModel:
     def spread_draws(n: int, rng: np.random.Generator, widths: Mapping[str, float]) -> Floats:
         return np.asarray(logit(rng.random((n, 1))))
 
+    def spread_log_prior(_: Mapping[str, Floats], __: Mapping[str, float]) -> dict[str, Floats]:
+        return {}  # ρ is uniform
+
     def risk(expected: Floats, _: Mapping[str, Floats]) -> Floats:
         return np.asarray(PERCENT * expit(expected))
 
     start = np.zeros(lay.size)
-    return InteractionModel("abstinent_days", data, lay, density, parts, natural, replicas, risk, spread_draws, start)
+    return InteractionModel(
+        "abstinent_days", data, lay, density, parts, natural, replicas, risk, spread_draws, spread_log_prior, start
+    )

@@ -23,7 +23,9 @@ class InteractionData:
 
     `y`: (patient, visit), NaN where not observed; of counts one column, the successes out of `trials_of`, (patient,).
     `effects`: their names, with a role each that picks their prior; `x`, (patient, effect), is 1 where an effect acts;
-    `levels`, (arm, effect), the same for the arms. `baseline`: (patient,) or None. `covariates`: (patient, column).
+    `levels`, (arm, effect), the same for the arms. `baseline`: (patient,) or None. `covariates`: (patient, column), a
+    category of several levels as 0/1 columns, all but the first level's; `categories`: of each column the category that
+    it belongs to, empty for a number. `patients`: their codes in a file.
     `therapist`: (patient,), −1 without one. `unit_sd`: what one SD of the named priors is in the unit of the effects.
     `target_day`: the day that the verdict is about. `left_out`: patients without any score.
     `asked`: the contrast that the verdict is about, and `own_priors`, where a scenario names them. `notes`: what is to
@@ -39,6 +41,8 @@ class InteractionData:
     baseline: Floats | None
     covariates: Floats
     covariate_names: tuple[str, ...]
+    categories: tuple[str, ...] = ()
+    patients: tuple[str, ...] = ()
     arms: tuple[str, ...]
     arm: Ints
     therapist: Ints
@@ -51,6 +55,17 @@ class InteractionData:
     asked: str | None = None
     own_priors: Mapping[str, OwnPrior] | None = None
     notes: tuple[Note, ...] = ()
+
+    @property
+    def patient_names(self) -> tuple[str, ...]:
+        """Codes of the patients, or numbers from 1 where they have none."""
+        return self.patients or tuple(str(i + 1) for i in range(len(self.y)))
+
+    @property
+    def columns_alike(self) -> Floats:
+        """Of each column of the covariates, how many belong to its category: 1 for a number."""
+        of = self.categories or ("",) * self.covariates.shape[1]
+        return np.array([of.count(name) if name else 1 for name in of], dtype=np.float64)
 
     @property
     def target(self) -> int:
@@ -94,22 +109,15 @@ def standardised(values: Floats) -> Floats:
     return (values - values.mean(axis=0)) / values.std(axis=0)
 
 
-def pooled_sd(values: Floats, arm: Ints, n_arms: int) -> float:
-    """SD within arms, pooled; NaN left out."""
-    squares, df = 0.0, 0
-    for a in range(n_arms):
-        own = values[(arm == a) & np.isfinite(values)]
-        squares, df = squares + float(np.sum((own - own.mean()) ** 2)) if len(own) else squares, df + len(own) - 1
-    return float(np.sqrt(squares / df)) if df > 0 else float("nan")
+def check(data: InteractionData, source: str, *, continuous: bool) -> None:
+    """Raise DataError, one line that begins with `source`, for data that a model cannot use.
 
-
-def check(data: InteractionData, source: str, *, adjusted: bool = True) -> None:
-    """Raise ScenarioError, one line that begins with `source`, for data that a model cannot use.
-
-    `adjusted`: the baseline is a covariate, and so may not be an outcome as well.
+    `continuous`: the outcome is a score, whose SD the model estimates.
     """
     _check_scores(data, source)
-    if adjusted and data.baseline is not None:
+    if continuous:
+        _check_arms_vary(data, source)
+    if data.baseline is not None:
         for t, day in enumerate(data.days):
             own = data.seen[:, t]
             if np.array_equal(data.y[own, t], data.baseline[own]):
@@ -141,6 +149,18 @@ def _check_scores(data: InteractionData, source: str) -> None:
     for t, day in enumerate(data.days):
         if np.ptp(data.y[seen[:, t], t]) == 0 and data.trials_of is None:
             raise DataError(f"{source}: all scores on day {day:g} are {data.y[seen[:, t], t][0]:g}: must vary")
+
+
+def _check_arms_vary(data: InteractionData, source: str) -> None:
+    """Scores of an arm on a day that are all the same have no SD."""
+    for a, name in enumerate(data.arms):
+        for t, day in enumerate(data.days):
+            own = data.y[(data.arm == a) & data.seen[:, t], t]
+            if len(own) >= LEAST_PER_ARM and np.ptp(own) == 0:
+                raise DataError(
+                    f"{source}: the {len(own)} scores of arm {name} on day {day:g} are all {own[0]:g}: "
+                    "must vary, or that day or arm be left out"
+                )
 
 
 def _check_columns(data: InteractionData, source: str) -> None:

@@ -12,13 +12,15 @@ from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
+from scipy import stats
 
 from kaptrial.arrays import Floats
 from kaptrial.errors import FieldError
+from kaptrial.estimators.huber import pooled_scale
 from kaptrial.estimators.patterns import patterns
-from kaptrial.questions.fit.data import InteractionData, pooled_sd
+from kaptrial.questions.fit.data import InteractionData
 from kaptrial.questions.fit.layout import layout, linear_draws
-from kaptrial.questions.fit.model import Given, InteractionModel, chosen, scaled_widths
+from kaptrial.questions.fit.model import Given, InteractionModel, linear_prior
 
 Covariance = Literal["unstructured", "random", "intercept"]
 Residual = Literal["common", "by_arm"]
@@ -50,7 +52,7 @@ def time_design(data: InteractionData, covariance: Covariance) -> Floats:
 def spread_centres(data: InteractionData, covariance: Covariance) -> Floats:
     """Medians of the priors of the log SDs of the root, and last of the residual (unused in `unstructured`)."""
     if covariance == "unstructured" or len(data.days) == 1:
-        sds = [pooled_sd(data.y[:, t], data.arm, len(data.arms)) for t in range(len(data.days))]
+        sds = [pooled_scale(data.y[:, t], data.arm, len(data.arms))[1] for t in range(len(data.days))]
         return np.log(np.array([*sds, data.unit_sd]))
     # Half of the variance each, about; the slope less.
     shares = [0.7, 0.4, 0.7] if covariance == "random" else [0.7, 0.7]
@@ -76,8 +78,7 @@ def model(
 
     def density(theta: Floats, scores: Floats, given: Given) -> tuple[float, Floats]:
         grad = np.empty(lay.size)
-        widths = scaled_widths(given, data.unit_sd, linked=False)
-        prior = linear.Prior(*chosen(given), centre, widths)
+        prior = linear_prior(given, data.unit_sd, lay.columns_alike, centre=centre, linked=False)
         value = likelihoods.scores_density(theta, grad, lay.at, scores, patients, spread, prior)
         return value, grad
 
@@ -120,6 +121,15 @@ def model(
         ratios = widths["log_ratios"] * rng.standard_normal((n, n_groups - 1))
         return np.concatenate([packed, log_sds[:, -1:] if own_residual else log_sds[:, :0], ratios], axis=1)
 
+    def spread_log_prior(named: Mapping[str, Floats], widths: Mapping[str, float]) -> dict[str, Floats]:
+        logs = {"sds": stats.lognorm.logpdf(named["sds"], widths["log_sds"], scale=np.exp(centres[:q]))}
+        if own_residual:
+            scale = np.exp(centres[-1])
+            logs["residual_sd"] = stats.lognorm.logpdf(named["residual_sd"], widths["log_sds"], scale=scale)
+        if n_groups > 1:
+            logs["log_ratios"] = stats.norm.logpdf(named["log_ratios"], 0.0, widths["log_ratios"])
+        return {name: np.asarray(value).sum(axis=-1) for name, value in logs.items()}
+
     start = np.zeros(lay.size)
     start[lay.at[1] : lay.at[2]] = centre
     start[lay.at[6] : lay.at[7]] = _packed_diagonal(centres[:q])
@@ -129,7 +139,9 @@ def model(
     def risk(expected: Floats, _: Mapping[str, Floats]) -> Floats:
         return expected
 
-    return InteractionModel("normal", data, lay, density, parts, natural, replicas, risk, spread_draws, start)
+    return InteractionModel(
+        "normal", data, lay, density, parts, natural, replicas, risk, spread_draws, spread_log_prior, start
+    )
 
 
 def correlation_roots(q: int, n: int, rng: np.random.Generator) -> Floats:

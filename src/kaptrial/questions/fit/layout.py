@@ -15,12 +15,15 @@ BLOCKS = ("effects", "means", "slopes", "coefficients", "therapist_sd", "therapi
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """`at`: where each of `BLOCKS` begins, then the end. `x`, `z`, `w`: what effects, slopes, coefficients act on."""
+    """`at`: where each of `BLOCKS` begins, then the end. `x`, `z`, `w`: what effects, slopes, coefficients act on.
+    `columns_alike`: of each column of `w`, how many belong to its category.
+    """
 
     at: Ints
     x: Floats
     z: Floats
     w: Floats
+    columns_alike: Floats
     therapist: Ints
     n_effects: int
     n_visits: int
@@ -46,7 +49,8 @@ def layout(data: InteractionData, *, spread: int, residual: int = 0, ratios: int
     sizes = [len(data.effects) * n_visits, n_visits, n_slopes, *by_patient, spread, residual, ratios]
     at = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
     x, w = np.ascontiguousarray(data.x), np.ascontiguousarray(w)
-    return Layout(at=at, x=x, z=z, w=w, therapist=data.therapist, n_effects=len(data.effects), n_visits=n_visits)
+    shape = {"n_effects": len(data.effects), "n_visits": n_visits}
+    return Layout(at=at, x=x, z=z, w=w, columns_alike=data.columns_alike, therapist=data.therapist, **shape)
 
 
 def linear_draws(data: InteractionData, lay: Layout, theta: Floats) -> dict[str, Floats]:

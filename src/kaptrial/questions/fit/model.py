@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from kaptrial.arrays import Floats
 from kaptrial.questions.fit.data import InteractionData
 from kaptrial.questions.fit.layout import Layout
-from kaptrial.questions.fit.scales import share
+from kaptrial.questions.fit.scales import WIDTHS, coefficient_widths, scaled
 
 Likelihood = Literal["normal", "binary", "abstinent_days"]
 LIKELIHOODS: tuple[Likelihood, ...] = ("normal", "binary", "abstinent_days")
@@ -24,8 +24,9 @@ class InteractionModel:
     `scales.prior_data`. `parts(thetas, scores)`: each patient's log likelihood, (draw, patient). `natural(thetas)`:
     named parameters and what derives from them. `replicas(named, expected, rng)`: scores drawn, (draw, patient,
     visit). `risk(expected, named)`: the mean outcome of patients with these predictors, for the g-computation.
-    `spread_draws(n, rng, widths)`: draws of the likelihood's own blocks from their prior, in their order. `start`:
-    where to begin.
+    `spread_draws(n, rng, widths)`: draws of the likelihood's own blocks from their prior, in their order.
+    `spread_log_prior(named, widths)`: the log density of that prior by block, where it is not constant. `start`: where
+    to begin.
     """
 
     likelihood: Likelihood
@@ -37,6 +38,7 @@ class InteractionModel:
     replicas: Callable[[Mapping[str, Floats], Floats, np.random.Generator], Floats]
     risk: Callable[[Floats, Mapping[str, Floats]], Floats]
     spread_draws: Callable[[int, np.random.Generator, Mapping[str, float]], Floats]
+    spread_log_prior: Callable[[Mapping[str, Floats], Mapping[str, float]], dict[str, Floats]]
     start: Floats
 
     def expected(self, thetas: Floats, x: Floats | None = None) -> Floats:
@@ -55,13 +57,11 @@ class InteractionModel:
         return out
 
 
-def chosen(given: Given) -> tuple[Floats, Floats, Floats]:
-    """Weights, means and roots of the effects' prior, as the densities take them."""
-    return given["prior_weight"], given["prior_mean"], given["prior_root"]
+def linear_prior(given: Given, unit: float, columns_alike: Floats, *, centre: float, linked: bool) -> Any:
+    """The prior as the densities take it, widths in points or logits; `centre`: of the means' prior."""
+    from kaptrial.questions.fit.density.linear import Prior
 
-
-def scaled_widths(given: Given, unit: float, *, linked: bool) -> Floats:
-    """Widths in points or logits: means, slopes, therapists; the SDs of logarithms have no unit."""
-    names = ("means", "slopes", "log_sds", "therapists", "log_ratios")
-    units = [1.0 if n.startswith("log_") else unit * share(n, linked=linked) for n in names]
-    return np.array([float(given[f"width_{n}"]) * of for n, of in zip(names, units, strict=True)])
+    width = scaled({name: float(given[f"width_{name}"]) for name in WIDTHS}, unit, linked=linked)
+    rest = np.array([width[name] for name in ("means", "slopes", "log_sds", "therapists", "log_ratios")])
+    coefficients = coefficient_widths(width, columns_alike)
+    return Prior(given["prior_weight"], given["prior_mean"], given["prior_root"], centre, rest, coefficients)

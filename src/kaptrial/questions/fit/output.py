@@ -9,9 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kaptrial.output.figures import capital
 from kaptrial.output.files import write_bytes, write_text
 from kaptrial.output.folder import save, write_results
-from kaptrial.questions.fit import figures
+from kaptrial.questions.fit import chain_figures, figures
+from kaptrial.questions.fit.chains import power_scaling, powers_of, unknowns
 from kaptrial.questions.fit.estimands import MEASURES
 from kaptrial.questions.fit.inference_data import save as save_tree
 from kaptrial.questions.fit.inference_data import tree
@@ -26,11 +28,13 @@ if TYPE_CHECKING:
 # The prior SD, about the sceptic's, of which the title of the tipping points tells.
 TOLD_SD = 0.3
 UNITS = {"normal": "points", "binary": "share of patients", "abstinent_days": "percent"}
+# Sensitivities from here on are large (Kallioinen, Paananen, Bürkner & Vehtari 2024, Stat Comput 34:57).
+SENSITIVE = 0.05
 
 
 def write_fit(folder: Path, results: FitResults) -> None:
-    """results.csv and .json, checks.csv, priors.csv, tipping.csv, verdict.txt, posterior_PRIOR.nc, the figures; draws
-    and figures of one posterior are those under the first prior, unless every one was asked for.
+    """results.csv and .json, checks.csv, priors.csv, tipping.csv, power_scaling.csv, verdict.txt, posterior_PRIOR.nc,
+    and the figures; draws and figures of one posterior are those under the first prior, unless every one was asked for.
     """
     import pandas as pd
 
@@ -46,8 +50,11 @@ def write_fit(folder: Path, results: FitResults) -> None:
     write_text(folder / "checks.csv", pd.DataFrame(table).to_csv(index=False))
     kept = {key: value for key, value in provenance.items() if key not in ("verdicts", "diagnostics")}
     kept_draws = posteriors if results.every_posterior else posteriors[:1]
-    for posterior, (before, after) in zip(kept_draws, checks, strict=False):
-        own = tree(posterior, before, after, seed=provenance["seed"], provenance=kept | {"prior": posterior.prior.name})
+    trees = [
+        tree(posterior, before, after, seed=provenance["seed"], provenance=kept | {"prior": posterior.prior.name})
+        for posterior, (before, after) in zip(kept_draws, checks, strict=False)
+    ]
+    for posterior, own in zip(kept_draws, trees, strict=True):
         write_bytes(folder / f"posterior_{_as_file(posterior.prior.name)}.nc", partial(save_tree, own))
     worths = zip(posteriors, results.worths, strict=True)
     weighed = pd.DataFrame({"prior": posterior.prior.name, **vars(own)} for posterior, own in worths)
@@ -56,6 +63,7 @@ def write_fit(folder: Path, results: FitResults) -> None:
     if tipping:
         write_text(folder / "tipping.csv", pd.DataFrame(tipping).to_csv(index=False))
     _figures(folder, results, tipping)
+    _chains(folder, results, trees[0])
 
 
 def _as_file(prior: str) -> str:
@@ -104,6 +112,45 @@ def _figures(folder: Path, results: FitResults, tipping: Sequence[Mapping[str, A
         drawn = figures.priors(forest(posteriors, probabilities), name=effect, unit=unit, sign=data.sign, title=title)
         below = f"grey: prior, blue: posterior, 95 % each (> beyond the axis); {made}"
         save(folder, "priors", drawn, textwrap.fill(below, 80))
+
+
+def _chains(folder: Path, results: FitResults, inference_data: Any) -> None:
+    """Figures of the chains under the first prior, and what power-scaling makes of them."""
+    provenance, first = results.provenance, results.posteriors[0]
+    data, name, judged = first.model.data, first.prior.name, first.diagnostics
+    footer = f"kaptrial {provenance['version']}, seed {provenance['seed']}, {provenance['data']}, prior {name}"
+    shown = unknowns(inference_data, data)
+    told = sorted(shown, key=chain_figures.contraction)
+    mixing = f"R-hat ≤ {judged.r_hat:.3f}, ESS ≥ {judged.ess_bulk:.0f} of all unknowns, {judged.divergences} divergent"
+    chains = "one line a chain; the day of the verdict, and what mixes worst"
+    save(folder, "trace", chain_figures.traces(shown, title=f"{mixing}\n{capital(chains)}"), footer)
+    save(folder, "ranks", chain_figures.ranks(shown, title=f"{mixing}\nChains that agree are level at 1"), footer)
+    title = f"Narrowed most by the data: {told[-1].label}; least: {told[0].label}"
+    key = "Grey: prior. Blue: posterior. In percent by how much the data narrowed the variance"
+    save(folder, "prior_posterior", chain_figures.before_and_after(shown, title=f"{title}\n{key}"), footer)
+    table = power_scaling(inference_data)
+    write_text(folder / "power_scaling.csv", table.to_csv(index=False))
+    asked = next(row for row in table.to_dict("records") if row["parameter"] == "asked")
+    scaled = [
+        (what, *powers_of(inference_data, group), float(asked[column]))
+        for what, group, column in (
+            ("Prior of the effects", "prior", "prior_of_effects"),
+            ("Likelihood", "likelihood", "likelihood"),
+        )
+    ]
+    unit = "points" if first.model.likelihood == "normal" else "log odds"
+    title = f"{_sensitive(asked)}\n{data.question} under powers of prior {name} and of the likelihood"
+    drawn = chain_figures.power_scaling(scaled, unit=unit, name=data.question, title=title)
+    save(folder, "power_scaling", drawn, footer)
+
+
+def _sensitive(asked: Mapping[Any, Any]) -> str:
+    """What the sensitivities of the answer mean, by the rule of Kallioinen and colleagues."""
+    if asked["prior_of_effects"] < SENSITIVE:
+        return f"The prior of the effects hardly moves it (sensitivity below {SENSITIVE:g})"
+    if asked["likelihood"] < SENSITIVE:
+        return "The prior of the effects moves it, the data hardly: a strong prior or few data"
+    return "The prior of the effects and the data both move it: they may be in conflict"
 
 
 def _place(posterior: Posterior) -> tuple[str, float, float]:

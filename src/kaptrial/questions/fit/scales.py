@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from kaptrial.arrays import Floats
 from kaptrial.priors.effects import EffectPrior
 
-# SDs of the priors besides those of the effects, in SDs of the outcome (docs/bayes.md): means by visit, slopes in SDs
-# of the covariate, the log of SDs about that of the data, SD of therapists, and the log ratio of residual SDs of arms.
-WIDTHS = {"means": 5.0, "slopes": 2.0, "log_sds": 1.0, "therapists": 0.25, "log_ratios": 0.5}
+# SDs of the priors besides those of the effects, in SDs of the outcome (docs/bayes.md): means by visit, slopes of the
+# baseline and of covariates in SDs of these, the log of SDs about that of the data, SD of therapists, and the log ratio
+# of residual SDs of arms. No power of units is `levels`: each column of a category of so many is divided by their
+# number to this power, so that a category of any size explains as much as a number does.
+WIDTHS = {"means": 5.0, "slopes": 1.0, "levels": 0.5, "log_sds": 1.0, "therapists": 0.25, "log_ratios": 0.5}
 # Under `flat` nothing else may speak either.
-FLAT_WIDTHS = {"means": 100.0, "slopes": 100.0, "log_sds": 10.0, "therapists": 1.0, "log_ratios": 2.0}
-# On the logit scale, where 3 is nearly always, means, slopes and effects not asked about have these shares of their
-# widths: N(0, 1.8), about flat in the share responding, and not all or nothing.
-LOGIT_SHARES = {"means": 0.2, "slopes": 0.5, "elsewhere": 0.1}
+FLAT_WIDTHS = {"means": 100.0, "slopes": 100.0, "levels": 0.0, "log_sds": 10.0, "therapists": 1.0, "log_ratios": 2.0}
+# Those that are in SDs of the outcome.
+IN_UNITS = ("means", "slopes", "therapists")
+# On the logit scale, where 3 is nearly always, means and effects not asked about have these shares of their widths:
+# N(0, 1.8), about flat in the share responding, and not all or nothing.
+LOGIT_SHARES = {"means": 0.2, "elsewhere": 0.1}
 
 
 def share(name: str, *, linked: bool) -> float:
@@ -27,6 +31,16 @@ def share(name: str, *, linked: bool) -> float:
 def widths(prior: EffectPrior) -> dict[str, float]:
     """The widths that go with a prior of the effects."""
     return FLAT_WIDTHS if prior.name == "flat" else WIDTHS
+
+
+def scaled(width: Mapping[str, float], unit: float, *, linked: bool) -> dict[str, float]:
+    """The widths in points or logits."""
+    return {n: of * (unit * share(n, linked=linked) if n in IN_UNITS else 1.0) for n, of in width.items()}
+
+
+def coefficient_widths(width: Mapping[str, float], columns_alike: Floats) -> Floats:
+    """Of each column of the covariates; `columns_alike`: how many belong to its category."""
+    return width["slopes"] / columns_alike ** width["levels"]
 
 
 def prior_arrays(prior: EffectPrior, n_components: int) -> dict[str, Floats]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from kaptrial.arrays import Floats, Ints
 from kaptrial.errors import DataError, FieldError
+from kaptrial.estimators.huber import pooled_scale
 from kaptrial.method_table import Side
 from kaptrial.methods.days import read as read_shares
 from kaptrial.methods.options import Options
@@ -19,8 +20,9 @@ from kaptrial.methods.rows import contrasts, days_asked
 from kaptrial.methods.scores import read
 from kaptrial.priors.effects import ROLES, Role
 from kaptrial.questions.fit.binary import LOGISTIC_SD
-from kaptrial.questions.fit.data import InteractionData, check, pooled_sd
+from kaptrial.questions.fit.data import InteractionData, check
 from kaptrial.questions.fit.model import Likelihood
+from kaptrial.questions.fit.separation import separation_notes
 from kaptrial.results import Note
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.scenario.trial import Estimand
@@ -50,7 +52,7 @@ def from_file(source: Path | DataFile, options: Options, asked: FitQuestion) -> 
         trials = read(data, options)
         data.left_out(trials.patients, ~np.isfinite(trials.score[0]).any(axis=1), "no score on any day")
         trial = from_trials(trials, options, asked, str(data.path))
-    return replace(trial, notes=tuple(data.notes))
+    return replace(trial, notes=(*data.notes, *trial.notes))
 
 
 def from_scenario(scenario: Scenario, asked: FitQuestion, *, seed: int, source: str) -> InteractionData:
@@ -79,7 +81,8 @@ def from_scenario(scenario: Scenario, asked: FitQuestion, *, seed: int, source: 
     trial = from_trials(cut, options, asked, source)
     asked_for = scenario.contrast(scenario.estimand).text
     own = scenario.decision.own_priors
-    return replace(trial, asked=asked_for, own_priors=own, notes=_other_endpoint(scenario.estimand, asked.likelihood))
+    notes = (*_other_endpoint(scenario.estimand, asked.likelihood), *trial.notes)
+    return replace(trial, asked=asked_for, own_priors=own, notes=notes)
 
 
 def _other_endpoint(estimand: Estimand, likelihood: Likelihood) -> tuple[Note, ...]:
@@ -123,26 +126,30 @@ def from_trials(trials: Trials, options: Options, asked: FitQuestion, source: st
     therapist = np.full(len(y), -1, dtype=np.int64) if trials.therapist is None else trials.therapist[0]
     baseline = trials.baseline[0][used] if np.isfinite(trials.baseline).any() else None
     arm = trials.arm[0][used]
+    columns, categories = _columns({name: covariate.levels for name, covariate in trials.covariates.items()})
+    patients = tuple(name for name, has in zip(trials.patients, used, strict=True) if has) if trials.patients else ()
     data = InteractionData(
         y=y[used], days=tuple(map(float, trials.days)), effects=names, roles=roles_of(names, trials.factors, asked),
         x=levels[arm], levels=levels, baseline=baseline, covariates=covariates[used],
-        covariate_names=_column_names(trials), arms=trials.arms, arm=arm, therapist=_renumbered(therapist[used]),
-        unit_sd=1.0, target_day=target, better=better, factors=trials.factors, left_out=int((~used).sum()),
+        covariate_names=columns, categories=categories, patients=patients, arms=trials.arms, arm=arm,
+        therapist=_renumbered(therapist[used]), unit_sd=1.0, target_day=target, better=better,
+        factors=trials.factors, left_out=int((~used).sum()),
     )  # fmt: skip
     return _with_unit(data, asked, source)
 
 
 def _with_unit(data: InteractionData, asked: FitQuestion, source: str) -> InteractionData:
-    check(data, source)
+    check(data, source, continuous=asked.likelihood == "normal")
     unit = asked.unit_sd
     if unit is None:
         unit = LOGISTIC_SD
         if asked.likelihood == "normal":
-            unit = pooled_sd(data.y[:, data.target], data.arm, len(data.arms))
+            unit = pooled_scale(data.y[:, data.target], data.arm, len(data.arms))[1]
     if not (np.isfinite(unit) and unit > 0):
         where = f"{source}: the SD within arms on day {data.target_day:g}"
         raise DataError(f"{where} is {unit:g}: must be > 0, or given as the unit of the priors")
-    return replace(data, unit_sd=float(unit))
+    notes = () if asked.likelihood == "normal" else separation_notes(data)
+    return replace(data, unit_sd=float(unit), notes=notes)
 
 
 def _check_baseline(data: DataFile, options: Options) -> None:
@@ -168,16 +175,20 @@ def _counts(data: DataFile, options: Options, asked: FitQuestion) -> Interaction
             options.of or "days", int((shares.n[0] != np.round(shares.n[0])).argmax()), "must be a whole number"
         )
     used = np.isfinite(shares.k[0]) & np.isfinite(shares.n[0])
-    arms, arm, factor_levels = data.arms(np.arange(len(used)), options.arm, options.factors)
+    rows = np.arange(len(used))
+    arms, arm, factor_levels = data.arms(rows, options.arm, options.factors)
     effects, levels = effect_levels(arms, options.factors, factor_levels, options.reference)
     therapist = np.full(len(used), -1, dtype=np.int64)
     if options.therapist is not None:
-        therapist = data.therapists(options.therapist, np.arange(len(used)), arm, arms)
-    columns = shares.covariates[0][used]
+        therapist = data.therapists(options.therapist, rows, arm, arms)
+    names = [*([options.baseline] if options.baseline else []), *options.covariates, *options.categories]
+    levels_of = {name: data.covariate(name, rows, categorical=name in options.categories)[1] for name in names}
+    columns, categories = _columns(levels_of)
     counted = InteractionData(
         y=shares.k[0][used, None], days=(float("nan"),), effects=effects,
         roles=roles_of(effects, options.factors, asked), x=levels[arm[used]], levels=levels, baseline=None,
-        covariates=columns, covariate_names=tuple(f"column {k + 1}" for k in range(columns.shape[1])), arms=arms,
+        covariates=shares.covariates[0][used], covariate_names=columns, categories=categories,
+        patients=tuple(name for name, has in zip(shares.patients, used, strict=True) if has), arms=arms,
         arm=arm[used], therapist=_renumbered(therapist[used]), unit_sd=1.0, target_day=float("nan"),
         better=options.better or "higher", factors=tuple(options.factors), trials_of=shares.n[0][used],
         left_out=int((~used).sum()),
@@ -212,11 +223,14 @@ def roles_of(effects: tuple[str, ...], factors: Sequence[str], asked: FitQuestio
     return tuple(role for said in asked.roles for role in ROLES if role == said)
 
 
-def _column_names(trials: Trials) -> tuple[str, ...]:
-    names: list[str] = []
-    for name, covariate in trials.covariates.items():
-        names += [f"{name} {level}" for level in covariate.levels[1:]] if covariate.levels else [name]
-    return tuple(names)
+def _columns(levels_of: Mapping[str, Sequence[str]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Of each column of these covariates its name, and the category that it belongs to, empty for a number."""
+    columns = [
+        (f"{name} {level}" if levels else name, name if levels else "")
+        for name, levels in levels_of.items()
+        for level in (levels[1:] or ("",))
+    ]
+    return tuple(name for name, _ in columns), tuple(category for _, category in columns)
 
 
 def _renumbered(therapist: Ints) -> Ints:

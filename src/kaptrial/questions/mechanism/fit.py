@@ -77,7 +77,6 @@ class Rank(NamedTuple):
     elpd_se: float
     difference: float
     difference_se: float
-    stacking_weight: float
     largest_k_hat: float
 
 
@@ -296,12 +295,14 @@ def _rows(variant: VariantFit, before: dict[str, Floats]) -> list[ParameterRow]:
 
 
 def _ranking(fits: list[VariantFit]) -> list[Rank]:
-    """LOO of each variant against the best, with the SE of the difference, and stacking weights (Yao and colleagues
-    2018, Bayesian Anal 13:917)."""
+    """LOO of each variant against the best, with the SE of the difference.
+
+    No weights: those of stacking are all or nothing for differences that lie within their error.
+    """
     import arviz as az
 
-    table = az.compare({variant.name: variant.loo for variant in fits}, method="stacking", round_to="none")
-    named = {"se": "elpd_se", "elpd_diff": "difference", "dse": "difference_se", "weight": "stacking_weight"}
+    table = az.compare({variant.name: variant.loo for variant in fits}, method="pseudo-bma", round_to="none")
+    named = {"se": "elpd_se", "elpd_diff": "difference", "dse": "difference_se"}
     table = table.rename(columns=named)[["elpd", *named.values()]]
     largest = {variant.name: float(variant.k_hat.max()) for variant in fits}
     return [

@@ -74,8 +74,5 @@ def ranking_lines(fitted: MechanismFit) -> list[str]:
     """Which mechanism predicts left-out patients better, in words."""
     if fitted.ranking is None:
         return []
-    lines = ["Predicting a patient left out (LOO; difference in log score from the best ± SE; stacking weight):"]
-    return lines + [
-        f"  {row.variant}: {row.difference:.1f} ± {row.difference_se:.1f}; {row.stacking_weight:.2f}"
-        for row in fitted.ranking
-    ]
+    lines = ["Predicting a patient left out (LOO; difference in log score from the best ± SE):"]
+    return lines + [f"  {row.variant}: {row.difference:.1f} ± {row.difference_se:.1f}" for row in fitted.ranking]

@@ -27,7 +27,7 @@ class Patients(NamedTuple):
 class Prior(NamedTuple):
     """Of the effects a mixture of normals: weights, means, Cholesky factors. `centre`: of the means' prior.
 
-    `widths`: of means, slopes, log SDs, therapists and log ratios.
+    `widths`: of means, slopes, log SDs, therapists and log ratios. `coefficients`: of each column of the covariates.
     """
 
     weight: Floats
@@ -35,6 +35,7 @@ class Prior(NamedTuple):
     root: Floats
     centre: float
     widths: Floats
+    coefficients: Floats
 
 
 @njit(cache=True, nogil=True)
@@ -90,7 +91,9 @@ def prior(theta: Floats, grad: Floats, at: Ints, of: Prior) -> float:
     """Log prior of effects, means, slopes, coefficients and therapists; adds its gradient to `grad`."""
     total = mixture(theta, grad, at[1], of.weight, of.mean, of.root)
     total += normal_block(theta, grad, at[1], at[2], of.centre, of.widths[0])
-    total += normal_block(theta, grad, at[2], at[4], 0.0, of.widths[1])
+    total += normal_block(theta, grad, at[2], at[3], 0.0, of.widths[1])
+    for k in range(at[4] - at[3]):
+        total += normal_block(theta, grad, at[3] + k, at[3] + k + 1, 0.0, of.coefficients[k])
     if at[5] > at[4]:
         total += half_normal_log(theta, grad, at[4], of.widths[3])
         total += normal_block(theta, grad, at[5], at[6], 0.0, 1.0)
