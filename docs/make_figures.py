@@ -1,4 +1,5 @@
-"""Makes the figures of README and docs: `uv run python docs/make_figures.py [PART …]`, some minutes on one core.
+"""Makes the figures of README and docs: `uv run python docs/make_figures.py [PART …]`, some minutes on one core, and
+half an hour for `clinic`.
 
 Seed and replicates stand in each footer. Self-checks and ranks of simulation-based calibration take longer: their
 commands stand beside them (docs/verification.md, docs/synthesis.md).
@@ -57,11 +58,11 @@ def clinic(folder: Path) -> None:
     plan = kt.clinic(PLAN, replicates=128, seed=1)
     for name in ("lags", "week"):
         save(folder, f"clinic_{name}", plan.plot(name), footer(plan.provenance))
-    skipping = kt.load_scenario(PLAN, {"clinic.sessions.after_window": "skip"})
+    skipping = kt.load_scenario(PLAN, {"clinic.sessions.after_window": "skip", THERAPISTS: 3})
     plans = {
-        "therapists": kt.clinic(PLAN, vary={THERAPISTS: [2, 3, 4, 5, 6]}, replicates=128, seed=1),
-        "chairs": kt.clinic(PLAN, vary={CHAIRS: [1, 2, 3, 4]}, replicates=64, seed=1),
-        "promise": kt.clinic(skipping, vary={UNTIL: [32, 56, 104, 176]}, replicates=64, seed=1),
+        "therapists": kt.clinic(PLAN, vary={THERAPISTS: [2, 3, 4, 5, 6]}, replicates=1024, seed=1),
+        "chairs": kt.clinic(PLAN, vary={CHAIRS: [1, 2, 3, 4]}, replicates=512, seed=1),
+        "promise": kt.clinic(skipping, vary={UNTIL: [32, 56, 104, 176]}, replicates=256, seed=1),
     }
     for name, compared in plans.items():
         save(folder, f"clinic_{name}", compared.plot("plans"), footer(compared.provenance))

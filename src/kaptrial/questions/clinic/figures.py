@@ -260,11 +260,11 @@ def plans(rows: Rows, path: str, *, name: str, own: float | None, currency: str,
     for level in (0.8, 0.9):
         axes.axhline(level, color="0.75", linewidth=0.7, linestyle=":")
     axes.set_ylim(0, 1.09)
-    axes.set_ylabel("Power, share (bars: 95 % Monte Carlo)")
+    axes.set_ylabel("Power, share\n(bars: 95 % Monte Carlo)")
     values = [row["cost"] / 1e6 for row in rows] if has_cost else [row["months"] for row in rows]
     below.plot(x, values, color="0.3", marker="o", markersize=3)
     below.set_ylim(0, 1.25 * max(values))
-    below.set_ylabel(f"Cost of the trial, million {currency}" if has_cost else "Months to the last patient out")
+    below.set_ylabel(f"Cost of the trial,\nmillion {currency}" if has_cost else "Months to the\nlast patient out")
     for value, height in zip(x, values, strict=True):
         if has_cost:
             beside(below, f"{height:.2f}", (value, height), (0, 6), fontsize=7)
