@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kaptrial.questions.clinic.staffing_plans import compare
-from kaptrial.questions.power.characteristics import Cell
+from kaptrial.questions.power.cells import Cell
 from kaptrial.scenario.files import load
 from tests import SCENARIOS
 

@@ -13,7 +13,8 @@ from kaptrial.errors import FieldError, UserError
 from kaptrial.questions.decide.calibration import calibrated, threshold
 from kaptrial.questions.decide.characteristics import decisions
 from kaptrial.questions.decide.nuisance import worlds
-from kaptrial.questions.power.characteristics import Cell, characteristics
+from kaptrial.questions.power.cells import Cell
+from kaptrial.questions.power.characteristics import characteristics
 from kaptrial.results import Row
 from kaptrial.scenario.decision import DecisionRule
 from kaptrial.scenario.files import build, load

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from kaptrial.cli import main
 from scipy import stats
 
 import kaptrial as kt
+from kaptrial.cli import main
 from kaptrial.methods.options import Options
 from kaptrial.priors.effects import Component, EffectPrior, belief, named
 from kaptrial.questions.fit import gaussian
