@@ -13,7 +13,7 @@ from kaptrial.errors import FieldError, ScenarioError
 from kaptrial.methods.from_file import analyse
 from kaptrial.methods.options import Options
 from kaptrial.methods.simulated import estimate
-from kaptrial.questions.power.notes import analysis_notes
+from kaptrial.questions.power.analysis_notes import analysis_notes
 from kaptrial.scenario.files import build, with_settings
 from kaptrial.simulation.simulate import simulate, simulate_block
 from tests.builders import clean_raw, number

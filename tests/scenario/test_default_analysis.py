@@ -8,7 +8,8 @@ import pytest
 from kaptrial.estimators import survival
 from kaptrial.methods.prepared import relapse_times
 from kaptrial.methods.simulated import estimate
-from kaptrial.questions.power.characteristics import Cell, characteristics
+from kaptrial.questions.power.cells import Cell
+from kaptrial.questions.power.characteristics import characteristics
 from kaptrial.scenario.files import load
 from kaptrial.simulation.simulate import simulate
 from tests import ROOT, SCENARIOS

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from kaptrial.questions.power.characteristics import Cell, characteristics
+from kaptrial.questions.power.cells import Cell
+from kaptrial.questions.power.characteristics import characteristics
 from kaptrial.results import Row, grouped
 from kaptrial.scenario.files import load
 from tests import SCENARIOS

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from kaptrial.questions.power.characteristics import Cell, characteristics
+from kaptrial.questions.power.cells import Cell
+from kaptrial.questions.power.characteristics import characteristics
 from kaptrial.results import Row
 from kaptrial.scenario.files import build
 from tests.builders import ancova_power, clean_raw, number

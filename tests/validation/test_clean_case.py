@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from kaptrial.questions.power.characteristics import Cell, characteristics
+from kaptrial.questions.power.cells import Cell
+from kaptrial.questions.power.characteristics import characteristics
 from kaptrial.results import Row
 from tests.builders import ancova_power, clean, t_test_power
 

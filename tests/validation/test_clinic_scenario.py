@@ -11,7 +11,7 @@ import yaml
 
 import kaptrial as kt
 from kaptrial.questions.clinic.staffing_plans import compare
-from kaptrial.questions.power.characteristics import Cell
+from kaptrial.questions.power.cells import Cell
 from kaptrial.scenario.files import load
 from tests import ROOT, SCENARIOS
 

@@ -19,7 +19,8 @@ import pytest
 
 from kaptrial.questions.power import characteristics as module
 from kaptrial.questions.power import truth
-from kaptrial.questions.power.characteristics import Cell, characteristics
+from kaptrial.questions.power.cells import Cell
+from kaptrial.questions.power.characteristics import characteristics
 from kaptrial.scenario.files import load
 
 PATIENTS = 50

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from kaptrial.questions.power.characteristics import Cell, characteristics
+from kaptrial.questions.power.cells import Cell
+from kaptrial.questions.power.characteristics import characteristics
 from kaptrial.results import Row
 from kaptrial.scenario.files import build
 from tests.builders import TOTAL_SD, clean_raw, number

@@ -15,7 +15,8 @@ from kaptrial.questions.clinic.answer import answer
 from kaptrial.questions.clinic.operations import clinic_key, delivered_to, operations
 from kaptrial.questions.clinic.output import write_clinic
 from kaptrial.questions.clinic.staffing_plans import Target, compare
-from kaptrial.questions.power.characteristics import Cell, characteristics
+from kaptrial.questions.power.cells import Cell
+from kaptrial.questions.power.characteristics import characteristics
 from kaptrial.scenario.files import build, with_settings
 from tests.builders import clean, clinic, clinic_raw, number, site
 

@@ -11,7 +11,8 @@ import pytest
 from kaptrial.catalogue.effect_priors import NAMES
 from kaptrial.cli import main
 from kaptrial.questions.clinic.operations import clinic_key
-from kaptrial.questions.power.characteristics import Cell, count_replicates
+from kaptrial.questions.power.cells import Cell
+from kaptrial.questions.power.characteristics import count_replicates
 from kaptrial.questions.power.shared import truth_key
 from kaptrial.scenario.decision import DecisionRule
 from kaptrial.scenario.files import load

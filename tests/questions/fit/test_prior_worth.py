@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 import kaptrial as kt
+from kaptrial.cli import main
 from kaptrial.methods.options import Options
 from kaptrial.priors.effects import Component, EffectPrior, belief, named
 from kaptrial.questions.fit import gaussian
@@ -169,3 +170,21 @@ def test_own_priors_of_a_scenario_speak_of_their_kind_of_effect():
         named(belief("ours", own.own_priors), roles=("drug",), **about)
     with pytest.raises(kt.ScenarioError, match=r"own_priors\.ours\.note"):
         s.with_values({"decision": {"own_priors": {"ours": stated}}})
+
+
+def test_check_says_what_own_priors_and_looks_are(tmp_path, capsys):
+    text = (
+        (SCENARIOS / "starter.yaml")
+        .read_text(encoding="utf-8")
+        .replace("visits: [0, 1, 7, 14, 28]", "looks: [{share: 0.5, efficacy: 0.99}]\n  visits: [0, 1, 7, 14, 28]")
+    )
+    own = "decision: {own_priors: {ours: {therapy: 'normal(0.2, 0.2)', source: assumption, note: elicited}}}\n"
+    (tmp_path / "own.yaml").write_text(f"{text}\n{own}", encoding="utf-8")
+    with pytest.raises(SystemExit):
+        main(["check", str(tmp_path / "own.yaml")])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "prior ours: therapy normal(0.2, 0.2) (SDs towards benefit), assumption: elicited" in said
+    assert (
+        "look after 50 % of the patients: stop if P(go at the end) < 0.05; go if P(better than the margin) ≥ 0.99"
+        in said
+    )

@@ -12,9 +12,10 @@ from kaptrial.estimators import survival
 from kaptrial.methods.from_file import analyse
 from kaptrial.methods.options import Options
 from kaptrial.methods.simulated import SimulatedQuestion, estimate, estimates
-from kaptrial.questions.power.characteristics import Cell, characteristics
+from kaptrial.questions.power.analysis_notes import analysis_notes
+from kaptrial.questions.power.cells import Cell
+from kaptrial.questions.power.characteristics import characteristics
 from kaptrial.questions.power.execution import run_block
-from kaptrial.questions.power.notes import analysis_notes
 from kaptrial.questions.power.truth import truths
 from kaptrial.results import Row
 from kaptrial.scenario.files import build, load

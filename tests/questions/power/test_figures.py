@@ -10,7 +10,8 @@ import pytest
 from matplotlib.text import Text
 
 from kaptrial.questions.power.answer import results_of
-from kaptrial.questions.power.characteristics import Cell, characteristics
+from kaptrial.questions.power.cells import Cell
+from kaptrial.questions.power.characteristics import characteristics
 from kaptrial.questions.power.courses import course_drawn, decay, mean_mg_per_kg, series_days, trajectories
 from kaptrial.questions.power.output import figures_of, write_power
 from kaptrial.questions.power.terminal import timeline

@@ -12,7 +12,8 @@ from kaptrial.cli import main
 from kaptrial.errors import ScenarioError
 from kaptrial.estimators.binary import clopper_pearson
 from kaptrial.questions.power.answer import results_of
-from kaptrial.questions.power.characteristics import Cell, characteristics
+from kaptrial.questions.power.cells import Cell
+from kaptrial.questions.power.characteristics import characteristics
 from kaptrial.questions.power.output import write_power
 from kaptrial.questions.power.truth import truths
 from kaptrial.questions.size import solve

@@ -14,8 +14,7 @@ from kaptrial.questions.clinic.operations import Operations, check_has_clinic, c
 from kaptrial.questions.clinic.output import clinic_figures, currency, plan_figures, write_clinic, write_plans
 from kaptrial.questions.clinic.staffing_plans import Target, compare
 from kaptrial.questions.clinic.tables import Quantity
-from kaptrial.questions.power.cells import cells
-from kaptrial.questions.power.characteristics import Cell
+from kaptrial.questions.power.cells import Cell, cells
 from kaptrial.questions.power.headline import percent
 from kaptrial.questions.power.notes import calendar_notes
 from kaptrial.results import Headline, Line, Note, Results

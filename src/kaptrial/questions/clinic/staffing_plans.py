@@ -17,7 +17,7 @@ from kaptrial.estimators.fit import Failure, Fit
 from kaptrial.questions.clinic.operations import Operations, check_has_clinic, operations
 from kaptrial.questions.clinic.replicate_summary import Key, ReplicateSummary
 from kaptrial.questions.clinic.tables import bottleneck
-from kaptrial.questions.power.characteristics import Cell
+from kaptrial.questions.power.cells import Cell
 from kaptrial.questions.power.execution import Job, run
 from kaptrial.questions.power.measures import share
 

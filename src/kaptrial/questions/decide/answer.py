@@ -12,7 +12,7 @@ from kaptrial.output.folder import write_folder
 from kaptrial.questions.decide.calibration import calibrated
 from kaptrial.questions.decide.characteristics import NUISANCE, as_planned, decisions, notes
 from kaptrial.questions.decide.output import figures_of, write_calibration, write_decisions
-from kaptrial.questions.power.characteristics import Cell
+from kaptrial.questions.power.cells import Cell
 from kaptrial.questions.power.headline import percent
 from kaptrial.results import Headline, Question, Results, Row, grouped
 from kaptrial.scenario.decision import DecisionRule

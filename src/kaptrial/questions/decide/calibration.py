@@ -12,7 +12,7 @@ from kaptrial.arrays import Floats
 from kaptrial.errors import FieldError, UserError
 from kaptrial.questions.decide.blocks import Truths, concluded, join, tasks, tasks_of_worlds
 from kaptrial.questions.decide.characteristics import NUISANCE, check, question_of
-from kaptrial.questions.power.characteristics import Cell
+from kaptrial.questions.power.cells import Cell
 from kaptrial.questions.power.measures import share
 from kaptrial.results import Row
 from kaptrial.scenario.decision import FIXED, NULL

@@ -24,7 +24,7 @@ from kaptrial.questions.decide.blocks import (
 )
 from kaptrial.questions.decide.nuisance import worlds
 from kaptrial.questions.decide.rule import Decision
-from kaptrial.questions.power.characteristics import Cell
+from kaptrial.questions.power.cells import Cell
 from kaptrial.questions.power.measures import room_for_synergy, share
 from kaptrial.questions.power.nulls import null_of
 from kaptrial.questions.power.rows import better

@@ -14,7 +14,7 @@ from kaptrial.results import Question, Row, Value, grouped
 
 if TYPE_CHECKING:
     from kaptrial.questions.decide.answer import CalibrationResults, DecideResults
-    from kaptrial.questions.power.characteristics import Cell
+    from kaptrial.questions.power.cells import Cell
 
 PRIORS = ("design_prior", "analysis_prior")
 TRUE_WORLD = {"scenario": "as in the scenario", "null": "no effect", "prior": "the file's prior"}

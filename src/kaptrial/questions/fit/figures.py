@@ -23,6 +23,7 @@ TIPS = (
     (UNLIKELY, "leaning to harm", COLOURS[1], "--"),
     (1 - SHOWN, "harm shown", COLOURS[1], "-"),
 )
+ON_WHITE = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
 # Means of priors beyond this many SDs are beyond the field.
 TIP_REACH, TIP_TICKS = 1.5, (0.1, 0.2, 0.3, 0.5, 1.0, 2.0)
 
@@ -127,7 +128,7 @@ def tipping(rows: Rows, priors: Sequence[tuple[str, float, float]], *, title: st
     for name, mean, sd in priors:
         if sds[0] <= sd <= sds[-1] and abs(mean) < TIP_REACH:
             axes.plot([sd], [mean], "o", color="0.2", markersize=4)
-            beside(axes, name.replace("_", " "), (sd, mean), (4, -9), fontsize=7, color="0.2")
+            beside(axes, name.replace("_", " "), (sd, mean), (4, -9), fontsize=7, color="0.2", bbox=ON_WHITE)
     axes.axhline(0, color="0.6", linewidth=0.8)
     axes.set_xscale("log")
     axes.set_xticks(TIP_TICKS, [f"{sd:g}" for sd in TIP_TICKS])

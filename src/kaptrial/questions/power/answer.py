@@ -9,7 +9,8 @@ from typing import Any
 
 from kaptrial.model.delivered import DeliveredTreatment
 from kaptrial.output.folder import write_folder
-from kaptrial.questions.power.characteristics import Cell, CellResult, characteristics
+from kaptrial.questions.power.cells import Cell
+from kaptrial.questions.power.characteristics import CellResult, characteristics
 from kaptrial.questions.power.headline import headline
 from kaptrial.questions.power.output import figures_of, write_power
 from kaptrial.questions.power.truth import Truth, truths

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import product
 from math import prod
 from typing import Any
 
 from kaptrial.errors import FieldError
-from kaptrial.questions.power.characteristics import Cell
 from kaptrial.scenario.files import Raw, build, with_settings
+from kaptrial.scenario.scenario import Scenario
 
 # More scenarios than this in one run are a slip of the pen.
 MOST_CELLS = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One scenario of a power run with the columns that tell it from the others (variant, varied paths)."""
+
+    scenario: Scenario
+    columns: dict[str, Any]
 
 
 def cells(raw: Raw, vary: Mapping[str, Sequence[Any]], *, variants: bool = True) -> list[Cell]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from kaptrial.model.delivered import DeliveredTreatment
 from kaptrial.model.streams import BLOCK
+from kaptrial.questions.power.cells import Cell
 from kaptrial.questions.power.execution import Fits
 from kaptrial.questions.power.notes import RUN_IN_CLINIC, calendar_notes, fallbacks, never_analysed, notes_of, rooms
 from kaptrial.questions.power.nulls import null_runs
@@ -15,15 +15,6 @@ from kaptrial.questions.power.rows import analysed, estimand_rows, favours, mult
 from kaptrial.questions.power.shared import Run, fits_of, shared_truths, trials_key
 from kaptrial.questions.power.truth import Truth
 from kaptrial.results import Note, Row, grouped
-from kaptrial.scenario.scenario import Scenario
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cell:
-    """One scenario of a power run with the columns that tell it from the others (variant, varied paths)."""
-
-    scenario: Scenario
-    columns: dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kaptrial.method_table import BINARY, DAYS, TIME
+from kaptrial.method_table import BINARY, DAYS, TIME, method_of
 from kaptrial.output.terminal import by_mcse
 from kaptrial.questions.power.headline import least_differences, method_in_words, unit_of, when
-from kaptrial.questions.power.rows import question
 from kaptrial.scenario.scenario import Scenario
-from kaptrial.simulation.simulate import simulate_block
 
 if TYPE_CHECKING:
     from kaptrial.questions.power.truth import Truth
@@ -35,7 +33,7 @@ def estimand_in_words(s: Scenario) -> list[tuple[str, str]]:
     """The five attributes of the primary estimand, each with its name."""
     e = s.estimand
     events = s.conduct.intercurrent_events
-    measure = question(s, e, s.analyses(e)[0]).measure.replace("_", " ")
+    measure = method_of(s.analyses(e)[0]).measure_of(e.endpoint).replace("_", " ")
     described = s.population.description
     if s.population.entry is not None:
         low, high = s.population.entry.at_least, s.population.entry.at_most
@@ -63,6 +61,8 @@ def effect_in_words(s: Scenario, truth: Truth, seed: int) -> list[str]:
     weights = s.contrast(s.estimand).weights if len(s.arms) > 1 else (1.0,)
     sds = [sd for sd, w in zip(truth.arm_sds, weights, strict=True) if w != 0]
     sd = float(np.sqrt(np.mean(np.square(sds))))
+    from kaptrial.simulation.simulate import simulate_block
+
     trials = simulate_block(s, seed=seed, block=0)
     column = int(np.searchsorted(trials.days, s.estimand.day))
     baseline, later = trials.baseline, trials.score[..., column]
@@ -91,7 +91,7 @@ def effect_in_words(s: Scenario, truth: Truth, seed: int) -> list[str]:
 
 def truth_in_words(s: Scenario, truth: Truth) -> str:
     """What is true of the primary estimand under the scenario's assumptions, in its unit."""
-    e, unit = s.estimand, unit_of(s, question(s, s.estimand, s.analyses(s.estimand)[0]).measure)
+    e, unit = s.estimand, unit_of(s, method_of(s.analyses(s.estimand)[0]).measure_of(s.estimand.endpoint))
     factor = 100.0 if e.endpoint in BINARY else 1.0
     value = f"{by_mcse(factor * truth.value, max(factor * truth.mcse, 0.005))}"
     if "ratio" in unit:  # the contrast of means is of the endpoint itself

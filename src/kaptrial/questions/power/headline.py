@@ -13,7 +13,6 @@ from kaptrial.method_table import BINARY, DAYS, SCORES, TIME, methods
 from kaptrial.output.terminal import by_mcse, error
 from kaptrial.results import Headline, Value
 from kaptrial.scenario.scenario import Scenario
-from kaptrial.simulation.simulate import simulate_block
 
 if TYPE_CHECKING:
     from kaptrial.questions.power.characteristics import CellResult
@@ -92,6 +91,8 @@ def _numbers(result: CellResult) -> dict[str, Value]:
 
 def _lost(s: Scenario, seed: int) -> float:
     """The share of patients without a score on the primary day, in one block of trials."""
+    from kaptrial.simulation.simulate import simulate_block
+
     trials = simulate_block(s, seed=seed, block=0)
     column = int(np.searchsorted(trials.days, s.estimand.day))
     return float(np.isnan(trials.score[..., column]).mean())

@@ -18,6 +18,7 @@ from kaptrial.scenario.percent_of_days import described as in_percent
 from kaptrial.scenario.prior import Prior
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.scenario.sourced import unit_in_words, walk
+from kaptrial.scenario.trial import Look
 
 if TYPE_CHECKING:
     from kaptrial.questions.power.truth import Truth
@@ -81,10 +82,18 @@ def decision_lines(scenario: Scenario) -> list[str]:
     rule = scenario.decision
     priors = f"analysis priors {', '.join(rule.priors)}; design priors {', '.join(rule.design_priors)}"
     said = [f"decision: {rule_in_words(rule)}; {priors}"] if rule != DecisionRule() else []
-    return said + [
-        f"look after {100 * look.share:g} % of the patients: stop if P(go at the end) < {look.futility:g}"
-        for look in scenario.design.looks
-    ]
+    for name, own in (rule.own_priors or {}).items():
+        why = f": {own.note}" if own.note else ""
+        stated = ", ".join(f"{role} {text}" for role, text in own.by_role.items())
+        said.append(f"prior {name}: {stated} (SDs towards benefit), {own.source}{why}")
+    return said + [look_in_words(look) for look in scenario.design.looks]
+
+
+def look_in_words(look: Look) -> str:
+    """When a trial ends at a look, in one sentence."""
+    futile = f"stop if P(go at the end) < {look.futility:g}"
+    go = "" if look.efficacy is None else f"; go if P(better than the margin) ≥ {look.efficacy:g}"
+    return f"look after {100 * look.share:g} % of the patients: {futile}{go}"
 
 
 def analysis_lines(scenario: Scenario) -> list[str]:

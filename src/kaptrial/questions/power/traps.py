@@ -10,7 +10,7 @@ from scipy.special import ndtr
 
 from kaptrial.catalogue import trial, trial_keys
 from kaptrial.method_table import TIME, methods
-from kaptrial.questions.power.notes import analysis_notes
+from kaptrial.questions.power.analysis_notes import analysis_notes
 from kaptrial.results import Note
 from kaptrial.scenario.patients import Measurement
 from kaptrial.scenario.scenario import Scenario
