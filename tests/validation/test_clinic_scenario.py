@@ -73,3 +73,7 @@ def test_what_skipping_late_sessions_gains():
     kept, late = plans({**SKIP, PATH: 3}, 256, UNTIL, [56, 176])
     assert f"skipping late sessions has {power(kept)} (256 trials)" in PAGE
     assert f"a window of a week has {power(late)}" in PAGE
+    short, two_days, long, week = map(power, plans(SKIP, 128, UNTIL, [32, 56, 104, 176]))
+    assert f"With four therapists it is {two_days} (128 trials)" in PAGE
+    assert short == long == week
+    assert f"and {short} with windows of 32, 104 and 176 hours" in PAGE
