@@ -108,6 +108,10 @@ ASKED = {
         ["evidence", "replicate", "feder2021", "--replicates", 100],
         lambda: kt.evidence.replicate("feder2021", replicates=100),
     ),
+    "evidence predict": (
+        ["evidence", "predict", "dakwar2019_cocaine", "--replicates", 100],
+        lambda: kt.evidence.predict("dakwar2019_cocaine", replicates=100),
+    ),
 }
 WITHOUT_FOLDER = ("size", "analyse", "evidence show", "evidence show source")
 

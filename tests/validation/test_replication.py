@@ -3,18 +3,22 @@ them."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 
 import pytest
 
 from kaptrial.catalogue import trial
 from kaptrial.evidence.replication import calibration, replicable, replicate
+from kaptrial.evidence.terminal import rival_line
 from tests import ROOT
 
 pytestmark = pytest.mark.validation
 
 PAGE = ROOT / "docs" / "synthesis.md"
-MEASURES = ("median_width_90", "crps", "crps_pooled", "crps_pooled_mean")
+MEASURES = (
+    "median_width_90", "crps", "crps_pooled", "crps_pooled_mean", "rival_figures", "crps_beside_rival", "crps_rival",
+)  # fmt: skip
 SHARE_IN_90, SHARE_IN_50, CRPS, CRPS_POOLED = 0.91, 0.56, 0.136, 0.172  # of 100 figures read in abstracts
 
 
@@ -37,7 +41,8 @@ def rows_under(header):
 def test_calibration_is_as_documented(table):
     """To half of the last digit shown, and as much again where another processor rounds the other way."""
     rows = rows_under(
-        "| figures | quality | number | in 50 % | in 90 % | median width of 90 % | CRPS | pooled | pooled mean |"
+        "| figures | quality | number | in 50 % | in 90 % | median width of 90 % | CRPS | pooled | pooled mean "
+        "| with rival | CRPS there | rival |"
     )
     result = calibration(table).to_dict("records")
     assert [[row["kind"], row["quality"], str(row["figures"])] for row in result] == [row[:3] for row in rows]
@@ -45,7 +50,12 @@ def test_calibration_is_as_documented(table):
         shares = [100 * row["inside_50"], 100 * row["inside_90"]]
         assert shares == pytest.approx([float(cell.removesuffix(" %")) for cell in (in_50, in_90)], abs=1)
         for name, cell in zip(MEASURES, measures, strict=True):
-            assert row[name] == pytest.approx(float(cell), abs=10.0 ** -len(cell.partition(".")[2]))
+            shown = math.nan if cell == "–" else float(cell)
+            assert row[name] == pytest.approx(shown, abs=10.0 ** -len(cell.partition(".")[2]), nan_ok=True)
+
+
+def test_the_line_on_the_rival_is_as_documented(table):
+    assert rival_line(table) in " ".join(PAGE.read_text(encoding="utf-8").replace("\n> ", " ").split())
 
 
 def test_abstracts_are_predicted_better_than_by_the_other_trials(table):

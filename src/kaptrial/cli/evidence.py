@@ -18,7 +18,7 @@ app = App(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    help="Published trials: list, show, cite; simulate them under the calibrated model.",
+    help="Published trials: list, show, cite; simulate them under the calibrated model; predict new ones.",
 )
 JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write one JSON object.")]
 
@@ -81,6 +81,25 @@ def replicate(
     check_outputs(output, json_file)
     results = evidence.replicate(which, replicates=replicates, seed=seed)
     hand_over(results, lambda: terminal.show_replication(results), json_file, output)
+
+
+@app.command()
+def predict(
+    file: Annotated[str, typer.Argument(metavar="TRIAL.yaml", help="File of the catalogue's form, or a key of it.")],
+    replicates: Annotated[int, typer.Option(min=100, max=100_000, help="Simulated trials.")] = 2000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of every random stream.")] = 1,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="DIR", help="Write tables and figure.")
+    ] = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Predict a new trial from the calibrated model, and say what its reported figures change."""
+    from kaptrial import evidence
+    from kaptrial.evidence import terminal
+
+    check_outputs(output, json_file)
+    results = evidence.predict(file, replicates=replicates, seed=seed)
+    hand_over(results, lambda: terminal.show_prediction(results), json_file, output)
 
 
 @app.command()

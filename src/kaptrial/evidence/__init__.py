@@ -1,6 +1,6 @@
 """The catalogue of published trials, and what the calibrated model says of them.
 
-`list`, `show` and `replicate` are what Python users call, as `kaptrial.evidence.list()`.
+`list`, `show`, `replicate` and `predict` are what Python users call, as `kaptrial.evidence.list()`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import builtins
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from kaptrial.evidence.answer import ReplicationResults
+    from kaptrial.evidence.answer import PredictionResults, ReplicationResults
     from kaptrial.results import Line, Results
 
 
@@ -111,3 +111,29 @@ def replicate(keys: str | builtins.list[str] = "all", *, replicates: int = 2000,
 
     named = replicable() if keys == "all" else [keys] if isinstance(keys, str) else keys
     return replicated(named, seed=seed, replicates=replicates)
+
+
+def predict(file: str, *, replicates: int = 2000, seed: int = 1) -> PredictionResults:
+    """Predict a trial that the catalogue does not have, and say what its figures change.
+
+    Parameters
+    ----------
+    file : str
+        Path of a file of the catalogue's form, or a key of the catalogue. A trial that the catalogue has is predicted
+        by the fit without it.
+    replicates, seed : int
+
+    Returns
+    -------
+    PredictionResults
+        One row a figure of the file, as `replicate` has it; then, where the shipped draws could be reweighted by the
+        likelihood of the figures (Pareto k at most .7), one a line of the card, before and after.
+
+    Raises
+    ------
+    UserError
+        Where there is no such file, it does not fit the form, or it has no figure that the model can be asked for.
+    """
+    from kaptrial.evidence.answer import predicted
+
+    return predicted(file, seed=seed, replicates=replicates)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from kaptrial.catalogue import Citation, Trial, read_trial, source, source_keys, trial, trial_keys
 from kaptrial.catalogue.priors import prior_names
 from kaptrial.errors import FieldError, UserError, nearest
-from kaptrial.evidence.output import replication_figures, write_replication
+from kaptrial.evidence.output import replication_figures, write_prediction, write_replication
 from kaptrial.evidence.terminal import figure_row, trial_row
 from kaptrial.output.folder import write_folder
 from kaptrial.results import Line, Note, Results, provenance
@@ -41,6 +41,13 @@ class ReplicationResults(Results[Line]):
 
     table: pd.DataFrame
     calibration: pd.DataFrame
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class PredictionResults(ReplicationResults):
+    """Results of `predict`; `card`: what a new depression trial would show, before and after the trial's figures."""
+
+    card: pd.DataFrame
 
 
 def trial_named(key: str) -> Trial:
@@ -128,4 +135,28 @@ def replicated(keys: Sequence[str], *, seed: int, replicates: int) -> Replicatio
         writer=partial(write_folder, write_replication),
         table=table,
         calibration=calibration(table),
+    )
+
+
+def predicted(key: str, *, seed: int, replicates: int) -> PredictionResults:
+    """The figures of one trial on what is predicted of them, and what the card becomes with them.
+
+    Raises UserError for a trial that the model cannot be asked for.
+    """
+    from kaptrial.evidence.reweighting import reweighted
+
+    results = replicated([key], seed=seed, replicates=replicates)
+    card, said, note = reweighted(trial_named(key), seed=seed)
+    named = card.rename(columns={"figure": "card_line", "unit": "card_unit"})  # `unit` of the figures is a number
+    lines = [Line(numbers={str(name): value for name, value in row.items()}) for row in named.to_dict("records")]
+    return PredictionResults(
+        kind="prediction",
+        rows=[*results.rows, *lines],
+        provenance={**results.provenance, **said},
+        notes=[note],
+        figures=replication_figures,
+        writer=partial(write_folder, write_prediction),
+        table=results.table,
+        calibration=results.calibration,
+        card=card,
     )

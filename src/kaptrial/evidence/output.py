@@ -14,13 +14,21 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from kaptrial.evidence.answer import ReplicationResults
+    from kaptrial.evidence.answer import PredictionResults, ReplicationResults
 
 
 def write_replication(folder: Path, results: ReplicationResults) -> None:
     """replication.csv, calibration.csv, replication.json and the figure."""
     write_results(folder, results, name="replication")
     write_text(folder / "calibration.csv", results.calibration.to_csv(index=False))
+    save_all(folder, replication_figures(results), replication_footer(results.provenance))
+
+
+def write_prediction(folder: Path, results: PredictionResults) -> None:
+    """prediction.csv and prediction.json, card.csv where the figures changed it, and the figure."""
+    write_results(folder, results, name="prediction")
+    if len(results.card):
+        write_text(folder / "card.csv", results.card.to_csv(index=False))
     save_all(folder, replication_figures(results), replication_footer(results.provenance))
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 import pandas as pd
@@ -12,14 +14,16 @@ from kaptrial.catalogue import Trial, trial, trial_keys
 from kaptrial.errors import FieldError
 from kaptrial.evidence.calibration import PRIOR
 from kaptrial.evidence.prediction import Prediction, predict
+from kaptrial.evidence.rival import Rival, reported, rival
 from kaptrial.evidence.scoring import crps, pooled_predictions, tail_probability, unit_of
 from kaptrial.evidence.synthesis import abstinence
 from kaptrial.evidence.synthesis.arms import POPULATION
-from kaptrial.evidence.synthesis.layout import targets
+from kaptrial.evidence.synthesis.layout import Target, targets
 from kaptrial.evidence.synthesis.shipped import abstinence_fold_draws, fold_draws, prior_draws
 
 REPLICATES = 2000
 _MEANS = ("mean", "mean_change", "difference", "percent_change", "days_abstinent_difference")
+RIVAL_COLUMNS = ("rival_trials", "rival_q05", "rival_median", "rival_q95", "rival_inside_90", "crps_rival")
 QUANTILES = {"q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95}
 
 
@@ -33,19 +37,18 @@ def replicate(trials: Sequence[Trial], *, seed: int, replicates: int = REPLICATE
 
     Columns: trial, statistic, endpoint, arm, day, n, quality, reported, the predictive `QUANTILES`, tail (two-sided
     probability), inside_50, inside_90, crps and the naive rival's crps_pooled (both in shares of the baseline, shares,
-    or months), fitted (whether the model saw this trial's figures in the full fit).
+    or months); of the meta-analysis of other trials (`rival`; none where fewer than three report the like) the number
+    of trials, 5 %, 50 % and 95 % quantiles, inside_90 and crps.
     """
-    predictions = [p for study in trials for p in _predict(study, seed, replicates)]
-    rival = pooled_predictions([p.target for study in map(trial, replicable()) for p in _unscored(study)])
-    known = {
-        (p.target.trial, p.target.number): r
-        for p, r in zip((q for study in map(trial, replicable()) for q in _unscored(study)), rival, strict=True)
-    }
-    return pd.DataFrame([_row(p, known.get((p.target.trial, p.target.number))) for p in predictions])
-
-
-def _unscored(study: Trial) -> list[Prediction]:
-    return [Prediction(target=t, simulated=np.empty(0)) for t in targets(study)]
+    every = [target for _, target in reported()]
+    pooled = {(t.trial, t.number): values for t, values in zip(every, pooled_predictions(every), strict=True)}
+    return pd.DataFrame(
+        [
+            _row(p, pooled.get((p.target.trial, p.target.number))) | _rival_columns(p.target, rival(study, p.target))
+            for study in trials
+            for p in _predict(study, seed, replicates)
+        ]
+    )
 
 
 def _predict(study: Trial, seed: int, replicates: int) -> list[Prediction]:
@@ -54,16 +57,23 @@ def _predict(study: Trial, seed: int, replicates: int) -> list[Prediction]:
         return []
     if study.indication not in POPULATION:
         return _predict_abstinence(study, seed, replicates)
-    draws = _draws_without(study) or prior_draws(PRIOR)
-    return predict(study, own, resized(draws, replicates, seed), seed=seed)
+    return predict(study, own, resized(draws_without(study), replicates, seed), seed=seed)
 
 
-def _draws_without(study: Trial) -> dict[str, Floats] | None:
-    """Draws of the fit that saw none of the trial's patients; None where the full fit saw none of them."""
-    if study.key not in trial_keys() or study != trial(study.key):
-        return None
-    pools = (key for key in trial_keys() if study.key in trial(key).contains)
-    return next((draws for key in (study.key, *pools) if (draws := fold_draws(key)) is not None), None)
+def draws_without(study: Trial) -> dict[str, Floats]:
+    """Draws of the fit that saw none of the trial's patients; the shipped prior's where the full fit saw none."""
+    known = catalogued(study)
+    pools = (key for key in trial_keys() if known in trial(key).contains)
+    folds = (fold_draws(key) for key in (known, *pools) if key is not None)
+    return next((draws for draws in folds if draws is not None), None) or prior_draws(PRIOR)
+
+
+def catalogued(study: Trial) -> str | None:
+    """The key under which the catalogue has this trial, by all of its contents or by its DOI; None if it has not."""
+    doi = study.citation.doi
+    same = (key for key in trial_keys() if study == replace(trial(key), key=study.key))
+    cited = (key for key in trial_keys() if doi is not None and doi == trial(key).citation.doi)
+    return next(chain(same, cited), None)
 
 
 def _predict_abstinence(study: Trial, seed: int, replicates: int) -> list[Prediction]:
@@ -88,13 +98,13 @@ def resized(draws: Mapping[str, Floats], size: int, seed: int) -> dict[str, Floa
     return {name: value[chosen] for name, value in draws.items()}
 
 
-def _row(p: Prediction, rival: Floats | None) -> dict[str, object]:
+def _row(p: Prediction, pooled: Floats | None) -> dict[str, object]:
     t = p.target
     quantiles = dict(
         zip(QUANTILES, np.quantile(p.simulated, list(QUANTILES.values()), method="inverted_cdf"), strict=True)
     )
     unit = unit_of(t)
-    others = np.empty(0) if rival is None else rival
+    others = np.empty(0) if pooled is None else pooled
     return {
         "trial": t.trial,
         "statistic": t.statistic,
@@ -116,6 +126,14 @@ def _row(p: Prediction, rival: Floats | None) -> dict[str, object]:
     }
 
 
+def _rival_columns(t: Target, of: Rival | None) -> dict[str, object]:
+    if of is None:
+        return dict.fromkeys(RIVAL_COLUMNS, np.nan) | {"rival_trials": 0, "rival_inside_90": None}
+    low, middle, high = np.quantile(of.quantiles, [0.05, 0.5, 0.95], method="inverted_cdf")
+    values = (len(of.trials), low, middle, high, bool(low <= t.value <= high), crps(of.quantiles, t.value) / unit_of(t))
+    return dict(zip(RIVAL_COLUMNS, values, strict=True))
+
+
 def calibration(table: pd.DataFrame) -> pd.DataFrame:
     """Shares of figures inside the 50 % and 90 % intervals, median width, mean CRPS, by kind of figure and quality."""
     kinds = table.assign(kind=table["statistic"].map(kind_of))
@@ -135,8 +153,22 @@ def kind_of(statistic: str) -> str:
     return "mean" if statistic in _MEANS else "share"
 
 
+def against_rival(table: pd.DataFrame) -> dict[str, float]:
+    """The model and the meta-analysis on the figures that both predict: how many, who is nearer, CRPS, in 90 %."""
+    both = table.dropna(subset="crps_rival")
+    return {
+        "rival_figures": len(both),
+        "model_wins": int((both["crps"] < both["crps_rival"]).sum()),
+        "rival_wins": int((both["crps"] > both["crps_rival"]).sum()),
+        "crps_beside_rival": both["crps"].mean(),
+        "crps_rival": both["crps_rival"].mean(),
+        "inside_90_beside_rival": both["inside_90"].mean(),
+        "rival_inside_90": both["rival_inside_90"].astype(float).mean(),
+    }
+
+
 def _summary(kind: str, quality: str, part: pd.DataFrame) -> dict[str, object]:
-    rivalled = part.dropna(subset="crps_pooled")
+    pooled = part.dropna(subset="crps_pooled")
     return {
         "kind": kind,
         "quality": quality,
@@ -145,7 +177,8 @@ def _summary(kind: str, quality: str, part: pd.DataFrame) -> dict[str, object]:
         "inside_50": part["inside_50"].mean(),
         "inside_90": part["inside_90"].mean(),
         "median_width_90": part["width_90"].replace(np.inf, np.nan).median(),
-        "crps": rivalled["crps"].mean(),
-        "crps_pooled_mean": rivalled["crps_pooled_mean"].mean(),
-        "crps_pooled": rivalled["crps_pooled"].mean(),
+        "crps": pooled["crps"].mean(),
+        "crps_pooled_mean": pooled["crps_pooled_mean"].mean(),
+        "crps_pooled": pooled["crps_pooled"].mean(),
+        **against_rival(part),
     }

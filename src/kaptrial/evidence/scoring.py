@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from kaptrial.arrays import Floats
-from kaptrial.catalogue import trial
+from kaptrial.catalogue import Trial, trial
 from kaptrial.evidence.synthesis.layout import Target
 
 _DAY_BANDS = (0.0, 2.5, 10.0, 35.0, np.inf)
@@ -50,8 +50,15 @@ def _drugged(target: Target) -> bool:
     return doses.get(target.arms[0], True)
 
 
-def _share_patients(one: str, other: str) -> bool:
-    return one == other or other in trial(one).contains or one in trial(other).contains
+def same_patients(one: Trial, other: Trial) -> bool:
+    """Whether two trials are one (by key or DOI), or one is among the trials that the other contains."""
+    same_paper = one.citation.doi is not None and one.citation.doi == other.citation.doi
+    return one.key == other.key or same_paper or other.key in one.contains or one.key in other.contains
+
+
+def day_band(target: Target) -> int:
+    """The band of days in which a figure lies: to 2.5, 10, 35 days, later."""
+    return int(np.searchsorted(_DAY_BANDS, target.days[-1] if target.days else 0.0))
 
 
 def pooled_predictions(targets: Sequence[Target]) -> list[Floats]:
@@ -61,9 +68,7 @@ def pooled_predictions(targets: Sequence[Target]) -> list[Floats]:
     trial has one, the same statistic with the drug given or not, then the same statistic. In units of `unit_of`. Empty
     where no other trial reported the statistic.
     """
-    keys = [
-        (t.statistic, _drugged(t), int(np.searchsorted(_DAY_BANDS, t.days[-1] if t.days else 0.0))) for t in targets
-    ]
+    keys = [(t.statistic, _drugged(t), day_band(t)) for t in targets]
     values = np.array([t.value / unit_of(t) for t in targets])
     out = []
     for t, key in zip(targets, keys, strict=True):
@@ -72,7 +77,7 @@ def pooled_predictions(targets: Sequence[Target]) -> list[Floats]:
             predictions = [
                 value
                 for value, other, k in zip(values, targets, keys, strict=True)
-                if k[:depth] == key[:depth] and not _share_patients(other.trial, t.trial)
+                if k[:depth] == key[:depth] and not same_patients(trial(other.trial), trial(t.trial))
             ]
             if predictions:
                 break

@@ -12,7 +12,7 @@ from kaptrial.output.terminal import paragraph, table
 if TYPE_CHECKING:
     import pandas as pd
 
-    from kaptrial.evidence.answer import PublicationResults, ReplicationResults
+    from kaptrial.evidence.answer import PredictionResults, PublicationResults, ReplicationResults
 
 
 def trial_row(study: Trial) -> dict[str, Any]:
@@ -146,21 +146,99 @@ def show_replication(results: ReplicationResults) -> None:
         figure = (row["trial"], f"{kind.replace('_', ' ')} {row['endpoint']}", row["arm"], f"{row['day']:g}")
         reported, median, low, high = (as_reported(kind, row[name]) for name in ("reported", "median", "q05", "q95"))
         missed = "" if row["inside_90"] else "MISS"
-        lines.append((*figure, row["quality"], reported, median, f"{low} to {high}", f"{row['tail']:.2f}", missed))
+        scores = (f"{row['tail']:.2f}", f"{row['crps']:.3f}", _score(row["crps_rival"]), missed)
+        lines.append((*figure, row["quality"], reported, median, f"{low} to {high}", *scores))
     keys = [(name, key) for name in ("trial", "figure", "arm", "day")]
-    numbers = [(name, number) for name in ("reported", "predicted", "90 % interval", "tail p", "")]
+    numbers = [(n, number) for n in ("reported", "predicted", "90 % interval", "tail p", "CRPS", "rival", "")]
     table(*of_rows([*keys, ("quality", text), *numbers], lines))
     lines = []
     for row in results.calibration.to_dict("records"):
         shares = (f"{100 * row[name]:.0f} %" for name in ("inside_50", "inside_90"))
-        errors = (f"{row[name]:.3f}" for name in ("crps", "crps_pooled", "crps_pooled_mean"))
+        errors = (_score(row[name]) for name in ("crps", "crps_pooled", "crps_pooled_mean"))
+        beside = (str(row["rival_figures"]), _score(row["crps_beside_rival"]), _score(row["crps_rival"]))
         width, about = f"{row['median_width_90']:.2f}", (row["kind"], row["quality"], str(row["figures"]))
-        lines.append((*about, *shares, width, *errors))
-    names = ("number", "in 50 %", "in 90 %", "median width", "CRPS", "pooled", "pooled mean")
+        lines.append((*about, *shares, width, *errors, *beside))
+    names = ["number", "in 50 %", "in 90 %", "median width", "CRPS", "pooled", "pooled mean"]
+    names += ["with rival", "CRPS there", "rival"]
     table(*of_rows([("figures", key), ("quality", key), *((name, number) for name in names)], lines), title="")
+    paragraph(rival_line(results.table))
     paragraph(
         "Each trial is predicted by the model fitted without it. Widths and CRPS: shares of the baseline, shares, or "
         f"months. kaptrial {provenance['version']}, seed {provenance['seed']}, {provenance['replicates']} replicates."
+    )
+
+
+def show_prediction(results: PredictionResults) -> None:
+    """The reported figures on the predictions, the rival, and the card before and after them."""
+    provenance, lines = results.provenance, []
+    for row in results.table.to_dict("records"):
+        kind = row["statistic"]
+        names = ("reported", "median", "q25", "q75", "q05", "q95", "rival_median", "rival_q05", "rival_q95")
+        shown = {name: as_reported(kind, row[name]) for name in names}
+        lines.append(
+            (
+                f"{kind.replace('_', ' ')} {row['endpoint']}",
+                row["arm"],
+                f"{row['day']:g}",
+                shown["reported"],
+                shown["median"],
+                _interval(shown, "q25", "q75"),
+                _interval(shown, "q05", "q95"),
+                _score(row["crps"]),
+                "–" if row["rival_trials"] == 0 else _interval(shown, "rival_q05", "rival_q95"),
+                _score(row["crps_rival"]),
+            )
+        )
+    keys = [(name, key) for name in ("figure", "arm", "day")]
+    numbers = ("reported", "predicted", "50 %", "90 %", "CRPS", "rival's 90 %", "its CRPS")
+    table(*of_rows([*keys, *((name, number) for name in numbers)], lines))
+    paragraph(rival_line(results.table))
+    for note in results.notes:
+        paragraph(note.text)
+    if len(results.card):
+        _show_change(results.card)
+    paragraph(
+        "Predicted by the fit without this trial. CRPS: shares of the baseline, shares, or months. "
+        f"kaptrial {provenance['version']}, seed {provenance['seed']}, {provenance['replicates']} replicates."
+    )
+
+
+def _show_change(card: pd.DataFrame) -> None:
+    """The card before and after a trial's figures."""
+    lines = []
+    for row in card.to_dict("records"):
+        shown = {str(name): in_words(row["unit"], row[name]) for name in row if name not in ("figure", "unit")}
+        before = (shown["median"], _interval(shown, "q05", "q95"))
+        after = (shown["reweighted_median"], _interval(shown, "reweighted_q05", "reweighted_q95"))
+        lines.append((row["figure"], *before, *after))
+    numbers = [(name, number) for name in ("before", "90 %", "with this trial", "its 90 %")]
+    table(*of_rows([("a new depression trial would show", key), *numbers], lines), title="")
+
+
+def _interval(shown: Mapping[str, str], low: str, high: str) -> str:
+    return f"{shown[low]} to {shown[high]}"
+
+
+def _score(crps: float) -> str:
+    return f"{crps:.3f}" if crps == crps else "–"
+
+
+def rival_line(table: pd.DataFrame) -> str:
+    """The model against the meta-analysis of other trials, in a sentence or two."""
+    from kaptrial.evidence.meta_analysis import FEWEST
+    from kaptrial.evidence.replication import against_rival
+
+    of = against_rival(table)
+    others = f"fewer than {FEWEST} other trials report the like"
+    if not of["rival_figures"]:
+        return f"Rival (random-effects meta-analysis of the other trials): none, {others}."
+    without = len(table) - of["rival_figures"]
+    inside = [f"{100 * of[name]:.0f} %" for name in ("inside_90_beside_rival", "rival_inside_90")]
+    return (
+        f"Rival (random-effects meta-analysis of the other trials), on {of['rival_figures']} of {len(table)} figures"
+        f"{f' (of the other {without}, {others})' if without else ''}: the model's CRPS is lower on "
+        f"{of['model_wins']}, the rival's on {of['rival_wins']}; means {of['crps_beside_rival']:.3f} and "
+        f"{of['crps_rival']:.3f}; in the 90 % interval {inside[0]} and {inside[1]}."
     )
 
 

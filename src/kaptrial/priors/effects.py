@@ -33,6 +33,8 @@ Better = Literal["lower", "higher"]
 ELSEWHERE = 10.0
 # Under `flat` effects at days t and u correlate exp(-|log(1 + t) - log(1 + u)| / SMOOTHING), which does nothing there.
 SMOOTHING = 4.0
+# A prior worth more than this share of a trial's patients is named.
+LARGE = 0.25
 # Points about each component at which a prior's information is summed up, and how many SDs they reach.
 _POINTS, _REACH = 2001, 9.0
 

@@ -11,7 +11,7 @@ from scipy import stats
 from kaptrial.catalogue.effect_priors import DOUBT, HOPED
 from kaptrial.errors import FieldError, UserError
 from kaptrial.questions.decide.calibration import calibrated, threshold
-from kaptrial.questions.decide.characteristics import decisions
+from kaptrial.questions.decide.characteristics import decisions, large_priors
 from kaptrial.questions.decide.nuisance import worlds
 from kaptrial.questions.power.cells import Cell
 from kaptrial.questions.power.characteristics import characteristics
@@ -211,6 +211,14 @@ def test_a_prior_is_worth_its_information() -> None:
     found = rows["scenario", "skeptical", "prior_patients"]
     assert found["value"] == pytest.approx(2 * n * v / (DOUBT * TOTAL_SD) ** 2, rel=0.02)
     assert rows["scenario", "flat", "prior_patients"]["value"] < 0.01
+
+
+def test_large_priors_are_named() -> None:
+    """At 60 a cell the sceptic's prior is worth more than a quarter of the patients, the weak one not."""
+    cell = deciding(Cell(scenario=build(clean_raw(n_per_arm=60, delta=3.0)), columns={}), DecisionRule())
+    (note,) = large_priors(cell, decisions([cell], seed=3, replicates=128, nuisance=False))
+    assert "skeptical" in note.text
+    assert "weak" not in note.text
 
 
 def test_type_one_error_is_told_in_other_worlds() -> None:

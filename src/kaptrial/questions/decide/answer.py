@@ -10,7 +10,7 @@ from typing import Any
 from kaptrial.errors import FieldError, nearest
 from kaptrial.output.folder import write_folder
 from kaptrial.questions.decide.calibration import calibrated
-from kaptrial.questions.decide.characteristics import NUISANCE, as_planned, decisions, notes
+from kaptrial.questions.decide.characteristics import NUISANCE, as_planned, decisions, large_priors, notes
 from kaptrial.questions.decide.output import figures_of, write_calibration, write_decisions
 from kaptrial.questions.power.cells import Cell
 from kaptrial.questions.power.headline import percent
@@ -61,7 +61,7 @@ def answer(
         kind="decide",
         rows=rows,
         provenance={**provenance, **declared},
-        notes=notes(rows),
+        notes=(*notes(rows), *large_priors(cells[0], rows)),
         headline=headline(rows),
         figures=figures_of,
         writer=partial(write_folder, write_decisions),

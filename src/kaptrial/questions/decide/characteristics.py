@@ -12,6 +12,7 @@ import numpy as np
 
 from kaptrial.errors import FieldError
 from kaptrial.model.streams import BLOCK
+from kaptrial.priors.effects import LARGE
 from kaptrial.questions.decide.blocks import (
     Outcome,
     Truths,
@@ -109,6 +110,21 @@ def notes(rows: Sequence[Row]) -> list[Note]:
         text = f"{failed} posteriors in all could not be had to the accuracy promised and decide nothing"
         remarks.append(Note(code="failed", severity="warning", text=text))
     return remarks
+
+
+def large_priors(cell: Cell, rows: Sequence[Row]) -> list[Note]:
+    """The analysis priors that are worth more than a share LARGE of the cell's patients."""
+    patients = cell.scenario.n_total
+    found: dict[str, float] = {}
+    for row in rows:
+        columns = dict(row.question.columns)
+        if row.metric == "prior_patients" and {name: columns[name] for name in cell.columns} == cell.columns:
+            found.setdefault(str(columns["analysis_prior"]), row.value)
+    large = [f"{name} {worth:.0f}" for name, worth in found.items() if worth > LARGE * patients]
+    if not large:
+        return []
+    text = f"beside the {patients} patients of the trial the analysis priors are worth many: {', '.join(large)}"
+    return [Note(code="large_prior", severity="warning", text=text)]
 
 
 def count_replicates(

@@ -8,11 +8,12 @@ from functools import partial
 from typing import Any
 
 from kaptrial.output.folder import write_folder
+from kaptrial.priors.effects import LARGE
 from kaptrial.questions.fit.checks import Check, posterior_check, prior_check
 from kaptrial.questions.fit.data import InteractionData
 from kaptrial.questions.fit.estimands import Limits, rows
 from kaptrial.questions.fit.fit import Posterior, fit
-from kaptrial.questions.fit.information import CONFLICT, LARGE, Likelihood, Worth, likelihood, worth
+from kaptrial.questions.fit.information import CONFLICT, Likelihood, Worth, likelihood, worth
 from kaptrial.questions.fit.models import ModelOptions, model_of
 from kaptrial.questions.fit.output import write_fit
 from kaptrial.questions.fit.priors import believed

@@ -20,8 +20,6 @@ from kaptrial.questions.fit.scales import prior_data
 # Blocks of the parameters whose SDs are taken from the posterior; all others are estimated anew.
 _SCALES = ("therapist_sd", "spread", "residual", "ratios")
 _STEP, _NEWTON, _CONVERGED = 1e-4, 8, 1e-6
-# A prior worth more than this share of the patients is named.
-LARGE = 0.25
 # A two-sided prior predictive p below this is named.
 CONFLICT = 0.01
 
