@@ -117,7 +117,8 @@ def test_under_another_name_it_is_still_predicted_without_itself(tmp_path):
     pd.testing.assert_frame_equal(mine[["rival_q05", "rival_q95"]], its[["rival_q05", "rival_q95"]])
 
 
-def test_the_card_before_and_after(copied, capsys):
+def test_the_card_before_and_after(copied, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")  # so that no cell of the card is wrapped
     results = copied
     assert results.notes[0].code == "reweighted"
     assert results.provenance["pareto_k"] < 0.7
