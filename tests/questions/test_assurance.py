@@ -74,6 +74,7 @@ def test_a_normal_prior_gives_the_closed_form(mean, sd):
     value, mcse = got["difference", "prior_patients"]  # 2n patients give se², the prior has sd²
     assert abs(value - 2 * n * (se / sd) ** 2) < 4 * mcse
     assert mcse / value == pytest.approx(np.sqrt(2 / draws), rel=0.35)
+    assert value == pytest.approx(2 * n * se**2 / np.var(true), rel=0.01)  # beside the draws themselves
     for metric, z in (("truth_lower", -1.645), ("truth_upper", 1.645)):
         value, mcse = got["difference", metric]
         assert abs(value - (-mean + z * sd)) < 4 * mcse

@@ -68,11 +68,13 @@ def fitted():
 
 
 def test_worth_is_the_information_of_generalised_least_squares(fitted):
-    """Covariances are taken as their posterior mean by one and at the mean of the parameters by the other: 5 %."""
+    """Covariances are taken as their posterior mean, 5 %, and at the mean of the parameters, as the fit does."""
     data, posteriors = fitted
     alone = likelihood(posteriors[0])
     estimate, information = generalised_least_squares(data, posteriors[0].named["covariance"].mean(axis=(0, 1))[0])
     assert alone.estimate == pytest.approx(estimate, abs=0.02 / np.sqrt(information))
+    at_mean = posteriors[0].model.natural(posteriors[0].draws.flat.mean(axis=0)[None])["covariance"][0, 0]
+    assert (alone.estimate, alone.information) == pytest.approx(generalised_least_squares(data, at_mean), rel=1e-4)
     found = worth(posteriors[1].prior, data, alone)
     _, _, (sd,) = posteriors[1].prior.along(posteriors[1].prior.asked)
     assert found.realised == pytest.approx(len(data.y) / sd**2 / information, rel=0.05)
