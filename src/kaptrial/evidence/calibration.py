@@ -17,9 +17,12 @@ from kaptrial.evidence.synthesis.model import PARAMETERS
 from kaptrial.results import provenance
 
 Write = Callable[[str, Callable[[Path], object]], object]
-PRIOR = "depression_iv_2026"
-BEFORE = "before_data"
-VARIANTS = {"published": PRIOR, "abstracts": f"{PRIOR}_abstracts", "with_documents": f"{PRIOR}_with_documents"}
+BEFORE = "before_data_2026b"
+VARIANTS = {
+    "published": shipped.PRIOR,
+    "abstracts": f"{shipped.PRIOR}_abstracts",
+    "with_documents": f"{shipped.PRIOR}_with_documents",
+}
 SHIPPED_DRAWS, FOLD_DRAWS = 1000, 400
 # Folds serve prediction: 400 draws whose chains agree to an R-hat of 1.05 are enough, where the prior itself asks 1.01.
 FOLD_TUNE, FOLD_SAMPLES, FOLD_CHAINS, FOLD_R_HAT = 500, 600, 2, 1.05

@@ -14,13 +14,13 @@ from scipy.stats import qmc
 from kaptrial.arrays import Floats
 from kaptrial.catalogue import Trial
 from kaptrial.catalogue.priors import provenance
-from kaptrial.evidence.calibration import PRIOR
 from kaptrial.evidence.replication import catalogued, draws_without
 from kaptrial.evidence.summary import predictive_summary
 from kaptrial.evidence.synthesis.arms import POPULATION
 from kaptrial.evidence.synthesis.fit import PUBLISHED
 from kaptrial.evidence.synthesis.layout import Target, layout, targets
 from kaptrial.evidence.synthesis.model import PARAMETERS, VECTORS, build, chosen_targets
+from kaptrial.evidence.synthesis.shipped import PRIOR
 from kaptrial.priors.design_prior import TRIAL_EFFECTS
 from kaptrial.results import Note
 

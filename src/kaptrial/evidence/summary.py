@@ -47,9 +47,9 @@ def predictive_summary(draws: Mapping[str, Floats], *, seed: int, patients: int 
 
     One trial of `patients` an arm for each draw, with trial effects of its own; MADRS 32 (SD 5).
     """
-    effects = new_trial_effects(draws, np.random.default_rng(np.random.SeedSequence([seed, 77])))
+    effects = new_trial_effects(draws, np.random.default_rng(np.random.SeedSequence([seed, 77])), "depression")
     infusion = Course(
-        arm="ketamine", n=patients, dose_days=(0.0,), dose_sizes=(1.0,), belief="certain", population="depression",
+        arm="ketamine", n=patients, dose_days=(0.0,), dose_sizes=(1.0,), belief="ketamine", population="depression",
         route="IV", background="none", therapy="", session_days=(),
     )  # fmt: skip
     six = replace(infusion, dose_days=SIX, dose_sizes=(1.0,) * 6)

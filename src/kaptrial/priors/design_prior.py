@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from kaptrial.arrays import Floats
-from kaptrial.catalogue.priors import columns
+from kaptrial.catalogue.priors import REFERENCE_POPULATION, columns
 from kaptrial.errors import ScenarioError
 from kaptrial.priors.constants import (
     CONSOLIDATED_HALF_LIFE_DAYS,
+    LEAST_TRAIT,
     NATURAL_TIME_CONSTANT_DAYS,
     ONSET_DAYS,
     RATER_SD,
@@ -22,7 +23,7 @@ from kaptrial.priors.constants import (
 from kaptrial.scenario.checks import ketamine_routes
 from kaptrial.scenario.drawn import Drawn
 from kaptrial.scenario.files import as_raw, build, sourced_path, with_settings
-from kaptrial.scenario.patients import Consolidation, DrugExpectancy, NaturalCourse
+from kaptrial.scenario.patients import Consolidation, DrugExpectancy, ImmediateChange, NaturalCourse
 from kaptrial.scenario.prior import Prior
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.scenario.sourced import ByArm, Sourced
@@ -30,6 +31,8 @@ from kaptrial.scenario.treatment import Arm
 
 Parameter = float | Floats
 
+# Routes by which patients take the drug themselves, so that their placebo is no infusion.
+GIVEN_BY_PATIENT = ("IN", "SL", "oral")
 # What makes a new trial differ from the mean of all: the parameter that holds the SD between trials.
 TRIAL_EFFECTS = {
     "trial_logit_share": "between_logit_share",
@@ -61,12 +64,26 @@ def _draw(prior: Prior, k: int, rng: np.random.Generator) -> Draw:
     if prior.name is not None:
         names, table = columns(prior.name)
         parameters = dict(zip(names, map(float, table[rng.integers(len(table))]), strict=True))
-        for (effect, sd), z in zip(TRIAL_EFFECTS.items(), rng.standard_normal(len(TRIAL_EFFECTS)), strict=True):
-            parameters[effect] = float(parameters[sd] * z)
+        for effect, z in zip(TRIAL_EFFECTS, rng.standard_normal(len(TRIAL_EFFECTS)), strict=True):
+            parameters[effect] = float(between(parameters, effect, prior.population_or_reference) * z)
     # 1 - [0, 1) is never 0, where a quantile would be infinite; at 1 a chance in 2^53 is moved.
     u = np.minimum(1.0 - rng.random(len(prior.also or {})), 1.0 - 2.0**-53)
     also = {path: belief.quantile(x) for (path, belief), x in zip((prior.also or {}).items(), u, strict=True)}
     return Draw(number=k + 1, parameters=parameters, also=also)
+
+
+def between[P: (float, Floats)](parameters: Mapping[str, P], effect: str, population: str) -> P:
+    """SD between trials of one of the `TRIAL_EFFECTS` in trials of a population."""
+    sd = parameters[TRIAL_EFFECTS[effect]]
+    if population == REFERENCE_POPULATION or "elsewhere_ratio" not in parameters:
+        return sd
+    return sd * parameters["elsewhere_ratio"]
+
+
+def trait_sd(mean: float, observed: float, p: Mapping[str, Parameter]) -> Parameter:
+    """SD between patients' baselines, in points, that day-0 scores of this SD leave beside deviations and the rater."""
+    noise = p["deviation_sd"] ** 2 + RATER_SD**2
+    return mean * np.sqrt(np.maximum((observed / mean) ** 2 - noise, LEAST_TRAIT * (observed / mean) ** 2))
 
 
 def with_draw(scenario: Scenario, draw: Draw) -> Scenario:
@@ -77,7 +94,8 @@ def with_draw(scenario: Scenario, draw: Draw) -> Scenario:
     assert scenario.prior is not None
     s = replace(scenario, prior=None, variants=None)
     if scenario.prior.name is not None:
-        believed = {arm.id: _belief(arm) for arm in s.arms}
+        routes = ketamine_routes(s)
+        believed = {arm.id: _belief(arm, routes) for arm in s.arms}
         s = with_parameters(s, draw.parameters, scenario.prior.name, scenario.prior.population_or_reference, believed)
     raw = with_settings(as_raw(s), {sourced_path(path): value for path, value in draw.also.items()})
     try:
@@ -109,15 +127,15 @@ def with_parameters(
     """The scenario with the response model of one draw `p`, or of one draw a replicate, each (replicate,).
 
     Shares of the mean baseline become points of the scenario's own baseline. `believed`: what the patients of each arm
-    believe, by its id: certain (that they receive ketamine), or as under midazolam or saline.
+    compare with the drug, by its id: ketamine, midazolam, saline, or another placebo. SDs of day-0 scores stay the
+    scenario's own.
     """
     b = s.population.baseline.value
-    routes = ketamine_routes(s)
     number_of = partial(number, source=name)
 
     # The reference population and route have no column: their effect is 0.
     centre = p["logit_share"] + p["trial_logit_share"] + p.get(f"population_effect[{population}]", 0.0)
-    centre += p.get(f"route_effect[{routes[0]}]", 0.0) if routes else 0.0
+    centre += _route_effect(s, p)
     half_life = np.exp(p["log_half_life"] + p["trial_log_half_life"])
     drug = replace(
         s.drug,
@@ -130,12 +148,18 @@ def with_parameters(
         ),
     )
     natural = NaturalCourse(
-        change=number_of((p["natural"] + p["trial_course"]) * b, "points", sd=p["natural_sd"] * b),
+        change=number_of(
+            (p["natural"] + p.get(f"population_natural[{population}]", 0.0)) * b, "points", sd=p["natural_sd"] * b
+        ),
         time_constant=number_of(NATURAL_TIME_CONSTANT_DAYS, "day"),
+        immediate=ImmediateChange(
+            change=number_of(p["trial_course"] * b, "points"), onset=number_of(ONSET_DAYS, "day")
+        ),
     )
+    shift = p.get(f"population_belief[{population}]", 0.0)
     hope = DrugExpectancy(
         effect=number_of(p["expectancy"] * b, "points"),
-        belief=ByArm(by_arm={arm.id: number_of(_share_believing(believed[arm.id], p), "share") for arm in s.arms}),
+        belief=ByArm(by_arm={arm.id: number_of(_believing(believed[arm.id], p, shift), "share") for arm in s.arms}),
         onset=number_of(ONSET_DAYS, "day"),
         half_life=number_of(p["expectancy_half_life"], "day"),
     )
@@ -148,19 +172,52 @@ def with_parameters(
     return replace(
         s,
         drug=drug,
-        population=replace(s.population, non_responders=number_of(p["non_responders"], "share")),
+        population=replace(
+            s.population,
+            baseline=_baseline(s, p) if _second(p) else s.population.baseline,
+            non_responders=number_of(p["non_responders"], "share"),
+        ),
         natural_course=natural,
         expectancy=replace(s.expectancy, drug=hope),
         measurement=measurement,
     )
 
 
-def _belief(arm: Arm) -> str:
-    """What an arm's patients believe: who receives the drug knows it."""
+def _second(p: Mapping[str, Parameter]) -> bool:
+    """Whether the draws are of the model since 2026b; the one before takes a scenario's baseline SD as it stands."""
+    return "belief_ketamine" in p
+
+
+def _baseline(s: Scenario, p: Mapping[str, Parameter]) -> Sourced:
+    """The trait baseline with which day-0 scores vary as the scenario's own do, under the deviations of the draw."""
+    own, m = s.population.baseline, s.measurement
+    assert own.sd is not None  # Population has checked it
+    observed = np.sqrt(own.sd**2 + m.deviation_sd.value**2 + m.rater_sd.value**2)
+    return number(own.value, own.unit, own.source, sd=trait_sd(own.value, float(observed), p))
+
+
+def _route_effect(s: Scenario, p: Mapping[str, Parameter]) -> Parameter:
+    routes = ketamine_routes(s)
+    if not routes:
+        return 0.0
+    of_route = p.get(f"route_effect[{routes[0]}]", 0.0)
+    agents = {doses.agent for arm in s.arms for doses in arm.doses if doses.is_ketamine}
+    racemic = routes[0] == "IN" and agents == {"ketamine"}
+    return p.get("route_effect[IN racemic]", of_route) if racemic else of_route
+
+
+def _belief(arm: Arm, routes: Collection[str]) -> str:
+    """What an arm's patients compare with the drug."""
     if any(doses.is_ketamine for doses in arm.doses):
-        return "certain"
-    return "midazolam" if any(doses.agent == "midazolam" for doses in arm.doses) else "saline"
+        return "ketamine"
+    if any(doses.agent == "midazolam" for doses in arm.doses):
+        return "midazolam"
+    return "placebo" if any(route in GIVEN_BY_PATIENT for route in routes) else "saline"
 
 
-def _share_believing(believed: str, p: Mapping[str, Parameter]) -> Parameter:
-    return 1.0 if believed == "certain" else p[f"belief_{believed}"]
+def _believing(believed: str, p: Mapping[str, Parameter], shift: Parameter) -> Parameter:
+    """The share of an arm in whom belief acts; before 2026b, of all who receive the drug, and of placebos as saline."""
+    if not _second(p):
+        named = {"ketamine": 1.0, "midazolam": p["belief_midazolam"]}
+        return named.get(believed, p["belief_saline"])
+    return expit(logit(p[f"belief_{believed}"]) + shift)

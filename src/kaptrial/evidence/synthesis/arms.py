@@ -12,14 +12,17 @@ from pydantic import TypeAdapter, ValidationError
 from kaptrial.catalogue import Trial
 from kaptrial.catalogue.trial_file import allowed
 from kaptrial.errors import ABSENT, FieldError
+from kaptrial.priors.design_prior import GIVEN_BY_PATIENT
 from kaptrial.scenario.treatment import Doses, quantities
 
-# What the patients of an arm may believe about the drug: share who believe they received it.
-BELIEF = ("certain", "midazolam", "saline")
+# What stands for the drug in an arm, on which it depends how many improve from believing they received it: the drug (or
+# anything openly given), an infusion of midazolam or saline, or a spray or tablet without a drug.
+BELIEF = ("ketamine", "midazolam", "saline", "placebo")
 # Populations whose drug effect may differ from that of unipolar depression, the reference.
 POPULATION = ("depression", "bipolar depression", "PTSD", "OCD", "anxiety")
 # Ways of giving the drug whose effect may differ from an infusion beyond bioavailability, the reference.
-ROUTE = ("IV", "IN", "SL", "oral", "IM", "SC")
+# Sprays are of esketamine (IN) or of racemic ketamine, which are two products.
+ROUTE = ("IV", "IN", "IN racemic", "SL", "oral", "IM", "SC")
 # What else is given throughout: nothing new, usual inpatient care, or an antidepressant started on day 0.
 BACKGROUND = ("none", "usual_care", "new_antidepressant")
 # Therapies whose target is the memory or the trigger itself; the others are general.
@@ -84,7 +87,7 @@ def _course(trial: Trial, raw: dict[str, Any], given: list[Doses], at: str) -> C
     sizes: list[float] = []
     drug = [(j, each) for j, each in enumerate(given) if each.is_ketamine]
     for j, each in drug:
-        if each.route not in ROUTE:
+        if route_of(each) not in ROUTE:
             raise FieldError(f"{at}.doses[{j}].route", each.route, f"must be one of {', '.join(ROUTE)}")
         days += each.days
         try:
@@ -100,20 +103,28 @@ def _course(trial: Trial, raw: dict[str, Any], given: list[Doses], at: str) -> C
         dose_sizes=tuple(float(sizes[i]) for i in order),
         belief=_belief(trial, {"ketamine" if each.is_ketamine else each.agent for each in given}),
         population=population_of(trial),
-        route=min((each.route for _, each in drug), default="IV"),
+        route=min((route_of(each) for _, each in drug), default="IV"),
         background=background,
         therapy=_kind_of_therapy(therapy.get("name")),
         session_days=tuple(float(day) for day in therapy.get("days", ())),
     )
 
 
+def route_of(given: Doses) -> str:
+    """The model's route of a series of doses, one of `ROUTE`."""
+    return "IN racemic" if (given.route, given.agent) == ("IN", "ketamine") else str(given.route)
+
+
 def _belief(trial: Trial, agents: Collection[str]) -> str:
-    """Who received the drug knows it (coylelaws2015: open and blinded trials alike), unless under anaesthesia."""
+    """What the arm's patients compare themselves with; under anaesthesia nobody can tell, as hardly under midazolam."""
     if trial.masked:
         return "midazolam"
     if "ketamine" in agents or trial.blinding == "open":
-        return "certain"
-    return "midazolam" if "midazolam" in agents else "saline"
+        return "ketamine"
+    if "midazolam" in agents:
+        return "midazolam"
+    given = (dose.get("route") for raw in trial.arms for dose in raw.get("doses", ()))
+    return "placebo" if any(route in GIVEN_BY_PATIENT for route in given) else "saline"
 
 
 def _kind_of_therapy(name: str | None) -> str:

@@ -137,6 +137,7 @@ class Layout:
     """The fitted figures as arrays. Rows are arm × day; pairs are a row and one dose given before it.
 
     `trial_scale`: SD of a trial's effects relative to the between-trial SD, 1/√k for a pooled analysis of k trials.
+    `trial_elsewhere`: trials of an indication other than depression, whose effects have a spread of their own.
     `level_*`: figures that are means or differences of rows, with two rows each (the right one unused for one arm) or
     their averages over days through `level_weights` (figure, row). `share_*`: response or remission on one row.
     `path_*`: rows of the figures that follow patients over visits, in order, with the ends of each figure's stretch.
@@ -144,6 +145,7 @@ class Layout:
 
     trials: tuple[str, ...]
     trial_scale: Floats
+    trial_elsewhere: Bools
     row_trial: Ints
     row_day: Floats
     row_drugged: Bools
@@ -165,6 +167,16 @@ class Layout:
     path_row: Ints
     path_fraction: Floats
     path_end: Ints
+
+    @property
+    def figures(self) -> tuple[Target, ...]:
+        """All figures in the order of the likelihood."""
+        return (*self.levels, *self.shares, *self.paths)
+
+    @property
+    def figure_trial(self) -> Ints:
+        """The number of each figure's trial."""
+        return np.array([self.trials.index(t.trial) for t in self.figures], dtype=np.int64)
 
 
 def layout(trials: Sequence[Trial], chosen: Sequence[Target]) -> Layout:
@@ -214,6 +226,7 @@ def layout(trials: Sequence[Trial], chosen: Sequence[Target]) -> Layout:
     return Layout(
         trials=keys,
         trial_scale=np.array([t.pooled**-0.5 for t in trials]),
+        trial_elsewhere=np.array([t.indication != POPULATION[0] for t in trials]),
         row_trial=np.array(rows.trial),
         row_day=np.array(rows.day),
         row_drugged=np.array([bool(c.dose_days) for c in rows.course]),
