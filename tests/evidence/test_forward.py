@@ -300,8 +300,9 @@ def drugged(t):
 
 
 def test_there_is_something_of_every_kind_to_compare(fitted):
+    """… but standardised effects, which no trial gives with their definition; they are worked out by hand above."""
     _, lay = fitted
-    assert {t.statistic for t in lay.levels} == set(LEVELS)
+    assert {t.statistic for t in lay.levels} == {name for name in LEVELS if not name.startswith("standardised")}
     assert {t.statistic for t in lay.shares} == {"response", "remission"}
     assert {t.statistic for t in lay.paths} >= {"response_any_time", "relapsed", "relapse_free"}
     assert set(lay.row_background) == set(range(len(BACKGROUND)))
