@@ -11,7 +11,7 @@ from kaptrial.arrays import Floats
 from kaptrial.catalogue import Trial
 from kaptrial.evidence.published_arm import Baseline, arm_scenario, new_trial_effects, scores_by_block
 from kaptrial.evidence.statistics import statistic
-from kaptrial.evidence.synthesis.arms import courses
+from kaptrial.evidence.synthesis.arms import courses, elsewhere
 from kaptrial.evidence.synthesis.layout import Target
 
 
@@ -52,7 +52,10 @@ def simulated(
     """What `predict` simulates of each target, one value a draw; NaN where the statistic is undefined."""
     entropy = [seed, *trial.key.encode()]
     effects = effects or new_trial_effects(
-        draws, np.random.default_rng(np.random.SeedSequence(entropy)), trial.indication, trial.pooled
+        draws,
+        np.random.default_rng(np.random.SeedSequence(entropy)),
+        elsewhere=elsewhere(trial),
+        pooled=trial.pooled,
     )
     replicates = len(effects["trial_course"])
     arms = courses(trial)

@@ -16,6 +16,7 @@ from kaptrial.evidence.synthesis.arms import (
 )
 from kaptrial.evidence.synthesis.shipped import PRIOR, as_columns
 from kaptrial.model.streams import BLOCK
+from kaptrial.priors.constants import TRIAL_DF
 from kaptrial.priors.design_prior import TRIAL_EFFECTS, between, number, with_parameters
 from kaptrial.scenario.patients import Drug, Measurement, Population
 from kaptrial.scenario.scenario import Outcome, Scenario
@@ -37,11 +38,11 @@ class Baseline:
 
 
 def new_trial_effects(
-    draws: Mapping[str, Floats], rng: np.random.Generator, indication: str, pooled: int = 1
+    draws: Mapping[str, Floats], rng: np.random.Generator, *, elsewhere: bool, pooled: int = 1
 ) -> dict[str, Floats]:
     """Effects of a trial that was not fitted, or means over `pooled` trials, drawn from the between-trial spread."""
     return {
-        effect: between(draws, effect, indication) * rng.standard_normal(len(draws[sd])) / np.sqrt(pooled)
+        effect: between(draws, effect, elsewhere=elsewhere) * rng.standard_t(TRIAL_DF, len(draws[sd])) / np.sqrt(pooled)
         for effect, sd in TRIAL_EFFECTS.items()
     }
 
@@ -61,18 +62,10 @@ def arm_scenario(
     """
     p = as_columns(draws) | dict(effects)
     on_scale = baseline.endpoint in scale_names()
-    # Doses stand as intravenous ones of the same size: their route's effect is looked up by name below.
-    doses = Doses(
-        agent="ketamine",
-        route=course.route,
-        days=course.dose_days,
-        mg_per_kg=tuple(size * REFERENCE_MG_PER_KG for size in course.dose_sizes),
-        bioavailability=number(1.0, "share", PRIOR),
-    )
     arm = Arm(
         id="arm",
         label=course.arm,
-        doses=(doses,) if course.dose_days else (),
+        doses=(_given(course),),
         therapy=Sessions(name="therapy", days=course.session_days) if course.therapy else None,
     )
     s = Scenario(
@@ -102,6 +95,20 @@ def arm_scenario(
     background = p.get(f"background_effect[{course.background}]", 0.0)
     return with_parameters(
         s, p | {"natural": p["natural"] + background}, PRIOR, course.population, {"arm": course.belief}
+    )
+
+
+def _given(course: Course) -> Doses:
+    """Doses as intravenous ones of the same size; the effect of their route and agent is looked up by name."""
+    if not course.dose_days:
+        return Doses(agent="saline", days=course.given_days or (0.0,))
+    return Doses(
+        agent="esketamine" if course.route == "IN" else "ketamine",
+        route=course.route.removesuffix(" racemic"),
+        days=course.dose_days,
+        mg_per_kg=tuple(size * REFERENCE_MG_PER_KG for size in course.dose_sizes),
+        bioavailability=number(1.0, "share", PRIOR),
+        potency=number(1.0, "ratio", PRIOR),
     )
 
 

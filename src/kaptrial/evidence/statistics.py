@@ -150,6 +150,14 @@ def _standardised_benefit(
     return (left - right) / np.where(pooled > 0, pooled, np.nan)
 
 
+def _significant(target: Target, scores: Mapping[str, Floats], visits: Mapping[str, Days], doses: object) -> Floats:
+    """Whether the changes differ at p < .05, two-sided, the normal law taken for Student's."""
+    (left, var_left), (right, var_right) = (_change(target, scores[arm], visits[arm]) for arm in target.arms)
+    sizes = [scores[arm].shape[1] for arm in target.arms]
+    se = np.sqrt(var_left / sizes[0] + var_right / sizes[1])
+    return np.asarray(np.abs(left - right) > 1.959964 * se, dtype=float)
+
+
 def _standardised_change(target: Target, y: Floats, visits: Days) -> Floats:
     column = _column(visits, target.days[0])
     pooled = np.sqrt((y[..., 0].var(axis=1, ddof=1) + y[..., column].var(axis=1, ddof=1)) / 2)
@@ -190,6 +198,7 @@ STATISTICS: dict[str, Callable[..., Floats]] = {
     ),
     "difference": _difference,
     "standardised_benefit": _standardised_benefit,
+    "significant": _significant,
     "standardised_change": _single(_standardised_change),
     "relapsed": _single(_relapsed),
     "relapse_free": _single(lambda t, y, v: 1 - _relapsed(t, y, v)),

@@ -47,12 +47,12 @@ def predictive_summary(draws: Mapping[str, Floats], *, seed: int, patients: int 
 
     One trial of `patients` an arm for each draw, with trial effects of its own; MADRS 32 (SD 5).
     """
-    effects = new_trial_effects(draws, np.random.default_rng(np.random.SeedSequence([seed, 77])), "depression")
+    effects = new_trial_effects(draws, np.random.default_rng(np.random.SeedSequence([seed, 77])), elsewhere=False)
     infusion = Course(
-        arm="ketamine", n=patients, dose_days=(0.0,), dose_sizes=(1.0,), belief="ketamine", population="depression",
-        route="IV", background="none", therapy="", session_days=(),
+        arm="ketamine", n=patients, dose_days=(0.0,), dose_sizes=(1.0,), given_days=(0.0,), belief="ketamine",
+        population="depression", route="IV", background="none", therapy="", session_days=(),
     )  # fmt: skip
-    six = replace(infusion, dose_days=SIX, dose_sizes=(1.0,) * 6)
+    six = replace(infusion, dose_days=SIX, dose_sizes=(1.0,) * 6, given_days=SIX)
     controls = {name: replace(infusion, dose_days=(), dose_sizes=(), belief=name) for name in ("midazolam", "saline")}
 
     asked = {"single": (infusion, (1.0, 7.0)), "series": (six, (12.0, *(float(d) for d in FOLLOW_UP)))}

@@ -19,6 +19,7 @@ from kaptrial.priors.constants import (
     NATURAL_TIME_CONSTANT_DAYS,
     ONSET_DAYS,
     RATER_SD,
+    TRIAL_DF,
 )
 from kaptrial.scenario.checks import ketamine_routes
 from kaptrial.scenario.drawn import Drawn
@@ -51,33 +52,39 @@ class Draw:
     also: Mapping[str, float]
 
 
-def draws(prior: Prior, *, seed: int, n: int) -> list[Draw]:
-    """`n` independent draws; more of them under the same seed keep the earlier ones.
+def draws(prior: Prior, routes: Collection[str], *, seed: int, n: int) -> list[Draw]:
+    """`n` independent draws for a trial of these routes; more of them under the same seed keep the earlier ones.
 
     Of a named prior one of its stored draws, and a new trial's effects from N(0, SD between trials) under it.
     """
-    return [_draw(prior, k, np.random.default_rng(np.random.SeedSequence([seed, k]))) for k in range(n)]
+    return [_draw(prior, routes, k, np.random.default_rng(np.random.SeedSequence([seed, k]))) for k in range(n)]
 
 
-def _draw(prior: Prior, k: int, rng: np.random.Generator) -> Draw:
+def _draw(prior: Prior, routes: Collection[str], k: int, rng: np.random.Generator) -> Draw:
     parameters: dict[str, float] = {}
     if prior.name is not None:
         names, table = columns(prior.name)
         parameters = dict(zip(names, map(float, table[rng.integers(len(table))]), strict=True))
-        for effect, z in zip(TRIAL_EFFECTS, rng.standard_normal(len(TRIAL_EFFECTS)), strict=True):
-            parameters[effect] = float(between(parameters, effect, prior.population_or_reference) * z)
+        elsewhere = differs(prior.population_or_reference, routes)
+        size = len(TRIAL_EFFECTS)
+        standard = rng.standard_t(TRIAL_DF, size) if _second(parameters) else rng.standard_normal(size)
+        for effect, z in zip(TRIAL_EFFECTS, standard, strict=True):
+            parameters[effect] = float(between(parameters, effect, elsewhere=elsewhere) * z)
     # 1 - [0, 1) is never 0, where a quantile would be infinite; at 1 a chance in 2^53 is moved.
     u = np.minimum(1.0 - rng.random(len(prior.also or {})), 1.0 - 2.0**-53)
     also = {path: belief.quantile(x) for (path, belief), x in zip((prior.also or {}).items(), u, strict=True)}
     return Draw(number=k + 1, parameters=parameters, also=also)
 
 
-def between[P: (float, Floats)](parameters: Mapping[str, P], effect: str, population: str) -> P:
-    """SD between trials of one of the `TRIAL_EFFECTS` in trials of a population."""
+def differs(population: str, routes: Collection[str]) -> bool:
+    """Whether a trial is not one of infusions in depression, so that its effects spread as they do elsewhere."""
+    return population != REFERENCE_POPULATION or any(route != "IV" for route in routes)
+
+
+def between[P: (float, Floats)](parameters: Mapping[str, P], effect: str, *, elsewhere: bool) -> P:
+    """SD between trials of one of the `TRIAL_EFFECTS`: of infusions in depression, or `elsewhere`."""
     sd = parameters[TRIAL_EFFECTS[effect]]
-    if population == REFERENCE_POPULATION or "elsewhere_ratio" not in parameters:
-        return sd
-    return sd * parameters["elsewhere_ratio"]
+    return sd * parameters["elsewhere_ratio"] if elsewhere and "elsewhere_ratio" in parameters else sd
 
 
 def trait_sd(mean: float, observed: float, p: Mapping[str, Parameter]) -> Parameter:
@@ -95,7 +102,9 @@ def with_draw(scenario: Scenario, draw: Draw) -> Scenario:
     s = replace(scenario, prior=None, variants=None)
     if scenario.prior.name is not None:
         routes = ketamine_routes(s)
-        believed = {arm.id: _belief(arm, routes) for arm in s.arms}
+        # Where everybody receives the drug, nobody is blinded to it.
+        blinded = not all(any(doses.is_ketamine for doses in arm.doses) for arm in s.arms)
+        believed = {arm.id: _belief(arm, routes, blinded) for arm in s.arms}
         s = with_parameters(s, draw.parameters, scenario.prior.name, scenario.prior.population_or_reference, believed)
     raw = with_settings(as_raw(s), {sourced_path(path): value for path, value in draw.also.items()})
     try:
@@ -162,6 +171,7 @@ def with_parameters(
         belief=ByArm(by_arm={arm.id: number_of(_believing(believed[arm.id], p, shift), "share") for arm in s.arms}),
         onset=number_of(ONSET_DAYS, "day"),
         half_life=number_of(p["expectancy_half_life"], "day"),
+        renewed=_second(p),
     )
     measurement = replace(
         s.measurement,
@@ -206,8 +216,10 @@ def _route_effect(s: Scenario, p: Mapping[str, Parameter]) -> Parameter:
     return p.get("route_effect[IN racemic]", of_route) if racemic else of_route
 
 
-def _belief(arm: Arm, routes: Collection[str]) -> str:
+def _belief(arm: Arm, routes: Collection[str], blinded: bool) -> str:
     """What an arm's patients compare with the drug."""
+    if not blinded:
+        return "open"
     if any(doses.is_ketamine for doses in arm.doses):
         return "ketamine"
     if any(doses.agent == "midazolam" for doses in arm.doses):
@@ -218,6 +230,6 @@ def _belief(arm: Arm, routes: Collection[str]) -> str:
 def _believing(believed: str, p: Mapping[str, Parameter], shift: Parameter) -> Parameter:
     """The share of an arm in whom belief acts; before 2026b, of all who receive the drug, and of placebos as saline."""
     if not _second(p):
-        named = {"ketamine": 1.0, "midazolam": p["belief_midazolam"]}
+        named = {"open": 1.0, "ketamine": 1.0, "midazolam": p["belief_midazolam"]}
         return named.get(believed, p["belief_saline"])
     return expit(logit(p[f"belief_{believed}"]) + shift)

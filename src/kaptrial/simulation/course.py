@@ -52,12 +52,14 @@ def improvement_of(
         improvement += received.therapist_effect[..., None] * started
     x = s.expectancy
     if x.drug is not None and received.belief is not None:
-        starts = [
-            min((d for d, _ in sch.doses if d >= s.randomisation.day), default=s.randomisation.day) for sch in schedules
+        believing = expectancy.renewed if x.drug.renewed else expectancy.rise_and_fade
+        given = [
+            np.array([d for d, _ in sch.doses if d >= s.randomisation.day] or [s.randomisation.day])
+            for sch in schedules
         ]
+        starts = given if x.drug.renewed else [d.min() for d in given]
         shape = np.stack(
-            [expectancy.rise_and_fade(days, start, x.drug.onset.value, x.drug.half_life.value) for start in starts],
-            axis=-2,
+            [believing(days, start, x.drug.onset.value, x.drug.half_life.value) for start in starts], axis=-2
         )
         lost = zero_if_absent(x.drug.disappointment)
         own_shape = of_patients(shape, arm, visits=True)

@@ -12,12 +12,12 @@ from pydantic import TypeAdapter, ValidationError
 from kaptrial.catalogue import Trial
 from kaptrial.catalogue.trial_file import allowed
 from kaptrial.errors import ABSENT, FieldError
-from kaptrial.priors.design_prior import GIVEN_BY_PATIENT
+from kaptrial.priors.design_prior import GIVEN_BY_PATIENT, differs
 from kaptrial.scenario.treatment import Doses, quantities
 
-# What stands for the drug in an arm, on which it depends how many improve from believing they received it: the drug (or
-# anything openly given), an infusion of midazolam or saline, or a spray or tablet without a drug.
-BELIEF = ("ketamine", "midazolam", "saline", "placebo")
+# What an arm is given, on which it depends how many improve from believing in it: anything openly, the drug blinded, an
+# infusion of midazolam or saline, or a spray or tablet without a drug.
+BELIEF = ("open", "ketamine", "midazolam", "saline", "placebo")
 # Populations whose drug effect may differ from that of unipolar depression, the reference.
 POPULATION = ("depression", "bipolar depression", "PTSD", "OCD", "anxiety")
 # Ways of giving the drug whose effect may differ from an infusion beyond bioavailability, the reference.
@@ -38,6 +38,7 @@ _DOSES = TypeAdapter(Doses)
 class Course:
     """One arm: days and sizes (reference doses) of its doses, and what else acts on its patients.
 
+    `given_days`: days on which the drug or what stands for it is given.
     `therapy`: "", "general" or "exposure", with the days of its sessions.
     """
 
@@ -45,12 +46,17 @@ class Course:
     n: int
     dose_days: tuple[float, ...]
     dose_sizes: tuple[float, ...]
+    given_days: tuple[float, ...]
     belief: str
     population: str
     route: str
     background: str
     therapy: str
     session_days: tuple[float, ...]
+
+    def since_given(self, day: float) -> float:
+        """Days from the latest dose, of the drug or of what stands for it, to `day`."""
+        return day - max((d for d in self.given_days if d < day), default=0.0)
 
     def learnt(self, day: float) -> float:
         """1 − exp(−L) at `day`: the share of the therapy's effect that is there (docs/model.md)."""
@@ -70,6 +76,12 @@ def doses(trial: Trial) -> dict[str, list[Doses]]:
         raw["id"]: [_doses(entry, f"arms[{i}].doses[{j}]") for j, entry in enumerate(raw.get("doses", []))]
         for i, raw in enumerate(trial.arms)
     }
+
+
+def elsewhere(trial: Trial) -> bool:
+    """Whether the trial is not one of infusions in depression."""
+    routes = {each.route for given in doses(trial).values() for each in given if each.is_ketamine}
+    return differs(trial.indication, routes)
 
 
 def population_of(trial: Trial) -> str:
@@ -101,6 +113,7 @@ def _course(trial: Trial, raw: dict[str, Any], given: list[Doses], at: str) -> C
         n=int(raw["n"]),
         dose_days=tuple(float(days[i]) for i in order),
         dose_sizes=tuple(float(sizes[i]) for i in order),
+        given_days=tuple(sorted(day for each in given for day in each.days)),
         belief=_belief(trial, {"ketamine" if each.is_ketamine else each.agent for each in given}),
         population=population_of(trial),
         route=min((route_of(each) for _, each in drug), default="IV"),
@@ -119,7 +132,9 @@ def _belief(trial: Trial, agents: Collection[str]) -> str:
     """What the arm's patients compare themselves with; under anaesthesia nobody can tell, as hardly under midazolam."""
     if trial.masked:
         return "midazolam"
-    if "ketamine" in agents or trial.blinding == "open":
+    if trial.blinding in ("open", "rater"):
+        return "open"
+    if "ketamine" in agents:
         return "ketamine"
     if "midazolam" in agents:
         return "midazolam"

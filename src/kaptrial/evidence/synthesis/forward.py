@@ -2,10 +2,12 @@
 
 Everything is in shares of the mean baseline. A patient's improvement on a row (arm × day) is
 
-    s = φ·O(A + C) + E·f(t)·believes + (N∞ + background)·(1 − e^(−t/τ_N)) + therapy·ℓ + v·(1 − e^(−t/onset)),
+    s = φ·O(A + C) + E·(1 − e^(−t/onset))·2^(−a/h_E)·believes
+        + (N∞ + background)·(1 − e^(−t/τ_N)) + therapy·ℓ + v·(1 − e^(−t/onset)),
 
-the response model of docs/model.md with κ = γ = ξ = 0, where A and C are sums of exponentials. Only its first part is
-of the patient's own baseline, the others are of the mean one, as in simulated trials.
+the response model of docs/model.md with κ = γ = ξ = 0, where A and C are sums of exponentials and a is the time since
+the latest dose. Only its first part is of the patient's own baseline, the others are of the mean one, as in simulated
+trials.
 Expectations over patients are taken by quadrature: Gauss-Hermite nodes for logit φ and log half-life, two points for
 belief and for non-response; normal spread (trait, natural course, deviations, rater) is integrated in closed form, so
 that a share of responders is a mean of Φ and no score falls below zero. Figures that follow patients over visits
@@ -69,7 +71,7 @@ def improvement(lay: Layout, p: Mapping[str, Any], rows: np.ndarray, drugged: bo
     started = -np.expm1(-day / ONSET_DAYS)
     course = -np.expm1(-day / NATURAL_TIME_CONSTANT_DAYS)
     population = lay.row_population[rows]
-    hope = p["expectancy"] * started * pt.exp(-_LN2 * day / p["expectancy_half_life"])
+    hope = p["expectancy"] * started * pt.exp(-_LN2 * lay.row_since_given[rows] / p["expectancy_half_life"])
     natural = p["natural"] + p["population_natural"][population] + p["background_effect"][lay.row_background[rows]]
     rest = (
         natural * course

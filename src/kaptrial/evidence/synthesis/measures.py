@@ -18,6 +18,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "difference": ("day or days",),
     "standardised_benefit": ("day or days",),
     "standardised_change": ("day",),
+    "significant": ("day or days",),
     "response": ("day",),
     "remission": ("day", "at_most"),
     "response_any_time": ("days",),
@@ -36,11 +37,11 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "days_abstinent_difference": ("day",),
 }
 ABSTINENCE = ("abstinent", "days_abstinent_difference")
-TWO_ARMS = ("difference", "standardised_benefit", "response_ratio", "days_abstinent_difference")
+TWO_ARMS = ("difference", "significant", "standardised_benefit", "response_ratio", "days_abstinent_difference")
 # Reported in percent, held as shares.
 PERCENT = (
     "response", "remission", "response_any_time", "sustained_response", "relapse_free", "relapsed", "abstinent",
-    "response_among_responders", "response_among_nonresponders", "remission_among_remitters",
+    "response_among_responders", "response_among_nonresponders", "remission_among_remitters", "significant",
 )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from kaptrial.arrays import Floats, Ints
 from kaptrial.evidence.synthesis.arms import BACKGROUND, POPULATION, ROUTE
 from kaptrial.evidence.synthesis.layout import LEVELS, PATHS, SHARES, Layout, Target
+from kaptrial.priors.constants import TRIAL_DF
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -24,7 +25,8 @@ PARAMETERS = {
     "durable_share": "share of what the drug loses that is consolidated (half-life 365 days)",
     "non_responders": "share of patients in whom the drug does nothing",
     "expectancy": "improvement from believing that one received the drug, share of the baseline",
-    "belief_ketamine": "share of patients given ketamine who improve so",
+    "belief_open": "share of patients given ketamine openly who improve so",
+    "belief_ketamine": "the same of patients given ketamine under a blind",
     "belief_midazolam": "the same of patients given midazolam",
     "belief_saline": "the same of patients given an infusion of saline",
     "belief_placebo": "the same of patients given a spray or tablet without a drug",
@@ -38,7 +40,7 @@ PARAMETERS = {
     "between_logit_share": "SD between trials of logit φ",
     "between_course": "SD between trials of improvement without the drug, share of the baseline",
     "between_log_half_life": "SD between trials of the log half-life",
-    "elsewhere_ratio": "these SDs in other indications over those in depression",
+    "elsewhere_ratio": "these SDs elsewhere over those between trials of infusions in depression",
 }
 # Differences from the first level, which is the reference and has none.
 VECTORS = {
@@ -50,6 +52,8 @@ VECTORS = {
 }
 # Reported standard deviations differ between trials by more than their sampling error; assumption.
 SD_LOG_ERROR = 0.2
+# A difference is called significant at p < .05, two-sided.
+CRITICAL = 1.959964
 
 
 def raw_name(vector: str) -> str:
@@ -77,35 +81,38 @@ def build(lay: Layout, precision: Floats, *, expectations: bool = False) -> pm.M
     import pymc as pm
     import pytensor.tensor as pt
 
-    from kaptrial.evidence.synthesis.forward import expected
+    from kaptrial.evidence.synthesis.forward import expected, shifted
 
     n_trials = len(lay.trials)
     with pm.Model() as model:
         p: dict[str, Any] = {
-            "logit_share": pm.Normal("logit_share", 1.1, 0.7),
+            "logit_share": pm.Normal("logit_share", 1.4, 0.5),
             "logit_share_sd": pm.LogNormal("logit_share_sd", np.log(0.8), 0.4),
             "log_ec50": pm.Normal("log_ec50", np.log(0.4), 0.8),
             "log_half_life": pm.Normal("log_half_life", np.log(7.0), 0.6),
             "log_half_life_sd": pm.LogNormal("log_half_life_sd", np.log(1.2), 0.35),
             "durable_share": pm.Beta("durable_share", 1.0, 6.0),
             "non_responders": pm.Beta("non_responders", 2.0, 4.0),
-            "expectancy": pm.LogNormal("expectancy", np.log(0.35), 0.5),
-            "belief_ketamine": pm.Beta("belief_ketamine", 4.0, 4.0),
+            "expectancy": pm.LogNormal("expectancy", np.log(0.4), 0.2),
             "belief_midazolam": pm.Beta("belief_midazolam", 2.0, 4.0),
             "belief_saline": pm.Beta("belief_saline", 1.5, 8.0),
             "belief_placebo": pm.Beta("belief_placebo", 2.0, 4.0),
-            "expectancy_half_life": pm.LogNormal("expectancy_half_life", np.log(21.0), 0.5),
+            "expectancy_half_life": pm.LogNormal("expectancy_half_life", np.log(14.0), 0.6),
             "natural": pm.Normal("natural", 0.06, 0.06),
             "natural_sd": pm.LogNormal("natural_sd", np.log(0.12), 0.4),
             "therapy": pm.LogNormal("therapy", np.log(0.12), 0.6),
             "exposure_therapy": pm.LogNormal("exposure_therapy", np.log(0.25), 0.6),
-            "deviation_sd": pm.LogNormal("deviation_sd", np.log(0.1), 0.3),
+            "deviation_sd": pm.LogNormal("deviation_sd", np.log(0.12), 0.25),
             "deviation_time_constant": pm.LogNormal("deviation_time_constant", np.log(7.0), 0.5),
             "between_logit_share": pm.HalfNormal("between_logit_share", 0.7),
             "between_course": pm.HalfNormal("between_course", 0.12),
             "between_log_half_life": pm.HalfNormal("between_log_half_life", 0.5),
             "elsewhere_ratio": pm.LogNormal("elsewhere_ratio", np.log(1.5), 0.4),
         }
+        # Nobody given the drug believes in it less than who is given midazolam.
+        for name in ("ketamine", "open"):
+            more = pm.HalfNormal(f"belief_{name}_more", 1.0)
+            p[f"belief_{name}"] = pm.Deterministic(f"belief_{name}", shifted(p["belief_midazolam"], more))
         of_level = {
             "population_effect": (0.0, 1.5),
             "population_belief": (0.0, 0.7),
@@ -118,7 +125,7 @@ def build(lay: Layout, precision: Floats, *, expectations: bool = False) -> pm.M
             p[name] = pt.concatenate([pt.zeros(1), raw])
         spread = lay.trial_scale * pt.switch(lay.trial_elsewhere, p["elsewhere_ratio"], 1.0)
         for name in ("logit_share", "course", "log_half_life"):
-            raw = pm.Normal(f"trial_{name}_raw", 0.0, 1.0, shape=n_trials)
+            raw = pm.StudentT(f"trial_{name}_raw", nu=TRIAL_DF, mu=0.0, sigma=1.0, shape=n_trials)
             p[f"trial_{name}"] = raw * p[f"between_{name}"] * spread
         figures = expected(lay, p)
         residuals, lost = [], []
@@ -151,6 +158,8 @@ def _levels(lay: Layout, mean: Any, sd: Any, expectations: bool) -> tuple[Any, A
     import pymc as pm
     import pytensor.tensor as pt
 
+    from kaptrial.evidence.synthesis.forward import phi
+
     values = pm.Data("level_values", np.array([t.value for t in lay.levels]))
     known = np.array([np.nan if t.se is None else t.se for t in lay.levels])
     # The SE of a mean is SD/√n, of a difference √(SD²/n + SD²/n), of a standardised change about √(1/n + d²/2n).
@@ -161,7 +170,14 @@ def _levels(lay: Layout, mean: Any, sd: Any, expectations: bool) -> tuple[Any, A
     if expectations:
         pm.Deterministic("level_means", mean)
         pm.Deterministic("level_ses", se)
-    return (values - mean) / se, pt.log(se)
+    tests = np.array([t.statistic == "significant" for t in lay.levels])
+    if not tests.any():
+        return (values - mean) / se, pt.log(se)
+    at = mean / se
+    significant = phi(at - CRITICAL) + phi(-at - CRITICAL)
+    # Of a test only its outcome is reported; the residual is the signed root of its deviance.
+    outcome = pt.switch(pt.eq(values, 1.0), -pt.sqrt(-2 * pt.log(significant)), pt.sqrt(-2 * pt.log1p(-significant)))
+    return pt.switch(tests, pt.sign(mean) * outcome, (values - mean) / se), pt.switch(tests, 0.0, pt.log(se))
 
 
 def _reported_sds(lay: Layout, sd: Any, expectations: bool) -> Any:

@@ -16,8 +16,7 @@ from kaptrial.evidence.synthesis.model import PARAMETERS, VECTORS
 
 PRIOR = "depression_iv_2026b"
 FOLDS = "leave_one_out.npz"
-ABSTINENCE_PRIOR = "depression_iv_2026b"
-FOLDS = "leave_one_out_abstinence.npz"
+ABSTINENCE_FOLDS = "leave_one_out_abstinence.npz"
 
 
 def as_table(draws: Mapping[str, Floats]) -> tuple[list[str], Floats]:
