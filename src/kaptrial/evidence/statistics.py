@@ -150,6 +150,15 @@ def _standardised_benefit(
     return (left - right) / np.where(pooled > 0, pooled, np.nan)
 
 
+def _standardised_difference(
+    target: Target, scores: Mapping[str, Floats], visits: Mapping[str, Days], doses: object
+) -> Floats:
+    """Benefit of the first arm in scores at the day, in their SD (the SMD of end scores of a meta-analysis)."""
+    left, right = (scores[arm][..., _column(visits[arm], target.days[0])] for arm in target.arms)
+    pooled = np.sqrt((left.var(axis=1, ddof=1) + right.var(axis=1, ddof=1)) / 2)
+    return (right.mean(axis=1) - left.mean(axis=1)) / np.where(pooled > 0, pooled, np.nan)
+
+
 def _significant(target: Target, scores: Mapping[str, Floats], visits: Mapping[str, Days], doses: object) -> Floats:
     """Whether the changes differ at p < .05, two-sided, the normal law taken for Student's."""
     (left, var_left), (right, var_right) = (_change(target, scores[arm], visits[arm]) for arm in target.arms)
@@ -198,6 +207,7 @@ STATISTICS: dict[str, Callable[..., Floats]] = {
     ),
     "difference": _difference,
     "standardised_benefit": _standardised_benefit,
+    "standardised_difference": _standardised_difference,
     "significant": _significant,
     "standardised_change": _single(_standardised_change),
     "relapsed": _single(_relapsed),

@@ -39,6 +39,7 @@ TRIAL_EFFECTS = {
     "trial_logit_share": "between_logit_share",
     "trial_course": "between_course",
     "trial_log_half_life": "between_log_half_life",
+    "trial_belief": "between_belief",
 }
 
 
@@ -66,9 +67,10 @@ def _draw(prior: Prior, routes: Collection[str], k: int, rng: np.random.Generato
         names, table = columns(prior.name)
         parameters = dict(zip(names, map(float, table[rng.integers(len(table))]), strict=True))
         elsewhere = differs(prior.population_or_reference, routes)
-        size = len(TRIAL_EFFECTS)
+        effects = [effect for effect, sd in TRIAL_EFFECTS.items() if sd in parameters]
+        size = len(effects)
         standard = rng.standard_t(TRIAL_DF, size) if _second(parameters) else rng.standard_normal(size)
-        for effect, z in zip(TRIAL_EFFECTS, standard, strict=True):
+        for effect, z in zip(effects, standard, strict=True):
             parameters[effect] = float(between(parameters, effect, elsewhere=elsewhere) * z)
     # 1 - [0, 1) is never 0, where a quantile would be infinite; at 1 a chance in 2^53 is moved.
     u = np.minimum(1.0 - rng.random(len(prior.also or {})), 1.0 - 2.0**-53)
@@ -165,7 +167,7 @@ def with_parameters(
             change=number_of(p["trial_course"] * b, "points"), onset=number_of(ONSET_DAYS, "day")
         ),
     )
-    shift = p.get(f"population_belief[{population}]", 0.0)
+    shift = p.get(f"population_belief[{population}]", 0.0) + p.get("trial_belief", 0.0)
     hope = DrugExpectancy(
         effect=number_of(p["expectancy"] * b, "points"),
         belief=ByArm(by_arm={arm.id: number_of(_believing(believed[arm.id], p, shift), "share") for arm in s.arms}),

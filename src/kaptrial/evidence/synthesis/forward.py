@@ -80,7 +80,7 @@ def improvement(lay: Layout, p: Mapping[str, Any], rows: np.ndarray, drugged: bo
         + p["trial_course"][trial] * started
     )
     by_arm = pt.stack([p[f"belief_{name}"] for name in BELIEF])[lay.row_belief[rows]]
-    believes = shifted(by_arm, p["population_belief"][population])
+    believes = shifted(by_arm, p["population_belief"][population] + p["trial_belief"][trial])
     without = pt.stack([rest + hope, rest], axis=1)
     belief = pt.stack([believes, 1.0 - believes], axis=1)
     if not drugged:
@@ -176,12 +176,18 @@ def _levels(lay: Layout, p: Mapping[str, Any], groups: Sequence[Improvement]) ->
     before = trait + _noise(p)
     after, together = pt.dot(reads, after), pt.dot(reads, together)
     change_sd = pt.sqrt(before + after - 2 * together)
-    pooled_sd = pt.sqrt((before + after) / 2)
+    divisors = {
+        "standardised_benefit": change_sd,
+        "standardised_difference": pt.sqrt(after),
+        "standardised_change": pt.sqrt((before + after) / 2),
+    }
     b = np.array([t.mean_baseline for t in lay.levels])
     of = np.array([t.statistic for t in lay.levels])
     start = np.where(of == "mean", b, 0.0)
     factor = np.select([of == "percent_change", np.char.startswith(of, "standardised")], [-100.0, 1.0], -b)
-    divisor = pt.switch(of == "standardised_benefit", change_sd, pt.switch(of == "standardised_change", pooled_sd, 1.0))
+    divisor = pt.ones(len(of))
+    for name, sd in divisors.items():
+        divisor = pt.switch(of == name, sd, divisor)
     return start + factor * pt.dot(weights, mean) / divisor, change_sd * np.abs(factor) / divisor
 
 

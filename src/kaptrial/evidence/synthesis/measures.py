@@ -17,6 +17,7 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "percent_change": ("day or days",),
     "difference": ("day or days",),
     "standardised_benefit": ("day or days",),
+    "standardised_difference": ("day",),
     "standardised_change": ("day",),
     "significant": ("day or days",),
     "response": ("day",),
@@ -37,7 +38,10 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "days_abstinent_difference": ("day",),
 }
 ABSTINENCE = ("abstinent", "days_abstinent_difference")
-TWO_ARMS = ("difference", "significant", "standardised_benefit", "response_ratio", "days_abstinent_difference")
+TWO_ARMS = (
+    "difference", "significant", "standardised_benefit", "standardised_difference", "response_ratio",
+    "days_abstinent_difference",
+)  # fmt: skip
 # Reported in percent, held as shares.
 PERCENT = (
     "response", "remission", "response_any_time", "sustained_response", "relapse_free", "relapsed", "abstinent",

@@ -40,6 +40,7 @@ PARAMETERS = {
     "between_logit_share": "SD between trials of logit φ",
     "between_course": "SD between trials of improvement without the drug, share of the baseline",
     "between_log_half_life": "SD between trials of the log half-life",
+    "between_belief": "SD between trials of the logit of belief",
     "elsewhere_ratio": "these SDs elsewhere over those between trials of infusions in depression",
 }
 # Differences from the first level, which is the reference and has none.
@@ -107,6 +108,7 @@ def build(lay: Layout, precision: Floats, *, expectations: bool = False) -> pm.M
             "between_logit_share": pm.HalfNormal("between_logit_share", 0.7),
             "between_course": pm.HalfNormal("between_course", 0.12),
             "between_log_half_life": pm.HalfNormal("between_log_half_life", 0.5),
+            "between_belief": pm.HalfNormal("between_belief", 0.7),
             "elsewhere_ratio": pm.LogNormal("elsewhere_ratio", np.log(1.5), 0.4),
         }
         # Nobody given the drug believes in it less than who is given midazolam.
@@ -124,7 +126,7 @@ def build(lay: Layout, precision: Floats, *, expectations: bool = False) -> pm.M
             raw = pm.Normal(raw_name(name), centre, sd, shape=len(VECTORS[name]) - 1)
             p[name] = pt.concatenate([pt.zeros(1), raw])
         spread = lay.trial_scale * pt.switch(lay.trial_elsewhere, p["elsewhere_ratio"], 1.0)
-        for name in ("logit_share", "course", "log_half_life"):
+        for name in ("logit_share", "course", "log_half_life", "belief"):
             raw = pm.StudentT(f"trial_{name}_raw", nu=TRIAL_DF, mu=0.0, sigma=1.0, shape=n_trials)
             p[f"trial_{name}"] = raw * p[f"between_{name}"] * spread
         figures = expected(lay, p)
