@@ -120,6 +120,16 @@ def test_every_scenario_is_valid_and_described(run, scenario, capsys):
     assert "Truth under the model" in capsys.readouterr().out
 
 
+def test_a_description_without_the_truth_is_the_rest_of_it(run, capsys):
+    run("describe", STARTER)
+    whole = capsys.readouterr().out.splitlines()
+    run("describe", STARTER, "--no-truth")
+    rest = capsys.readouterr().out.splitlines()
+    assert set(rest) < set(whole)
+    assert "What is assumed of the world" in rest
+    assert not any("ruth" in line for line in rest)
+
+
 def test_precision_of_a_single_arm(run, capsys):
     run("precision", "--sd", 8, "--half-width", 2.5)
     n = int(capsys.readouterr().out.split()[0])

@@ -14,9 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from kaptrial.errors import ABSENT, FieldError, ScenarioError, nearest
 from kaptrial.results import Line, Results, provenance
-from kaptrial.scenario import shipped
-from kaptrial.scenario.files import as_raw, build, read_raw, scenario_hash, with_prior, with_settings
-from kaptrial.scenario.scenario import Scenario
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,6 +28,7 @@ if TYPE_CHECKING:
     from kaptrial.questions.mechanism.answer import MechanismResults
     from kaptrial.questions.power.answer import PowerResults, TruthResults
     from kaptrial.questions.size.answer import SizeResults
+    from kaptrial.scenario.scenario import Scenario
     from kaptrial.simulation.trials import Trials
 
 type AnyScenario = Scenario | str | PathLike[str] | Mapping[str, Any]
@@ -62,6 +60,8 @@ def load_scenario(scenario: AnyScenario, values: Mapping[str, Any] | None = None
     >>> kt.load_scenario("starter", {"design.n_per_arm": 40}).n_total
     80
     """
+    from kaptrial.scenario.files import build, with_settings
+
     return build(with_settings(_raw(scenario), values or {}))
 
 
@@ -78,6 +78,8 @@ def scenarios() -> list[str]:
     >>> "starter" in kt.scenarios()
     True
     """
+    from kaptrial.scenario import shipped
+
     return shipped.names()
 
 
@@ -261,6 +263,7 @@ def size(
     'design.n_per_arm'
     """
     from kaptrial.questions.size import solve
+    from kaptrial.scenario.files import build
 
     raw = _raw(scenario)
     answer = solve(raw, target=power, over=over, bounds=between, replicates=replicates, seed=seed, workers=workers)
@@ -308,6 +311,7 @@ def assurance(
     [1, 2]
     """
     from kaptrial.questions.assurance.answer import answer
+    from kaptrial.scenario.files import build, with_prior
 
     raw = _raw(scenario)
     s = build(raw if prior is None else with_prior(raw, prior))
@@ -469,7 +473,7 @@ def precision(
     >>> kt.precision(3, sd=9).rows[0].numbers["n"]
     37
     """
-    from kaptrial.estimators.single_arm import size_for_mean, size_for_share
+    from kaptrial.estimators.precision import size_for_mean, size_for_share
 
     if (sd is None) == (share is None):
         raise FieldError("sd", ABSENT if sd is None else sd, "exactly one of sd and share must be given")
@@ -608,6 +612,7 @@ def fit(
     from kaptrial.questions.fit.estimands import Limits
     from kaptrial.questions.fit.models import ModelOptions
     from kaptrial.questions.fit.trial_data import FitQuestion, from_file, from_scenario
+    from kaptrial.scenario.scenario import Scenario
 
     asked = FitQuestion(likelihood=likelihood, roles=tuple(roles), unit_sd=unit_sd)
     if isinstance(data, Scenario):
@@ -669,6 +674,10 @@ def effect_priors() -> Results[Line]:
 
 def _raw(scenario: AnyScenario) -> dict[str, Any]:
     """A scenario as its YAML would give it, a copy."""
+    from kaptrial.scenario import shipped
+    from kaptrial.scenario.files import as_raw, read_raw
+    from kaptrial.scenario.scenario import Scenario
+
     if isinstance(scenario, Scenario):
         return as_raw(scenario)
     if isinstance(scenario, Mapping):
@@ -683,6 +692,8 @@ def _raw(scenario: AnyScenario) -> dict[str, Any]:
 
 def made_from(name: str | None, scenario: Scenario, **more: Any) -> dict[str, Any]:
     """The provenance of a scenario's results; `name`: of its file."""
+    from kaptrial.scenario.files import scenario_hash
+
     return provenance(scenario=name, scenario_sha256=scenario_hash(scenario), title=scenario.title, **more)
 
 

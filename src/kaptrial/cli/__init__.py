@@ -102,13 +102,20 @@ def check(scenario: ScenarioFile, settings: Settings = None) -> None:
 
 
 @app.command()
-def describe(scenario: ScenarioFile, settings: Settings = None, seed: Seed = 1) -> None:
+def describe(
+    scenario: ScenarioFile,
+    settings: Settings = None,
+    seed: Seed = 1,
+    truth: Annotated[
+        bool, typer.Option("--truth/--no-truth", help="Simulate what the model says is true; else at once.")
+    ] = True,
+) -> None:
     """Show arms and days, parameters with their sources, and what the model says is true."""
     from kaptrial import api
     from kaptrial.questions.power import terminal
 
     loaded = load(scenario, settings)
-    terminal.show_description(loaded, api.truth(loaded, seed=seed).truths, seed)
+    terminal.show_description(loaded, api.truth(loaded, seed=seed).truths if truth else [], seed)
 
 
 @app.command()

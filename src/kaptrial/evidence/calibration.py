@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +12,19 @@ import yaml
 from numpy.typing import NDArray
 
 from kaptrial.arrays import Floats
+from kaptrial.catalogue.priors import prior_names
+from kaptrial.evidence import card
+from kaptrial.evidence.shipped_priors import BEFORE, VARIANTS
 from kaptrial.evidence.synthesis import abstinence, fit, shipped
 from kaptrial.evidence.synthesis.model import PARAMETERS
 from kaptrial.results import provenance
 
 Write = Callable[[str, Callable[[Path], object]], object]
-PRIOR = "depression_iv_2026"
-BEFORE = "before_data"
-VARIANTS = {"published": PRIOR, "abstracts": f"{PRIOR}_abstracts", "with_documents": f"{PRIOR}_with_documents"}
 SHIPPED_DRAWS, FOLD_DRAWS = 1000, 400
 # Folds serve prediction: 400 draws whose chains agree to an R-hat of 1.05 are enough, where the prior itself asks 1.01.
 FOLD_TUNE, FOLD_SAMPLES, FOLD_CHAINS, FOLD_R_HAT = 500, 600, 2, 1.05
 SEED = 2026
-PARTS = ("prior", "folds", "abstinence", "variants")
+PARTS = ("prior", "folds", "abstinence", "variants", "cards")
 
 
 def calibrate(write: Write, *, only: str | None = None, say: Callable[[str], None] = print) -> None:
@@ -46,6 +46,9 @@ def calibrate(write: Write, *, only: str | None = None, say: Callable[[str], Non
         for offset, quality_set in enumerate(("abstracts", "with_documents"), start=1):
             evidence = fit.prepare(*fit.fitted_trials(fit.QUALITY_SETS[quality_set]))
             _fit_prior(write, evidence, quality_set, SEED + offset, say)
+    if only == "cards":  # of the priors as they are shipped; new priors come with theirs
+        for name in prior_names():
+            _write_card(write, name, shipped.prior_draws(name), card.sha256_of_draws(name))
 
 
 def _fit_prior(write: Write, evidence: fit.Evidence, quality_set: str, seed: int, say: Callable[[str], None]) -> None:
@@ -84,12 +87,20 @@ def _write_before(write: Write) -> None:
 
 
 def _write_prior(write: Write, name: str, names: list[str], table: Floats, about: dict[str, Any]) -> None:
-    rows = [",".join(names), *(",".join(f"{x:.5g}" for x in row) for row in table)]
-    text = "\n".join(rows) + "\n"
+    written = [[f"{x:.5g}" for x in row] for row in table]
+    text = "\n".join(",".join(row) for row in [names, *written]) + "\n"
+    sha256 = hashlib.sha256(text.encode()).hexdigest()
     write(f"{name}.csv", lambda path: path.write_text(text, encoding="utf-8"))
-    about = {**about, "sha256": hashlib.sha256(text.encode()).hexdigest(), "columns": dict(PARAMETERS)}
+    about = {**about, "sha256": sha256, "columns": dict(PARAMETERS)}
     noted = yaml.safe_dump(about, sort_keys=False, allow_unicode=True)
     write(f"{name}.yaml", lambda path: path.write_text(noted, encoding="utf-8"))
+    _write_card(write, name, shipped.from_table(names, np.array(written, dtype=float)), sha256)
+
+
+def _write_card(write: Write, name: str, draws: Mapping[str, Floats], sha256: str) -> None:
+    """What the prior says a new trial would show, so that nobody needs to wait for it."""
+    text = card.as_kept(card.simulated_card(draws), sha256)
+    write(card.card_file(name), lambda path: path.write_text(text, encoding="utf-8"))
 
 
 def _fit_folds(write: Write, evidence: fit.Evidence, say: Callable[[str], None]) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from kaptrial.arrays import Floats
 from kaptrial.catalogue import scale_names
-from kaptrial.evidence.calibration import PRIOR
+from kaptrial.evidence.shipped_priors import PRIOR
 from kaptrial.evidence.synthesis.arms import (
     LEARNING_HALF_LIFE_DAYS,
     LEARNING_PER_SESSION,

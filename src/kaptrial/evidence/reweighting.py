@@ -14,8 +14,8 @@ from scipy.stats import qmc
 from kaptrial.arrays import Floats
 from kaptrial.catalogue import Trial
 from kaptrial.catalogue.priors import provenance
-from kaptrial.evidence.calibration import PRIOR
 from kaptrial.evidence.replication import catalogued, draws_without
+from kaptrial.evidence.shipped_priors import PRIOR
 from kaptrial.evidence.summary import predictive_summary
 from kaptrial.evidence.synthesis.arms import POPULATION
 from kaptrial.evidence.synthesis.fit import PUBLISHED
