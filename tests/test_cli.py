@@ -35,7 +35,7 @@ def test_json_of_power_holds_the_contract(run, tmp_path):
 
 
 def test_workers_do_not_change_a_byte(run, tmp_path):
-    for workers in (1, 2, 3):
+    for workers in (1, 2, "auto"):
         folder = tmp_path / str(workers)
         folder.mkdir()
         run(
@@ -43,7 +43,7 @@ def test_workers_do_not_change_a_byte(run, tmp_path):
             "--json", folder / "out.json", "-o", folder / "pack",
         )  # fmt: skip
     for name in ("out.json", "pack/results.csv", "pack/estimates.csv"):
-        assert len({(tmp_path / str(w) / name).read_bytes() for w in (1, 2, 3)}) == 1, name
+        assert len({(tmp_path / str(w) / name).read_bytes() for w in (1, 2, "auto")}) == 1, name
 
 
 def test_more_replicates_keep_the_earlier_estimates(run, tmp_path):
@@ -96,6 +96,7 @@ def test_kare_says_what_it_could_not_have_found(run, tmp_path, capsys):
         ["power", STARTER, "--vary", "design.n_per_arm=20,twenty"],
         ["power", STARTER, "--replicates", "many"],
         ["power", STARTER, "--workers", "0"],
+        ["power", STARTER, "--workers", "all"],
         ["power", STARTER, "--json", "/dev/null/out.json"],
         ["analyse", "nowhere.csv"],
         ["analyse", STARTER],
