@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 PACKAGE = Path(__file__).parent
 PREFIX = "kaptrial-"
@@ -76,6 +77,12 @@ def use(key: str) -> None:
     os.environ["NUMBA_CACHE_DIR"] = str(folder)
     if "numba" in sys.modules:  # it has read the environment already
         sys.modules["numba"].config.CACHE_DIR = str(folder)
+
+
+def is_compiled(function: Any) -> bool:
+    """Whether numba has compiled a function, in this process or before it."""
+    folder, name = function.stats.cache_path, function.py_func.__qualname__
+    return bool(function.signatures) or (folder is not None and any(Path(folder).glob(f"*.{name}-*.nbi")))
 
 
 def tell_when_compiling(tell: Callable[[], None]) -> None:

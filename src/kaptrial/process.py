@@ -35,6 +35,11 @@ def timed[T](task: Callable[[], T]) -> tuple[T, float]:
     return task(), perf_counter() - start
 
 
+def processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def memory() -> float:
     """Bytes of memory of this machine; infinite where it does not say."""
     try:

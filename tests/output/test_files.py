@@ -181,12 +181,15 @@ def test_parts_of_a_calibration_share_a_folder_that_lists_them(tmp_path, monkeyp
     monkeypatch.setattr(calibration.fit, "prepare", lambda *_: None)
     monkeypatch.setattr(calibration.fit, "draws_before_data", lambda *_, **__: None)
     monkeypatch.setattr(calibration.shipped, "as_table", lambda _: (["a", "b"], [[1.0, 2.0]]))
+    monkeypatch.setattr(calibration.shipped, "from_table", lambda *_: {})
+    monkeypatch.setattr(calibration.card, "simulated_card", lambda _: [])
     monkeypatch.setattr(calibration, "_fit_prior", lambda write, *_: write("p.csv", lambda path: path.write_text("1")))
     monkeypatch.setattr(calibration, "_fit_abstinence", lambda write, _: write("x.npz", lambda path: path.touch()))
     (tmp_path / "mine.txt").write_text("not of a run")
+    before = {"before_data.csv", "before_data.yaml", "before_data.card.yaml"}
     for only, names in (
-        ("prior", {"before_data.csv", "before_data.yaml", "p.csv"}),
-        ("abstinence", {"before_data.csv", "before_data.yaml", "p.csv", "x.npz"}),
+        ("prior", before | {"p.csv"}),
+        ("abstinence", before | {"p.csv", "x.npz"}),
     ):
         with pytest.raises(SystemExit) as stop:
             main(["evidence", "calibrate", "-o", str(tmp_path), "--only", only])

@@ -9,15 +9,15 @@ import numpy as np
 
 from kaptrial.arrays import Floats
 from kaptrial.catalogue import scale_names
+from kaptrial.evidence.shipped_priors import PRIOR
 from kaptrial.evidence.synthesis.arms import (
     LEARNING_HALF_LIFE_DAYS,
     LEARNING_PER_SESSION,
     Course,
 )
-from kaptrial.evidence.synthesis.shipped import PRIOR, as_columns
+from kaptrial.evidence.synthesis.shipped import as_columns
 from kaptrial.model.streams import BLOCK
-from kaptrial.priors.constants import TRIAL_DF
-from kaptrial.priors.design_prior import TRIAL_EFFECTS, between, number, with_parameters
+from kaptrial.priors.design_prior import between, number, with_parameters
 from kaptrial.scenario.patients import Drug, Measurement, Population
 from kaptrial.scenario.scenario import Outcome, Scenario
 from kaptrial.scenario.treatment import REFERENCE_MG_PER_KG, Arm, Doses, Sessions, Therapy
@@ -41,9 +41,10 @@ def new_trial_effects(
     draws: Mapping[str, Floats], rng: np.random.Generator, *, elsewhere: bool, pooled: int = 1
 ) -> dict[str, Floats]:
     """Effects of a trial that was not fitted, or means over `pooled` trials, drawn from the between-trial spread."""
+    size = len(draws["logit_share"])
     return {
-        effect: between(draws, effect, elsewhere=elsewhere) * rng.standard_t(TRIAL_DF, len(draws[sd])) / np.sqrt(pooled)
-        for effect, sd in TRIAL_EFFECTS.items()
+        effect: between(draws, effect, elsewhere=elsewhere) * standard(draws, rng, size) / np.sqrt(pooled)
+        for effect in effects_of(draws)
     }
 
 

@@ -15,10 +15,11 @@ from kaptrial.errors import FieldError
 from kaptrial.evidence.prediction import Prediction, predict
 from kaptrial.evidence.rival import Rival, reported, rival
 from kaptrial.evidence.scoring import crps, pooled_predictions, tail_probability, unit_of
+from kaptrial.evidence.shipped_priors import PRIOR
 from kaptrial.evidence.synthesis import abstinence
 from kaptrial.evidence.synthesis.arms import POPULATION
 from kaptrial.evidence.synthesis.layout import Target, targets
-from kaptrial.evidence.synthesis.shipped import PRIOR, abstinence_fold_draws, fold_draws, prior_draws
+from kaptrial.evidence.synthesis.shipped import abstinence_fold_draws, fold_draws, prior_draws
 
 REPLICATES = 2000
 _MEANS = ("mean", "mean_change", "difference", "percent_change", "days_abstinent_difference")

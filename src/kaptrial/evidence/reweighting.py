@@ -13,6 +13,7 @@ from kaptrial.arrays import Floats
 from kaptrial.catalogue import Trial
 from kaptrial.catalogue.priors import provenance
 from kaptrial.evidence.replication import catalogued, draws_without
+from kaptrial.evidence.shipped_priors import PRIOR
 from kaptrial.evidence.summary import predictive_summary
 from kaptrial.evidence.synthesis.arms import POPULATION
 from kaptrial.evidence.synthesis.correlation import precision
@@ -27,7 +28,6 @@ from kaptrial.evidence.synthesis.leaving_out import (
     trial_terms,
 )
 from kaptrial.evidence.synthesis.model import build, chosen_targets
-from kaptrial.evidence.synthesis.shipped import PRIOR
 from kaptrial.results import Note
 
 FEW = 100  # effective draws

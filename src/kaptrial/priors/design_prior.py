@@ -67,10 +67,8 @@ def _draw(prior: Prior, routes: Collection[str], k: int, rng: np.random.Generato
         names, table = columns(prior.name)
         parameters = dict(zip(names, map(float, table[rng.integers(len(table))]), strict=True))
         elsewhere = differs(prior.population_or_reference, routes)
-        effects = [effect for effect, sd in TRIAL_EFFECTS.items() if sd in parameters]
-        size = len(effects)
-        standard = rng.standard_t(TRIAL_DF, size) if _second(parameters) else rng.standard_normal(size)
-        for effect, z in zip(effects, standard, strict=True):
+        effects = effects_of(parameters)
+        for effect, z in zip(effects, standard(parameters, rng, len(effects)), strict=True):
             parameters[effect] = float(between(parameters, effect, elsewhere=elsewhere) * z)
     # 1 - [0, 1) is never 0, where a quantile would be infinite; at 1 a chance in 2^53 is moved.
     u = np.minimum(1.0 - rng.random(len(prior.also or {})), 1.0 - 2.0**-53)
@@ -81,6 +79,16 @@ def _draw(prior: Prior, routes: Collection[str], k: int, rng: np.random.Generato
 def differs(population: str, routes: Collection[str]) -> bool:
     """Whether a trial is not one of infusions in depression, so that its effects spread as they do elsewhere."""
     return population != REFERENCE_POPULATION or any(route != "IV" for route in routes)
+
+
+def effects_of(parameters: Collection[str]) -> list[str]:
+    """The effects of a trial that a prior of these parameters has."""
+    return [effect for effect, sd in TRIAL_EFFECTS.items() if sd in parameters]
+
+
+def standard(parameters: Collection[str], rng: np.random.Generator, size: int) -> Floats:
+    """Effects of trials in SD: Student's t since 2026b, normal before."""
+    return rng.standard_t(TRIAL_DF, size) if _second(parameters) else rng.standard_normal(size)
 
 
 def between[P: (float, Floats)](parameters: Mapping[str, P], effect: str, *, elsewhere: bool) -> P:
@@ -195,7 +203,7 @@ def with_parameters(
     )
 
 
-def _second(p: Mapping[str, Parameter]) -> bool:
+def _second(p: Collection[str]) -> bool:
     """Whether the draws are of the model since 2026b; the one before takes a scenario's baseline SD as it stands."""
     return "belief_ketamine" in p
 

@@ -14,7 +14,7 @@ from kaptrial.errors import ScenarioError, TooFewEligible
 from kaptrial.method_table import method_of
 from kaptrial.model.streams import BLOCK
 from kaptrial.priors.design_prior import Draw, draws, with_draw
-from kaptrial.questions.power.execution import Job, attempt, in_order
+from kaptrial.questions.power.execution import Job, attempt, in_threads
 from kaptrial.questions.power.measures import TARGET_POWER, share
 from kaptrial.questions.power.rows import expected_sides, powers, question
 from kaptrial.questions.power.truth import Truth, truths
@@ -91,7 +91,7 @@ def assurance(
         _never_filled(classical, replicates) if isinstance(fit, TooFewEligible) else powers(s, fit, sides)
         for s, fit in zip(believed, fits, strict=True)
     ]
-    true = list(in_order(_truths, list(zip(believed, seeds, strict=True)), workers))
+    true = list(in_threads(_truths, zip(believed, seeds, strict=True), workers))
     rows: list[Row] = []
     for j, row in enumerate(classical):
         rows += _power_rows(row, [each[j] for each in by_draw])

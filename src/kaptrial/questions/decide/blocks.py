@@ -19,7 +19,7 @@ from kaptrial.priors.gaussian_quadrature.trial_model import TrialModel, fast_pos
 from kaptrial.questions.decide.nuisance import worlds
 from kaptrial.questions.decide.predictive import predictive_probability
 from kaptrial.questions.decide.rule import Decision, decide, thresholds
-from kaptrial.questions.power.execution import in_order
+from kaptrial.questions.power.execution import in_threads
 from kaptrial.questions.power.nulls import null_of
 from kaptrial.questions.power.rows import better
 from kaptrial.questions.power.shared import truth_key
@@ -118,7 +118,7 @@ def concluded(
     """Outcomes of the blocks in their order, by design prior, analysis prior and world."""
     found: dict[tuple[str, str, str | None], list[Outcome]] = {}
     given = [task[:-1] for task in listed]
-    for task, by_prior in zip(listed, in_order(run, given, workers), strict=True):
+    for task, by_prior in zip(listed, in_threads(run, given, workers), strict=True):
         for (design, analysis), outcome in by_prior.items():
             found.setdefault((design, analysis, task.world), []).append(outcome)
         if progress is not None:

@@ -117,8 +117,12 @@ def rule_in_words(rule: DecisionRule) -> str:
 
 
 def show_description(scenario: Scenario, truths: Sequence[Truth], seed: int) -> None:
-    """What is true in one sentence; design, estimand and warnings; parameters with their sources; all truths."""
-    paragraph(f"{truth_in_words(scenario, truths[0])}\n")
+    """What is true in one sentence; design, estimand and warnings; parameters with their sources; all truths.
+
+    Without truths, which take a simulation, the rest.
+    """
+    if truths:
+        paragraph(f"{truth_in_words(scenario, truths[0])}\n")
     paragraph(f"{scenario.title}\n{scenario.question}\n")
     if scenario.notes:
         paragraph(scenario.notes.strip() + "\n")
@@ -127,13 +131,31 @@ def show_description(scenario: Scenario, truths: Sequence[Truth], seed: int) -> 
     paragraph(f"\ndesign: {size_in_words(scenario)}", "  ")
     for name, words in estimand_in_words(scenario):
         paragraph(f"{name}: {words}", "  ")
-    for line in effect_in_words(scenario, truths[0], seed):
+    for line in effect_in_words(scenario, truths[0], seed) if truths else []:
         paragraph(line, "  ")
     for line in [*decision_lines(scenario), *analysis_lines(scenario)]:
         paragraph(line, "  ")
     for note in traps(scenario):
         if note.severity == "warning":
             paragraph(f"warning: {note.text}", "  ")
+    _show_assumptions(scenario)
+    for line in in_percent(scenario):
+        paragraph(line)
+    for name, publication in (scenario.sources or {}).items():
+        paragraph(f"{name}: {publication}", "  ")
+    if truths:
+        _show_truths(scenario, truths, seed)
+    for kind, name in (("mcid", "meaningful difference"), ("reliable_change", "reliable change of one patient")):
+        for threshold in scenario.scale.thresholds[kind]:
+            least = f"{scenario.scale.id} {name}: {threshold.get('value', threshold.get('fraction'))}"
+            paragraph(f"{least} ({threshold.get('kind', name)}; {threshold['source']})")
+    for arm, icc in zip(scenario.arms, truths[0].icc, strict=True) if truths else []:
+        if icc > 0:
+            paragraph(f"therapist ICC in {arm.id} at day {scenario.estimand.day:g}: {icc:.3f}")
+
+
+def _show_assumptions(scenario: Scenario) -> None:
+    """The numbers about the world, with their sources."""
     lines = []
     for where, value in walk(scenario):
         spread = next(
@@ -142,10 +164,10 @@ def show_description(scenario: Scenario, truths: Sequence[Truth], seed: int) -> 
         lines.append((where, f"{value.value:g}", spread, unit_in_words(value.unit), value.source))
     heads = [("parameter", key), ("value", number), ("spread", number), ("unit", text), ("source", text)]
     table(*of_rows(heads, lines), title="What is assumed of the world")
-    for line in in_percent(scenario):
-        paragraph(line)
-    for name, publication in (scenario.sources or {}).items():
-        paragraph(f"{name}: {publication}", "  ")
+
+
+def _show_truths(scenario: Scenario, truths: Sequence[Truth], seed: int) -> None:
+    """The true value of each estimand, with the means behind it."""
     events = scenario.conduct.intercurrent_events
     true_lines = []
     for estimand, truth in zip(scenario.estimands, truths, strict=True):
@@ -156,13 +178,6 @@ def show_description(scenario: Scenario, truths: Sequence[Truth], seed: int) -> 
     names = ("truth", "MCSE", *(arm.id for arm in scenario.arms))
     title = f"Truth under the model (means of the recorded endpoint by arm; seed {seed})"
     table(*of_rows([*keys, *((name, number) for name in names)], true_lines), title=title)
-    for kind, name in (("mcid", "meaningful difference"), ("reliable_change", "reliable change of one patient")):
-        for threshold in scenario.scale.thresholds[kind]:
-            least = f"{scenario.scale.id} {name}: {threshold.get('value', threshold.get('fraction'))}"
-            paragraph(f"{least} ({threshold.get('kind', name)}; {threshold['source']})")
-    for arm, icc in zip(scenario.arms, truths[0].icc, strict=True):
-        if icc > 0:
-            paragraph(f"therapist ICC in {arm.id} at day {scenario.estimand.day:g}: {icc:.3f}")
 
 
 def timeline(scenario: Scenario, columns: int = 100) -> list[str]:
