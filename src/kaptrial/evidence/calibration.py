@@ -22,9 +22,9 @@ from kaptrial.results import provenance
 
 Write = Callable[[str, Callable[[Path], object]], object]
 SHIPPED_DRAWS, FOLD_DRAWS, REWEIGHTED_DRAWS = 1000, 400, 4000
-REFITS = 10
+REFITS = 8
 # Folds serve prediction: 400 draws whose chains agree to an R-hat of 1.05 are enough, where the prior itself asks 1.01.
-FOLD_TUNE, FOLD_SAMPLES, FOLD_CHAINS, FOLD_R_HAT = 500, 600, 2, 1.05
+FOLD_TUNE, FOLD_SAMPLES, FOLD_CHAINS, FOLD_R_HAT = 500, 500, 2, 1.05
 SEED = 2026
 PARTS = ("prior", "folds", "abstinence", "variants", "cards")
 

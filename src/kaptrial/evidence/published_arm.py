@@ -17,7 +17,7 @@ from kaptrial.evidence.synthesis.arms import (
 )
 from kaptrial.evidence.synthesis.shipped import as_columns
 from kaptrial.model.streams import BLOCK
-from kaptrial.priors.design_prior import between, number, with_parameters
+from kaptrial.priors.design_prior import between, effects_of, number, standard, with_parameters
 from kaptrial.scenario.patients import Drug, Measurement, Population
 from kaptrial.scenario.scenario import Outcome, Scenario
 from kaptrial.scenario.treatment import REFERENCE_MG_PER_KG, Arm, Doses, Sessions, Therapy

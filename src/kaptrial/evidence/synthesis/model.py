@@ -95,7 +95,7 @@ def build(lay: Layout, precision: Floats, *, expectations: bool = False) -> pm.M
             "durable_share": pm.Beta("durable_share", 1.0, 6.0),
             "non_responders": pm.Beta("non_responders", 2.0, 4.0),
             "expectancy": pm.LogNormal("expectancy", np.log(0.4), 0.2),
-            "belief_midazolam": pm.Beta("belief_midazolam", 2.0, 4.0),
+            "belief_midazolam": pm.Beta("belief_midazolam", 3.0, 3.0),
             "belief_saline": pm.Beta("belief_saline", 1.5, 8.0),
             "belief_placebo": pm.Beta("belief_placebo", 2.0, 4.0),
             "expectancy_half_life": pm.LogNormal("expectancy_half_life", np.log(14.0), 0.6),
