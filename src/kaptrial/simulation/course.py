@@ -52,15 +52,18 @@ def improvement_of(
         improvement += received.therapist_effect[..., None] * started
     x = s.expectancy
     if x.drug is not None and received.belief is not None:
-        believing = expectancy.renewed if x.drug.renewed else expectancy.rise_and_fade
+        onset, half_life = x.drug.onset.value, x.drug.half_life.value
         given = [
             np.array([d for d, _ in sch.doses if d >= s.randomisation.day] or [s.randomisation.day])
             for sch in schedules
         ]
-        starts = given if x.drug.renewed else [d.min() for d in given]
-        shape = np.stack(
-            [believing(days, start, x.drug.onset.value, x.drug.half_life.value) for start in starts], axis=-2
-        )
+        shapes = [
+            expectancy.renewed(days, doses, onset, half_life)
+            if x.drug.renewed
+            else expectancy.rise_and_fade(days, doses.min(), onset, half_life)
+            for doses in given
+        ]
+        shape = np.stack(shapes, axis=-2)
         lost = zero_if_absent(x.drug.disappointment)
         own_shape = of_patients(shape, arm, visits=True)
         improvement += expectancy.expectancy(received.belief, own_shape, x.drug.effect.value, lost)
