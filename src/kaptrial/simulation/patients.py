@@ -60,7 +60,7 @@ def draw_patients(s: Scenario, seed: int, block: int, schedule: AssessmentSchedu
         later = normals(generator(seed, block, Stream.RATER, attempt), n, len(schedule.visits) - 1)
         rater_error = np.concatenate([zero.rater_error[..., None], by_visit(m.rater_sd.value) * later], axis=-1)
     half_life, natural = s.drug.half_life, s.natural_course
-    responder = np.ones(zero.trait.shape, dtype=np.bool_)
+    responder = np.ones(zero.trait.shape, dtype=np.bool_, order="F")
     if s.population.non_responders is not None:
         u = uniforms(generator(seed, block, Stream.NON_RESPONDER, attempt), n, 1)[..., 0]
         responder = u >= s.population.non_responders.value
@@ -80,7 +80,7 @@ def draw_patients(s: Scenario, seed: int, block: int, schedule: AssessmentSchedu
 def _strata(s: Scenario, seed: int, block: int, attempt: int) -> tuple[Ints, Floats]:
     """Levels of the stratification factors, (replicate, patient, factor), and the shift of the trait they bring."""
     levels = draw_strata(s, seed, block, attempt)
-    shift = np.zeros(levels.shape[:2])
+    shift = np.zeros(levels.shape[:2], order="F")
     for f, factor in enumerate(s.design.allocation.strata):
         shift += np.array([zero_if_absent(level.shift) for level in factor.levels.values()])[levels[..., f]]
     return levels, shift

@@ -89,36 +89,37 @@ def simulate_block(
         latent = expected_scores(s, schedule, linear_predictor(s, patients.trait, improvement))
         after = after_dropout(s, schedule, patients, received, visits)
         outcome = np.where(schedule.visits >= visits.dropout_day[..., None], after, visits.full)
-    observed = schedule.visits < visits.dropout_day[..., None]
+    observed = np.less(schedule.visits, visits.dropout_day[..., None], order="F")
     if delivered is not None:
         observed &= ~delivered.visit_missed
     return Trials(
         arms=tuple(a.id for a in s.arms),
         days=schedule.visits,
-        arm=arm,
-        baseline=visits.full[..., 0].copy(),
-        score=np.where(observed, visits.full, np.nan),
+        arm=np.ascontiguousarray(arm),
+        baseline=np.ascontiguousarray(visits.full[..., 0]),
+        score=np.ascontiguousarray(np.where(observed, visits.full, np.nan)),
         factors=s.factors,
         levels=tuple(tuple((a.factors or {}).values()) for a in s.arms) if s.factors else (),
         covariates=_covariates(s, patients.strata, visits.full),
-        therapist=therapist,
+        therapist=None if therapist is None else np.ascontiguousarray(therapist),
         # What would happen after dropout is neither seen nor part of the treatment under study.
         events={
-            name: np.where(day < visits.dropout_day, day, np.inf) for name, day in (events | visits.rescues).items()
+            name: np.ascontiguousarray(np.where(day < visits.dropout_day, day, np.inf))
+            for name, day in (events | visits.rescues).items()
         },
-        latent=latent,
-        outcome=outcome,
+        latent=None if latent is None else np.ascontiguousarray(latent),
+        outcome=None if outcome is None else np.ascontiguousarray(outcome),
     )
 
 
 def _covariates(s: Scenario, strata: Ints, full: Floats) -> dict[str, Covariate]:
     covariates = {
-        factor.name: Covariate(values=strata[..., f].astype(float), levels=tuple(factor.levels))
+        factor.name: Covariate(values=np.ascontiguousarray(strata[..., f], dtype=float), levels=tuple(factor.levels))
         for f, factor in enumerate(s.design.allocation.strata)
     }
     if s.randomisation.day > 0:
         v = s.design.visits.index(s.randomisation.day)
-        covariates["randomisation_score"] = Covariate(values=full[..., v].copy())
+        covariates["randomisation_score"] = Covariate(values=np.ascontiguousarray(full[..., v]))
     return covariates
 
 
