@@ -86,3 +86,21 @@ def assign_therapists(pool: Ints, counts: Sequence[int | None], caseloads: Seque
         elif caseload is not None:
             therapist = np.where(pool == p, rank // caseload, therapist)
     return therapist
+
+
+def therapist_effects(z: Floats, sd: Floats, therapist: Ints, pool: Ints) -> Floats:
+    """What each patient's therapist adds, z·sd, 0 without one.
+
+    `z`: (replicate, therapist, pool); `sd`: (pool,); `therapist`, its number in the pool, `pool`: (replicate, patient).
+    """
+    effect = np.zeros(therapist.shape, order="F")
+    _look_up_effects(z, sd, np.asfortranarray(therapist), np.asfortranarray(pool), effect)
+    return effect
+
+
+@njit(cache=True, nogil=True)
+def _look_up_effects(z, sd, therapist, pool, effect):  # type: ignore[no-untyped-def]
+    for i in range(therapist.shape[1]):
+        for r in range(therapist.shape[0]):
+            if therapist[r, i] >= 0:
+                effect[r, i] = z[r, therapist[r, i], pool[r, i]] * sd[pool[r, i]]

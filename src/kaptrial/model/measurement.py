@@ -21,8 +21,8 @@ def ornstein_uhlenbeck(
     fresh = sd * np.sqrt(1 - kept**2)
     deviation = np.empty((*start.shape, len(days)), order="F")
     of_replicates = (len(start), len(days) - 1)
-    steps = (np.asfortranarray(np.broadcast_to(x, of_replicates)) for x in (kept, fresh))
-    _follow_deviation(np.asfortranarray(start), np.asfortranarray(z), *steps, deviation)
+    kept, fresh = (np.asfortranarray(np.broadcast_to(x, of_replicates)) for x in (kept, fresh))
+    _follow_deviation(np.asfortranarray(start), np.asfortranarray(z), kept, fresh, deviation)
     return deviation
 
 

@@ -14,6 +14,7 @@ from numba import njit
 from numpy.typing import ArrayLike
 
 from kaptrial.arrays import Bools, Floats, Ints
+from kaptrial.compile_cache import INNER
 
 VISIT, ADJUNCT, DOSE, SESSION = range(4)
 # Of each event: what the window, or learning at a visit, was and what came of it, and so of learning at a session.
@@ -148,9 +149,9 @@ def course(
     of_therapy = (t.learning_per_session, t.forgetting_rate_per_day, t.gamma, t.kappa, t.xi)
     by_replicate = np.stack([np.broadcast_to(np.asarray(x, float), n_replicates) for x in of_drug])
     by_arm = np.stack([np.broadcast_to(np.asarray(x, float), (n_replicates, n_arms)) for x in of_therapy])
-    what = (table.day, table.kind, table.size, table.factor, table.index, table.count)
+    planned = (table.day, table.kind, table.size, table.factor, table.index, table.count)
     # What a patient received lies side by side.
-    what = (*what, np.asfortranarray(arm), np.ascontiguousarray(received.transpose(1, 0, 2)))
+    what = (*planned, np.asfortranarray(arm), np.ascontiguousarray(received.transpose(1, 0, 2)))
     p = patients
     of_patients = (p.decay_rate_per_day, p.max_effect, p.max_therapy_effect, p.responder)
     own = (np.asfortranarray(x) for x in of_patients)
@@ -178,7 +179,6 @@ def _follow_all(  # type: ignore[no-untyped-def]
     decay_rate, max_effect, max_therapy_effect, responder, drug_effect, therapy_effect,
 ):  # fmt: skip
     n_arms, longest = day.shape
-    full = received.shape[2] == 0
     everything = np.ones(index.max() + 1, dtype=np.bool_)
     # What is left of learning, and of the window, from one event to a later one: the same for all patients of an arm.
     learning_kept = np.empty((n_arms, longest, longest))
@@ -214,7 +214,7 @@ def _follow_all(  # type: ignore[no-untyped-def]
         start = stop
 
 
-@njit(error_model="numpy", _nrt=False)
+@njit(error_model="numpy", **INNER)
 def _follow_together(  # type: ignore[no-untyped-def]
     day, kind, size, factor, index, count, arm, received, everything, linear, by_replicate, by_arm,
     decay_rate, max_effect, max_therapy_effect, responder, learning_kept, window_kept, known, shape, slowing,
@@ -294,7 +294,7 @@ def _follow_own(  # type: ignore[no-untyped-def]
             )  # fmt: skip
 
 
-@njit(error_model="numpy", _nrt=False)
+@njit(error_model="numpy", **INNER)
 def _follow_patient(  # type: ignore[no-untyped-def]
     day, kind, size, factor, index, count, taken, linear, drug, kappa, xi, k, emax, tmax, responds, shape, slowing,
     drug_effect, therapy_effect,
@@ -342,7 +342,7 @@ def _follow_patient(  # type: ignore[no-untyped-def]
             slow = slowing[e]
 
 
-@njit(error_model="numpy", _nrt=False)
+@njit(error_model="numpy", **INNER)
 def _follow_learning(  # type: ignore[no-untyped-def]
     kind, size, index, count, taken, g, gamma, kappa, learning_kept, window_kept, known, shape, slowing
 ):
@@ -381,7 +381,7 @@ def _follow_learning(  # type: ignore[no-untyped-def]
         slowing[e] = slow
 
 
-@njit(error_model="numpy", _nrt=False)
+@njit(error_model="numpy", **INNER)
 def _know(known, column, x, value):  # type: ignore[no-untyped-def]
     """Keep a function's value beside where it was asked for, unless another is kept."""
     if np.isnan(known[column]):

@@ -13,6 +13,7 @@ import numpy as np
 from numba import njit
 
 from kaptrial.arrays import Bools, Floats, Ints
+from kaptrial.compile_cache import INNER
 from kaptrial.questions.clinic.calendars import SLACK
 
 NEVER = np.nan
@@ -128,10 +129,6 @@ class Clinic(NamedTuple):
 # lacks.
 IN_HEAP, ANNOUNCED, WAITS, SERVICES, TURNED_AWAY, WEEKS_LACKING = 0, 1, 2, 3, 4, 5
 COUNTS = 6
-
-# Nothing is allocated: without counting references to the arrays at each call the queue is forty times as fast. Only
-# `run` is called from Python, and kept in the cache with all that it calls.
-INNER: dict[str, Any] = {"nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False}
 
 
 @njit(cache=True, nogil=True)

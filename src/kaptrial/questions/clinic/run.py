@@ -10,7 +10,7 @@ import numpy as np
 
 from kaptrial.arrays import Floats, Ints
 from kaptrial.model.delivered import DeliveredTreatment
-from kaptrial.model.streams import BLOCK, Stream, generator, uniforms
+from kaptrial.model.streams import BLOCK, BlockStreams, Stream, uniforms
 from kaptrial.questions.clinic import compiled, pathway
 from kaptrial.questions.clinic.drawn import draw
 from kaptrial.questions.clinic.outcome import Outcome
@@ -66,8 +66,9 @@ def shared_with_trials(s: Scenario, seed: int, block: int) -> tuple[Ints, Floats
     Where dropout depends on scores, the clinic knows the hazard at the mean score only; the threshold being the same,
     nearly the same patients leave at nearly the same time in both.
     """
-    arm = allocate(s, seed, block, draw_strata(s, seed, block))
-    threshold = -np.log1p(-uniforms(generator(seed, block, Stream.DROPOUT), s.n_total, 1)[..., 0])
+    streams = BlockStreams(seed, block)
+    arm = allocate(s, streams, draw_strata(s, streams))
+    threshold = -np.log1p(-uniforms(streams.of(Stream.DROPOUT), s.n_total, 1)[..., 0])
     return arm, threshold
 
 
