@@ -203,7 +203,8 @@ def _course(agent: str):
     given = agent == "ketamine"
     return Course(
         arm="a", n=1, dose_days=(0.0, 3.0) if given else (), dose_sizes=(1.0, 1.0) if given else (),
-        given_days=(0.0, 3.0), belief="ketamine" if given else "midazolam", population="depression", route="IV", background="none",
+        given_days=(0.0, 3.0), belief="ketamine" if given else "midazolam", population="depression", route="IV",
+        background="none",
         therapy="", session_days=(),
     )  # fmt: skip
 

@@ -21,7 +21,7 @@ from kaptrial.evidence.synthesis.model import PARAMETERS
 from kaptrial.results import provenance
 
 Write = Callable[[str, Callable[[Path], object]], object]
-SHIPPED_DRAWS, FOLD_DRAWS, REWEIGHTED_DRAWS = 1000, 400, 4000
+SHIPPED_DRAWS, FOLD_DRAWS = 1000, 400
 REFITS = 8
 # Folds serve prediction: 400 draws whose chains agree to an R-hat of 1.05 are enough, where the prior itself asks 1.01.
 FOLD_TUNE, FOLD_SAMPLES, FOLD_CHAINS, FOLD_R_HAT = 500, 500, 2, 1.05
@@ -133,7 +133,7 @@ def _write_card(write: Write, name: str, draws: Mapping[str, Floats], sha256: st
 
 def _fit_folds(write: Write, evidence: fit.Evidence, fitted: Posterior, say: Callable[[str], None]) -> None:
     """The draws reweighted to leave each trial out; the `REFITS` for which that is least to be trusted, fitted anew."""
-    draws = fitted.draws(REWEIGHTED_DRAWS)
+    draws = fitted.draws(SHIPPED_DRAWS)
     numbers = {study.key: i for i, study in enumerate(evidence.trials)}
     known = marginal(evidence.model, len(numbers), draws, seed=SEED)
     weights = {}

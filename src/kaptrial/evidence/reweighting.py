@@ -20,7 +20,6 @@ from kaptrial.evidence.synthesis.correlation import precision
 from kaptrial.evidence.synthesis.fit import PUBLISHED
 from kaptrial.evidence.synthesis.layout import Target, layout, targets
 from kaptrial.evidence.synthesis.leaving_out import (
-    EFFECTS,
     LARGEST_K,
     resampled,
     smoothed,
@@ -30,6 +29,7 @@ from kaptrial.evidence.synthesis.leaving_out import (
 from kaptrial.evidence.synthesis.model import build, chosen_targets
 from kaptrial.results import Note
 
+EFFECTS = 32  # trials with effects of their own that stand for the new one under each draw; not compiled
 FEW = 100  # effective draws
 _CARD = ("median", "q05", "q95")
 
@@ -50,7 +50,9 @@ def log_likelihoods(study: Trial, figures: Sequence[Target], draws: Mapping[str,
     # Not compiled: some milliseconds a draw are less than half a minute of compilation.
     terms = trial_terms(build(lay, joint), compiled=False)
     rng = np.random.default_rng(np.random.SeedSequence([seed, 16]))
-    values = np.array([terms(draws, k, standard_effects(1, rng)[:, 0]) for k in range(len(draws["logit_share"]))])
+    values = np.array(
+        [terms(draws, k, standard_effects(EFFECTS, 1, rng)[:, 0]) for k in range(len(draws["logit_share"]))]
+    )
     return np.asarray(logsumexp(values, axis=1) - np.log(EFFECTS))
 
 

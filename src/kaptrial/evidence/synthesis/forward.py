@@ -94,8 +94,7 @@ def improvement(lay: Layout, p: Mapping[str, Any], rows: np.ndarray, drugged: bo
 
 def shifted(share: Any, by: Any) -> Any:
     """A share moved by so much on the logit."""
-    odds = share * pt.exp(by)
-    return odds / (1.0 - share + odds)
+    return pt.sigmoid(pt.log(share) - pt.log1p(-share) + by)
 
 
 def _drug(lay: Layout, p: Mapping[str, Any], rows: np.ndarray) -> tuple[Any, Any]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pymc as pm
 
 LARGEST_K = 0.7  # Vehtari et al. (2024), J Mach Learn Res 25(72): above it, weights are not to be trusted
-EFFECTS = 32  # sets of a trial's own effects over which the likelihood of a draw is averaged
+SETS = 256  # sets of a trial's own effects over which the likelihood of a draw is averaged
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,11 +54,11 @@ def resampled(draws: Mapping[str, Floats], weights: Weights, size: int, *, seed:
     return {name: value[chosen] for name, value in draws.items()}
 
 
-def standard_effects(trials: int, rng: np.random.Generator) -> Floats:
-    """Standardised effects of trials, (set, trial, effect): `EFFECTS` sets that lie evenly, shifted for each trial."""
-    even = qmc.Sobol(len(TRIAL_EFFECTS), scramble=False).random(EFFECTS)
+def standard_effects(sets: int, trials: int, rng: np.random.Generator) -> Floats:
+    """Standardised effects of trials, (set, trial, effect): sets that lie evenly, shifted for each trial."""
+    even = qmc.Sobol(len(TRIAL_EFFECTS), scramble=False).random(sets)
     uniform = (even[:, None] + rng.random((trials, len(TRIAL_EFFECTS)))) % 1.0
-    return np.asarray(t.ppf(np.clip(uniform, 1e-9, 1 - 1e-9), TRIAL_DF))
+    return np.asarray(t.ppf(np.clip(uniform, 1e-4, 1 - 1e-4), TRIAL_DF))
 
 
 def trial_terms(model: pm.Model, *, compiled: bool = True) -> Callable[[Mapping[str, Floats], int, Floats], Floats]:
@@ -88,5 +88,5 @@ def marginal(model: pm.Model, trials: int, draws: Mapping[str, Floats], *, seed:
     rng = np.random.default_rng(np.random.SeedSequence([seed, 18]))
     out = np.empty((len(draws["logit_share"]), trials))
     for k in range(len(out)):
-        out[k] = logsumexp([terms(draws, k, z) for z in standard_effects(trials, rng)], axis=0) - np.log(EFFECTS)
+        out[k] = logsumexp([terms(draws, k, z) for z in standard_effects(SETS, trials, rng)], axis=0) - np.log(SETS)
     return out
