@@ -23,6 +23,9 @@ PACKAGE = Path(__file__).parent
 PREFIX = "kaptrial-"
 # A folder that no run has used for so long is removed.
 UNUSED_DAYS = 30
+# For compiled functions that only compiled ones call, and that make no arrays: no entry from Python, no place of their
+# own in the cache, and no counting of references to each array at each call, which can cost more than the work.
+INNER: dict[str, Any] = {"nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False}
 
 
 def compiled_sources(package: Path = PACKAGE) -> list[Path]:

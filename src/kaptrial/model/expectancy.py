@@ -29,4 +29,4 @@ def expectancy(hopes: Bools, shape: Floats, gain: Floats | float, disappointment
     `hopes`: (replicate, patient); `shape`: (visit,) or (replicate, patient, visit); gain and disappointment numbers or
     (replicate, 1). Returns (replicate, patient, visit).
     """
-    return np.where(hopes, gain, -disappointment)[..., None] * shape
+    return np.multiply(np.where(hopes, gain, -disappointment)[..., None], shape, order="F")

@@ -211,7 +211,8 @@ def trait_baseline(s: Scenario, p: Mapping[str, Parameter]) -> Sourced:
     own, m = s.population.baseline, s.measurement
     assert own.sd is not None  # Population has checked it
     observed = np.sqrt(own.sd**2 + m.deviation_sd.value**2 + m.rater_sd.value**2)
-    return number(own.value, own.unit, own.source, sd=trait_sd(own.value, float(observed), p))
+    sd = trait_sd(own.value, float(observed), p)
+    return replace(own, sd=float(sd)) if np.ndim(sd) == 0 else number(own.value, own.unit, own.source, sd=sd)
 
 
 def route_effect(s: Scenario, p: Mapping[str, Parameter]) -> Parameter:

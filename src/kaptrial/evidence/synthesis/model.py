@@ -176,7 +176,7 @@ def _levels(lay: Layout, mean: Any, sd: Any, expectations: bool) -> tuple[Any, A
     if not tests.any():
         return (values - mean) / se, pt.log(se)
     at = mean / se
-    significant = phi(at - CRITICAL) + phi(-at - CRITICAL)
+    significant = 1e-6 + (1 - 2e-6) * (phi(at - CRITICAL) + phi(-at - CRITICAL))
     # Of a test only its outcome is reported; the residual is the signed root of its deviance.
     outcome = pt.switch(pt.eq(values, 1.0), -pt.sqrt(-2 * pt.log(significant)), pt.sqrt(-2 * pt.log1p(-significant)))
     return pt.switch(tests, pt.sign(mean) * outcome, (values - mean) / se), pt.switch(tests, 0.0, pt.log(se))

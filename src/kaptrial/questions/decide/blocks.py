@@ -24,6 +24,7 @@ from kaptrial.questions.power.nulls import null_of
 from kaptrial.questions.power.rows import better
 from kaptrial.questions.power.shared import truth_key
 from kaptrial.questions.power.truth import Truth, truths
+from kaptrial.scenario.checks import ketamine_routes
 from kaptrial.scenario.decision import FIXED, NULL, PRIOR
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.simulation.simulate import simulate_block
@@ -96,7 +97,7 @@ def tasks(s: Scenario, true: Truths, *, replicates: int, draws_of_prior: int, se
             yield Task(model_of(null), added, true(null).value, seed, block)
     if PRIOR in design_priors:
         assert s.prior is not None  # it was checked
-        for block, draw in enumerate(draws(s.prior, seed=seed, n=draws_of_prior)):
+        for block, draw in enumerate(draws(s.prior, ketamine_routes(s), seed=seed, n=draws_of_prior)):
             believed = with_draw(replace(s, variants=None, secondary=()), draw)
             truth = truths(believed, seed=seed, **_TRUTH)[0].value
             yield Task(model_of(believed), (PRIOR,), truth, seed, block)

@@ -18,7 +18,7 @@ from kaptrial.estimators.fit import Fit
 from kaptrial.methods.simulated import estimates
 from kaptrial.model.delivered import DeliveredTreatment
 from kaptrial.model.streams import BLOCK
-from kaptrial.process import Cost, end_with, timed
+from kaptrial.process import Cost, end_with, keep_freed_memory, timed
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.scenario.trial import Estimand
 from kaptrial.simulation.simulate import simulate_block
@@ -171,6 +171,7 @@ def run_block(
     at_best: bool = True,
 ) -> Fits:
     """Simulate one block and analyse it for the estimands by each of their methods."""
+    keep_freed_memory()
     trials = simulate_block(scenario, seed=seed, block=block, delivered=delivered)
     every = scenario.estimands
     numbers = range(len(every)) if estimands is None else estimands
