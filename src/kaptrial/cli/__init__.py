@@ -43,6 +43,7 @@ from kaptrial.cli.options import (
 )
 from kaptrial.errors import FieldError, UserError, printable
 from kaptrial.process import drop_output, ended_by_sigterm, open_streams
+from kaptrial.results import provenance
 
 if TYPE_CHECKING:
     from kaptrial.scenario.scenario import Scenario
@@ -94,12 +95,16 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
 
 
 @app.command()
-def check(scenario: ScenarioFile, settings: Settings = None) -> None:
-    """Validate a scenario; list the assumptions that have no source."""
+def check(scenario: ScenarioFile, settings: Settings = None, json_file: JsonFile = None) -> None:
+    """Validate a scenario; say how far it is from the prior, and list the assumptions that have no source."""
     from kaptrial.questions.power import terminal
+    from kaptrial.questions.power.beside_prior import beside_prior
 
+    check_outputs(None, json_file)
     base, *_ = cells_of(scenario, settings, None)  # builds every variant too, and so checks it
-    terminal.show_check(base.scenario, scenario)
+    made = provenance(scenario=scenario.name, set=settings or [])
+    beside = beside_prior(base.scenario, made)
+    hand_over(beside, lambda: terminal.show_check(base.scenario, scenario, beside), json_file)
 
 
 @app.command()

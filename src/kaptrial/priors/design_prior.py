@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from scipy.special import expit, logit
 
 from kaptrial.arrays import Floats
 from kaptrial.catalogue.priors import REFERENCE_POPULATION, columns
@@ -111,11 +110,8 @@ def with_draw(scenario: Scenario, draw: Draw) -> Scenario:
     assert scenario.prior is not None
     s = replace(scenario, prior=None, variants=None)
     if scenario.prior.name is not None:
-        routes = ketamine_routes(s)
-        # Where everybody receives the drug, nobody is blinded to it.
-        blinded = not all(any(doses.is_ketamine for doses in arm.doses) for arm in s.arms)
-        believed = {arm.id: _belief(arm, routes, blinded) for arm in s.arms}
-        s = with_parameters(s, draw.parameters, scenario.prior.name, scenario.prior.population_or_reference, believed)
+        population = scenario.prior.population_or_reference
+        s = with_parameters(s, draw.parameters, scenario.prior.name, population, beliefs(s))
     raw = with_settings(as_raw(s), {sourced_path(path): value for path, value in draw.also.items()})
     try:
         return build(raw)
@@ -149,12 +145,14 @@ def with_parameters(
     compare with the drug, by its id: ketamine, midazolam, saline, or another placebo. SDs of day-0 scores stay the
     scenario's own.
     """
+    from scipy.special import expit
+
     b = s.population.baseline.value
     number_of = partial(number, source=name)
 
     # The reference population and route have no column: their effect is 0.
     centre = p["logit_share"] + p["trial_logit_share"] + p.get(f"population_effect[{population}]", 0.0)
-    centre += _route_effect(s, p)
+    centre += route_effect(s, p)
     half_life = np.exp(p["log_half_life"] + p["trial_log_half_life"])
     drug = replace(
         s.drug,
@@ -194,7 +192,7 @@ def with_parameters(
         drug=drug,
         population=replace(
             s.population,
-            baseline=_baseline(s, p) if _second(p) else s.population.baseline,
+            baseline=trait_baseline(s, p) if _second(p) else s.population.baseline,
             non_responders=number_of(p["non_responders"], "share"),
         ),
         natural_course=natural,
@@ -208,7 +206,7 @@ def _second(p: Collection[str]) -> bool:
     return "belief_ketamine" in p
 
 
-def _baseline(s: Scenario, p: Mapping[str, Parameter]) -> Sourced:
+def trait_baseline(s: Scenario, p: Mapping[str, Parameter]) -> Sourced:
     """The trait baseline with which day-0 scores vary as the scenario's own do, under the deviations of the draw."""
     own, m = s.population.baseline, s.measurement
     assert own.sd is not None  # Population has checked it
@@ -217,7 +215,8 @@ def _baseline(s: Scenario, p: Mapping[str, Parameter]) -> Sourced:
     return replace(own, sd=float(sd)) if np.ndim(sd) == 0 else number(own.value, own.unit, own.source, sd=sd)
 
 
-def _route_effect(s: Scenario, p: Mapping[str, Parameter]) -> Parameter:
+def route_effect(s: Scenario, p: Mapping[str, Parameter]) -> Parameter:
+    """What the scenario's route adds to the logit of the share."""
     routes = ketamine_routes(s)
     if not routes:
         return 0.0
@@ -225,6 +224,13 @@ def _route_effect(s: Scenario, p: Mapping[str, Parameter]) -> Parameter:
     agents = {doses.agent for arm in s.arms for doses in arm.doses if doses.is_ketamine}
     racemic = routes[0] == "IN" and agents == {"ketamine"}
     return p.get("route_effect[IN racemic]", of_route) if racemic else of_route
+
+
+def beliefs(s: Scenario) -> dict[str, str]:
+    """What the patients of each arm compare with the drug, by its id."""
+    # Where everybody receives the drug, nobody is blinded to it.
+    blinded = not all(any(doses.is_ketamine for doses in arm.doses) for arm in s.arms)
+    return {arm.id: _belief(arm, ketamine_routes(s), blinded) for arm in s.arms}
 
 
 def _belief(arm: Arm, routes: Collection[str], blinded: bool) -> str:
@@ -240,6 +246,8 @@ def _belief(arm: Arm, routes: Collection[str], blinded: bool) -> str:
 
 def _believing(believed: str, p: Mapping[str, Parameter], shift: Parameter) -> Parameter:
     """The share of an arm in whom belief acts; before 2026b, of all who receive the drug, and of placebos as saline."""
+    from scipy.special import expit, logit
+
     if not _second(p):
         named = {"open": 1.0, "ketamine": 1.0, "midazolam": p["belief_midazolam"]}
         return named.get(believed, p["belief_saline"])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kaptrial.output.tables import Column, key, number, of_rows, text, wrapped
 from kaptrial.output.terminal import by_mcse, error, paragraph, say, table, width, with_error
+from kaptrial.questions.power.beside_prior import position
 from kaptrial.questions.power.design import effect_in_words, estimand_in_words, size_in_words, truth_in_words
 from kaptrial.questions.power.doses import all_doses, dose_word
 from kaptrial.questions.power.traps import traps
@@ -21,6 +22,7 @@ from kaptrial.scenario.sourced import unit_in_words, walk
 from kaptrial.scenario.trial import Look
 
 if TYPE_CHECKING:
+    from kaptrial.priors.comparison import Compared
     from kaptrial.questions.power.truth import Truth
 
 
@@ -33,8 +35,8 @@ SHOWN = (
 HEADINGS = {"type_i_error": "type I error", "type_s": "type S", "type_m": "type M"}
 
 
-def show_check(scenario: Scenario, path: Path) -> None:
-    """Say that the scenario is sound, and what in it rests on an assumption."""
+def show_check(scenario: Scenario, path: Path, beside: Results[Compared]) -> None:
+    """Say that the scenario is sound, how far it is from the prior, and what in it rests on an assumption."""
     numbers = walk(scenario)
     assumed = [(where, value) for where, value in numbers if value.is_assumption]
     notes = [note for note in traps(scenario) if note.code != "default_analysis"]  # said with the analyses
@@ -52,6 +54,7 @@ def show_check(scenario: Scenario, path: Path) -> None:
         paragraph(f"{name}: {words}", "  ")
     for line in [*decision_lines(scenario), *analysis_lines(scenario)]:
         paragraph(line, "  ")
+    _show_beside_prior(beside)
     if assumed:
         lines = []
         for where, value in assumed:
@@ -64,6 +67,28 @@ def show_check(scenario: Scenario, path: Path) -> None:
             paragraph(line)
     for name in unused_sources(scenario):
         paragraph(f"sources.{name}: no number names it")
+
+
+def _show_beside_prior(beside: Results[Compared]) -> None:
+    if beside.headline is None:
+        return
+    paragraph(f"\n{beside.headline.text}")
+    lines = [
+        (
+            row.label,
+            f"{row.value:.3g}",
+            f"{row.median:.2g}",
+            f"{row.low:.2g} to {row.high:.2g}",
+            position(row),
+            "" if row.inside else row.reason,
+        )
+        for row in beside.rows
+    ]
+    heads = [
+        ("value", key), ("scenario", number), ("prior's median", number), ("90 % range", number), ("", text),
+        ("the scenario's reason", text),
+    ]  # fmt: skip
+    table(*of_rows(heads, lines), title="Beside the prior")
 
 
 def prior_lines(prior: Prior) -> list[str]:
