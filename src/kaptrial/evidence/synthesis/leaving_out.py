@@ -88,5 +88,7 @@ def marginal(model: pm.Model, trials: int, draws: Mapping[str, Floats], *, seed:
     rng = np.random.default_rng(np.random.SeedSequence([seed, 18]))
     out = np.empty((len(draws["logit_share"]), trials))
     for k in range(len(out)):
-        out[k] = logsumexp([terms(draws, k, z) for z in standard_effects(SETS, trials, rng)], axis=0) - np.log(SETS)
+        values = np.array([terms(draws, k, z) for z in standard_effects(SETS, trials, rng)])
+        # Effects so large that a figure has no number (one set in a hundred thousand) have no likelihood.
+        out[k] = logsumexp(np.where(np.isfinite(values), values, -np.inf), axis=0) - np.log(SETS)
     return out
