@@ -31,6 +31,7 @@ def guess(value: float, unit: str) -> dict[str, Any]:
 COMMON: dict[str, Any] = {
     "design.n_per_arm": PATIENTS // 2,
     "design.visits": VISITS,
+    "arms[0].therapy.days": [12, 28],
     "arms[1].therapy.days": [12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 24],
     "estimand.day": 28,
     "secondary": [],

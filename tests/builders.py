@@ -20,6 +20,7 @@ from kaptrial.estimators.huber import pooled_scale
 from kaptrial.priors.gaussian_quadrature import Terms
 from kaptrial.questions.fit import binary
 from kaptrial.questions.fit.data import InteractionData
+from kaptrial.scenario.clinic import WEEKDAYS
 from kaptrial.scenario.files import build
 from kaptrial.scenario.scenario import Scenario
 
@@ -128,6 +129,64 @@ def clinic_raw(*sites: dict[str, Any], n_per_arm: int = 20, **more: Any) -> dict
 def clinic(*sites: dict[str, Any], n_per_arm: int = 20, **more: Any) -> Scenario:
     """The scenario of `clinic_raw`, checked."""
     return build(clinic_raw(*sites, n_per_arm=n_per_arm, **more))
+
+
+def _random_days(rng: np.random.Generator, most: int, last: int) -> list[int]:
+    """Some days of a protocol."""
+    return sorted(rng.choice(last + 1, size=int(rng.integers(1, most + 1)), replace=False).tolist())
+
+
+def _random_weekdays(rng: np.random.Generator) -> list[str]:
+    """Some days of the week."""
+    return [WEEKDAYS[i] for i in sorted(rng.choice(7, size=int(rng.integers(1, 8)), replace=False))]
+
+
+def random_clinic_raw(rng: np.random.Generator) -> dict[str, Any]:
+    """Any doses and sessions, days of the week, staff and rules."""
+    booking = {
+        "no_show": number(float(rng.uniform(0, 0.4)), "share"),
+        "cancelled": number(float(rng.uniform(0, 0.4)), "share"),
+        "rebook_days": float(rng.choice([0, 1, 5])), "attempts": int(rng.integers(1, 4)),
+    }  # fmt: skip
+    sites = [
+        site(
+            f"s{i}", referrals=float(rng.uniform(5, 80)), opens_day=float(rng.uniform(0, 90)),
+            chairs=int(rng.integers(1, 3)), nurses=1, raters=1, therapists={"shift": int(rng.integers(1, 3))},
+        )
+        for i in range(rng.integers(1, 4))
+    ]  # fmt: skip
+    raw = clinic_raw(*sites, n_per_arm=int(rng.integers(5, 30)))
+    for arm in raw["arms"]:
+        arm["doses"][0]["days"] = _random_days(rng, 6, 20)
+    raw["arms"][1]["therapy"]["days"] = _random_days(rng, 6, 27)
+    plan = raw["clinic"]
+    opens, closes = ((0, 24), (4, 22), (8, 18))[rng.integers(3)]
+    plan["hours"] = {"weekdays": _random_weekdays(rng), "opens": opens, "closes": closes}
+    plan["recruitment"] |= {
+        "opening_delay": number(float(rng.uniform(1, 60)), "day"), "ramp": number(float(rng.uniform(1, 90)), "day"),
+        "seasonality": number(float(rng.uniform(0, 1)), "share"),
+        "screening": number(float(rng.uniform(1, 30)), "day", log_sd=float(rng.uniform(0, 1))),
+        "loss_while_waiting": number(float(rng.choice([0, 0.01, 0.2])), "per_day"),
+    }  # fmt: skip
+    plan["therapists"]["shift"] = {
+        "caseload": int(rng.integers(4, 8)), "sessions_per_week": int(rng.integers(1, 10)),
+        "leave": number(float(rng.uniform(0, 0.3)), "share"), "turnover": number(float(rng.uniform(0, 3)), "per_year"),
+        "hiring": number(float(rng.uniform(1, 90)), "day"), "training_days": float(rng.uniform(0, 60)),
+    }  # fmt: skip
+    plan["infusions"] = {
+        "weekdays": plan["hours"]["weekdays"][::2] if rng.random() < 0.5 else None, "booking": booking,
+        "wait_for_therapist": bool(rng.random() < 0.5), "late_days": float(rng.uniform(0.5, 10)),
+    }  # fmt: skip
+    plan["sessions"] = {
+        "from_hours": 12, "to_hours": float(rng.uniform(24, 96)), "booking": booking,
+        "after_window": str(rng.choice(["give", "skip"])), "late_days": float(rng.uniform(3, 20)),
+    }  # fmt: skip
+    plan["ratings"] = {"booking": booking}
+    plan["clock"] = str(rng.choice(["first_infusion", "randomisation"]))
+    raw["therapies"]["shift"]["group_size"] = int(rng.choice([1, 1, 3]))
+    if rng.random() < 0.5:
+        raw["conduct"] = {"dropout": {"hazard": number(float(rng.uniform(0, 0.05)), "per_day")}}
+    return raw
 
 
 # --- trials to be fitted

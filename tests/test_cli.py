@@ -35,7 +35,7 @@ def test_json_of_power_holds_the_contract(run, tmp_path):
 
 
 def test_workers_do_not_change_a_byte(run, tmp_path):
-    for workers in (1, 2, 3):
+    for workers in (1, 2, "auto"):
         folder = tmp_path / str(workers)
         folder.mkdir()
         run(
@@ -43,7 +43,7 @@ def test_workers_do_not_change_a_byte(run, tmp_path):
             "--json", folder / "out.json", "-o", folder / "pack",
         )  # fmt: skip
     for name in ("out.json", "pack/results.csv", "pack/estimates.csv"):
-        assert len({(tmp_path / str(w) / name).read_bytes() for w in (1, 2, 3)}) == 1, name
+        assert len({(tmp_path / str(w) / name).read_bytes() for w in (1, 2, "auto")}) == 1, name
 
 
 def test_more_replicates_keep_the_earlier_estimates(run, tmp_path):
@@ -96,6 +96,7 @@ def test_kare_says_what_it_could_not_have_found(run, tmp_path, capsys):
         ["power", STARTER, "--vary", "design.n_per_arm=20,twenty"],
         ["power", STARTER, "--replicates", "many"],
         ["power", STARTER, "--workers", "0"],
+        ["power", STARTER, "--workers", "all"],
         ["power", STARTER, "--json", "/dev/null/out.json"],
         ["analyse", "nowhere.csv"],
         ["analyse", STARTER],
@@ -118,6 +119,16 @@ def test_every_scenario_is_valid_and_described(run, scenario, capsys):
     run("check", scenario)
     run("describe", scenario)
     assert "Truth under the model" in capsys.readouterr().out
+
+
+def test_a_description_without_the_truth_is_the_rest_of_it(run, capsys):
+    run("describe", STARTER)
+    whole = capsys.readouterr().out.splitlines()
+    run("describe", STARTER, "--no-truth")
+    rest = capsys.readouterr().out.splitlines()
+    assert set(rest) < set(whole)
+    assert "What is assumed of the world" in rest
+    assert not any("ruth" in line for line in rest)
 
 
 def test_precision_of_a_single_arm(run, capsys):

@@ -90,7 +90,7 @@ def test_a_long_run_says_first_what_it_costs(monkeypatch, capsys):
 
     monkeypatch.setattr(terminal, "progress", stop)
     with pytest.raises(SystemExit):
-        main(["power", str(STARTER), "--replicates", "10000000", "--no-nulls"])
+        main(["power", str(STARTER), "--replicates", "10000000", "--no-nulls", "--workers", "1"])
     said = capsys.readouterr().err
     assert said.startswith("10,000,000 trials: about")
     assert "GB of memory with --workers 1" in said
@@ -173,7 +173,7 @@ def test_a_process_may_be_its_own_worker():
 
 @pytest.mark.validation
 def test_workers_end_with_a_command_that_is_killed(tmp_path):
-    argv = [*COMMAND, "power", str(STARTER), "--replicates", "2000000", "--workers", "2", "-o", str(tmp_path / "out")]
+    argv = [*COMMAND, "clinic", str(CLINIC), "--replicates", "200000", "--workers", "2", "-o", str(tmp_path / "out")]
     with subprocess.Popen(argv, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
         workers = workers_of(process.pid)
         process.kill()
@@ -186,7 +186,7 @@ def test_workers_end_with_a_command_that_is_killed(tmp_path):
 @pytest.mark.validation
 @pytest.mark.parametrize("who", ["the command", "a worker"])
 def test_workers_do_not_outlive_their_command(who, tmp_path):
-    argv = [*COMMAND, "power", str(STARTER), "--replicates", "2000000", "--workers", "2", "-o", str(tmp_path / "out")]
+    argv = [*COMMAND, "clinic", str(CLINIC), "--replicates", "200000", "--workers", "2", "-o", str(tmp_path / "out")]
     with subprocess.Popen(argv, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         workers = workers_of(process.pid)
         os.kill(
@@ -196,9 +196,20 @@ def test_workers_do_not_outlive_their_command(who, tmp_path):
     time.sleep(1)
     assert [pid for pid in workers if "popen_loky_posix" in command_line(pid)] == []
     assert process.returncode == (143 if who == "the command" else 2)
-    lines = [line for line in err.splitlines() if "trials: about" not in line]
+    lines = [line for line in err.splitlines() if "in the clinic: about" not in line]
     assert [line for line in lines if not line.startswith("kaptrial: workers = 2: one of the processes")] == []
     assert len(lines) == (who == "a worker")
+    assert out == ""
+
+
+@pytest.mark.validation
+def test_threads_end_with_their_command(tmp_path):
+    argv = [*COMMAND, "power", str(STARTER), "--replicates", "2000000", "--workers", "2", "-o", str(tmp_path / "out")]
+    with subprocess.Popen(argv, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        time.sleep(20)
+        process.send_signal(signal.SIGTERM)
+        out, _ = process.communicate(timeout=10)
+    assert process.returncode == 143
     assert out == ""
 
 

@@ -141,3 +141,21 @@ def test_who_waits_for_the_compiler_is_told_once():
     numba.njit(lambda x: x + 1)(1)
     numba.njit(lambda x: x + 2)(1)
     assert told == ["compiling"]
+
+
+def _called() -> int:
+    return 1
+
+
+def _never_called() -> int:
+    return 2
+
+
+def test_what_is_compiled_is_known():
+    keep = numba.njit(cache=True)
+    assert not compile_cache.is_compiled(keep(_never_called))
+    keep(_called)()
+    assert compile_cache.is_compiled(keep(_called))  # another object, which finds it in the folder
+    only_here = numba.njit(_called)
+    only_here()
+    assert compile_cache.is_compiled(only_here)

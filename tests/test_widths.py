@@ -21,6 +21,7 @@ from kaptrial.questions.clinic.terminal import show_clinic, show_plans
 from kaptrial.questions.decide.terminal import HEADINGS, show_decisions
 from kaptrial.questions.fit.terminal import show_fit, show_sweep
 from kaptrial.questions.mechanism.terminal import NAMES, show_mechanism
+from kaptrial.questions.power.beside_prior import beside_prior
 from kaptrial.questions.power.cells import cells
 from kaptrial.questions.power.terminal import show_check
 from kaptrial.questions.size.answer import Answer, Tried
@@ -193,7 +194,7 @@ def test_evidence(page):
 def test_check(page, name):
     path = SCENARIOS / f"{name}.yaml"
     scenario = load(path)
-    out = page(show_check, scenario, path.name)
+    out = page(show_check, scenario, path.name, beside_prior(scenario, MADE))
     for where, value in walk(scenario):
         if value.is_assumption:
             assert f"{value.value:g}" in out

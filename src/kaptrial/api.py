@@ -13,10 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kaptrial.errors import ABSENT, FieldError, ScenarioError, nearest
+from kaptrial.process import processors
 from kaptrial.results import Line, Results, provenance
-from kaptrial.scenario import shipped
-from kaptrial.scenario.files import as_raw, build, read_raw, scenario_hash, with_prior, with_settings
-from kaptrial.scenario.scenario import Scenario
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,6 +29,7 @@ if TYPE_CHECKING:
     from kaptrial.questions.mechanism.answer import MechanismResults
     from kaptrial.questions.power.answer import PowerResults, TruthResults
     from kaptrial.questions.size.answer import SizeResults
+    from kaptrial.scenario.scenario import Scenario
     from kaptrial.simulation.trials import Trials
 
 type AnyScenario = Scenario | str | PathLike[str] | Mapping[str, Any]
@@ -62,6 +61,8 @@ def load_scenario(scenario: AnyScenario, values: Mapping[str, Any] | None = None
     >>> kt.load_scenario("starter", {"design.n_per_arm": 40}).n_total
     80
     """
+    from kaptrial.scenario.files import build, with_settings
+
     return build(with_settings(_raw(scenario), values or {}))
 
 
@@ -78,6 +79,8 @@ def scenarios() -> list[str]:
     >>> "starter" in kt.scenarios()
     True
     """
+    from kaptrial.scenario import shipped
+
     return shipped.names()
 
 
@@ -160,7 +163,7 @@ def power(
     vary: Mapping[str, Sequence[Any]] | None = None,
     replicates: int = 2000,
     seed: int = 1,
-    workers: int = 1,
+    workers: int | None = None,
     nulls: bool = True,
     variants: bool = True,
     clinic: bool = False,
@@ -175,8 +178,8 @@ def power(
     replicates : int
         Trials for each row.
     seed : int
-    workers : int
-        Processes; the result does not depend on them.
+    workers : int, optional
+        How many work at once, unless given as many as there are processors; the result does not depend on it.
     nulls : bool
         Whether type I errors are simulated, too.
     variants : bool
@@ -211,14 +214,14 @@ def power(
         from kaptrial.questions.clinic.operations import delivered_to
 
         plans = [cell.scenario for cell in asked]
-        delivered = delivered_to(plans, seed=seed, replicates=replicates, workers=workers)
+        delivered = delivered_to(plans, seed=seed, replicates=replicates, workers=_at_once(workers))
         made |= {"clinic": True}
     return answer(
         asked,
         provenance=made,
         seed=seed,
         replicates=replicates,
-        workers=workers,
+        workers=_at_once(workers),
         nulls=nulls,
         delivered=delivered,
     )
@@ -232,7 +235,7 @@ def size(
     between: tuple[float, float] | None = None,
     replicates: int = 2000,
     seed: int = 1,
-    workers: int = 1,
+    workers: int | None = None,
 ) -> SizeResults:
     """The smallest size, or other number, at which the primary estimand's power is reached.
 
@@ -245,7 +248,7 @@ def size(
         The path of the number to solve for; the scenario's size unless given.
     between : (float, float), optional
         Where it is looked for.
-    replicates, seed, workers : int
+    replicates, seed, workers : int, optional
         As for `power`, at each point tried.
 
     Returns
@@ -261,9 +264,12 @@ def size(
     'design.n_per_arm'
     """
     from kaptrial.questions.size import solve
+    from kaptrial.scenario.files import build
 
     raw = _raw(scenario)
-    answer = solve(raw, target=power, over=over, bounds=between, replicates=replicates, seed=seed, workers=workers)
+    answer = solve(
+        raw, target=power, over=over, bounds=between, replicates=replicates, seed=seed, workers=_at_once(workers)
+    )
     return answer.results(_made(scenario, build(raw), seed=seed, replicates=replicates))
 
 
@@ -274,7 +280,7 @@ def assurance(
     draws: int = 400,
     replicates: int = 128,
     seed: int = 1,
-    workers: int = 1,
+    workers: int | None = None,
 ) -> AssuranceResults:
     """Power averaged over a design prior, and how likely high power is under it.
 
@@ -287,7 +293,7 @@ def assurance(
         Draws of the prior.
     replicates : int
         Trials for each draw.
-    seed, workers : int
+    seed, workers : int, optional
 
     Returns
     -------
@@ -308,11 +314,12 @@ def assurance(
     [1, 2]
     """
     from kaptrial.questions.assurance.answer import answer
+    from kaptrial.scenario.files import build, with_prior
 
     raw = _raw(scenario)
     s = build(raw if prior is None else with_prior(raw, prior))
     made = _made(scenario, s, seed=seed, replicates=replicates) | {"draws": draws, "prior": prior}
-    return answer(s, provenance=made, seed=seed, draws=draws, replicates=replicates, workers=workers)
+    return answer(s, provenance=made, seed=seed, draws=draws, replicates=replicates, workers=_at_once(workers))
 
 
 def decide(
@@ -324,7 +331,7 @@ def decide(
     nuisance: bool = True,
     calibrate: float | None = None,
     seed: int = 1,
-    workers: int = 1,
+    workers: int | None = None,
     **rule: Any,
 ) -> DecideResults | CalibrationResults:
     """How often a Bayesian trial with the scenario's decision rule ends with go, consider or no go, and wrongly.
@@ -343,7 +350,7 @@ def decide(
         Tell the type I error at other values of therapy, drug, spread and dropout too (`decision.nuisance`).
     calibrate : float, optional
         A type I error; instead, the probability that go needs for it to be kept over all those values.
-    seed, workers : int
+    seed, workers : int, optional
     **rule
         Fields of the rule in place of the scenario's: ``margin=3``, ``go=0.95``, ``no_go``, ``rope``,
         ``rope_probability``, ``priors=["weak"]``, ``design_priors=["null"]``; ``share``, ``futility`` and
@@ -372,7 +379,7 @@ def decide(
     given = {name: tuple(x) if isinstance(x, list) else x for name, x in rule.items()}
     asked = [answer.with_rule(cell, given) for cell in cells(_raw(scenario), vary or {}, variants=False)]
     made = _made(scenario, asked[0].scenario, seed=seed, replicates=replicates, vary=dict(vary or {}))
-    run: dict[str, Any] = {"provenance": made, "seed": seed, "replicates": replicates, "workers": workers}
+    run: dict[str, Any] = {"provenance": made, "seed": seed, "replicates": replicates, "workers": _at_once(workers)}
     if calibrate is not None:
         return answer.calibrate(answer.only(asked), alpha=calibrate, **run)
     return answer.answer(asked, draws=draws, nuisance=nuisance, **run)
@@ -386,7 +393,7 @@ def clinic(
     months: float | None = None,
     replicates: int = 200,
     seed: int = 1,
-    workers: int = 1,
+    workers: int | None = None,
 ) -> ClinicResults | PlanResults:
     """Run the trial in its clinic: recruitment, infusions, sessions, waits, costs; or compare plans of the clinic.
 
@@ -398,7 +405,7 @@ def clinic(
         Values by path; every combination is a plan.
     power, months : float, optional
         With `vary`: the cheapest plan is sought that has this power, or ends by then on average.
-    replicates, seed, workers : int
+    replicates, seed, workers : int, optional
 
     Returns
     -------
@@ -424,7 +431,7 @@ def clinic(
     raw = _raw(scenario)
     base, plans = plans_of(raw, vary, power=power, months=months)
     made = _made(scenario, plans[0].scenario, seed=seed, replicates=replicates, vary=dict(vary or {}))
-    settings: dict[str, Any] = {"seed": seed, "replicates": replicates, "workers": workers}
+    settings: dict[str, Any] = {"seed": seed, "replicates": replicates, "workers": _at_once(workers)}
     if vary is None:
         return answer(base, provenance=made, **settings)
     return compared(base, plans, provenance=made, power=power, months=months, **settings)
@@ -469,7 +476,7 @@ def precision(
     >>> kt.precision(3, sd=9).rows[0].numbers["n"]
     37
     """
-    from kaptrial.estimators.single_arm import size_for_mean, size_for_share
+    from kaptrial.estimators.precision import size_for_mean, size_for_share
 
     if (sd is None) == (share is None):
         raise FieldError("sd", ABSENT if sd is None else sd, "exactly one of sd and share must be given")
@@ -608,6 +615,7 @@ def fit(
     from kaptrial.questions.fit.estimands import Limits
     from kaptrial.questions.fit.models import ModelOptions
     from kaptrial.questions.fit.trial_data import FitQuestion, from_file, from_scenario
+    from kaptrial.scenario.scenario import Scenario
 
     asked = FitQuestion(likelihood=likelihood, roles=tuple(roles), unit_sd=unit_sd)
     if isinstance(data, Scenario):
@@ -669,6 +677,10 @@ def effect_priors() -> Results[Line]:
 
 def _raw(scenario: AnyScenario) -> dict[str, Any]:
     """A scenario as its YAML would give it, a copy."""
+    from kaptrial.scenario import shipped
+    from kaptrial.scenario.files import as_raw, read_raw
+    from kaptrial.scenario.scenario import Scenario
+
     if isinstance(scenario, Scenario):
         return as_raw(scenario)
     if isinstance(scenario, Mapping):
@@ -681,8 +693,14 @@ def _raw(scenario: AnyScenario) -> dict[str, Any]:
     return read_raw(path)
 
 
+def _at_once(workers: int | None) -> int:
+    return processors() if workers is None else workers
+
+
 def made_from(name: str | None, scenario: Scenario, **more: Any) -> dict[str, Any]:
     """The provenance of a scenario's results; `name`: of its file."""
+    from kaptrial.scenario.files import scenario_hash
+
     return provenance(scenario=name, scenario_sha256=scenario_hash(scenario), title=scenario.title, **more)
 
 

@@ -17,11 +17,15 @@ import time
 from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 PACKAGE = Path(__file__).parent
 PREFIX = "kaptrial-"
 # A folder that no run has used for so long is removed.
 UNUSED_DAYS = 30
+# For compiled functions that only compiled ones call, and that make no arrays: no entry from Python, no place of their
+# own in the cache, and no counting of references to each array at each call, which can cost more than the work.
+INNER: dict[str, Any] = {"nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False}
 
 
 def compiled_sources(package: Path = PACKAGE) -> list[Path]:
@@ -76,6 +80,12 @@ def use(key: str) -> None:
     os.environ["NUMBA_CACHE_DIR"] = str(folder)
     if "numba" in sys.modules:  # it has read the environment already
         sys.modules["numba"].config.CACHE_DIR = str(folder)
+
+
+def is_compiled(function: Any) -> bool:
+    """Whether numba has compiled a function, in this process or before it."""
+    folder, name = function.stats.cache_path, function.py_func.__qualname__
+    return bool(function.signatures) or (folder is not None and any(Path(folder).glob(f"*.{name}-*.nbi")))
 
 
 def tell_when_compiling(tell: Callable[[], None]) -> None:

@@ -11,7 +11,8 @@ from scipy.optimize import linprog, minimize
 from scipy.special import expit
 from scipy.stats import binom, fisher_exact
 
-from kaptrial.estimators.binary import clopper_pearson, fisher, fisher_p, logistic
+from kaptrial.estimators.binary import fisher, fisher_p, logistic
+from kaptrial.estimators.clopper_pearson import clopper_pearson
 from kaptrial.estimators.fit import Failure
 from tests import DATA
 from tests.estimators.nasty import designs, is_estimate_or_failure

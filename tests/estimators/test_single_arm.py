@@ -8,17 +8,16 @@ import numpy as np
 import pytest
 from scipy.stats import binom, binomtest, t, ttest_1samp
 
-from kaptrial.estimators.binary import clopper_pearson
+from kaptrial.estimators.clopper_pearson import clopper_pearson
 from kaptrial.estimators.fit import Failure
-from kaptrial.estimators.single_arm import (
+from kaptrial.estimators.precision import (
     assurance_of_mean,
     expected_half_width_of_mean,
     expected_half_width_of_share,
-    mean_change,
-    response,
     size_for_mean,
     size_for_share,
 )
+from kaptrial.estimators.single_arm import mean_change, response
 from tests import DATA
 from tests.estimators.nasty import is_estimate_or_failure
 

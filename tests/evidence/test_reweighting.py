@@ -10,16 +10,17 @@ import pytest
 from scipy import stats
 
 import kaptrial as kt
-from kaptrial.catalogue import read_trial, trial
+from kaptrial.catalogue import read_trial
+from kaptrial.evidence import reweighting
 from kaptrial.evidence.replication import catalogued, draws_without
-from kaptrial.evidence.reweighting import Weights, log_likelihoods, resampled, smoothed
+from kaptrial.evidence.reweighting import log_likelihoods
+from kaptrial.evidence.shipped_priors import PRIOR
 from kaptrial.evidence.summary import predictive_summary
-from kaptrial.evidence.synthesis.fit import PUBLISHED
 from kaptrial.evidence.synthesis.layout import targets
-from kaptrial.evidence.synthesis.model import PARAMETERS, chosen_targets
+from kaptrial.evidence.synthesis.leaving_out import LARGEST_K, Weights, resampled, smoothed
 from kaptrial.evidence.synthesis.shipped import fold_draws, prior_draws
 from kaptrial.evidence.terminal import show_prediction
-from kaptrial.priors.constants import NATURAL_TIME_CONSTANT_DAYS, ONSET_DAYS
+from kaptrial.priors.constants import NATURAL_TIME_CONSTANT_DAYS, ONSET_DAYS, TRIAL_DF
 from tests import ROOT
 from tests.builders import published_trial, trial_figure, trial_file, trial_raw
 
@@ -44,42 +45,40 @@ def test_weights_of_a_normal_mean_have_a_closed_form():
 def test_resampling_takes_each_draw_as_often_as_it_weighs():
     w = np.random.default_rng(2).dirichlet(np.full(500, 0.3))
     drawn = resampled(
-        {"x": np.arange(500), "v": np.arange(1000).reshape(500, 2)}, Weights(values=w, pareto_k=0), seed=1
+        {"x": np.arange(500), "v": np.arange(1000).reshape(500, 2)}, Weights(values=w, pareto_k=0), 500, seed=1
     )
     assert (np.abs(np.bincount(drawn["x"], minlength=500) - 500 * w) < 1).all()
     np.testing.assert_array_equal(drawn["v"], np.stack([2 * drawn["x"], 2 * drawn["x"] + 1], axis=1))
 
 
-def test_the_likelihood_averages_the_trials_own_effects_out(tmp_path):
-    """Saline alone, with a reported SE: everything is normal, and the effect on the course adds its variance."""
+def test_the_likelihood_averages_the_trials_own_effects_out(tmp_path, monkeypatch):
+    """Saline alone, with a reported SE: the effect on the course, Student's t, is the only one that matters."""
+    monkeypatch.setattr(reweighting, "EFFECTS", 256)
     study = published_trial(
         tmp_path,
         arms=[{"id": "saline", "n": 20, "doses": [{"agent": "saline", "days": [0]}]}],
         figures=[trial_figure("mean_change", -6.0, arm="saline", day=7) | {"se": 1.5}],
     )
-    draws = {name: values[:25] for name, values in prior_draws("depression_iv_2026").items()}
-    found = log_likelihoods(study, targets(study), draws, seed=1, effects=512)
+    draws = {name: values[:25] for name, values in prior_draws(PRIOR).items()}
+    draws |= {"between_belief": np.full(25, 1e-9), "deviation_sd": np.full(25, 0.02), "natural_sd": np.full(25, 0.02)}
+    found = log_likelihoods(study, targets(study), draws, seed=1)
     onset, course = -np.expm1(-7 / ONSET_DAYS), -np.expm1(-7 / NATURAL_TIME_CONSTANT_DAYS)
     hope = draws["belief_saline"] * draws["expectancy"] * onset * 2 ** (-7 / draws["expectancy_half_life"])
-    sd = np.hypot(1.5, 32 * draws["between_course"] * onset)
-    expected = stats.norm.logpdf(-6.0, -32 * (hope + draws["natural"] * course), sd)
-    np.testing.assert_allclose(found, expected, atol=0.03)
+    z = stats.t.ppf((np.arange(20_000) + 0.5) / 20_000, TRIAL_DF)
+    mean = -32 * (hope + draws["natural"] * course)[:, None] - 32 * draws["between_course"][:, None] * z * onset
+    expected = np.log(stats.norm.pdf(-6.0, mean, 1.5).mean(axis=1)) + np.log(np.sqrt(2 * np.pi))
+    np.testing.assert_allclose(found, expected, atol=0.1)  # 256 sets
 
 
-@pytest.mark.parametrize("key", ["taylor2018", "singh2016"])
-def test_the_fit_without_a_trial_reweighted_by_it_is_the_fit_with_it(key):
-    """Means of all parameters, in standard errors; both fits have some autocorrelation left."""
-    fold, full = fold_draws(key), prior_draws("depression_iv_2026")
-    figures = chosen_targets(targets(trial(key)), PUBLISHED)
-    weights = smoothed(log_likelihoods(trial(key), figures, fold, seed=1))
-    assert weights.pareto_k < 0.7
-
-    def distance(of, size):
-        z = [(of @ fold[name] - full[name].mean()) / full[name].std() for name in PARAMETERS]
-        return np.sqrt(np.mean(np.square(z)) / (1 / size + 1 / len(full["natural"])))
-
-    assert distance(np.full(len(weights.values), 1 / len(weights.values)), len(weights.values)) > 4
-    assert distance(weights.values, weights.effective) < 2
+def test_leaving_out_and_back_in_is_where_it_was(tmp_path):
+    """Weights of the draws without one figure, times those with it, are equal weights."""
+    study = published_trial(tmp_path, figures=[trial_figure("response", 40.0, arm="ketamine", day=1)])
+    draws = {name: values[:400] for name, values in prior_draws(PRIOR).items()}
+    known = log_likelihoods(study, targets(study), draws, seed=1)
+    out, back = smoothed(-known), smoothed(known)
+    assert max(out.pareto_k, back.pareto_k) < LARGEST_K
+    product = out.values * back.values
+    assert np.abs(product / product.mean() - 1).max() < 0.1  # the tails are smoothed
 
 
 # --- the whole answer -------------------------------------------------------------------------------------------------

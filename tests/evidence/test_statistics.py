@@ -82,6 +82,17 @@ def standardised_benefit(t, left, right):
     return (mean_improvement(left, t) - mean_improvement(right, t)) / math.sqrt(pooled)
 
 
+def standardised_difference(t, left, right):
+    left, right = ([p[t.days[0]] for p in arm] for arm in (left, right))
+    pooled = (variance(left) + variance(right)) / 2
+    return (fmean(right) - fmean(left)) / math.sqrt(pooled) if pooled > 0 else math.nan
+
+
+def significant(t, left, right):
+    se = math.sqrt(variance_of_a_visit(left, t) / len(left) + variance_of_a_visit(right, t) / len(right))
+    return float(abs(mean_improvement(left, t) - mean_improvement(right, t)) > 1.959964 * se)
+
+
 def standardised_change(t, patients):
     before, after = ([p[day] for p in patients] for day in (0, t.days[0]))
     pooled = (variance(before) + variance(after)) / 2
@@ -152,6 +163,8 @@ REFERENCE = {
     "sustained_response": lambda t, y: share(all(has_response(p, day, t) for day in t.days) for p in y),
     "difference": lambda t, a, b: mean_improvement(b, t) - mean_improvement(a, t),
     "standardised_benefit": standardised_benefit,
+    "standardised_difference": standardised_difference,
+    "significant": significant,
     "standardised_change": standardised_change,
     "relapsed": relapsed,
     "relapse_free": lambda t, y: 1 - relapsed(t, y),
@@ -164,7 +177,7 @@ REFERENCE = {
     "median_doses_to_response": median_doses,
     "response_ratio": response_ratio,
 }
-TWO_ARMS = {"difference", "standardised_benefit", "response_ratio"}
+TWO_ARMS = {"difference", "standardised_benefit", "standardised_difference", "significant", "response_ratio"}
 FOLLOWED = {
     "relapsed", "relapse_free", "median_days_to_relapse", "median_days_to_relapse_in_relapsers", "mean_days_to_relapse",
 }  # fmt: skip
@@ -237,13 +250,15 @@ def test_statistic_is_that_of_plain_loops(name):
         np.testing.assert_allclose(result, wanted, rtol=1e-9, atol=1e-12, err_msg=f"{t}\n{y}")
         seen += wanted
     # The cases are worth something only if they reach the statistic's edges.
-    assert len({round(x, 9) for x in seen if math.isfinite(x)}) >= 5
+    assert len({round(x, 9) for x in seen if math.isfinite(x)}) >= (2 if name == "significant" else 5)
     assert any(map(math.isnan, seen)) == (name in FOLLOWED | LATER | WITHOUT_ANYBODY)
     assert any(map(math.isinf, seen)) == (name in NEVER_REACHED)
 
 
 # Undefined where nobody is followed, nobody responds, or nobody differs from another.
-WITHOUT_ANYBODY = {"difference", "standardised_benefit", "standardised_change", "median_doses_to_response"}
+WITHOUT_ANYBODY = {
+    "difference", "standardised_benefit", "standardised_difference", "standardised_change", "median_doses_to_response",
+}  # fmt: skip
 NEVER_REACHED = {"median_days_to_relapse", "response_ratio"}
 
 

@@ -92,15 +92,3 @@ def test_a_held_out_trial_has_no_patients_in_the_fit():
             assert key not in keys
             assert not set(one.contains) & keys, key
             assert not {other for other in keys if key in CONTAINS[other]}, key
-
-
-def test_only_the_figures_of_the_chosen_trials_have_weight():
-    trials, chosen = fit.fitted_trials(fit.PUBLISHED)
-    lay = fit.layout(trials, chosen)
-    keys = fit.together(trials, ["transform2_2019"])
-    weights = fit._weights(lay, keys)
-    for name in ("levels", "shares", "paths"):
-        own = [t.trial in keys for t in getattr(lay, name)]
-        assert weights[f"{name}_weight"].tolist() == own
-        assert sum(own) > 0
-    assert {t.trial for t in lay.shares} - keys

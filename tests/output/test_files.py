@@ -181,12 +181,16 @@ def test_parts_of_a_calibration_share_a_folder_that_lists_them(tmp_path, monkeyp
     monkeypatch.setattr(calibration.fit, "prepare", lambda *_: None)
     monkeypatch.setattr(calibration.fit, "draws_before_data", lambda *_, **__: None)
     monkeypatch.setattr(calibration.shipped, "as_table", lambda _: (["a", "b"], [[1.0, 2.0]]))
-    monkeypatch.setattr(calibration, "_fit_prior", lambda write, *_: write("p.csv", lambda path: path.write_text("1")))
+    monkeypatch.setattr(calibration.shipped, "from_table", lambda *_: {})
+    monkeypatch.setattr(calibration.card, "simulated_card", lambda _: [])
+    monkeypatch.setattr(calibration, "_fit", lambda *_: None)
+    monkeypatch.setattr(calibration, "_write_fit", lambda write, *_: write("p.csv", lambda path: path.write_text("1")))
     monkeypatch.setattr(calibration, "_fit_abstinence", lambda write, _: write("x.npz", lambda path: path.touch()))
     (tmp_path / "mine.txt").write_text("not of a run")
+    before = {"before_data_2026b.csv", "before_data_2026b.yaml", "before_data_2026b.card.yaml"}
     for only, names in (
-        ("prior", {"before_data.csv", "before_data.yaml", "p.csv"}),
-        ("abstinence", {"before_data.csv", "before_data.yaml", "p.csv", "x.npz"}),
+        ("prior", before | {"p.csv"}),
+        ("abstinence", before | {"p.csv", "x.npz"}),
     ):
         with pytest.raises(SystemExit) as stop:
             main(["evidence", "calibrate", "-o", str(tmp_path), "--only", only])
@@ -197,5 +201,5 @@ def test_parts_of_a_calibration_share_a_folder_that_lists_them(tmp_path, monkeyp
         for name, sha in said["files"].items():
             assert hashlib.sha256((tmp_path / name).read_bytes()).hexdigest() == sha
     assert {path.name for path in tmp_path.iterdir()} == names | {"manifest.json", "mine.txt"}
-    assert (tmp_path / "before_data.csv").read_text() == "a,b\n1,2\n"
+    assert (tmp_path / "before_data_2026b.csv").read_text() == "a,b\n1,2\n"
     assert "listed in manifest.json" in capsys.readouterr().out

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 from scipy.special import expit
 
 from kaptrial.catalogue import priors, reader
 from kaptrial.errors import ScenarioError
 from kaptrial.evidence import published_arm
 from kaptrial.evidence.published_arm import Baseline, arm_scenario, new_trial_effects, scores_by_block
+from kaptrial.evidence.shipped_priors import PRIOR
 from kaptrial.evidence.synthesis.arms import Course
 from kaptrial.evidence.synthesis.model import PARAMETERS, VECTORS
 from kaptrial.evidence.synthesis.shipped import as_table, from_table
-from kaptrial.priors.constants import ONSET_DAYS, RATER_SD
-from kaptrial.priors.design_prior import draws, with_draw
+from kaptrial.priors.constants import LEAST_TRAIT, ONSET_DAYS, RATER_SD, TRIAL_DF
+from kaptrial.priors.design_prior import TRIAL_EFFECTS, draws, with_draw
 from kaptrial.scenario.checks import ketamine_routes
 from kaptrial.scenario.files import build, read_raw, with_prior
 from kaptrial.scenario.sourced import ByArm
@@ -23,9 +25,10 @@ from tests.scenario.malformed import STARTER
 
 ONE = {
     "logit_share": 0.9, "logit_share_sd": 0.7, "log_ec50": -0.8, "log_half_life": 1.9, "log_half_life_sd": 0.9,
-    "durable_share": 0.08, "non_responders": 0.15, "expectancy": 0.12, "belief_midazolam": 0.6, "belief_saline": 0.1,
+    "durable_share": 0.08, "non_responders": 0.15, "expectancy": 0.12, "belief_open": 0.9, "belief_ketamine": 0.8,
+    "belief_midazolam": 0.6, "belief_saline": 0.1, "belief_placebo": 0.3, "between_belief": 0.0, "elsewhere_ratio": 2.0,
     "expectancy_half_life": 20.0, "natural": 0.07, "natural_sd": 0.1, "therapy": 0.1, "exposure_therapy": 0.3,
-    "deviation_sd": 0.16, "deviation_time_constant": 9.0, "between_logit_share": 0.0, "between_course": 0.0,
+    "deviation_sd": 0.1, "deviation_time_constant": 9.0, "between_logit_share": 0.0, "between_course": 0.0,
     "between_log_half_life": 0.0,
 }  # fmt: skip
 BASELINE = 32.0
@@ -72,7 +75,7 @@ ASKED = {"contrast": "k - m", "day": 28}
 def test_every_number_of_a_draw(shipped):
     shipped()
     s = build(raw_with("tiny", arms=FOUR, estimand=ASKED, secondary=[]))
-    (draw,) = draws(s.prior, seed=1, n=1)
+    (draw,) = draws(s.prior, ketamine_routes(s), seed=1, n=1)
     got = with_draw(s, draw)
     assert got.prior is None
     assert (got.therapies, got.design, got.arms, got.conduct, got.analysis) == (
@@ -84,15 +87,22 @@ def test_every_number_of_a_draw(shipped):
     assert (d.half_life.value, d.half_life.log_sd) == (pytest.approx(np.exp(1.9)), 0.9)
     assert (d.consolidation.share.value, d.consolidation.half_life.value) == (0.08, 365.0)
     assert got.population.non_responders.value == 0.15
-    assert got.population.baseline == s.population.baseline
+    own, now = s.population.baseline, got.population.baseline
+    observed = own.sd**2 + s.measurement.deviation_sd.value**2 + s.measurement.rater_sd.value**2
+    left = observed - (0.1 * BASELINE) ** 2 - (RATER_SD * BASELINE) ** 2
+    assert (now.value, now.sd) == (own.value, pytest.approx(np.sqrt(max(left, LEAST_TRAIT * observed))))
+    assert hope.renewed
     natural = got.natural_course
     assert (natural.change.value, natural.change.sd) == (pytest.approx(0.07 * BASELINE), pytest.approx(0.1 * BASELINE))
+    assert natural.immediate.change.value == 0.0
     assert natural.time_constant.value == 21.0
     assert (hope.effect.value, hope.half_life.value) == (pytest.approx(0.12 * BASELINE), 20.0)
     assert hope.onset.value == ONSET_DAYS
     assert isinstance(hope.belief, ByArm)
-    assert {name: b.value for name, b in hope.belief.by_arm.items()} == {"k": 1.0, "m": 0.6, "s": 0.1, "nothing": 0.1}
-    assert (m.deviation_sd.value, m.deviation_time_constant.value) == (pytest.approx(0.16 * BASELINE), 9.0)
+    assert {name: b.value for name, b in hope.belief.by_arm.items()} == pytest.approx(
+        {"k": 0.8, "m": 0.6, "s": 0.1, "nothing": 0.1}
+    )
+    assert (m.deviation_sd.value, m.deviation_time_constant.value) == (pytest.approx(0.1 * BASELINE), 9.0)
     assert m.rater_sd.value == pytest.approx(RATER_SD * BASELINE)
     assert {d.share.source, m.rater_sd.source, hope.effect.source} == {"tiny"}
 
@@ -102,40 +112,56 @@ def test_populations_and_routes_shift_the_share(shipped):
     for prior, route, shift in (
         ({"name": "tiny", "population": "depression"}, "IV", 0.0),
         ({"name": "tiny", "population": "PTSD"}, "IV", 0.2),
-        ("tiny", "IN", 0.1),
-        ({"name": "tiny", "population": "bipolar depression"}, "IM", 0.5),
+        ("tiny", "IN", 0.2),  # racemic: `IN` is a spray of esketamine
+        ({"name": "tiny", "population": "bipolar depression"}, "IM", 0.6),
     ):
         raw = raw_with(prior)
         for one in raw["arms"]:
             one["doses"][0]["route"] = route
         s = build(raw)
-        (draw,) = draws(s.prior, seed=1, n=1)
+        (draw,) = draws(s.prior, ketamine_routes(s), seed=1, n=1)
         share = with_draw(s, draw).drug.share.value
         assert share == pytest.approx(expit(0.9 + shift)), (prior, route)
 
 
-def test_a_new_trial_differs_by_the_spread_between_trials(shipped):
-    shipped(between_logit_share=0.5, between_course=0.1, between_log_half_life=0.3)
-    s = build(raw_with("tiny"))
-    drawn = [with_draw(s, draw) for draw in draws(s.prior, seed=2, n=300)]
-    share = np.array([d.drug.share.value for d in drawn])
-    by_share = {
-        0.5: np.log(share / (1 - share)) - 0.9,
-        0.1: np.array([d.natural_course.change.value for d in drawn]) / BASELINE - 0.07,
-        0.3: np.log([d.drug.half_life.value for d in drawn]) - 1.9,
-    }
-    for sd, x in by_share.items():
-        assert abs(x.mean()) < 4 * sd / np.sqrt(300)
-        assert abs(x.std(ddof=1) / sd - 1) < 4 / np.sqrt(600)
-    correlations = np.corrcoef(list(by_share.values()))[np.triu_indices(3, 1)]
-    assert np.abs(correlations).max() < 4 / np.sqrt(300)
+@pytest.mark.parametrize(("population", "ratio"), [("depression", 1.0), ("PTSD", 2.0)])
+def test_a_new_trial_differs_by_the_spread_between_trials(shipped, population, ratio):
+    """Student's t with 4 degrees of freedom: the middle half of it lies within .741 SD of the scale."""
+    between = {"between_logit_share": 0.5, "between_course": 0.1, "between_log_half_life": 0.3, "between_belief": 0.4}
+    shipped(**between)
+    s = build(raw_with({"name": "tiny", "population": population}))
+    drawn = draws(s.prior, ketamine_routes(s), seed=2, n=400)
+    effects = np.array([[d.parameters[effect] for effect in TRIAL_EFFECTS] for d in drawn])
+    scale = ratio * np.array(list(between.values()))
+    inside = (np.abs(effects) < stats.t.ppf(0.75, TRIAL_DF) * scale).mean(axis=0)
+    assert np.abs(inside - 0.5).max() < 4 * 0.5 / np.sqrt(400)
+    correlations = stats.spearmanr(effects).statistic[np.triu_indices(4, 1)]
+    assert np.abs(correlations).max() < 4 / np.sqrt(400)
+    got = with_draw(s, drawn[0])
+    share = got.drug.share.value
+    shift = 0.0 if population == "depression" else 0.2
+    assert np.log(share / (1 - share)) == pytest.approx(0.9 + shift + drawn[0].parameters["trial_logit_share"])
+    assert got.natural_course.immediate.change.value == pytest.approx(drawn[0].parameters["trial_course"] * BASELINE)
+
+
+def test_the_prior_of_before_takes_the_scenario_baseline_and_certain_belief():
+    s = build(raw_with("depression_iv_2026", arms=FOUR, estimand=ASKED, secondary=[]))
+    draw = draws(s.prior, ketamine_routes(s), seed=1, n=1)[0]
+    got = with_draw(s, draw)
+    assert got.population.baseline == s.population.baseline
+    assert not got.expectancy.drug.renewed
+    believed = got.expectancy.drug.belief.by_arm
+    assert believed["k"].value == 1.0
+    assert believed["m"].value == draw.parameters["belief_midazolam"]
+    assert set(draw.parameters) >= {"trial_course"}
+    assert "trial_belief" not in draw.parameters
 
 
 def test_a_distribution_by_path_replaces_what_the_name_says(shipped):
     shipped()
     inside = {"uniform": {"low": 0.5, "high": 0.6}, "source": "assumption", "note": "for a test"}
     s = build(raw_with({"name": "tiny", "also": {"drug.share.value": inside, EFFECT: inside}}))
-    for draw in draws(s.prior, seed=3, n=5):
+    for draw in draws(s.prior, ketamine_routes(s), seed=3, n=5):
         got = with_draw(s, draw)
         assert 0.5 <= got.drug.share.value == draw.also["drug.share.value"] <= 0.6
         assert got.drug.share.logit_sd == 0.7
@@ -152,14 +178,14 @@ def test_scores_are_those_of_the_replicas_of_trials(shipped, monkeypatch, agent)
     raw["design"] = {"n_per_arm": 100, "visits": [0, *days]}
     raw["measurement"] |= {"round": False, "clip": False}
     s = build(raw)
-    (draw,) = draws(s.prior, seed=1, n=1)
+    (draw,) = draws(s.prior, ketamine_routes(s), seed=1, n=1)
     trials = simulate(with_draw(s, draw), seed=1, replicates=256)
     mine = trials.score[trials.arm == {"ketamine": 0, "midazolam": 1}[agent]]
     course = _course(agent)
     table = from_table(*priors.columns("tiny"))
     one = {name: x[:1] for name, x in table.items()}
-    effects = new_trial_effects(one, np.random.default_rng(1))
-    baseline = Baseline(endpoint="not a scale", mean=BASELINE, sd=5.0)
+    effects = new_trial_effects(one, np.random.default_rng(1), elsewhere=False)
+    baseline = Baseline(endpoint="not a scale", mean=BASELINE, sd=observed_sd(s))
     arm = arm_scenario(course, one, effects, baseline, days=days, n=200)
     (block,) = scores_by_block({"arm": arm}, seed=[1], replicates=n // 200)
     theirs = block["arm"].reshape(n, -1)
@@ -168,11 +194,17 @@ def test_scores_are_those_of_the_replicas_of_trials(shipped, monkeypatch, agent)
     assert mine.std(axis=0) == pytest.approx(theirs.std(axis=0), rel=4 * np.sqrt(0.5 / n + 0.5 / len(mine)) * 1.5)
 
 
+def observed_sd(s):
+    own, m = s.population.baseline, s.measurement
+    return float(np.sqrt(own.sd**2 + m.deviation_sd.value**2 + m.rater_sd.value**2))
+
+
 def _course(agent: str):
     given = agent == "ketamine"
     return Course(
         arm="a", n=1, dose_days=(0.0, 3.0) if given else (), dose_sizes=(1.0, 1.0) if given else (),
-        belief="certain" if given else "midazolam", population="depression", route="IV", background="none",
+        given_days=(0.0, 3.0), belief="ketamine" if given else "midazolam", population="depression", route="IV",
+        background="none",
         therapy="", session_days=(),
     )  # fmt: skip
 
@@ -207,12 +239,12 @@ def test_refused_in_one_line(shipped, prior, changes, shown):
 
 @pytest.mark.parametrize("path", sorted(STARTER.parent.glob("*.yaml")), ids=lambda p: p.stem)
 def test_the_shipped_prior_makes_a_scenario_of_every_draw_or_says_why_not(path):
-    raw = with_prior(read_raw(path), "depression_iv_2026")
+    raw = with_prior(read_raw(path), PRIOR)
     plain = build(read_raw(path))
     if plain.scale.link != "identity" or len(ketamine_routes(plain)) > 1:
-        with pytest.raises(ScenarioError, match=r"prior\.name = 'depression_iv_2026': must not be given"):
+        with pytest.raises(ScenarioError, match=rf"prior\.name = '{PRIOR}': must not be given"):
             build(raw)
         return
     s = build(raw)
-    for draw in draws(s.prior, seed=1, n=10):
-        assert with_draw(s, draw).drug.share.source == "depression_iv_2026"
+    for draw in draws(s.prior, ketamine_routes(s), seed=1, n=10):
+        assert with_draw(s, draw).drug.share.source == PRIOR

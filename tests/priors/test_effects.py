@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import stats
+from scipy.special import ndtri
 
-from kaptrial.catalogue.effect_priors import DESCRIPTIONS, DOUBT, HOPED, NAMES
+from kaptrial.catalogue.effect_priors import DESCRIPTIONS, DOUBT, HOPED, NAMES, Z_95, Z_975
 from kaptrial.errors import FieldError
 from kaptrial.priors.effects import named, role_of, smoothness
 
@@ -16,6 +17,10 @@ INTERACTION, MAIN_THERAPY = (0.0, 0.0, 1.0), (0.0, 1.0, 0.5)
 
 def of(name, contrast=INTERACTION, days=(7.0,), visit=0, better="lower"):
     return named(name, roles=ROLES, days=days, contrast=contrast, visit=visit, unit=8.0, better=better)
+
+
+def test_the_quantiles_written_out_are_those_of_the_normal() -> None:
+    assert tuple(ndtri([0.95, 0.975])) == (Z_95, Z_975)
 
 
 @pytest.mark.parametrize("name", NAMES)

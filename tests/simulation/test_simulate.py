@@ -91,6 +91,18 @@ def test_a_trial_of_80_is_the_first_80_patients_of_a_trial_of_120(settings):
         np.testing.assert_array_equal(covariate.values, large.covariates[name].values[:, :80], err_msg=name)
 
 
+@pytest.mark.parametrize("name", ["cbt_after_ketamine", "rescue_and_dropout", "alcohol_single_infusion_met"])
+def test_patients_followed_a_few_at_a_time_are_the_same(name, monkeypatch):
+    s = load(SCENARIOS / f"{name}.yaml", {"design.n_per_arm": 12})
+    together = simulate(s, seed=5, replicates=BLOCK)
+    monkeypatch.setattr("kaptrial.simulation.simulate.PATIENTS_AT_ONCE", 5)
+    apart = simulate(s, seed=5, replicates=BLOCK)
+    for field in ("arm", "baseline", "score", "latent", "outcome"):
+        assert getattr(apart, field).tobytes() == getattr(together, field).tobytes()
+    assert apart.events.keys() == together.events.keys()
+    assert all(apart.events[event].tobytes() == day.tobytes() for event, day in together.events.items())
+
+
 def test_another_seed_gives_other_patients():
     s = starter(PLAIN)
     one, other = (simulate(s, seed=seed, replicates=1).baseline for seed in (1, 2))

@@ -19,7 +19,8 @@ class Scale:
 
     `link` is "identity" for scores and "logit" for outcomes counted day by day, whose latent scale is the
     logit of a day's
-    success. `thresholds` holds the sourced MCIDs and reliable changes as the data file states them.
+    success. `thresholds` holds the sourced MCIDs and reliable changes as the data file states them. `indication`: the
+    population of the design priors in whom the scale measures the illness; None where it is not one of theirs.
     """
 
     id: str
@@ -33,6 +34,7 @@ class Scale:
     response_fraction: float | None
     remission_at_most: float | None
     thresholds: dict[str, Any]
+    indication: str | None
 
     @property
     def sign(self) -> int:
@@ -105,6 +107,7 @@ def scale(name: str) -> Scale:
         response_fraction=raw.get("response", {}).get("fraction"),
         remission_at_most=raw.get("remission", {}).get("at_most"),
         thresholds={key: raw.get(key, []) for key in ("mcid", "reliable_change")},
+        indication=raw.get("indication"),
     )
 
 

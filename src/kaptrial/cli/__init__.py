@@ -20,6 +20,7 @@ from kaptrial.cli import new as cli_new
 from kaptrial.cli import scenarios as cli_scenarios
 from kaptrial.cli import schema as cli_schema
 from kaptrial.cli.options import (
+    AUTO,
     MANY_TRIALS,
     App,
     Folder,
@@ -42,6 +43,7 @@ from kaptrial.cli.options import (
 )
 from kaptrial.errors import FieldError, UserError, printable
 from kaptrial.process import drop_output, ended_by_sigterm, open_streams
+from kaptrial.results import provenance
 
 if TYPE_CHECKING:
     from kaptrial.scenario.scenario import Scenario
@@ -93,22 +95,33 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
 
 
 @app.command()
-def check(scenario: ScenarioFile, settings: Settings = None) -> None:
-    """Validate a scenario; list the assumptions that have no source."""
+def check(scenario: ScenarioFile, settings: Settings = None, json_file: JsonFile = None) -> None:
+    """Validate a scenario; say how far it is from the prior, and list the assumptions that have no source."""
     from kaptrial.questions.power import terminal
+    from kaptrial.questions.power.beside_prior import beside_prior
 
+    check_outputs(None, json_file)
     base, *_ = cells_of(scenario, settings, None)  # builds every variant too, and so checks it
-    terminal.show_check(base.scenario, scenario)
+    made = provenance(scenario=scenario.name, set=settings or [])
+    beside = beside_prior(base.scenario, made)
+    hand_over(beside, lambda: terminal.show_check(base.scenario, scenario, beside), json_file)
 
 
 @app.command()
-def describe(scenario: ScenarioFile, settings: Settings = None, seed: Seed = 1) -> None:
+def describe(
+    scenario: ScenarioFile,
+    settings: Settings = None,
+    seed: Seed = 1,
+    truth: Annotated[
+        bool, typer.Option("--truth/--no-truth", help="Simulate what the model says is true; else at once.")
+    ] = True,
+) -> None:
     """Show arms and days, parameters with their sources, and what the model says is true."""
     from kaptrial import api
     from kaptrial.questions.power import terminal
 
     loaded = load(scenario, settings)
-    terminal.show_description(loaded, api.truth(loaded, seed=seed).truths, seed)
+    terminal.show_description(loaded, api.truth(loaded, seed=seed).truths if truth else [], seed)
 
 
 @app.command()
@@ -161,7 +174,7 @@ def power(
     everything: Annotated[
         bool, typer.Option("--all", help="Show diagnostics too: standard errors, coverage, errors of sign and size.")
     ] = False,
-    workers: Workers = 1,
+    workers: Workers = AUTO,
     output: Folder = None,
     json_file: JsonFile = None,
 ) -> None:
@@ -200,7 +213,7 @@ def size(
     replicates: Annotated[int, typer.Option(min=100, max=10_000_000, help="Trials at each point tried.")] = 2000,
     seed: Seed = 1,
     settings: Settings = None,
-    workers: Workers = 1,
+    workers: Workers = AUTO,
     json_file: JsonFile = None,
 ) -> None:
     """The smallest size (or other number, or effect) that reaches a power, with its interval."""
@@ -229,7 +242,7 @@ def assurance(
     seed: Seed = 1,
     settings: Settings = None,
     prior: Annotated[str | None, typer.Option(metavar="NAME", help="A prior of the catalogue, by name.")] = None,
-    workers: Workers = 1,
+    workers: Workers = AUTO,
     output: Folder = None,
     json_file: JsonFile = None,
 ) -> None:

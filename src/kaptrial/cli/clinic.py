@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from kaptrial.cli.options import (
+    AUTO,
     Folder,
     JsonFile,
     ScenarioFile,
@@ -36,7 +37,7 @@ def clinic(
     months: Annotated[
         float | None, typer.Option(min=0.1, help="With --vary: the cheapest plan that ends by then on average.")
     ] = None,
-    workers: Workers = 1,
+    workers: Workers = AUTO,
     output: Folder = None,
     json_file: JsonFile = None,
 ) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from kaptrial.cli.options import (
+    AUTO,
     Folder,
     JsonFile,
     ScenarioFile,
@@ -55,7 +56,7 @@ def decide(
     seed: Seed = 1,
     settings: Settings = None,
     vary: Vary = None,
-    workers: Workers = 1,
+    workers: Workers = AUTO,
     output: Folder = None,
     json_file: JsonFile = None,
 ) -> None:

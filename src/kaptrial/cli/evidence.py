@@ -113,41 +113,44 @@ def card(
     """What the calibrated model says a new trial would show, beside the published figures."""
     from kaptrial.catalogue.priors import prior_names, provenance
     from kaptrial.errors import nearest
-    from kaptrial.evidence import calibration, summary, terminal
-    from kaptrial.evidence.synthesis.model import PARAMETERS
-    from kaptrial.evidence.synthesis.shipped import prior_draws
+    from kaptrial.evidence import terminal
+    from kaptrial.evidence.card import card as card_of
+    from kaptrial.evidence.shipped_priors import BEFORE, PRIOR, VARIANTS
     from kaptrial.output.folder import write_folder
 
-    name = prior or calibration.PRIOR
+    name = prior or PRIOR
     if name not in prior_names():
         raise UserError(f"--prior = {name!r}: must be one of {', '.join(prior_names())}{nearest(name, prior_names())}")
     check_outputs(output, None)
-    table = summary.predictive_summary(prior_draws(name), seed=seed)
-    results = of_lines("card", table.to_dict("records"), made_by(seed=seed))
+    rows = card_of(name, seed=seed)
+    results = of_lines("card", rows, made_by(seed=seed))
 
     def write(folder: Path, _: object) -> None:
-        from kaptrial.evidence.output import write_card
+        import pandas as pd
 
-        names = [calibration.BEFORE, *calibration.VARIANTS.values()]
-        draws = {each: prior_draws(each) for each in names}
-        tables = {each: summary.predictive_summary(draws[each], seed=seed) for each in names}
+        from kaptrial.evidence.output import write_card
+        from kaptrial.evidence.synthesis.model import PARAMETERS
+        from kaptrial.evidence.synthesis.shipped import prior_draws
+
+        tables = {each: pd.DataFrame(card_of(each, seed=seed)) for each in (BEFORE, *VARIANTS.values())}
+        draws = {each: prior_draws(each) for each in (BEFORE, PRIOR)}
         about = made_by(seed=seed) | {
-            "prior": calibration.PRIOR,
-            "before": calibration.BEFORE,
-            "trials": len(provenance(calibration.PRIOR)["trials"]),
+            "prior": PRIOR,
+            "before": BEFORE,
+            "trials": len(provenance(PRIOR)["trials"]),
             "parameters": list(PARAMETERS),
         }
         write_card(folder, tables, draws, about)
 
     results = replace(results, writer=partial(write_folder, write))
-    hand_over(results, lambda: terminal.show_card(table, name, made_by(seed=seed)), None, output)
+    hand_over(results, lambda: terminal.show_card(rows, name, made_by(seed=seed)), None, output)
 
 
 @app.command()
 def calibrate(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder for the files.")],
     only: Annotated[
-        str | None, typer.Option(metavar="PART", help="prior, folds, abstinence or variants; else all.")
+        str | None, typer.Option(metavar="PART", help="prior, folds, abstinence, variants or cards; else all.")
     ] = None,
 ) -> None:
     """Fit the response model to the catalogue again: the design prior, its variants, and the fits without one trial."""

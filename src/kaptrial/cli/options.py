@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperCommand
 
 from kaptrial.errors import FieldError, UserError, line
-from kaptrial.process import Cost, memory
+from kaptrial.process import Cost, memory, processors
 from kaptrial.results import Note
 
 if TYPE_CHECKING:
@@ -29,7 +29,22 @@ Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="PATH=VALUE", help="Set one path of the scenario.")
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of every random stream.")]
-Workers = Annotated[int, typer.Option(min=1, help="Processes; the result does not depend on it.")]
+
+
+def _workers(given: str) -> int:
+    if given == AUTO:
+        return processors()
+    if not given.isdecimal() or int(given) == 0:
+        raise typer.BadParameter(f"{given!r} is neither a positive number nor {AUTO}")
+    return int(given)
+
+
+# As many workers as there are processors.
+AUTO: Any = "auto"
+Workers = Annotated[
+    int,
+    typer.Option(parser=_workers, metavar="N|auto", help="How many work at once; the result does not depend on it."),
+]
 Vary = Annotated[
     list[str] | None, typer.Option("--vary", metavar="PATH=A,B,C", help="Run for each value; may be given twice.")
 ]

@@ -18,7 +18,6 @@ from math import exp, lgamma, sqrt
 import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike
-from scipy.special import betaincinv
 
 from kaptrial.arrays import Floats, Ints
 from kaptrial.estimators import codes
@@ -249,15 +248,3 @@ def _fisher(events_1: Ints, n_1: Ints, events_0: Ints, n_0: Ints, p: Floats) -> 
 def _log_table(x: int, n_1: int, events: int, n_0: int) -> float:
     """Log of 1/(x! (n₁ − x)! (m − x)! (n₀ − m + x)!), to which the hypergeometric probability is proportional."""
     return -(lgamma(x + 1.0) + lgamma(n_1 - x + 1.0) + lgamma(events - x + 1.0) + lgamma(n_0 - events + x + 1.0))
-
-
-def clopper_pearson(events: ArrayLike, n: ArrayLike, alpha: float = 0.05) -> tuple[Floats, Floats]:
-    """Exact two-sided 1 − alpha interval of a proportion, any shape; NaN for n = 0.
-
-    (Clopper & Pearson 1934, Biometrika 26:404-413.)
-    """
-    k, total = np.broadcast_arrays(np.asarray(events, dtype=float), np.asarray(n, dtype=float))
-    with np.errstate(invalid="ignore"):
-        lower = np.where(k == 0, 0.0, betaincinv(np.maximum(k, 1), total - k + 1, alpha / 2))
-        upper = np.where(k == total, 1.0, betaincinv(k + 1, np.maximum(total - k, 1), 1 - alpha / 2))
-    return np.where(total > 0, lower, np.nan), np.where(total > 0, upper, np.nan)

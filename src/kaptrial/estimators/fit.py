@@ -7,7 +7,6 @@ from enum import IntEnum
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import stdtr, stdtrit
 
 from kaptrial.arrays import Bools, Floats, Ints
 
@@ -65,10 +64,14 @@ class Fit:
     @property
     def p(self) -> Floats:
         """Two-sided p-value of the t distribution with `df`."""
+        from scipy.special import stdtr
+
         return 2.0 * stdtr(self.df, -np.abs(self.statistic))
 
     def interval(self, alpha: float) -> tuple[Floats, Floats]:
         """Lower and upper end of the two-sided 1 − alpha confidence interval."""
+        from scipy.special import stdtrit
+
         half = stdtrit(self.df, 1.0 - alpha / 2.0) * self.se
         return self.estimate - half, self.estimate + half
 

@@ -197,8 +197,8 @@ def orthogonalise(
     mean : (row, arm), square : (row,)
         Written for the rows kept: the arms' means in the new coordinates and the sums of squares.
     """
-    kept, confounded = 0, False
     n = z.shape[1]
+    kept, confounded = 0 * n, False  # for a literal 0 callees would be compiled once more
     for j in range(p):
         if kept < j:
             for i in range(n):

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from kaptrial.catalogue import Citation, Trial, read_trial, source, source_keys, trial, trial_keys
 from kaptrial.catalogue.priors import prior_names
 from kaptrial.errors import FieldError, UserError, nearest
-from kaptrial.evidence.output import replication_figures, write_prediction, write_replication
 from kaptrial.evidence.terminal import figure_row, trial_row
 from kaptrial.output.folder import write_folder
 from kaptrial.results import Line, Note, Results, provenance
@@ -116,6 +115,7 @@ def replicated(keys: Sequence[str], *, seed: int, replicates: int) -> Replicatio
 
     Raises UserError for a trial that the model cannot be asked for.
     """
+    from kaptrial.evidence.output import replication_figures, write_replication
     from kaptrial.evidence.replication import calibration, replicate
 
     said = ", ".join(keys)
@@ -143,6 +143,7 @@ def predicted(key: str, *, seed: int, replicates: int) -> PredictionResults:
 
     Raises UserError for a trial that the model cannot be asked for.
     """
+    from kaptrial.evidence.output import replication_figures, write_prediction
     from kaptrial.evidence.reweighting import reweighted
 
     results = replicated([key], seed=seed, replicates=replicates)

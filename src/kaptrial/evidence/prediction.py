@@ -11,7 +11,7 @@ from kaptrial.arrays import Floats
 from kaptrial.catalogue import Trial
 from kaptrial.evidence.published_arm import Baseline, arm_scenario, new_trial_effects, scores_by_block
 from kaptrial.evidence.statistics import statistic
-from kaptrial.evidence.synthesis.arms import courses
+from kaptrial.evidence.synthesis.arms import courses, elsewhere
 from kaptrial.evidence.synthesis.layout import Target
 
 
@@ -36,14 +36,32 @@ def predict(
 
     `n` replaces the arms' sizes; `effects` the trial effects, which are otherwise drawn anew.
     """
+    values = simulated(trial, own, draws, seed=seed, n=n, effects=effects)
+    return [Prediction(target=t, simulated=v[~np.isnan(v)]) for t, v in zip(own, values, strict=True)]
+
+
+def simulated(
+    trial: Trial,
+    own: Sequence[Target],
+    draws: Mapping[str, Floats],
+    *,
+    seed: int,
+    n: Mapping[str, int] | None = None,
+    effects: Mapping[str, Floats] | None = None,
+) -> list[Floats]:
+    """What `predict` simulates of each target, one value a draw; NaN where the statistic is undefined."""
     entropy = [seed, *trial.key.encode()]
-    effects = effects or new_trial_effects(draws, np.random.default_rng(np.random.SeedSequence(entropy)), trial.pooled)
+    effects = effects or new_trial_effects(
+        draws,
+        np.random.default_rng(np.random.SeedSequence(entropy)),
+        elsewhere=elsewhere(trial),
+        pooled=trial.pooled,
+    )
     replicates = len(effects["trial_course"])
     arms = courses(trial)
-    out: dict[int, Prediction] = {}
-    # Figures of one scale and the same patients come from one simulation, so that they hang together.
-    groups = sorted({(t.endpoint, t.n) for t in own})
-    for g, (endpoint, sizes) in enumerate(groups):
+    values: dict[int, list[Floats]] = {t.number: [] for t in own}
+    # One simulation for figures of one scale and the same patients; another scale has the same patients.
+    for endpoint, sizes in sorted({(t.endpoint, t.n) for t in own}):
         group = [t for t in own if (t.endpoint, t.n) == (endpoint, sizes)]
         visits = {
             arm: tuple(sorted({day for t in group if arm in t.arms for day in days_read(t)}))
@@ -57,14 +75,10 @@ def predict(
             arm: arm_scenario(arms[arm], draws, effects, baseline, days=days, n=(n or behind)[arm])
             for arm, days in visits.items()
         }
-        values: dict[int, list[Floats]] = {t.number: [] for t in group}
-        for y in scores_by_block(scenarios, seed=[*entropy, g], replicates=replicates):
+        for y in scores_by_block(scenarios, seed=entropy, replicates=replicates):
             for t in group:
                 values[t.number].append(statistic(t, y, visits, doses))
-        for t in group:
-            own_values = np.concatenate(values[t.number])
-            out[t.number] = Prediction(target=t, simulated=own_values[~np.isnan(own_values)])
-    return [out[t.number] for t in own]
+    return [np.concatenate(values[t.number]) for t in own]
 
 
 def days_read(target: Target) -> set[float]:

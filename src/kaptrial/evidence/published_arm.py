@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from kaptrial.arrays import Floats
 from kaptrial.catalogue import scale_names
-from kaptrial.evidence.calibration import PRIOR
+from kaptrial.evidence.shipped_priors import PRIOR
 from kaptrial.evidence.synthesis.arms import (
     LEARNING_HALF_LIFE_DAYS,
     LEARNING_PER_SESSION,
@@ -17,9 +17,8 @@ from kaptrial.evidence.synthesis.arms import (
 )
 from kaptrial.evidence.synthesis.shipped import as_columns
 from kaptrial.model.streams import BLOCK
-from kaptrial.priors.constants import ONSET_DAYS
-from kaptrial.priors.design_prior import TRIAL_EFFECTS, number, with_parameters
-from kaptrial.scenario.patients import Drug, ImmediateChange, Measurement, Population
+from kaptrial.priors.design_prior import between, effects_of, number, standard, with_parameters
+from kaptrial.scenario.patients import Drug, Measurement, Population
 from kaptrial.scenario.scenario import Outcome, Scenario
 from kaptrial.scenario.treatment import REFERENCE_MG_PER_KG, Arm, Doses, Sessions, Therapy
 from kaptrial.scenario.trial import Design, Estimand
@@ -38,11 +37,14 @@ class Baseline:
     sd: float
 
 
-def new_trial_effects(draws: Mapping[str, Floats], rng: np.random.Generator, pooled: int = 1) -> dict[str, Floats]:
+def new_trial_effects(
+    draws: Mapping[str, Floats], rng: np.random.Generator, *, elsewhere: bool, pooled: int = 1
+) -> dict[str, Floats]:
     """Effects of a trial that was not fitted, or means over `pooled` trials, drawn from the between-trial spread."""
+    size = len(draws["logit_share"])
     return {
-        effect: draws[sd] * rng.standard_normal(len(draws[sd])) / np.sqrt(pooled)
-        for effect, sd in TRIAL_EFFECTS.items()
+        effect: between(draws, effect, elsewhere=elsewhere) * standard(draws, rng, size) / np.sqrt(pooled)
+        for effect in effects_of(draws)
     }
 
 
@@ -61,18 +63,10 @@ def arm_scenario(
     """
     p = as_columns(draws) | dict(effects)
     on_scale = baseline.endpoint in scale_names()
-    # Doses stand as intravenous ones of the same size: their route's effect is looked up by name below.
-    doses = Doses(
-        agent="ketamine",
-        route=course.route,
-        days=course.dose_days,
-        mg_per_kg=tuple(size * REFERENCE_MG_PER_KG for size in course.dose_sizes),
-        bioavailability=number(1.0, "share", PRIOR),
-    )
     arm = Arm(
         id="arm",
         label=course.arm,
-        doses=(doses,) if course.dose_days else (),
+        doses=(_given(course),),
         therapy=Sessions(name="therapy", days=course.session_days) if course.therapy else None,
     )
     s = Scenario(
@@ -80,7 +74,8 @@ def arm_scenario(
         question="What does the synthesis predict of this arm?",
         outcome=Outcome(scale=baseline.endpoint if on_scale else STAND_IN),
         population=Population(
-            description=course.population, baseline=number(baseline.mean, "points", PRIOR, sd=baseline.sd)
+            description=course.population,
+            baseline=number(baseline.mean, "points", PRIOR, sd=baseline.sd),
         ),
         # Drug and deviations are replaced by the parameters' own below.
         drug=Drug(
@@ -98,15 +93,24 @@ def arm_scenario(
         design=Design(visits=(0.0, *days), n_total=n),
         estimand=Estimand(contrast="arm", day=days[-1], endpoint="change"),
     )
-    # A trial's own effect on the course comes at once, as the synthesis has it.
     background = p.get(f"background_effect[{course.background}]", 0.0)
-    of_patients = p | {"natural": p["natural"] + background, "trial_course": np.zeros_like(p["trial_course"])}
-    s = with_parameters(s, of_patients, PRIOR, course.population, {"arm": course.belief})
-    assert s.natural_course is not None  # with_parameters has set it
-    immediate = ImmediateChange(
-        change=number(p["trial_course"] * baseline.mean, "points", PRIOR), onset=number(ONSET_DAYS, "day", PRIOR)
+    return with_parameters(
+        s, p | {"natural": p["natural"] + background}, PRIOR, course.population, {"arm": course.belief}
     )
-    return replace(s, natural_course=replace(s.natural_course, immediate=immediate))
+
+
+def _given(course: Course) -> Doses:
+    """Doses as intravenous ones of the same size; the effect of their route and agent is looked up by name."""
+    if not course.dose_days:
+        return Doses(agent="saline", days=course.given_days or (0.0,))
+    return Doses(
+        agent="esketamine" if course.route == "IN" else "ketamine",
+        route=course.route.removesuffix(" racemic"),
+        days=course.dose_days,
+        mg_per_kg=tuple(size * REFERENCE_MG_PER_KG for size in course.dose_sizes),
+        bioavailability=number(1.0, "share", PRIOR),
+        potency=number(1.0, "ratio", PRIOR),
+    )
 
 
 def _therapy(course: Course, p: Mapping[str, Floats], mean_baseline: float) -> Therapy:
@@ -123,10 +127,11 @@ def scores_by_block(
     arms: Mapping[str, Scenario], *, seed: Sequence[int], replicates: int
 ) -> Iterator[dict[str, Floats]]:
     """Recorded scores of each arm, (replicate, patient, visit), block by block; every arm under a seed of its own."""
-    seeds = np.random.SeedSequence(seed).generate_state(len(arms), np.uint64)
-    simulated = [
-        blocks(s, seed=int(x), replicates=replicates, full=False) for s, x in zip(arms.values(), seeds, strict=True)
-    ]
+    simulated = [blocks(s, seed=_seed_of(name, seed), replicates=replicates, full=False) for name, s in arms.items()]
     for b, parts in enumerate(zip(*simulated, strict=True)):
         kept = min(BLOCK, replicates - b * BLOCK)
         yield {name: part.score[:kept] for name, part in zip(arms, parts, strict=True)}
+
+
+def _seed_of(arm: str, seed: Sequence[int]) -> int:
+    return int(np.random.SeedSequence([*seed, *arm.encode()]).generate_state(1, np.uint64)[0])

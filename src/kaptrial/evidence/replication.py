@@ -12,10 +12,10 @@ import pandas as pd
 from kaptrial.arrays import Floats
 from kaptrial.catalogue import Trial, trial, trial_keys
 from kaptrial.errors import FieldError
-from kaptrial.evidence.calibration import PRIOR
 from kaptrial.evidence.prediction import Prediction, predict
 from kaptrial.evidence.rival import Rival, reported, rival
 from kaptrial.evidence.scoring import crps, pooled_predictions, tail_probability, unit_of
+from kaptrial.evidence.shipped_priors import PRIOR
 from kaptrial.evidence.synthesis import abstinence
 from kaptrial.evidence.synthesis.arms import POPULATION
 from kaptrial.evidence.synthesis.layout import Target, targets

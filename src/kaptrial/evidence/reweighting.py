@@ -3,115 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from scipy.special import logsumexp, ndtri
-from scipy.stats import qmc
+from scipy.special import logsumexp
 
 from kaptrial.arrays import Floats
 from kaptrial.catalogue import Trial
 from kaptrial.catalogue.priors import provenance
-from kaptrial.evidence.calibration import PRIOR
 from kaptrial.evidence.replication import catalogued, draws_without
+from kaptrial.evidence.shipped_priors import PRIOR
 from kaptrial.evidence.summary import predictive_summary
 from kaptrial.evidence.synthesis.arms import POPULATION
+from kaptrial.evidence.synthesis.correlation import precision
 from kaptrial.evidence.synthesis.fit import PUBLISHED
 from kaptrial.evidence.synthesis.layout import Target, layout, targets
-from kaptrial.evidence.synthesis.model import PARAMETERS, VECTORS, build, chosen_targets
-from kaptrial.priors.design_prior import TRIAL_EFFECTS
+from kaptrial.evidence.synthesis.leaving_out import (
+    LARGEST_K,
+    resampled,
+    smoothed,
+    standard_effects,
+    trial_terms,
+)
+from kaptrial.evidence.synthesis.model import build, chosen_targets
 from kaptrial.results import Note
 
+EFFECTS = 32  # trials with effects of their own that stand for the new one under each draw; not compiled
 FEW = 100  # effective draws
-LARGEST_K = 0.7  # Vehtari et al. (2024), J Mach Learn Res 25(72): above it, weights are not to be trusted
 _CARD = ("median", "q05", "q95")
-_EFFECTS = 32  # sets of the trial's own effects over which the likelihood of a draw is averaged
 
 
-@dataclass(frozen=True, kw_only=True)
-class Weights:
-    """One weight a draw, in sum 1, and the shape of their tail: infinite where a few draws have all of the weight."""
-
-    values: Floats
-    pareto_k: float
-
-    @property
-    def effective(self) -> float:
-        """How many equal weights are as good, 1/Σw²."""
-        return float(1 / np.sum(self.values**2))
-
-
-def log_likelihoods(
-    study: Trial, figures: Sequence[Target], draws: Mapping[str, Floats], *, seed: int, effects: int = _EFFECTS
-) -> Floats:
+def log_likelihoods(study: Trial, figures: Sequence[Target], draws: Mapping[str, Floats], *, seed: int) -> Floats:
     """Log likelihood of the figures under each draw, the trial's own effects averaged out, as the fit has it.
 
-    `effects` trials with the same figures and effects of their own stand for each draw (scrambled Sobol points).
+    `EFFECTS` trials with the same figures and effects of their own stand for each draw.
     """
-    import pytensor
-
-    copies = [replace(study, key=f"{study.key}:{i}") for i in range(effects)]
+    copies = [replace(study, key=f"{study.key}:{i}") for i in range(EFFECTS)]
     lay = layout(copies, [replace(t, trial=copy.key) for copy in copies for t in figures])
-    model = build(lay)
-    weights = [variable for name, variable in model.named_vars.items() if name.endswith("_weight")]
-    # The log likelihood is a sum of weight · term: its gradient by the weights is the terms.
-    terms: list[Any] = [pytensor.grad(model[w.name.removesuffix("_weight") + "_likelihood"], w) for w in weights]
-    inputs = _inputs(draws)
+    middle = {name: np.median(value, axis=0, keepdims=True) for name, value in draws.items()}
+    of_one = precision([study], layout([study], figures).figures, middle, seed=0)
+    joint = np.zeros((len(lay.figures), len(lay.figures)))
+    for number in range(EFFECTS):
+        own = np.flatnonzero(lay.figure_trial == number)
+        joint[np.ix_(own, own)] = of_one
     # Not compiled: some milliseconds a draw are less than half a minute of compilation.
-    mode = pytensor.compile.mode.Mode(linker="py", optimizer="fast_compile")
-    of_draw = pytensor.function(
-        [model[name] for name in inputs] + [model[f"{effect}_raw"] for effect in TRIAL_EFFECTS],
-        terms,
-        mode=mode,
-        on_unused_input="ignore",
+    terms = trial_terms(build(lay, joint), compiled=False)
+    rng = np.random.default_rng(np.random.SeedSequence([seed, 16]))
+    values = np.array(
+        [terms(draws, k, standard_effects(EFFECTS, 1, rng)[:, 0]) for k in range(len(draws["logit_share"]))]
     )
-    size = len(draws["logit_share"])
-    z = _standard_normal(size, effects, seed)
-    out = np.empty(size)
-    for k in range(size):
-        values = of_draw(*(column[k] for column in inputs.values()), *z[k].T)
-        out[k] = logsumexp(sum(_by_copy(part, effects) for part in values)) - np.log(effects)
-    return out
-
-
-def _inputs(draws: Mapping[str, Floats]) -> dict[str, Floats]:
-    """The draws by the names of the fit's unknowns; reference levels, which are 0, have none."""
-    return {name: draws[name] for name in PARAMETERS} | {
-        name.replace("_effect", "_raw"): draws[name][:, 1:] for name in VECTORS
-    }
-
-
-def _standard_normal(size: int, effects: int, seed: int) -> Floats:
-    """(draw, set of effects, effect); the sets of one draw lie evenly."""
-    points = qmc.Sobol(len(TRIAL_EFFECTS), rng=np.random.default_rng(np.random.SeedSequence([seed, 16])))
-    uniform = points.random_base2(int(np.ceil(np.log2(size * effects))))[: size * effects]
-    z = ndtri(np.clip(uniform, 1e-12, 1 - 1e-12))
-    return np.asarray(z).reshape(size, effects, len(TRIAL_EFFECTS))
-
-
-def _by_copy(terms: Floats, effects: int) -> Floats:
-    """Sums over the figures of each copy, whose terms stand one copy after the other."""
-    return np.asarray(terms).reshape(effects, -1).sum(axis=1)
-
-
-def smoothed(log_likelihoods: Floats) -> Weights:
-    """Pareto-smoothed weights of draws from the distribution before the data (ArviZ)."""
-    from arviz_stats.base.array import array_stats
-
-    # ArviZ takes the log likelihood of a figure that is to be left out, so that minus it is the log weight.
-    log_weights, pareto_k = array_stats.psislw(-log_likelihoods)
-    k = float(pareto_k) if np.isfinite(pareto_k) else np.inf  # no tail to fit
-    return Weights(values=np.exp(log_weights - logsumexp(log_weights)), pareto_k=k)
-
-
-def resampled(draws: Mapping[str, Floats], weights: Weights, *, seed: int) -> dict[str, Floats]:
-    """As many draws, each as often as its weight says (systematic resampling)."""
-    size = len(weights.values)
-    start = np.random.default_rng(np.random.SeedSequence([seed, 17])).random()
-    chosen = np.searchsorted(np.cumsum(weights.values), (np.arange(size) + start) / size).clip(max=size - 1)
-    return {name: value[chosen] for name, value in draws.items()}
+    return np.asarray(logsumexp(values, axis=1) - np.log(EFFECTS))
 
 
 def reweighted(study: Trial, *, seed: int) -> tuple[pd.DataFrame, dict[str, float], Note]:
@@ -134,7 +76,7 @@ def reweighted(study: Trial, *, seed: int) -> tuple[pd.DataFrame, dict[str, floa
         )
         return pd.DataFrame(), said, Note(code="refit_needed", severity="warning", text=text)
     before = predictive_summary(draws, seed=seed)
-    after = predictive_summary(resampled(draws, weights, seed=seed), seed=seed)
+    after = predictive_summary(resampled(draws, weights, len(weights.values), seed=seed), seed=seed)
     card = before[["figure", "unit", *_CARD]].join(after[[*_CARD]].add_prefix("reweighted_"))
     text = f"{about}: the draws, reweighted by the trial's figures, are worth {weights.effective:.0f} equal ones."
     text += (

@@ -150,6 +150,23 @@ def _standardised_benefit(
     return (left - right) / np.where(pooled > 0, pooled, np.nan)
 
 
+def _standardised_difference(
+    target: Target, scores: Mapping[str, Floats], visits: Mapping[str, Days], doses: object
+) -> Floats:
+    """Benefit of the first arm in scores at the day, in their SD (the SMD of end scores of a meta-analysis)."""
+    left, right = (scores[arm][..., _column(visits[arm], target.days[0])] for arm in target.arms)
+    pooled = np.sqrt((left.var(axis=1, ddof=1) + right.var(axis=1, ddof=1)) / 2)
+    return (right.mean(axis=1) - left.mean(axis=1)) / np.where(pooled > 0, pooled, np.nan)
+
+
+def _significant(target: Target, scores: Mapping[str, Floats], visits: Mapping[str, Days], doses: object) -> Floats:
+    """Whether the changes differ at p < .05, two-sided, the normal law taken for Student's."""
+    (left, var_left), (right, var_right) = (_change(target, scores[arm], visits[arm]) for arm in target.arms)
+    sizes = [scores[arm].shape[1] for arm in target.arms]
+    se = np.sqrt(var_left / sizes[0] + var_right / sizes[1])
+    return np.asarray(np.abs(left - right) > 1.959964 * se, dtype=float)
+
+
 def _standardised_change(target: Target, y: Floats, visits: Days) -> Floats:
     column = _column(visits, target.days[0])
     pooled = np.sqrt((y[..., 0].var(axis=1, ddof=1) + y[..., column].var(axis=1, ddof=1)) / 2)
@@ -190,6 +207,8 @@ STATISTICS: dict[str, Callable[..., Floats]] = {
     ),
     "difference": _difference,
     "standardised_benefit": _standardised_benefit,
+    "standardised_difference": _standardised_difference,
+    "significant": _significant,
     "standardised_change": _single(_standardised_change),
     "relapsed": _single(_relapsed),
     "relapse_free": _single(lambda t, y, v: 1 - _relapsed(t, y, v)),

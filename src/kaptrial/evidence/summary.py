@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from kaptrial.arrays import Floats
+from kaptrial.evidence.card import card_row
 from kaptrial.evidence.published_arm import Baseline, arm_scenario, new_trial_effects, scores_by_block
 from kaptrial.evidence.statistics import responders
 from kaptrial.evidence.synthesis.arms import Course
@@ -16,43 +17,21 @@ from kaptrial.evidence.synthesis.arms import Course
 SIX = (0.0, 2.0, 4.0, 7.0, 9.0, 11.0)
 MADRS = Baseline(endpoint="MADRS", mean=32.0, sd=5.0)
 KEPT = 0.4  # a responder has relapsed when less than 40 % of the baseline is gone; assumption, as in murrough2013b
+QUANTILES = (0.5, 0.05, 0.95)
 FOLLOW_UP = (14, 18, 22, 25, 29, 32, 39, 46, 53, 60, 67, 74, 81, 88, 95, 102)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Published:
-    """A published figure beside which a model's figure stands, in the same unit."""
-
-    text: str
-    source: str
-
-
-# What the reader may hold against each line; * was not read by the fit, or only as part of a pooled analysis.
-BESIDE = {
-    "response at 24 h, one infusion": Published(
-        text="52 %* pooled; 45 to 46 % pooled; 64 %*; 65 %",
-        source="han2016, wilkinson2019_ipd, murrough2013a, mathew2010",
-    ),
-    "response at 24 h, midazolam": Published(text="18 % pooled; 28 %*", source="wilkinson2019_ipd, murrough2013a"),
-    "response at 24 h, saline": Published(text="1 % pooled", source="wilkinson2019_ipd"),
-    "response on day 7, one infusion": Published(text="40 %* pooled; 46 %*", source="han2016, murrough2013a"),
-    "response after six infusions": Published(text="59 %; 71 %*", source="phillips2019, murrough2013b"),
-    "median days to loss of response": Published(text="18*; 20*", source="murrough2013b, albott2018"),
-    "responders still well 90 days after the last": Published(text="about 25 %*", source="murrough2013b"),
-}
-
-
 def predictive_summary(draws: Mapping[str, Floats], *, seed: int, patients: int = 400) -> pd.DataFrame:
-    """Each line of `BESIDE`, and the half-life, for a new trial: median and 90 % interval over draws and trials.
+    """Each line of the card, for a new trial: median and 90 % interval over draws and trials.
 
     One trial of `patients` an arm for each draw, with trial effects of its own; MADRS 32 (SD 5).
     """
-    effects = new_trial_effects(draws, np.random.default_rng(np.random.SeedSequence([seed, 77])))
+    effects = new_trial_effects(draws, np.random.default_rng(np.random.SeedSequence([seed, 77])), elsewhere=False)
     infusion = Course(
-        arm="ketamine", n=patients, dose_days=(0.0,), dose_sizes=(1.0,), belief="certain", population="depression",
-        route="IV", background="none", therapy="", session_days=(),
+        arm="ketamine", n=patients, dose_days=(0.0,), dose_sizes=(1.0,), given_days=(0.0,), belief="ketamine",
+        population="depression", route="IV", background="none", therapy="", session_days=(),
     )  # fmt: skip
-    six = replace(infusion, dose_days=SIX, dose_sizes=(1.0,) * 6)
+    six = replace(infusion, dose_days=SIX, dose_sizes=(1.0,) * 6, given_days=SIX)
     controls = {name: replace(infusion, dose_days=(), dose_sizes=(), belief=name) for name in ("midazolam", "saline")}
 
     asked = {"single": (infusion, (1.0, 7.0)), "series": (six, (12.0, *(float(d) for d in FOLLOW_UP)))}
@@ -86,24 +65,5 @@ def predictive_summary(draws: Mapping[str, Floats], *, seed: int, patients: int 
         draws["log_half_life"] + effects["trial_log_half_life"]
     )
     lines["spread of half-lives: 84th percentile over median"] = np.exp(draws["log_half_life_sd"])
-    return pd.DataFrame([_line(name, values) for name, values in lines.items()])
-
-
-def _unit(name: str) -> str:
-    if name.startswith("spread"):
-        return "ratio"
-    return "days" if name.startswith(("median days", "half-life")) else "share"
-
-
-def _line(name: str, values: Floats) -> dict[str, object]:
-    low, middle, high = np.quantile(values, [0.05, 0.5, 0.95], method="inverted_cdf")
-    beside = BESIDE.get(name)
-    return {
-        "figure": name,
-        "unit": _unit(name),
-        "median": middle,
-        "q05": low,
-        "q95": high,
-        "published": beside.text if beside else "",
-        "source": beside.source if beside else "",
-    }
+    quantiles = {name: np.quantile(values, QUANTILES, method="inverted_cdf") for name, values in lines.items()}
+    return pd.DataFrame([card_row(name, *values) for name, values in quantiles.items()])

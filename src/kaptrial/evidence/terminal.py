@@ -242,10 +242,10 @@ def rival_line(table: pd.DataFrame) -> str:
     )
 
 
-def show_card(summary: pd.DataFrame, prior: str, provenance: Mapping[str, Any]) -> None:
+def show_card(rows: Sequence[Mapping[str, Any]], prior: str, provenance: Mapping[str, Any]) -> None:
     """The calibrated model beside what was published."""
     lines = []
-    for row in summary.to_dict("records"):
+    for row in rows:
         values = [in_words(row["unit"], row[q]) for q in ("median", "q05", "q95")]
         lines.append((row["figure"], values[0], f"{values[1]} to {values[2]}", row["published"], row["source"]))
     numbers = [("median", number), ("90 % interval", number)]

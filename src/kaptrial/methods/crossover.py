@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from kaptrial.arrays import Ints
 from kaptrial.errors import DataError, FieldError
@@ -67,6 +66,8 @@ def _labels(
     data: DataFile, column: str, patients: tuple[str, ...], first_row: Ints, sequence: np.ndarray, orders: list[str]
 ) -> list[str]:
     """The name of each order of treatments. Raises DataError for patients treated in another than their sequence's."""
+    from scipy.optimize import linear_sum_assignment
+
     own = data.text(column)[first_row]
     names = in_order(set(map(str, own)))
     # Each sequence is one order of treatments, and each order one sequence: those by which most patients fit.

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from scipy.special import ndtri
 
 from kaptrial.arrays import Floats
 from kaptrial.errors import ABSENT, FieldError
@@ -161,6 +160,8 @@ def _firth(q: SimulatedQuestion) -> Fit:
 )
 def _fisher(q: SimulatedQuestion) -> Fit:
     """The exact test as a fit: the risk difference with the standard error that gives a normal test the exact p."""
+    from scipy.special import ndtri
+
     from kaptrial.estimators.binary import fisher
 
     exact = fisher(q.y, q.arm, q.weights)

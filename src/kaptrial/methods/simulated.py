@@ -12,7 +12,6 @@ from kaptrial.arrays import Bools, Floats, Ints
 from kaptrial.estimators.fit import Fit
 from kaptrial.method_table import method_of, methods
 from kaptrial.methods.prepared import covariate_columns, patient_endpoint, relapse_times, scores_under
-from kaptrial.model.streams import Stream, generator
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.scenario.trial import Estimand
 from kaptrial.simulation.trials import Trials
@@ -115,6 +114,8 @@ class SimulatedQuestion:
 
     def imputation_rng(self) -> np.random.Generator:
         """The generator of multiple imputation, the same for each analysis of the block."""
+        from kaptrial.model.streams import Stream, generator
+
         return generator(self.seed, self.block, Stream.IMPUTATION)
 
     def times(self) -> tuple[Floats, Bools]:

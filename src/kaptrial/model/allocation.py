@@ -19,6 +19,7 @@ def draw_levels(u: Floats, shares: Sequence[float]) -> Ints:
 
 def order_within(group: Ints) -> Ints:
     """How many patients of the same group came before each patient; `group`, result: (replicate, patient)."""
+    group = np.asfortranarray(group)
     rank = np.empty_like(group)
     _rank_within(group, int(group.max(initial=0)) + 1, rank)
     return rank
@@ -26,11 +27,11 @@ def order_within(group: Ints) -> Ints:
 
 @njit(cache=True, nogil=True)
 def _rank_within(group, n_groups, rank):  # type: ignore[no-untyped-def]
-    for r in range(group.shape[0]):
-        came = np.zeros(n_groups, dtype=np.int64)
-        for i in range(group.shape[1]):
-            rank[r, i] = came[group[r, i]]
-            came[group[r, i]] += 1
+    came = np.zeros((n_groups, group.shape[0]), dtype=np.int64)
+    for i in range(group.shape[1]):
+        for r in range(group.shape[0]):
+            rank[r, i] = came[group[r, i], r]
+            came[group[r, i], r] += 1
 
 
 def permuted_blocks(rng: np.random.Generator, stratum: Ints, arms_in_block: Sequence[int], n_strata: int) -> Ints:
@@ -44,9 +45,30 @@ def permuted_blocks(rng: np.random.Generator, stratum: Ints, arms_in_block: Sequ
     size = len(arms_in_block)
     n_blocks = -(-n_patients // size)
     keys = rng.random((n_blocks, n_replicates, n_strata, size))
-    sequence = np.asarray(arms_in_block, dtype=np.int64)[np.argsort(keys, axis=-1)]
-    place = order_within(stratum)
-    return sequence[place // size, np.arange(n_replicates)[:, None], stratum, place % size]
+    arm = np.empty((n_replicates, n_patients), dtype=np.int64, order="F")
+    _fill_blocks(keys, np.asfortranarray(stratum), np.asarray(arms_in_block, dtype=np.int64), arm)
+    return arm
+
+
+@njit(cache=True, nogil=True)
+def _fill_blocks(keys, stratum, arms_in_block, arm):  # type: ignore[no-untyped-def]
+    """Each stratum's blocks in turn, the places of a block in the order of its keys."""
+    _, n_replicates, n_strata, size = keys.shape
+    came = np.zeros((n_replicates, n_strata), dtype=np.int64)
+    order = np.empty((n_replicates, n_strata, size), dtype=np.int64)
+    for i in range(arm.shape[1]):
+        for r in range(n_replicates):
+            g = stratum[r, i]
+            block, place = came[r, g] // size, came[r, g] % size
+            if place == 0:
+                for k in range(size):
+                    to = k
+                    while to > 0 and keys[block, r, g, order[r, g, to - 1]] > keys[block, r, g, k]:
+                        order[r, g, to] = order[r, g, to - 1]
+                        to -= 1
+                    order[r, g, to] = k
+            arm[r, i] = arms_in_block[order[r, g, place]]
+            came[r, g] += 1
 
 
 def assign_therapists(pool: Ints, counts: Sequence[int | None], caseloads: Sequence[int | None]) -> Ints:
@@ -56,12 +78,29 @@ def assign_therapists(pool: Ints, counts: Sequence[int | None], caseloads: Seque
     therapists in turn;
     with a caseload, each therapist is filled before the next begins.
     """
-    therapist = np.full(pool.shape, -1, dtype=np.int64)
+    therapist = np.full(pool.shape, -1, dtype=np.int64, order="F")
     rank = order_within(pool + 1)
     for p, (count, caseload) in enumerate(zip(counts, caseloads, strict=True)):
-        in_pool = pool == p
         if count is not None:
-            therapist[in_pool] = rank[in_pool] % count
+            therapist = np.where(pool == p, rank % count, therapist)
         elif caseload is not None:
-            therapist[in_pool] = rank[in_pool] // caseload
+            therapist = np.where(pool == p, rank // caseload, therapist)
     return therapist
+
+
+def therapist_effects(z: Floats, sd: Floats, therapist: Ints, pool: Ints) -> Floats:
+    """What each patient's therapist adds, z·sd, 0 without one.
+
+    `z`: (replicate, therapist, pool); `sd`: (pool,); `therapist`, its number in the pool, `pool`: (replicate, patient).
+    """
+    effect = np.zeros(therapist.shape, order="F")
+    _look_up_effects(z, sd, np.asfortranarray(therapist), np.asfortranarray(pool), effect)
+    return effect
+
+
+@njit(cache=True, nogil=True)
+def _look_up_effects(z, sd, therapist, pool, effect):  # type: ignore[no-untyped-def]
+    for i in range(therapist.shape[1]):
+        for r in range(therapist.shape[0]):
+            if therapist[r, i] >= 0:
+                effect[r, i] = z[r, therapist[r, i], pool[r, i]] * sd[pool[r, i]]

@@ -18,10 +18,10 @@ def treatment_taken(
     `day`, `miss`: day and probability of missing, (arm, treatment event), doses first; `n_doses`: (arm,). An event is
     attended if it is not missed and not later than the stop. Infinite where every infusion was received.
     """
-    taken = np.empty(u.shape, dtype=np.bool_)
-    first_missed = np.full(arm.shape, np.inf)
-    for r in range(u.shape[0]):
-        for i in range(u.shape[1]):
+    taken = np.empty((u.shape[1], u.shape[0], u.shape[2]), dtype=np.bool_).transpose(1, 0, 2)
+    first_missed = np.full(arm.T.shape, np.inf).T
+    for i in range(u.shape[1]):
+        for r in range(u.shape[0]):
             a = arm[r, i]
             for k in range(u.shape[2]):
                 is_dose = k < n_doses[a]
@@ -47,9 +47,9 @@ def treatment_given(
 @njit(cache=True, nogil=True)
 def first_session(taken: Bools, arm: Ints, day: Floats, n_doses: Ints) -> Floats:
     """Day of the first session attended, (replicate, patient), infinite without one; arguments as above."""
-    first = np.full(arm.shape, np.inf)
-    for r in range(arm.shape[0]):
-        for i in range(arm.shape[1]):
+    first = np.full(arm.T.shape, np.inf).T
+    for i in range(arm.shape[1]):
+        for r in range(arm.shape[0]):
             a = arm[r, i]
             for k in range(n_doses[a], day.shape[1]):
                 if taken[r, i, k] and day[a, k] < first[r, i]:

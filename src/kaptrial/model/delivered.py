@@ -21,3 +21,7 @@ class DeliveredTreatment:
     therapist: Ints
     loss_day: Floats
     visit_missed: Bools
+
+    def of_patients(self, part: slice) -> DeliveredTreatment:
+        """The same of some of the patients."""
+        return DeliveredTreatment(**{name: x[:, part] for name, x in vars(self).items()})

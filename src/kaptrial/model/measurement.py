@@ -19,21 +19,20 @@ def ornstein_uhlenbeck(
     """
     kept = np.exp(-np.diff(days) / time_constant_days)
     fresh = sd * np.sqrt(1 - kept**2)
-    deviation = np.empty((*start.shape, len(days)))
+    deviation = np.empty((*start.shape, len(days)), order="F")
     of_replicates = (len(start), len(days) - 1)
-    _follow_deviation(start, z, np.broadcast_to(kept, of_replicates), np.broadcast_to(fresh, of_replicates), deviation)
+    kept, fresh = (np.asfortranarray(np.broadcast_to(x, of_replicates)) for x in (kept, fresh))
+    _follow_deviation(np.asfortranarray(start), np.asfortranarray(z), kept, fresh, deviation)
     return deviation
 
 
 @njit(cache=True)
 def _follow_deviation(start, z, kept, fresh, deviation):  # type: ignore[no-untyped-def]
-    for r in range(start.shape[0]):
+    deviation[..., 0] = start
+    for v in range(kept.shape[1]):
         for i in range(start.shape[1]):
-            x = start[r, i]
-            deviation[r, i, 0] = x
-            for v in range(kept.shape[1]):
-                x = kept[r, v] * x + fresh[r, v] * z[r, i, v]
-                deviation[r, i, v + 1] = x
+            for r in range(start.shape[0]):
+                deviation[r, i, v + 1] = kept[r, v] * deviation[r, i, v] + fresh[r, v] * z[r, i, v]
 
 
 def record(score: Floats, *, low: float, high: float, step: float, round_: bool, clip: bool) -> Floats:

@@ -73,7 +73,8 @@ def correlate(trait_score: Floats, z: Floats, correlation: Floats) -> Floats:
     if np.array_equal(correlation, np.eye(len(correlation))):
         return z
     lower = np.linalg.cholesky(correlation)
-    return trait_score[..., None] * lower[1:, 0] + z @ lower[1:, 1:].T
+    # In the order in which a product of matrices is quick, and always rounds alike.
+    return trait_score[..., None] * lower[1:, 0] + np.ascontiguousarray(z) @ lower[1:, 1:].T
 
 
 def log_normal(median: Floats | float, log_sd: Floats | float, z: Floats) -> Floats:

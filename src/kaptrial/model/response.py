@@ -14,8 +14,11 @@ from numba import njit
 from numpy.typing import ArrayLike
 
 from kaptrial.arrays import Bools, Floats, Ints
+from kaptrial.compile_cache import INNER
 
 VISIT, ADJUNCT, DOSE, SESSION = range(4)
+# Of each event: what the window, or learning at a visit, was and what came of it, and so of learning at a session.
+KNOWN = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,21 +142,24 @@ def course(
     n_replicates, n_patients = arm.shape
     n_arms = len(table.count)
     shape = (n_replicates, n_patients, table.n_visits)
-    drug_effect, therapy_effect = np.empty(shape), np.empty(shape)
+    drug_effect, therapy_effect = np.empty(shape, order="F"), np.empty(shape, order="F")
     received = np.empty((n_replicates, n_patients, 0), dtype=np.bool_) if taken is None else taken
     d, t = drug, therapy
     of_drug = (d.ec50, d.hill, d.consolidated_share, d.consolidated_rate_per_day, d.window_rate_per_day)
     of_therapy = (t.learning_per_session, t.forgetting_rate_per_day, t.gamma, t.kappa, t.xi)
     by_replicate = np.stack([np.broadcast_to(np.asarray(x, float), n_replicates) for x in of_drug])
     by_arm = np.stack([np.broadcast_to(np.asarray(x, float), (n_replicates, n_arms)) for x in of_therapy])
-    what = (table.day, table.kind, table.size, table.factor, table.index, table.count, arm, received)
+    planned = (table.day, table.kind, table.size, table.factor, table.index, table.count)
+    # What a patient received lies side by side.
+    what = (*planned, np.asfortranarray(arm), np.ascontiguousarray(received.transpose(1, 0, 2)))
     p = patients
-    own = (p.decay_rate_per_day, p.max_effect, p.max_therapy_effect, p.responder)
+    of_patients = (p.decay_rate_per_day, p.max_effect, p.max_therapy_effect, p.responder)
+    own = (np.asfortranarray(x) for x in of_patients)
     whose = (drug.linear, by_replicate, by_arm, *own, drug_effect, therapy_effect)
     if own_day is None:
         _follow_all(*what, *whose)
     else:
-        _follow_own(*what, own_day, *whose)
+        _follow_own(*what, np.ascontiguousarray(own_day.transpose(1, 0, 2)), *whose)
     return drug_effect, therapy_effect
 
 
@@ -173,41 +179,76 @@ def _follow_all(  # type: ignore[no-untyped-def]
     decay_rate, max_effect, max_therapy_effect, responder, drug_effect, therapy_effect,
 ):  # fmt: skip
     n_arms, longest = day.shape
-    full = received.shape[2] == 0
-    everything = np.ones(0 if not full else index.max() + 1, dtype=np.bool_)
+    everything = np.ones(index.max() + 1, dtype=np.bool_)
     # What is left of learning, and of the window, from one event to a later one: the same for all patients of an arm.
     learning_kept = np.empty((n_arms, longest, longest))
     window_kept = np.empty((n_arms, longest, longest))
     # Learning's share of the therapy effect at visits, and the slowing of the drug's loss from each event on.
     shape, slowing = np.zeros((n_arms, longest)), np.ones((n_arms, longest))
-    for r in range(arm.shape[0]):
-        k_w = by_replicate[4, r]
-        same = r > 0 and k_w == by_replicate[4, r - 1] and (by_arm[:, r] == by_arm[:, r - 1]).all()
-        if not same:
-            for a in range(n_arms):
-                g, k_l, gamma, kappa = by_arm[0, r, a], by_arm[1, r, a], by_arm[2, r, a], by_arm[3, r, a]
-                for e in range(count[a]):
-                    for later in range(e, count[a]):
-                        learning_kept[a, e, later] = exp(-k_l * (day[a, later] - day[a, e]))
-                        window_kept[a, e, later] = exp(-k_w * (day[a, later] - day[a, e]))
-                if full:
-                    _follow_learning(
-                        kind[a], size[a], index[a], count[a], everything, g, gamma, kappa,
-                        learning_kept[a], window_kept[a], shape[a], slowing[a],
-                    )  # fmt: skip
-        for i in range(arm.shape[1]):
+    # What comes of learning where everything was received, which is most often wanted again.
+    known = np.empty((n_arms, longest, KNOWN))
+    # Replicates of the same parameters are followed together, patient by patient, as they lie in memory.
+    n_replicates = arm.shape[0]
+    start = 0
+    while start < n_replicates:
+        stop = start + 1
+        while stop < n_replicates and _are_equal(by_replicate, by_arm, start, stop):
+            stop += 1
+        k_w = by_replicate[4, start]
+        for a in range(n_arms):
+            g, k_l, gamma, kappa = by_arm[0, start, a], by_arm[1, start, a], by_arm[2, start, a], by_arm[3, start, a]
+            for e in range(count[a]):
+                for later in range(e, count[a]):
+                    learning_kept[a, e, later] = exp(-k_l * (day[a, later] - day[a, e]))
+                    window_kept[a, e, later] = exp(-k_w * (day[a, later] - day[a, e]))
+            known[a] = np.nan
+            _follow_learning(
+                kind[a], size[a], index[a], count[a], everything, g, gamma, kappa,
+                learning_kept[a], window_kept[a], known[a], shape[a], slowing[a],
+            )  # fmt: skip
+        _follow_together(
+            day, kind, size, factor, index, count, arm, received, everything, linear, by_replicate, by_arm,
+            decay_rate, max_effect, max_therapy_effect, responder, learning_kept, window_kept, known, shape, slowing,
+            start, stop, drug_effect, therapy_effect,
+        )  # fmt: skip
+        start = stop
+
+
+@njit(error_model="numpy", **INNER)
+def _follow_together(  # type: ignore[no-untyped-def]
+    day, kind, size, factor, index, count, arm, received, everything, linear, by_replicate, by_arm,
+    decay_rate, max_effect, max_therapy_effect, responder, learning_kept, window_kept, known, shape, slowing,
+    start, stop, drug_effect, therapy_effect,
+):  # fmt: skip
+    """The replicates from `start` to `stop`, patient by patient."""
+    full = received.shape[2] == 0
+    for i in range(arm.shape[1]):
+        for r in range(start, stop):
             a = arm[r, i]
-            taken = everything if full else received[r, i]
+            taken = everything if full else received[i, r]
             if not full:
                 _follow_learning(
                     kind[a], size[a], index[a], count[a], taken, by_arm[0, r, a], by_arm[2, r, a], by_arm[3, r, a],
-                    learning_kept[a], window_kept[a], shape[a], slowing[a],
+                    learning_kept[a], window_kept[a], known[a], shape[a], slowing[a],
                 )  # fmt: skip
             _follow_patient(
                 day[a], kind[a], size[a], factor[a], index[a], count[a], taken, linear, by_replicate[:, r],
                 by_arm[3, r, a], by_arm[4, r, a], decay_rate[r, i], max_effect[r, i], max_therapy_effect[r, i],
                 responder[r, i], shape[a], slowing[a], drug_effect[r, i], therapy_effect[r, i],
             )  # fmt: skip
+
+
+@njit(cache=True, nogil=True)
+def _are_equal(by_replicate: Floats, by_arm: Floats, r: int, other: int) -> bool:
+    """Whether two replicates have the same parameters of drug and therapies."""
+    for k in range(by_replicate.shape[0]):
+        if by_replicate[k, r] != by_replicate[k, other]:
+            return False
+    for k in range(by_arm.shape[0]):
+        for a in range(by_arm.shape[2]):
+            if by_arm[k, r, a] != by_arm[k, other, a]:
+                return False
+    return True
 
 
 @njit(cache=True, error_model="numpy")
@@ -221,15 +262,16 @@ def _follow_own(  # type: ignore[no-untyped-def]
     amount, scale, number = np.empty(longest), np.empty(longest), np.empty(longest, np.int64)
     learning_kept, window_kept = np.empty((longest, longest)), np.empty((longest, longest))
     shape, slowing = np.zeros(longest), np.ones(longest)
-    for r in range(arm.shape[0]):
-        for i in range(arm.shape[1]):
+    known = np.empty((longest, KNOWN))
+    for i in range(arm.shape[1]):
+        for r in range(arm.shape[0]):
             a = arm[r, i]
-            n, taken = count[a], received[r, i]
+            n, taken = count[a], received[i, r]
             g, k_l, gamma, kappa = by_arm[0, r, a], by_arm[1, r, a], by_arm[2, r, a], by_arm[3, r, a]
             for e in range(n):
                 when, which = day[a, e], kind[a, e]
                 if which >= DOSE and taken[index[a, e]]:
-                    when = own_day[r, i, index[a, e]]
+                    when = own_day[i, r, index[a, e]]
                 to = e
                 while to > 0 and (at[to - 1] > when or (at[to - 1] == when and what[to - 1] > which)):
                     at[to], what[to], amount[to] = at[to - 1], what[to - 1], amount[to - 1]
@@ -241,8 +283,9 @@ def _follow_own(  # type: ignore[no-untyped-def]
                 for later in range(e, n):
                     learning_kept[e, later] = exp(-k_l * (at[later] - at[e]))
                     window_kept[e, later] = exp(-by_replicate[4, r] * (at[later] - at[e]))
+            known[:] = np.nan
             _follow_learning(
-                what, amount, number, n, taken, g, gamma, kappa, learning_kept, window_kept, shape, slowing
+                what, amount, number, n, taken, g, gamma, kappa, learning_kept, window_kept, known, shape, slowing
             )
             _follow_patient(
                 at, what, amount, scale, number, n, taken, linear, by_replicate[:, r], kappa, by_arm[4, r, a],
@@ -251,7 +294,7 @@ def _follow_own(  # type: ignore[no-untyped-def]
             )  # fmt: skip
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy", **INNER)
 def _follow_patient(  # type: ignore[no-untyped-def]
     day, kind, size, factor, index, count, taken, linear, drug, kappa, xi, k, emax, tmax, responds, shape, slowing,
     drug_effect, therapy_effect,
@@ -260,6 +303,8 @@ def _follow_patient(  # type: ignore[no-untyped-def]
     ec50, hill, rho, k_c = drug[0], drug[1], drug[2], drug[3]
     amount = consolidated = since = 0.0
     slow = emax_factor = life_factor = 1.0
+    # Of days as far apart as the last ones, under the same rate, the same is left.
+    last_dt = last_rate = last_kept = 0.0
     for e in range(count):
         what = kind[e]
         if (what >= DOSE and not taken[index[e]]) or (what == SESSION and kappa == 0.0):
@@ -267,7 +312,11 @@ def _follow_patient(  # type: ignore[no-untyped-def]
         # The state now, from that just after the last event that changed it: visits must leave no trace in it.
         dt = day[e] - since
         k_a, k_slow = k * slow / life_factor, k_c * slow
-        level_a = amount * exp(-k_a * dt) if amount > 0.0 else 0.0
+        level_a = 0.0
+        if amount > 0.0:
+            if dt != last_dt or k_a != last_rate:
+                last_dt, last_rate, last_kept = dt, k_a, exp(-k_a * dt)
+            level_a = amount * last_kept
         level_c = 0.0
         if rho > 0.0:
             level_c = consolidated * exp(-k_slow * dt)
@@ -293,11 +342,14 @@ def _follow_patient(  # type: ignore[no-untyped-def]
             slow = slowing[e]
 
 
-@njit(cache=True, error_model="numpy")
+@njit(error_model="numpy", **INNER)
 def _follow_learning(  # type: ignore[no-untyped-def]
-    kind, size, index, count, taken, g, gamma, kappa, learning_kept, window_kept, shape, slowing
+    kind, size, index, count, taken, g, gamma, kappa, learning_kept, window_kept, known, shape, slowing
 ):
-    """Learning through one arm's events: `shape` at visits, (1 − exp(−L))·(1 + γ·L_w/L), and `slowing` from each on."""
+    """Learning through one arm's events: `shape` at visits, (1 − exp(−L))·(1 + γ·L_w/L), and `slowing` from each on.
+
+    `known`: (event, KNOWN), of the first course that came to each event where a function was asked for, and its value.
+    """
     learnt = learnt_in_window = window = 0.0
     slow = 1.0
     last_session = last_dose = 0
@@ -307,7 +359,10 @@ def _follow_learning(  # type: ignore[no-untyped-def]
             shape[e] = 0.0
             if learnt > 0.0:
                 kept = learning_kept[last_session, e]
-                shape[e] = -expm1(-learnt * kept) * (1.0 + gamma * learnt_in_window / learnt)
+                x = learnt * kept
+                risen = known[e, 1] if x == known[e, 0] else expm1(-x)
+                _know(known[e], 0, x, risen)
+                shape[e] = -risen * (1.0 + gamma * learnt_in_window / learnt)
         elif what == DOSE and gamma > 0.0 and taken[index[e]]:
             window = window * window_kept[last_dose, e] + size[e]
             last_dose = e
@@ -315,8 +370,19 @@ def _follow_learning(  # type: ignore[no-untyped-def]
             kept = learning_kept[last_session, e]
             learnt = learnt * kept + g
             if gamma > 0.0:
-                learnt_in_window = learnt_in_window * kept - g * expm1(-window * window_kept[last_dose, e])
+                x = window * window_kept[last_dose, e]
+                opened = known[e, 1] if x == known[e, 0] else expm1(-x)
+                _know(known[e], 0, x, opened)
+                learnt_in_window = learnt_in_window * kept - g * opened
             last_session = e
             if kappa > 0.0:
-                slow = exp(kappa * expm1(-learnt))
+                slow = known[e, 3] if learnt == known[e, 2] else exp(kappa * expm1(-learnt))
+                _know(known[e], 2, learnt, slow)
         slowing[e] = slow
+
+
+@njit(error_model="numpy", **INNER)
+def _know(known, column, x, value):  # type: ignore[no-untyped-def]
+    """Keep a function's value beside where it was asked for, unless another is kept."""
+    if np.isnan(known[column]):
+        known[column], known[column + 1] = x, value

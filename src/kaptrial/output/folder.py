@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from kaptrial.output.files import output_folder, write_bytes, write_text
 from kaptrial.output.terminal import progress
 from kaptrial.results import Results
-from kaptrial.scenario.files import dump
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,6 +19,8 @@ if TYPE_CHECKING:
 def write_results(folder: Path, results: Results[Any], scenario: Scenario | None = None, name: str = "results") -> None:
     """The rows as JSON and CSV, and the scenario that they are of."""
     if scenario is not None:
+        from kaptrial.scenario.files import dump
+
         write_text(folder / "scenario.yaml", dump(scenario))
     write_text(folder / f"{name}.json", results.to_json())
     write_text(folder / f"{name}.csv", results.to_csv())

@@ -11,3 +11,8 @@ NATURAL_TIME_CONSTANT_DAYS = 21.0
 CONSOLIDATED_HALF_LIFE_DAYS = 365.0
 # Error of one rating as a share of the mean baseline: 2.5 points of MADRS in 32.
 RATER_SD = 0.08
+# Of the variance of reported day-0 scores, at least so much is between patients and stays; assumption.
+LEAST_TRAIT = 0.1
+# Effects of trials are Student's t with so many degrees of freedom, so that one trial in twenty is unlike the others;
+# assumption.
+TRIAL_DF = 4

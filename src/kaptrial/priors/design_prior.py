@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
-from scipy.special import expit
 
 from kaptrial.arrays import Floats
-from kaptrial.catalogue.priors import columns
+from kaptrial.catalogue.priors import REFERENCE_POPULATION, columns
 from kaptrial.errors import ScenarioError
 from kaptrial.priors.constants import (
     CONSOLIDATED_HALF_LIFE_DAYS,
+    LEAST_TRAIT,
     NATURAL_TIME_CONSTANT_DAYS,
     ONSET_DAYS,
     RATER_SD,
+    TRIAL_DF,
 )
 from kaptrial.scenario.checks import ketamine_routes
 from kaptrial.scenario.drawn import Drawn
 from kaptrial.scenario.files import as_raw, build, sourced_path, with_settings
-from kaptrial.scenario.patients import Consolidation, DrugExpectancy, NaturalCourse
+from kaptrial.scenario.patients import Consolidation, DrugExpectancy, ImmediateChange, NaturalCourse
 from kaptrial.scenario.prior import Prior
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.scenario.sourced import ByArm, Sourced
@@ -30,11 +31,14 @@ from kaptrial.scenario.treatment import Arm
 
 Parameter = float | Floats
 
+# Routes by which patients take the drug themselves, so that their placebo is no infusion.
+GIVEN_BY_PATIENT = ("IN", "SL", "oral")
 # What makes a new trial differ from the mean of all: the parameter that holds the SD between trials.
 TRIAL_EFFECTS = {
     "trial_logit_share": "between_logit_share",
     "trial_course": "between_course",
     "trial_log_half_life": "between_log_half_life",
+    "trial_belief": "between_belief",
 }
 
 
@@ -48,25 +52,54 @@ class Draw:
     also: Mapping[str, float]
 
 
-def draws(prior: Prior, *, seed: int, n: int) -> list[Draw]:
-    """`n` independent draws; more of them under the same seed keep the earlier ones.
+def draws(prior: Prior, routes: Collection[str], *, seed: int, n: int) -> list[Draw]:
+    """`n` independent draws for a trial of these routes; more of them under the same seed keep the earlier ones.
 
     Of a named prior one of its stored draws, and a new trial's effects from N(0, SD between trials) under it.
     """
-    return [_draw(prior, k, np.random.default_rng(np.random.SeedSequence([seed, k]))) for k in range(n)]
+    return [_draw(prior, routes, k, np.random.default_rng(np.random.SeedSequence([seed, k]))) for k in range(n)]
 
 
-def _draw(prior: Prior, k: int, rng: np.random.Generator) -> Draw:
+def _draw(prior: Prior, routes: Collection[str], k: int, rng: np.random.Generator) -> Draw:
     parameters: dict[str, float] = {}
     if prior.name is not None:
         names, table = columns(prior.name)
         parameters = dict(zip(names, map(float, table[rng.integers(len(table))]), strict=True))
-        for (effect, sd), z in zip(TRIAL_EFFECTS.items(), rng.standard_normal(len(TRIAL_EFFECTS)), strict=True):
-            parameters[effect] = float(parameters[sd] * z)
+        elsewhere = differs(prior.population_or_reference, routes)
+        effects = effects_of(parameters)
+        for effect, z in zip(effects, standard(parameters, rng, len(effects)), strict=True):
+            parameters[effect] = float(between(parameters, effect, elsewhere=elsewhere) * z)
     # 1 - [0, 1) is never 0, where a quantile would be infinite; at 1 a chance in 2^53 is moved.
     u = np.minimum(1.0 - rng.random(len(prior.also or {})), 1.0 - 2.0**-53)
     also = {path: belief.quantile(x) for (path, belief), x in zip((prior.also or {}).items(), u, strict=True)}
     return Draw(number=k + 1, parameters=parameters, also=also)
+
+
+def differs(population: str, routes: Collection[str]) -> bool:
+    """Whether a trial is not one of infusions in depression, so that its effects spread as they do elsewhere."""
+    return population != REFERENCE_POPULATION or any(route != "IV" for route in routes)
+
+
+def effects_of(parameters: Collection[str]) -> list[str]:
+    """The effects of a trial that a prior of these parameters has."""
+    return [effect for effect, sd in TRIAL_EFFECTS.items() if sd in parameters]
+
+
+def standard(parameters: Collection[str], rng: np.random.Generator, size: int) -> Floats:
+    """Effects of trials in SD: Student's t since 2026b, normal before."""
+    return rng.standard_t(TRIAL_DF, size) if _second(parameters) else rng.standard_normal(size)
+
+
+def between[P: (float, Floats)](parameters: Mapping[str, P], effect: str, *, elsewhere: bool) -> P:
+    """SD between trials of one of the `TRIAL_EFFECTS`: of infusions in depression, or `elsewhere`."""
+    sd = parameters[TRIAL_EFFECTS[effect]]
+    return sd * parameters["elsewhere_ratio"] if elsewhere and "elsewhere_ratio" in parameters else sd
+
+
+def trait_sd(mean: float, observed: float, p: Mapping[str, Parameter]) -> Parameter:
+    """SD between patients' baselines, in points, that day-0 scores of this SD leave beside deviations and the rater."""
+    noise = p["deviation_sd"] ** 2 + RATER_SD**2
+    return mean * np.sqrt(np.maximum((observed / mean) ** 2 - noise, LEAST_TRAIT * (observed / mean) ** 2))
 
 
 def with_draw(scenario: Scenario, draw: Draw) -> Scenario:
@@ -77,8 +110,8 @@ def with_draw(scenario: Scenario, draw: Draw) -> Scenario:
     assert scenario.prior is not None
     s = replace(scenario, prior=None, variants=None)
     if scenario.prior.name is not None:
-        believed = {arm.id: _belief(arm) for arm in s.arms}
-        s = with_parameters(s, draw.parameters, scenario.prior.name, scenario.prior.population_or_reference, believed)
+        population = scenario.prior.population_or_reference
+        s = with_parameters(s, draw.parameters, scenario.prior.name, population, beliefs(s))
     raw = with_settings(as_raw(s), {sourced_path(path): value for path, value in draw.also.items()})
     try:
         return build(raw)
@@ -109,15 +142,17 @@ def with_parameters(
     """The scenario with the response model of one draw `p`, or of one draw a replicate, each (replicate,).
 
     Shares of the mean baseline become points of the scenario's own baseline. `believed`: what the patients of each arm
-    believe, by its id: certain (that they receive ketamine), or as under midazolam or saline.
+    compare with the drug, by its id: ketamine, midazolam, saline, or another placebo. SDs of day-0 scores stay the
+    scenario's own.
     """
+    from scipy.special import expit
+
     b = s.population.baseline.value
-    routes = ketamine_routes(s)
     number_of = partial(number, source=name)
 
     # The reference population and route have no column: their effect is 0.
     centre = p["logit_share"] + p["trial_logit_share"] + p.get(f"population_effect[{population}]", 0.0)
-    centre += p.get(f"route_effect[{routes[0]}]", 0.0) if routes else 0.0
+    centre += route_effect(s, p)
     half_life = np.exp(p["log_half_life"] + p["trial_log_half_life"])
     drug = replace(
         s.drug,
@@ -130,14 +165,21 @@ def with_parameters(
         ),
     )
     natural = NaturalCourse(
-        change=number_of((p["natural"] + p["trial_course"]) * b, "points", sd=p["natural_sd"] * b),
+        change=number_of(
+            (p["natural"] + p.get(f"population_natural[{population}]", 0.0)) * b, "points", sd=p["natural_sd"] * b
+        ),
         time_constant=number_of(NATURAL_TIME_CONSTANT_DAYS, "day"),
+        immediate=ImmediateChange(
+            change=number_of(p["trial_course"] * b, "points"), onset=number_of(ONSET_DAYS, "day")
+        ),
     )
+    shift = p.get(f"population_belief[{population}]", 0.0) + p.get("trial_belief", 0.0)
     hope = DrugExpectancy(
         effect=number_of(p["expectancy"] * b, "points"),
-        belief=ByArm(by_arm={arm.id: number_of(_share_believing(believed[arm.id], p), "share") for arm in s.arms}),
+        belief=ByArm(by_arm={arm.id: number_of(_believing(believed[arm.id], p, shift), "share") for arm in s.arms}),
         onset=number_of(ONSET_DAYS, "day"),
         half_life=number_of(p["expectancy_half_life"], "day"),
+        renewed=_second(p),
     )
     measurement = replace(
         s.measurement,
@@ -148,19 +190,65 @@ def with_parameters(
     return replace(
         s,
         drug=drug,
-        population=replace(s.population, non_responders=number_of(p["non_responders"], "share")),
+        population=replace(
+            s.population,
+            baseline=trait_baseline(s, p) if _second(p) else s.population.baseline,
+            non_responders=number_of(p["non_responders"], "share"),
+        ),
         natural_course=natural,
         expectancy=replace(s.expectancy, drug=hope),
         measurement=measurement,
     )
 
 
-def _belief(arm: Arm) -> str:
-    """What an arm's patients believe: who receives the drug knows it."""
+def _second(p: Collection[str]) -> bool:
+    """Whether the draws are of the model since 2026b; the one before takes a scenario's baseline SD as it stands."""
+    return "belief_ketamine" in p
+
+
+def trait_baseline(s: Scenario, p: Mapping[str, Parameter]) -> Sourced:
+    """The trait baseline with which day-0 scores vary as the scenario's own do, under the deviations of the draw."""
+    own, m = s.population.baseline, s.measurement
+    assert own.sd is not None  # Population has checked it
+    observed = np.sqrt(own.sd**2 + m.deviation_sd.value**2 + m.rater_sd.value**2)
+    sd = trait_sd(own.value, float(observed), p)
+    return replace(own, sd=float(sd)) if np.ndim(sd) == 0 else number(own.value, own.unit, own.source, sd=sd)
+
+
+def route_effect(s: Scenario, p: Mapping[str, Parameter]) -> Parameter:
+    """What the scenario's route adds to the logit of the share."""
+    routes = ketamine_routes(s)
+    if not routes:
+        return 0.0
+    of_route = p.get(f"route_effect[{routes[0]}]", 0.0)
+    agents = {doses.agent for arm in s.arms for doses in arm.doses if doses.is_ketamine}
+    racemic = routes[0] == "IN" and agents == {"ketamine"}
+    return p.get("route_effect[IN racemic]", of_route) if racemic else of_route
+
+
+def beliefs(s: Scenario) -> dict[str, str]:
+    """What the patients of each arm compare with the drug, by its id."""
+    # Where everybody receives the drug, nobody is blinded to it.
+    blinded = not all(any(doses.is_ketamine for doses in arm.doses) for arm in s.arms)
+    return {arm.id: _belief(arm, ketamine_routes(s), blinded) for arm in s.arms}
+
+
+def _belief(arm: Arm, routes: Collection[str], blinded: bool) -> str:
+    """What an arm's patients compare with the drug."""
+    if not blinded:
+        return "open"
     if any(doses.is_ketamine for doses in arm.doses):
-        return "certain"
-    return "midazolam" if any(doses.agent == "midazolam" for doses in arm.doses) else "saline"
+        return "ketamine"
+    if any(doses.agent == "midazolam" for doses in arm.doses):
+        return "midazolam"
+    return "placebo" if any(route in GIVEN_BY_PATIENT for route in routes) else "saline"
 
 
-def _share_believing(believed: str, p: Mapping[str, Parameter]) -> Parameter:
-    return 1.0 if believed == "certain" else p[f"belief_{believed}"]
+def _believing(believed: str, p: Mapping[str, Parameter], shift: Parameter) -> Parameter:
+    """The share of an arm in whom belief acts; before 2026b, of all who receive the drug, and of placebos as saline."""
+    from scipy.special import expit, logit
+
+    if not _second(p):
+        named = {"open": 1.0, "ketamine": 1.0, "midazolam": p["belief_midazolam"]}
+        return named.get(believed, p["belief_saline"])
+    return expit(logit(p[f"belief_{believed}"]) + shift)

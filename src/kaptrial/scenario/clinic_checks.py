@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from scipy.special import ndtr
-
 from kaptrial.errors import ABSENT, FieldError, nearest
 from kaptrial.scenario.clinic import WEEKDAYS, Clinic, Weekday
 
@@ -225,6 +223,8 @@ def share_meeting_entry(s: Scenario, clinic: Clinic) -> float:
 
     The score is normal about the trait's mean with the variances of trait, deviation and rater error added up.
     """
+    from scipy.special import ndtr
+
     entry = s.population.entry
     if entry is None or not clinic.recruitment.by_entry:
         return 1.0

@@ -322,6 +322,7 @@ KEYS: dict[str, dict[str, Key]] = {
         "belief": Key("Probability of believing it, one or one an arm.", _SHARE),
         "onset": Key("Time constant of its rise from the first dose.", _DAYS),
         "half_life": Key("Half-life with which it fades from the first dose on.", _DAYS),
+        "renewed": Key("Whether each dose renews it, so that it fades from the latest dose on.", "true"),
         "disappointment": Key("Worsening of who does not believe it.", _POINTS),
     },
     "TherapyExpectancy": {

@@ -42,6 +42,14 @@ class Drawn(Sourced):
         return next((getattr(self, name) for name in SPREADS if getattr(self, name) is not None), 0.0)
 
 
+def of_replicates(scenario: Scenario, rows: Ints) -> Scenario:
+    """The scenario of some replicates, numbers of what was drawn: parameters as columns."""
+    old = {name: getattr(scenario, name) for name in MAY_DIFFER}
+    new = {name: at_rows(value, rows) for name, value in old.items()}
+    changed = {name: value for name, value in new.items() if value is not old[name]}
+    return _with_fields(scenario, changed) if changed else scenario
+
+
 def at_rows[T](node: T, rows: Ints) -> T:
     """`node` with the chosen replicates of every `Drawn` value below it, as columns; itself where there is none."""
     if isinstance(node, Drawn):

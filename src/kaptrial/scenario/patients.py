@@ -157,7 +157,8 @@ class DrugExpectancy:
     """Improvement from believing that one received the drug, and worsening from believing that one did not.
 
     `belief`: probability of believing it, by arm. It rises with time constant `onset` from the first infusion and
-    fades with `half_life`. `disappointment` is the size of the opposite effect in those who do not believe it.
+    fades with `half_life`, from the first infusion or, if `renewed`, from the latest one. `disappointment` is the size
+    of the opposite effect in those who do not believe it.
     """
 
     effect: EffectSize
@@ -165,6 +166,7 @@ class DrugExpectancy:
     onset: Days
     half_life: Days
     disappointment: EffectSize | None = None
+    renewed: bool = False
 
 
 @noun

@@ -16,6 +16,11 @@ def by_visit(value: Parameter) -> Parameter:
     return value if np.ndim(value) == 0 else np.asarray(value)[..., None]
 
 
+def spread_over(x: Floats, visits: Parameter) -> Floats:
+    """The product of what patients have, (replicate, patient), and a course over visits, as a block lies in memory."""
+    return np.multiply(x[..., None], visits, order="F")
+
+
 def flat(value: Parameter) -> Parameter:
     """A number, or (replicate,)."""
     return value if np.ndim(value) == 0 else np.asarray(value)[:, 0]

@@ -11,7 +11,7 @@ from kaptrial.scenario.scenario import Scenario
 from kaptrial.scenario.sourced import Sourced
 from kaptrial.scenario.treatment import zero_if_absent
 from kaptrial.simulation.assessments import AssessmentSchedule
-from kaptrial.simulation.by_replicate import Parameter, by_arm, by_visit, flat, of_patients
+from kaptrial.simulation.by_replicate import Parameter, by_arm, by_visit, flat, of_patients, spread_over
 from kaptrial.simulation.patients import Patients
 from kaptrial.simulation.received import Received, first_session, schedules_of
 
@@ -44,21 +44,26 @@ def improvement_of(
     days = schedule.days
     if s.natural_course is not None:
         n = s.natural_course
-        improvement += patients.natural_change[..., None] * -np.expm1(-days / by_visit(n.time_constant.value))
+        improvement += spread_over(patients.natural_change, -np.expm1(-days / by_visit(n.time_constant.value)))
         if n.immediate is not None:
             improvement += by_visit(n.immediate.change.value) * -np.expm1(-days / by_visit(n.immediate.onset.value))
     if received.therapist_effect is not None:
-        started = days > first_session(schedules, received)[..., None]
-        improvement += received.therapist_effect[..., None] * started
+        started = np.greater(days, first_session(schedules, received)[..., None], order="F")
+        improvement += spread_over(received.therapist_effect, started)
     x = s.expectancy
     if x.drug is not None and received.belief is not None:
-        starts = [
-            min((d for d, _ in sch.doses if d >= s.randomisation.day), default=s.randomisation.day) for sch in schedules
+        onset, half_life = x.drug.onset.value, x.drug.half_life.value
+        given = [
+            np.array([d for d, _ in sch.doses if d >= s.randomisation.day] or [s.randomisation.day])
+            for sch in schedules
         ]
-        shape = np.stack(
-            [expectancy.rise_and_fade(days, start, x.drug.onset.value, x.drug.half_life.value) for start in starts],
-            axis=-2,
-        )
+        shapes = [
+            expectancy.renewed(days, doses, onset, half_life)
+            if x.drug.renewed
+            else expectancy.rise_and_fade(days, doses.min(), onset, half_life)
+            for doses in given
+        ]
+        shape = np.stack(shapes, axis=-2)
         lost = zero_if_absent(x.drug.disappointment)
         own_shape = of_patients(shape, arm, visits=True)
         improvement += expectancy.expectancy(received.belief, own_shape, x.drug.effect.value, lost)

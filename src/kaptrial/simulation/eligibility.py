@@ -7,28 +7,30 @@ from dataclasses import fields
 import numpy as np
 
 from kaptrial.errors import TooFewEligible
+from kaptrial.model.streams import BlockStreams
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.simulation.assessments import AssessmentSchedule
 from kaptrial.simulation.course import improvement_of
 from kaptrial.simulation.follow_up import linear_predictor, record
 from kaptrial.simulation.patients import Patients, draw_patients
+from kaptrial.simulation.randomisation import draw_strata
 from kaptrial.simulation.received import Received
 
 # A run-in that hardly anybody passes cannot be simulated by drawing until somebody does.
 MAX_SCREENED = 200
 
 
-def eligible_patients(s: Scenario, seed: int, block: int, schedule: AssessmentSchedule) -> Patients:
-    """The patients randomised: all, or after a run-in with a criterion those who meet it, redrawn until all do."""
-    patients = draw_patients(s, seed, block, schedule)
+def eligible_patients(s: Scenario, streams: BlockStreams, schedule: AssessmentSchedule) -> Patients:
+    """A block's patients who meet the criterion of the run-in, redrawn until all do."""
     run_in = s.randomisation.run_in
-    if run_in is None or run_in.eligible is None:
-        return patients
+    assert run_in is not None
+    assert run_in.eligible is not None
+    patients = draw_patients(s, streams, draw_strata(s, streams), schedule)
     eligible = _meets(s, schedule, patients)
     for attempt in range(1, MAX_SCREENED):
         if eligible.all():
             return patients
-        others = draw_patients(s, seed, block, schedule, attempt)
+        others = draw_patients(s, streams, draw_strata(s, streams, attempt), schedule, attempt)
         better = ~eligible & _meets(s, schedule, others)
         patients = Patients(
             **{f.name: _where(better, getattr(others, f.name), getattr(patients, f.name)) for f in fields(patients)}

@@ -8,7 +8,7 @@ import numpy as np
 
 from kaptrial.arrays import Floats, Ints
 from kaptrial.model import conduct, measurement
-from kaptrial.model.streams import Stream, generator, uniforms
+from kaptrial.model.streams import BlockStreams, Stream, uniforms
 from kaptrial.scenario.conduct import Rescue
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.simulation.assessments import AssessmentSchedule
@@ -92,30 +92,30 @@ def rescues_of(s: Scenario) -> dict[str, Rescue]:
 
 def follow_up(
     s: Scenario,
-    seed: int,
-    block: int,
+    streams: BlockStreams,
     schedule: AssessmentSchedule,
     patients: Patients,
     arm: Ints,
     improvement: Floats,
 ) -> FollowUp:
     """Visit by visit: the score is recorded, rescue is taken or not, the patient stays or leaves."""
-    n, visits = s.n_total, schedule.visits
+    n, visits = arm.shape[1], schedule.visits
     before = later = None
     if s.scale.link != "identity":
-        before = uniforms(generator(seed, block, Stream.BASELINE_DAY_OUTCOME), n, s.measurement.baseline_period_days)
-        later = uniforms(generator(seed, block, Stream.DAY_OUTCOME), n, len(schedule.days) - 1)
-    full = np.empty((*arm.shape, len(visits)))
-    dropout_day, dropout = np.full(arm.shape, np.inf), s.conduct.dropout
+        before = uniforms(streams.of(Stream.BASELINE_DAY_OUTCOME), n, s.measurement.baseline_period_days)
+        later = uniforms(streams.of(Stream.DAY_OUTCOME), n, len(schedule.days) - 1)
+        before, later = np.asfortranarray(before), np.asfortranarray(later)
+    full = np.empty((*arm.shape, len(visits)), order="F")
+    dropout_day, dropout = np.full(arm.shape, np.inf, order="F"), s.conduct.dropout
     declared = rescues_of(s)
-    rescues = {event: np.full(arm.shape, np.inf) for event in declared}
+    rescues = {event: np.full(arm.shape, np.inf, order="F") for event in declared}
     takes = {
-        event: uniforms(generator(seed, block, RESCUE_STREAMS[event]), n, 1)[..., 0] < rescue.share_taking.value
+        event: uniforms(streams.of(RESCUE_STREAMS[event]), n, 1)[..., 0] < rescue.share_taking.value
         for event, rescue in declared.items()
     }
-    threshold = -np.log1p(-uniforms(generator(seed, block, Stream.DROPOUT), n, 1)[..., 0]) if dropout else None
+    threshold = -np.log1p(-uniforms(streams.of(Stream.DROPOUT), n, 1)[..., 0]) if dropout else None
     hazard = per_arm(s, dropout.hazard)[arm] if dropout else None
-    cumulative = np.zeros(arm.shape)
+    cumulative = np.zeros(arm.shape, order="F")
     predictor = linear_predictor(s, patients.trait, improvement)
     for v, day in enumerate(visits):
         for event, rescue in declared.items():

@@ -8,12 +8,11 @@ import numpy as np
 
 from kaptrial.arrays import Floats, Ints
 from kaptrial.model import measurement, population
-from kaptrial.model.streams import Stream, generator, normals, uniforms
+from kaptrial.model.streams import BlockStreams, Stream, normals, uniforms
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.scenario.treatment import zero_if_absent
 from kaptrial.simulation.assessments import AssessmentSchedule
 from kaptrial.simulation.by_replicate import by_visit
-from kaptrial.simulation.randomisation import draw_strata
 
 LN2 = float(np.log(2.0))
 
@@ -33,16 +32,18 @@ class Patients:
     strata: Ints
 
 
-def draw_patients(s: Scenario, seed: int, block: int, schedule: AssessmentSchedule, attempt: int = 0) -> Patients:
-    """All patients of a block before they are allocated. `attempt` > 0: others in their place."""
-    n, m = s.n_total, s.measurement
-    strata, shift = _strata(s, seed, block, attempt)
-    z = normals(generator(seed, block, Stream.PATIENT, attempt), n, 7)
+def draw_patients(
+    s: Scenario, streams: BlockStreams, strata: Ints, schedule: AssessmentSchedule, attempt: int = 0
+) -> Patients:
+    """The next patients of a block, of these strata, before allocation. `attempt` > 0: others in their place."""
+    n, m = strata.shape[1], s.measurement
+    shift = _shift(s, strata)
+    z = normals(streams.of(Stream.PATIENT, attempt), n, 7)
     entry = s.population.entry
     slack = s.scale.step / 2 if m.round else 0.0
     zero = population.draw_day_zero(
         z[..., :3],
-        uniforms(generator(seed, block, Stream.ENTRY, attempt), n, 1)[..., 0] if entry else None,
+        uniforms(streams.of(Stream.ENTRY, attempt), n, 1)[..., 0] if entry else None,
         mean=s.population.baseline.value + shift,
         trait_sd=s.population.baseline.spread,
         deviation_sd=m.deviation_sd.value,
@@ -54,15 +55,15 @@ def draw_patients(s: Scenario, seed: int, block: int, schedule: AssessmentSchedu
     off_centre = zero.trait - s.population.baseline.value - shift
     standardised = np.divide(off_centre, spread, out=np.zeros_like(zero.trait), where=np.greater(spread, 0))
     varying = population.correlate(standardised, z[..., 3:], s.population.correlation_matrix())
-    deviation = _deviations(s, seed, block, schedule.days, zero.deviation, attempt)
+    deviation = _deviations(s, streams, schedule.days, zero.deviation, attempt)
     rater_error = np.zeros(1)
     if s.scale.link == "identity":
-        later = normals(generator(seed, block, Stream.RATER, attempt), n, len(schedule.visits) - 1)
+        later = normals(streams.of(Stream.RATER, attempt), n, len(schedule.visits) - 1)
         rater_error = np.concatenate([zero.rater_error[..., None], by_visit(m.rater_sd.value) * later], axis=-1)
     half_life, natural = s.drug.half_life, s.natural_course
-    responder = np.ones(zero.trait.shape, dtype=np.bool_)
+    responder = np.ones(zero.trait.shape, dtype=np.bool_, order="F")
     if s.population.non_responders is not None:
-        u = uniforms(generator(seed, block, Stream.NON_RESPONDER, attempt), n, 1)[..., 0]
+        u = uniforms(streams.of(Stream.NON_RESPONDER, attempt), n, 1)[..., 0]
         responder = u >= s.population.non_responders.value
     return Patients(
         trait=zero.trait,
@@ -77,18 +78,17 @@ def draw_patients(s: Scenario, seed: int, block: int, schedule: AssessmentSchedu
     )
 
 
-def _strata(s: Scenario, seed: int, block: int, attempt: int) -> tuple[Ints, Floats]:
-    """Levels of the stratification factors, (replicate, patient, factor), and the shift of the trait they bring."""
-    levels = draw_strata(s, seed, block, attempt)
-    shift = np.zeros(levels.shape[:2])
+def _shift(s: Scenario, strata: Ints) -> Floats:
+    """The shift of the trait that the levels of the stratification factors bring, (replicate, patient)."""
+    shift = np.zeros(strata.shape[:2], order="F")
     for f, factor in enumerate(s.design.allocation.strata):
-        shift += np.array([zero_if_absent(level.shift) for level in factor.levels.values()])[levels[..., f]]
-    return levels, shift
+        shift += np.array([zero_if_absent(level.shift) for level in factor.levels.values()])[strata[..., f]]
+    return shift
 
 
-def _deviations(s: Scenario, seed: int, block: int, days: Floats, start: Floats, attempt: int) -> Floats:
+def _deviations(s: Scenario, streams: BlockStreams, days: Floats, start: Floats, attempt: int) -> Floats:
     m = s.measurement
-    z = normals(generator(seed, block, Stream.DEVIATION, attempt), s.n_total, len(days) - 1)
+    z = normals(streams.of(Stream.DEVIATION, attempt), start.shape[1], len(days) - 1)
     time_constant = m.deviation_time_constant.value
     return measurement.ornstein_uhlenbeck(start, z, days, m.deviation_sd.value, time_constant)
 

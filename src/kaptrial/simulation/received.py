@@ -10,7 +10,7 @@ from kaptrial.arrays import Bools, Floats, Ints
 from kaptrial.model import allocation, conduct
 from kaptrial.model.delivered import DeliveredTreatment
 from kaptrial.model.response import ArmSchedule
-from kaptrial.model.streams import BLOCK, Stream, generator, normals, uniforms
+from kaptrial.model.streams import BlockStreams, Stream, normals, uniforms
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.scenario.sourced import Sourced, for_arm
 from kaptrial.scenario.treatment import quantities
@@ -62,7 +62,7 @@ def per_arm(s: Scenario, value: object) -> Floats:
 
 
 def adherence(
-    s: Scenario, seed: int, block: int, arm: Ints, delivered: DeliveredTreatment | None = None
+    s: Scenario, streams: BlockStreams, arm: Ints, delivered: DeliveredTreatment | None = None
 ) -> tuple[np.ndarray | None, dict[str, Floats]]:
     """Which doses and sessions each patient receives (None: all), and the days of the intercurrent events among them.
 
@@ -75,8 +75,8 @@ def adherence(
         return None, {}
     schedules = schedules_of(s)
     day, n_doses = treatment_days(schedules)
-    n = s.n_total
-    e = -np.log1p(-uniforms(generator(seed, block, Stream.STOP), n, 2))
+    n = arm.shape[1]
+    e = -np.log1p(-uniforms(streams.of(Stream.STOP), n, 2))
     stops = [
         conduct.stop_days(e[..., i], per_arm(s, hazard)[arm], s.randomisation.day)
         for i, hazard in enumerate((c.stop_doses, c.stop_sessions))
@@ -87,7 +87,7 @@ def adherence(
             miss[a, : n_doses[a]] = per_arm(s, c.missed_doses)[a]
             miss[a, n_doses[a] :] = per_arm(s, c.missed_sessions)[a]
         miss[day < s.randomisation.day] = 0.0
-        u = uniforms(generator(seed, block, Stream.MISSED), n, day.shape[1])
+        u = uniforms(streams.of(Stream.MISSED), n, day.shape[1])
         taken, first_missed = conduct.treatment_taken(u, arm, day, n_doses, miss, stops[0], stops[1])
     else:
         taken, first_missed = conduct.treatment_given(delivered.event_day, arm, day, n_doses, stops[0], stops[1])
@@ -131,7 +131,7 @@ def first_session(schedules: list[ArmSchedule], received: Received) -> Floats:
 
 
 def assign(
-    s: Scenario, seed: int, block: int, arm: Ints, delivered: DeliveredTreatment | None = None
+    s: Scenario, streams: BlockStreams, arm: Ints, delivered: DeliveredTreatment | None = None
 ) -> tuple[Ints | None, Floats | None]:
     """Each patient's therapist (−1: none) and that therapist's effect on improvement; a clinic names them itself."""
     names = list(s.therapies)
@@ -149,14 +149,12 @@ def assign(
     else:
         therapist = np.where(own_pool < 0, -1, delivered.therapist)
     # Drawn therapist by therapist, so that more of them change nothing for those before.
-    z = normals(generator(seed, block, Stream.THERAPIST), int(therapist.max(initial=0)) + 1, len(names))
+    z = normals(streams.of(Stream.THERAPIST), int(therapist.max(initial=0)) + 1, len(names))
     sds = np.array([x.sd.value if x else 0.0 for x in staff])
-    effect = (z * sds)[np.arange(BLOCK)[:, None], np.maximum(therapist, 0), own_pool]
-    if delivered is not None:
-        return therapist, np.where(therapist < 0, 0.0, effect)
-    return np.where(therapist < 0, -1, therapist + _first_number(staff, s.n_total)[own_pool]), np.where(
-        therapist < 0, 0.0, effect
-    )
+    effect = allocation.therapist_effects(z, sds, therapist, own_pool)
+    if delivered is None:
+        therapist = np.where(therapist < 0, -1, therapist + _first_number(staff, s.n_total)[own_pool])
+    return therapist, effect
 
 
 def _first_number(staff: list, n: int) -> Ints:
@@ -165,9 +163,9 @@ def _first_number(staff: list, n: int) -> Ints:
     return np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
 
 
-def beliefs(s: Scenario, seed: int, block: int, arm: Ints) -> np.ndarray | None:
+def beliefs(s: Scenario, streams: BlockStreams, arm: Ints) -> np.ndarray | None:
     """Who believes that they received the drug, (replicate, patient); None without drug expectancy."""
     if s.expectancy.drug is None:
         return None
-    u = uniforms(generator(seed, block, Stream.BELIEF), s.n_total, 1)[..., 0]
+    u = uniforms(streams.of(Stream.BELIEF), arm.shape[1], 1)[..., 0]
     return u < of_patients(per_arm(s, s.expectancy.drug.belief), arm)

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from kaptrial.arrays import Floats, Ints
 from kaptrial.model.delivered import DeliveredTreatment
-from kaptrial.model.streams import BLOCK
-from kaptrial.scenario.drawn import at_rows
+from kaptrial.model.streams import BLOCK, BlockStreams
+from kaptrial.scenario.drawn import of_replicates
 from kaptrial.scenario.nulls import with_null
 from kaptrial.scenario.scenario import Scenario
-from kaptrial.simulation.assessments import assessment_schedule
+from kaptrial.simulation.assessments import AssessmentSchedule, assessment_schedule
 from kaptrial.simulation.course import improvement_of
 from kaptrial.simulation.eligibility import eligible_patients
 from kaptrial.simulation.follow_up import after_dropout, expected_scores, follow_up, linear_predictor
-from kaptrial.simulation.randomisation import allocate
+from kaptrial.simulation.patients import Patients, draw_patients
+from kaptrial.simulation.randomisation import allocate, draw_strata
 from kaptrial.simulation.received import Received, adherence, assign, beliefs
 from kaptrial.simulation.trials import Covariate, Trials
+
+# Patients of a block that are followed at once: their arrays take about 10 MB.
+PATIENTS_AT_ONCE = 200
 
 
 def simulate(
@@ -67,58 +72,94 @@ def simulate_block(
     are seen no more once it has lost them.
     """
     s = scenario if scenario.null is None else with_null(scenario, scenario.null, expectancy=False)
-    s = at_rows(s, block * BLOCK + np.arange(BLOCK))
-    schedule = assessment_schedule(s)
-    patients = eligible_patients(s, seed, block, schedule)
-    arm = allocate(s, seed, block, patients.strata, force_arm)
-    taken, events = adherence(s, seed, block, arm, delivered)
-    therapist, therapist_effect = assign(s, seed, block, arm, delivered)
+    s = of_replicates(s, block * BLOCK + np.arange(BLOCK))
+    schedule, streams = assessment_schedule(s), BlockStreams(seed, block)
+    # A run-in redraws those who do not pass it until all do. Without one patients are followed some at a time.
+    run_in, n = s.randomisation.run_in, s.n_total
+    screened = eligible_patients(s, streams, schedule) if run_in is not None and run_in.eligible is not None else None
+    strata = draw_strata(s, streams) if screened is None else screened.strata
+    arm = allocate(s, streams, strata, force_arm)
+    therapist, therapist_effect = assign(s, streams, arm, delivered)
+    at_once = n if screened is not None else PATIENTS_AT_ONCE
+    scores: dict[str, Any] = {}
+    events: dict[str, Floats] = {}
+    for first in range(0, n, at_once):
+        part = slice(first, min(first + at_once, n))
+        patients = draw_patients(s, streams, strata[:, part], schedule) if screened is None else screened
+        effect = None if therapist_effect is None else therapist_effect[:, part]
+        given = None if delivered is None else delivered.of_patients(part)
+        followed = _follow(s, streams, schedule, patients, arm[:, part], effect, given, full=full)
+        for whole, of_part in zip((scores, events), followed, strict=True):
+            _insert(whole, of_part, part, n)
+    return Trials(
+        arms=tuple(a.id for a in s.arms),
+        days=schedule.visits,
+        arm=np.ascontiguousarray(arm),
+        factors=s.factors,
+        levels=tuple(tuple((a.factors or {}).values()) for a in s.arms) if s.factors else (),
+        covariates=_covariates(s, strata, scores.pop("randomisation_score", None)),
+        therapist=None if therapist is None else np.ascontiguousarray(therapist),
+        events=events,
+        **scores,
+    )
+
+
+def _follow(
+    s: Scenario,
+    streams: BlockStreams,
+    schedule: AssessmentSchedule,
+    patients: Patients,
+    arm: Ints,
+    therapist_effect: Floats | None,
+    delivered: DeliveredTreatment | None,
+    *,
+    full: bool,
+) -> tuple[dict[str, Floats], dict[str, Floats]]:
+    """What becomes of the next patients: the scores of Trials, and that of randomisation; the days of their events."""
+    taken, events = adherence(s, streams, arm, delivered)
     received = Received(
         arm=arm,
         taken=taken,
         therapist_effect=therapist_effect,
-        belief=beliefs(s, seed, block, arm),
+        belief=beliefs(s, streams, arm),
         own_day=None if delivered is None else delivered.event_day,
     )
     improvement = improvement_of(s, schedule, patients, received)
-    visits = follow_up(s, seed, block, schedule, patients, arm, improvement)
+    visits = follow_up(s, streams, schedule, patients, arm, improvement)
     if delivered is not None:
         visits = visits.lost_by(delivered.loss_day)
-    latent = outcome = None
+    scores = {}
     if full:
-        latent = expected_scores(s, schedule, linear_predictor(s, patients.trait, improvement))
+        scores["latent"] = expected_scores(s, schedule, linear_predictor(s, patients.trait, improvement))
         after = after_dropout(s, schedule, patients, received, visits)
-        outcome = np.where(schedule.visits >= visits.dropout_day[..., None], after, visits.full)
-    observed = schedule.visits < visits.dropout_day[..., None]
+        scores["outcome"] = np.where(schedule.visits >= visits.dropout_day[..., None], after, visits.full)
+    observed = np.less(schedule.visits, visits.dropout_day[..., None], order="F")
     if delivered is not None:
         observed &= ~delivered.visit_missed
-    return Trials(
-        arms=tuple(a.id for a in s.arms),
-        days=schedule.visits,
-        arm=arm,
-        baseline=visits.full[..., 0].copy(),
-        score=np.where(observed, visits.full, np.nan),
-        factors=s.factors,
-        levels=tuple(tuple((a.factors or {}).values()) for a in s.arms) if s.factors else (),
-        covariates=_covariates(s, patients.strata, visits.full),
-        therapist=therapist,
-        # What would happen after dropout is neither seen nor part of the treatment under study.
-        events={
-            name: np.where(day < visits.dropout_day, day, np.inf) for name, day in (events | visits.rescues).items()
-        },
-        latent=latent,
-        outcome=outcome,
-    )
+    scores["baseline"] = visits.full[..., 0]
+    scores["score"] = np.where(observed, visits.full, np.nan)
+    if s.randomisation.day > 0:
+        scores["randomisation_score"] = visits.full[..., s.design.visits.index(s.randomisation.day)]
+    # What would happen after dropout is neither seen nor part of the treatment under study.
+    days = (events | visits.rescues).items()
+    return scores, {name: np.where(day < visits.dropout_day, day, np.inf) for name, day in days}
 
 
-def _covariates(s: Scenario, strata: Ints, full: Floats) -> dict[str, Covariate]:
+def _insert(whole: dict[str, Floats], of_part: dict[str, Floats], part: slice, n: int) -> None:
+    """Put what some of the `n` patients have into the arrays of all, which lie trial by trial."""
+    for name, x in of_part.items():
+        if name not in whole:
+            whole[name] = np.empty((BLOCK, n, *x.shape[2:]))
+        whole[name][:, part] = x
+
+
+def _covariates(s: Scenario, strata: Ints, randomisation_score: Floats | None) -> dict[str, Covariate]:
     covariates = {
-        factor.name: Covariate(values=strata[..., f].astype(float), levels=tuple(factor.levels))
+        factor.name: Covariate(values=np.ascontiguousarray(strata[..., f], dtype=float), levels=tuple(factor.levels))
         for f, factor in enumerate(s.design.allocation.strata)
     }
-    if s.randomisation.day > 0:
-        v = s.design.visits.index(s.randomisation.day)
-        covariates["randomisation_score"] = Covariate(values=full[..., v].copy())
+    if randomisation_score is not None:
+        covariates["randomisation_score"] = Covariate(values=randomisation_score)
     return covariates
 
 

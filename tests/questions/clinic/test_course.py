@@ -16,80 +16,21 @@ from kaptrial.questions.clinic.recruitment import Fate
 from kaptrial.questions.clinic.replicate_summary import summarise_replicate
 from kaptrial.questions.clinic.run import End, delivered_treatment, run
 from kaptrial.questions.clinic.tables import accrual, bottleneck, lag_histogram, summary
+from kaptrial.scenario.clinic import WEEKDAYS
 from kaptrial.scenario.files import build, with_settings
 from kaptrial.simulation.received import schedules_of, treatment_days
 from kaptrial.simulation.simulate import simulate_block
 from tests import SCENARIOS
-from tests.builders import clinic, clinic_raw, number, site
-
-WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-
-
-def random_days(rng: np.random.Generator, most: int, last: int) -> list[int]:
-    """Some days of a protocol."""
-    return sorted(rng.choice(last + 1, size=int(rng.integers(1, most + 1)), replace=False).tolist())
-
-
-def random_weekdays(rng: np.random.Generator) -> list[str]:
-    """Some days of the week."""
-    return [WEEKDAYS[i] for i in sorted(rng.choice(7, size=int(rng.integers(1, 8)), replace=False))]
+from tests.builders import clinic, clinic_raw, number, random_clinic_raw, site
 
 
 def random_plan(rng: np.random.Generator) -> Any:
     """A plan with little or much of anything, drawn at random; one that would be refused is drawn again."""
     while True:
         try:
-            return build(random_raw(rng))
+            return build(random_clinic_raw(rng))
         except ScenarioError:
             continue
-
-
-def random_raw(rng: np.random.Generator) -> dict[str, Any]:
-    """Any doses and sessions, days of the week, staff and rules."""
-    booking = {
-        "no_show": number(float(rng.uniform(0, 0.4)), "share"),
-        "cancelled": number(float(rng.uniform(0, 0.4)), "share"),
-        "rebook_days": float(rng.choice([0, 1, 5])), "attempts": int(rng.integers(1, 4)),
-    }  # fmt: skip
-    sites = [
-        site(
-            f"s{i}", referrals=float(rng.uniform(5, 80)), opens_day=float(rng.uniform(0, 90)),
-            chairs=int(rng.integers(1, 3)), nurses=1, raters=1, therapists={"shift": int(rng.integers(1, 3))},
-        )
-        for i in range(rng.integers(1, 4))
-    ]  # fmt: skip
-    raw = clinic_raw(*sites, n_per_arm=int(rng.integers(5, 30)))
-    for arm in raw["arms"]:
-        arm["doses"][0]["days"] = random_days(rng, 6, 20)
-    raw["arms"][1]["therapy"]["days"] = random_days(rng, 6, 27)
-    plan = raw["clinic"]
-    opens, closes = ((0, 24), (4, 22), (8, 18))[rng.integers(3)]
-    plan["hours"] = {"weekdays": random_weekdays(rng), "opens": opens, "closes": closes}
-    plan["recruitment"] |= {
-        "opening_delay": number(float(rng.uniform(1, 60)), "day"), "ramp": number(float(rng.uniform(1, 90)), "day"),
-        "seasonality": number(float(rng.uniform(0, 1)), "share"),
-        "screening": number(float(rng.uniform(1, 30)), "day", log_sd=float(rng.uniform(0, 1))),
-        "loss_while_waiting": number(float(rng.choice([0, 0.01, 0.2])), "per_day"),
-    }  # fmt: skip
-    plan["therapists"]["shift"] = {
-        "caseload": int(rng.integers(4, 8)), "sessions_per_week": int(rng.integers(1, 10)),
-        "leave": number(float(rng.uniform(0, 0.3)), "share"), "turnover": number(float(rng.uniform(0, 3)), "per_year"),
-        "hiring": number(float(rng.uniform(1, 90)), "day"), "training_days": float(rng.uniform(0, 60)),
-    }  # fmt: skip
-    plan["infusions"] = {
-        "weekdays": plan["hours"]["weekdays"][::2] if rng.random() < 0.5 else None, "booking": booking,
-        "wait_for_therapist": bool(rng.random() < 0.5), "late_days": float(rng.uniform(0.5, 10)),
-    }  # fmt: skip
-    plan["sessions"] = {
-        "from_hours": 12, "to_hours": float(rng.uniform(24, 96)), "booking": booking,
-        "after_window": str(rng.choice(["give", "skip"])), "late_days": float(rng.uniform(3, 20)),
-    }  # fmt: skip
-    plan["ratings"] = {"booking": booking}
-    plan["clock"] = str(rng.choice(["first_infusion", "randomisation"]))
-    raw["therapies"]["shift"]["group_size"] = int(rng.choice([1, 1, 3]))
-    if rng.random() < 0.5:
-        raw["conduct"] = {"dropout": {"hazard": number(float(rng.uniform(0, 0.05)), "per_day")}}
-    return raw
 
 
 def recounted(s: Any, c: Any) -> dict[tuple[str, str, str], float]:

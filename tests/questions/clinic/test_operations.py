@@ -15,6 +15,7 @@ from kaptrial.questions.clinic.answer import answer
 from kaptrial.questions.clinic.operations import clinic_key, delivered_to, operations
 from kaptrial.questions.clinic.output import write_clinic
 from kaptrial.questions.clinic.staffing_plans import Target, compare
+from kaptrial.questions.power import execution
 from kaptrial.questions.power.cells import Cell
 from kaptrial.questions.power.characteristics import characteristics
 from kaptrial.scenario.files import build, with_settings
@@ -32,7 +33,8 @@ def tight_raw():
     return raw
 
 
-def test_workers_do_not_change_a_byte(run, tmp_path):
+def test_workers_do_not_change_a_byte(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(execution, "START", 0.0)  # or so little work would start no process
     path = tmp_path / "trial.yaml"
     path.write_text(yaml.safe_dump(clinic_raw(n_per_arm=6)))
     for workers in (1, 2):

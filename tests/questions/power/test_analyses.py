@@ -247,7 +247,7 @@ def test_rubins_rules_are_those_of_files(tmp_path, monkeypatch):
         reference="ketamine", imputation=("JR",), covariance=("us",), inference="rubin", imputations=25, seed=7
     )
     row = analyse(tmp_path / "data.csv", "reference_based", options).flat()[0]
-    monkeypatch.setattr("kaptrial.methods.simulated.generator", lambda *_: np.random.default_rng(7))
+    monkeypatch.setattr("kaptrial.model.streams.generator", lambda *_: np.random.default_rng(7))
     fit = estimate(trials, s, s.estimand, "reference_based JR")
     for name in ("estimate", "se", "df", "p"):
         assert row[name] == pytest.approx(getattr(fit, name)[0], rel=1e-8)

@@ -10,7 +10,7 @@ from scipy.stats import binom, nct, norm, t
 
 from kaptrial.cli import main
 from kaptrial.errors import ScenarioError
-from kaptrial.estimators.binary import clopper_pearson
+from kaptrial.estimators.clopper_pearson import clopper_pearson
 from kaptrial.questions.power.answer import results_of
 from kaptrial.questions.power.cells import Cell
 from kaptrial.questions.power.characteristics import characteristics

@@ -15,14 +15,19 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike
 
-from kaptrial.arrays import Floats, Ints
+from kaptrial.arrays import Bools, Floats, Ints
+from kaptrial.compile_cache import is_compiled
 from kaptrial.estimators import codes
 from kaptrial.estimators.fit import Failure, Fit
+from kaptrial.estimators.interpreted import interpreted
 from kaptrial.estimators.mmrm import monotone, reml
 from kaptrial.estimators.mmrm.structures import STRUCTURES
 
 Df = Literal["satterthwaite", "kenward-roger"]
 MAX_VISITS = 20
+# Innermost steps of a fit (`_sooner_interpreted`), of which plain Python does one to three million a second: half a
+# second's, where compiled code would be loaded from its folder; a few seconds', where compiling it would take twenty.
+SOONER_THAN_LOADED, SOONER_THAN_COMPILED = 5e5, 5e6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +132,13 @@ def mmrm(
         np.ascontiguousarray(main, dtype=float),
     )
     names = np.array([STRUCTURES[name] for name in plan.structures])
-    _fit_all(data, Model(w_arm, w_visit, column, names, plan.df == "kenward-roger"), closed_form, out)
+    model = Model(w_arm, w_visit, column, int(column.max()) + 1, names, plan.df == "kenward-roger")
+    fitted = np.zeros(n_replicates, dtype=np.bool_)
+    if closed_form:
+        _fit_in_closed_form(data, model, out, fitted)
+    fit_one = interpreted(_fit_one) if n_replicates == 1 and _sooner_interpreted(data) else _fit_one
+    for r in np.flatnonzero(~fitted).tolist():
+        out.failure[r], out.loglik[r], out.structure[r] = fit_one(data, r, model, out)
     return out
 
 
@@ -160,22 +171,29 @@ class Model(NamedTuple):
     arm_weights: Floats
     visit_weights: Floats
     column: Ints
+    n_coefficients: int
     structures: Ints
     kenward_roger: bool
 
 
+def _sooner_interpreted(data: Scores) -> bool:
+    """Whether one data set is fitted by plain Python in less time than `_fit_one` is compiled in, or loaded."""
+    n_visits = data.y.shape[2]
+    n_patterns = len(np.unique(np.isfinite(data.y[0]), axis=0))
+    columns = data.arm.max() + 1 + data.crossed.shape[2] + data.main.shape[2]
+    steps = n_patterns * n_visits * (n_visits + 1) * (n_visits * columns) ** 2
+    return bool(steps < (SOONER_THAN_LOADED if is_compiled(_fit_one) else SOONER_THAN_COMPILED))
+
+
 @njit(cache=True, nogil=True)
-def _fit_all(data: Scores, model: Model, closed_form: bool, out: MmrmFit) -> None:
+def _fit_in_closed_form(data: Scores, model: Model, out: MmrmFit, fitted: Bools) -> None:
+    """Fit the replicates where the closed form holds, and say which in `fitted`."""
     sums = monotone.room(data.y.shape[2], model.arm_weights.shape[1], data.crossed.shape[2])
     for r in range(len(data.y)):
         estimates = reml.Estimates(out.estimate[r], out.se[r], out.df[r])
-        if (
-            closed_form
-            and monotone.gather(data.y[r], data.arm[r], data.crossed[r], sums)
-            and monotone.fit(sums, model.arm_weights, model.visit_weights, model.kenward_roger, estimates)
-        ):
-            continue
-        out.failure[r], out.loglik[r], out.structure[r] = _fit_one(data, r, model, estimates, out)
+        fitted[r] = monotone.gather(data.y[r], data.arm[r], data.crossed[r], sums) and monotone.fit(
+            sums, model.arm_weights, model.visit_weights, model.kenward_roger, estimates
+        )
 
 
 @njit(cache=True, nogil=True)
@@ -215,10 +233,25 @@ def design_matrix(arm: Ints, crossed: Floats, main: Floats, n_arms: int) -> tupl
 
 
 @njit(cache=True, nogil=True)
-def _fit_one(data: Scores, r: int, model: Model, estimates: reml.Estimates, out: MmrmFit) -> tuple[int, float, int]:
+def _visits_with_patients(seen: Floats) -> tuple[int, Ints]:
+    """The visits at which anybody was seen, and how many they are; seen (visit, arm)."""
+    visits, n = np.empty(len(seen), dtype=np.int64), 0
+    for j in range(len(seen)):
+        anybody = False
+        for a in range(seen.shape[1]):
+            anybody = anybody or seen[j, a] > 0.0
+        if anybody:
+            visits[n] = j
+            n += 1
+    return n, visits
+
+
+@njit(cache=True, nogil=True)
+def _fit_one(data: Scores, r: int, model: Model, out: MmrmFit) -> tuple[int, float, int]:
     """Fit replicate r into `out`: failure code, log likelihood and the place of the structure used."""
+    estimates = reml.Estimates(out.estimate[r], out.se[r], out.df[r])
     y, arm, covariance, fitted, arm_means = data.y[r], data.arm[r], out.covariance[r], out.fitted[r], out.arm_means[r]
-    arm_weights, visit_weights, column, structures, kenward_roger = model
+    arm_weights, visit_weights, column, n_coefficients, structures, kenward_roger = model
     n_arms, n_contrasts = arm_weights.shape[1], len(arm_weights)
     w, scales = design_matrix(arm, data.crossed[r], data.main[r], n_arms)
     m = w.shape[1]
@@ -236,13 +269,14 @@ def _fit_one(data: Scores, r: int, model: Model, estimates: reml.Estimates, out:
             for a in range(n_arms):
                 if visit_weights[c, j] * arm_weights[c, a] != 0.0 and seen[j, a] == 0.0:
                     return codes.NOT_OBSERVED, np.nan, 0
-    visits = np.flatnonzero(seen.sum(axis=1))  # at which anybody was seen
-    n_visits = len(visits)
+    n_visits, visits = _visits_with_patients(seen)
     some_y, some_column = np.empty((len(y), n_visits)), np.empty((n_visits, m), dtype=np.int64)
     for v in range(n_visits):
-        some_y[:, v] = y[:, visits[v]]
-        some_column[v] = column[visits[v]]
-    contrasts = np.zeros((n_contrasts, column.max() + 1))
+        for i in range(len(y)):
+            some_y[i, v] = y[i, visits[v]]
+        for a in range(m):
+            some_column[v, a] = column[visits[v], a]
+    contrasts = np.zeros((n_contrasts, n_coefficients))
     for c in range(n_contrasts):
         for v in range(n_visits):
             for a in range(n_arms):

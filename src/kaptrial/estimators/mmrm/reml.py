@@ -206,11 +206,7 @@ def pattern_weights(v: Floats, masks: Ints, counts: Floats, n_patterns: int, w: 
     factor, inverse = np.empty((n_visits, n_visits)), np.empty((n_visits, n_visits))
     seen = np.empty(n_visits, dtype=np.int64)
     for p in range(n_patterns):
-        n = 0
-        for j in range(n_visits):
-            if masks[p] >> j & 1:
-                seen[n] = j
-                n += 1
+        n = _visits_of(masks[p], seen)
         for a in range(n):
             for b in range(a + 1):
                 factor[a, b] = v[seen[a], seen[b]]
@@ -223,6 +219,17 @@ def pattern_weights(v: Floats, masks: Ints, counts: Floats, n_patterns: int, w: 
             for b in range(n):
                 w[p, seen[a], seen[b]] = inverse[a, b]
     return total
+
+
+@njit(cache=True, nogil=True)
+def _visits_of(mask: int, seen: Ints) -> int:
+    """The visits of a pattern into the front of `seen`: how many."""
+    n = 0
+    for j in range(len(seen)):
+        if mask >> j & 1:
+            seen[n] = j
+            n += 1
+    return n
 
 
 @njit(cache=True, nogil=True)
@@ -377,7 +384,8 @@ def add_patterns(
     n_patterns, _, counts, t, column = data
     g, hessian, slopes, vectors = out
     n_visits, m = column.shape
-    h, r, inner, s = np.empty((4, n_visits, n_visits))
+    h, r = np.empty((n_visits, n_visits)), np.empty((n_visits, n_visits))
+    inner, s = np.empty((n_visits, n_visits)), np.empty((n_visits, n_visits))
     total = np.zeros((n_visits, n_visits))
     hessian[:, :] = 0.0
     if exact:
@@ -562,24 +570,27 @@ def fit(
     w = np.empty((n_patterns, n_visits, n_visits))
     phi, slopes = np.empty((n, n)), np.empty((n_v, n, n))
     by_element = Derivatives(np.empty(n_v), np.empty((n_v, n_v)), slopes, np.empty((n_v, n)))
-    g, h, step = np.empty(n_theta), np.empty((n_theta, n_theta)), np.empty(n_theta)
-    factor = np.empty((n_theta, n_theta))
+    g, h, factor = np.empty(n_theta), np.empty((n_theta, n_theta)), np.empty((n_theta, n_theta))
 
     structures.fill(structure, theta, n_visits, current)
     value = pattern_weights(current, masks, counts, n_patterns, w) + _mean(n_patterns, t, w, column, n, beta, phi)
     if not value > -np.inf:
         return codes.SINGULAR_COVARIANCE, np.nan
-    exact, done = False, False
+    decrement, done = np.inf, False
+    exact = decrement < HAND_OVER  # scoring first
     for _ in range(MAX_STEPS):
         _derivatives(current, data, w, beta, phi, exact, by_element)
-        structures.chain(structure, theta, n_visits, by_element.gradient, by_element.hessian, exact, g, h)
-        factor[:, :] = h
+        h[:, :] = 0.0
+        if exact:
+            structures.add_curvature(structure, theta, n_visits, by_element.gradient, h)
+        structures.chain(structure, theta, n_visits, by_element.gradient, by_element.hessian, g, h)
+        factor = h.copy()
         if not dense.cholesky(factor, n_theta, _SINGULAR):
             if exact:  # not yet near enough to the optimum for Newton
                 exact = False
                 continue
             return codes.SINGULAR_COVARIANCE, np.nan
-        step[:] = g
+        step = g.copy()
         dense.solve(factor, n_theta, step)
         decrement = 0.0
         for k in range(n_theta):
@@ -600,8 +611,7 @@ def fit(
         if not better:
             return codes.NOT_CONVERGED, np.nan
         value = new
-        theta[:] = trial
-        current[:, :] = v0
+        theta, current = trial.copy(), v0.copy()
         if exact and decrement < LAST:
             done = True
             break
@@ -616,7 +626,9 @@ def fit(
         if not (out.se[k] > 0.0 and out.df[k] > 0.0):
             out.estimate[:], out.se[:], out.df[:] = np.nan, np.nan, np.nan
             return codes.SINGULAR_COVARIANCE, np.nan
-    v[:, :] = current
+    for j in range(n_visits):
+        for k in range(n_visits):
+            v[j, k] = current[j, k]
     return codes.NONE, -0.5 * (value + (n_scores - n) * log(2.0 * pi))
 
 
@@ -640,7 +652,8 @@ def _infer(c: Floats, data: Patterns, fitted: Fitted, kenward_roger: bool) -> tu
         for a in range(m):
             if column[j, a] >= 0:
                 by_visit[j, a] = b[column[j, a]]
-    z, s, total = np.zeros((3, n_visits, n_visits))
+    z, s = np.empty((n_visits, n_visits)), np.empty((n_visits, n_visits))
+    total = np.zeros((n_visits, n_visits))
     products = np.zeros((n_v, n_v))
     for p in range(n_patterns):
         for j in range(n_visits):
@@ -659,8 +672,6 @@ def _infer(c: Floats, data: Patterns, fitted: Fitted, kenward_roger: bool) -> tu
             add_products(w[p], s, products)
     g_v = np.empty(n_v)
     elements(total, g_v)
-    slope = structures.gradient(structure, theta, n_visits, g_v)
-    df = variance * variance / dense.quadratic(covariance, slope, n_theta)
     if kenward_roger:
         mirror(products)
         moved = np.zeros((n_v, n))
@@ -673,8 +684,10 @@ def _infer(c: Floats, data: Patterns, fitted: Fitted, kenward_roger: bool) -> tu
             for el in range(n_v):
                 for i in range(n):
                     products[k, el] -= shifted[k, i] * moved[el, i]
-        unused, in_theta = np.empty(n_theta), np.empty((n_theta, n_theta))
-        structures.chain(structure, theta, n_visits, g_v, products, False, unused, in_theta)
+    slope, in_theta = np.empty(n_theta), np.zeros((n_theta, n_theta))
+    structures.chain(structure, theta, n_visits, g_v, products, slope, in_theta)
+    df = variance * variance / dense.quadratic(covariance, slope, n_theta)
+    if kenward_roger:
         for k in range(n_theta):
             for el in range(n_theta):
                 variance += 4.0 * covariance[k, el] * in_theta[k, el]

@@ -12,14 +12,17 @@ from pydantic import TypeAdapter, ValidationError
 from kaptrial.catalogue import Trial
 from kaptrial.catalogue.trial_file import allowed
 from kaptrial.errors import ABSENT, FieldError
+from kaptrial.priors.design_prior import GIVEN_BY_PATIENT, differs
 from kaptrial.scenario.treatment import Doses, quantities
 
-# What the patients of an arm may believe about the drug: share who believe they received it.
-BELIEF = ("certain", "midazolam", "saline")
+# What an arm is given, on which it depends how many improve from believing in it: anything openly, the drug blinded, an
+# infusion of midazolam or saline, or a spray or tablet without a drug.
+BELIEF = ("open", "ketamine", "midazolam", "saline", "placebo")
 # Populations whose drug effect may differ from that of unipolar depression, the reference.
 POPULATION = ("depression", "bipolar depression", "PTSD", "OCD", "anxiety")
 # Ways of giving the drug whose effect may differ from an infusion beyond bioavailability, the reference.
-ROUTE = ("IV", "IN", "SL", "oral", "IM", "SC")
+# Sprays are of esketamine (IN) or of racemic ketamine, which are two products.
+ROUTE = ("IV", "IN", "IN racemic", "SL", "oral", "IM", "SC")
 # What else is given throughout: nothing new, usual inpatient care, or an antidepressant started on day 0.
 BACKGROUND = ("none", "usual_care", "new_antidepressant")
 # Therapies whose target is the memory or the trigger itself; the others are general.
@@ -35,6 +38,7 @@ _DOSES = TypeAdapter(Doses)
 class Course:
     """One arm: days and sizes (reference doses) of its doses, and what else acts on its patients.
 
+    `given_days`: days on which the drug or what stands for it is given.
     `therapy`: "", "general" or "exposure", with the days of its sessions.
     """
 
@@ -42,12 +46,17 @@ class Course:
     n: int
     dose_days: tuple[float, ...]
     dose_sizes: tuple[float, ...]
+    given_days: tuple[float, ...]
     belief: str
     population: str
     route: str
     background: str
     therapy: str
     session_days: tuple[float, ...]
+
+    def since_given(self, day: float) -> float:
+        """Days from the latest dose, of the drug or of what stands for it, to `day`."""
+        return day - max((d for d in self.given_days if d < day), default=0.0)
 
     def learnt(self, day: float) -> float:
         """1 − exp(−L) at `day`: the share of the therapy's effect that is there (docs/model.md)."""
@@ -69,6 +78,12 @@ def doses(trial: Trial) -> dict[str, list[Doses]]:
     }
 
 
+def elsewhere(trial: Trial) -> bool:
+    """Whether the trial is not one of infusions in depression."""
+    routes = {each.route for given in doses(trial).values() for each in given if each.is_ketamine}
+    return differs(trial.indication, routes)
+
+
 def population_of(trial: Trial) -> str:
     """The model's population of a trial. Raises FieldError where its indication has none."""
     if trial.indication not in POPULATION:
@@ -84,7 +99,7 @@ def _course(trial: Trial, raw: dict[str, Any], given: list[Doses], at: str) -> C
     sizes: list[float] = []
     drug = [(j, each) for j, each in enumerate(given) if each.is_ketamine]
     for j, each in drug:
-        if each.route not in ROUTE:
+        if route_of(each) not in ROUTE:
             raise FieldError(f"{at}.doses[{j}].route", each.route, f"must be one of {', '.join(ROUTE)}")
         days += each.days
         try:
@@ -98,22 +113,33 @@ def _course(trial: Trial, raw: dict[str, Any], given: list[Doses], at: str) -> C
         n=int(raw["n"]),
         dose_days=tuple(float(days[i]) for i in order),
         dose_sizes=tuple(float(sizes[i]) for i in order),
+        given_days=tuple(sorted(day for each in given for day in each.days)),
         belief=_belief(trial, {"ketamine" if each.is_ketamine else each.agent for each in given}),
         population=population_of(trial),
-        route=min((each.route for _, each in drug), default="IV"),
+        route=min((route_of(each) for _, each in drug), default="IV"),
         background=background,
         therapy=_kind_of_therapy(therapy.get("name")),
         session_days=tuple(float(day) for day in therapy.get("days", ())),
     )
 
 
+def route_of(given: Doses) -> str:
+    """The model's route of a series of doses, one of `ROUTE`."""
+    return "IN racemic" if (given.route, given.agent) == ("IN", "ketamine") else str(given.route)
+
+
 def _belief(trial: Trial, agents: Collection[str]) -> str:
-    """Who received the drug knows it (coylelaws2015: open and blinded trials alike), unless under anaesthesia."""
+    """What the arm's patients compare themselves with; under anaesthesia nobody can tell, as hardly under midazolam."""
     if trial.masked:
         return "midazolam"
-    if "ketamine" in agents or trial.blinding == "open":
-        return "certain"
-    return "midazolam" if "midazolam" in agents else "saline"
+    if trial.blinding in ("open", "rater"):
+        return "open"
+    if "ketamine" in agents:
+        return "ketamine"
+    if "midazolam" in agents:
+        return "midazolam"
+    given = (dose.get("route") for raw in trial.arms for dose in raw.get("doses", ()))
+    return "placebo" if any(route in GIVEN_BY_PATIENT for route in given) else "saline"
 
 
 def _kind_of_therapy(name: str | None) -> str:

@@ -13,8 +13,9 @@ from kaptrial.arrays import Floats
 from kaptrial.catalogue import Trial, trial, trial_keys
 from kaptrial.catalogue.trials import QUALITIES
 from kaptrial.evidence.synthesis.arms import POPULATION
+from kaptrial.evidence.synthesis.correlation import precision
 from kaptrial.evidence.synthesis.layout import Layout, Target, layout, targets
-from kaptrial.evidence.synthesis.model import PARAMETERS, VECTORS, build, chosen_targets, sd_targets
+from kaptrial.evidence.synthesis.model import PARAMETERS, VECTORS, build, chosen_targets, raw_name
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -55,7 +56,7 @@ def prepare(trials: Sequence[Trial], chosen: Sequence[Target], *, expectations: 
     import nutpie
 
     lay = layout(trials, chosen)
-    model = build(lay, expectations=expectations)
+    model = build(lay, precision(trials, lay.figures, centre(), seed=0), expectations=expectations)
     return Evidence(trials=tuple(trials), lay=lay, model=model, compiled=nutpie.compile_pymc_model(model))
 
 
@@ -87,7 +88,9 @@ def sample(
     import nutpie
 
     return nutpie.sample(
-        evidence.compiled.with_data(**_weights(evidence.lay, keys)),
+        evidence.compiled.with_data(
+            trial_weight=np.array([1.0 if key in keys else 0.0 for key in evidence.lay.trials])
+        ),
         draws=draws,
         tune=tune,
         chains=chains,
@@ -99,23 +102,13 @@ def sample(
     )
 
 
-def _weights(lay: Layout, keys: set[str]) -> dict[str, Floats]:
-    with_sd = [lay.levels[i] for i in sd_targets(lay)]
-    groups = {"levels": lay.levels, "level_sds": with_sd, "shares": lay.shares, "paths": lay.paths}
-    return {
-        f"{name}_weight": np.array([1.0 if t.trial in keys else 0.0 for t in group])
-        for name, group in groups.items()
-        if len(group)
-    }
-
-
 def parameter_draws(posterior: Any, thin_to: int | None = None) -> dict[str, Floats]:
     """Draws by name: (draw,) for `PARAMETERS`, (draw, level) for `VECTORS` with the reference's zero put back."""
     stacked = {}
     for name in PARAMETERS:
         stacked[name] = np.asarray(posterior[name]).reshape(-1)
     for name in VECTORS:
-        raw = np.asarray(posterior[name.replace("_effect", "_raw")])
+        raw = np.asarray(posterior[raw_name(name)])
         raw = raw.reshape(-1, raw.shape[-1])
         stacked[name] = np.concatenate([np.zeros((len(raw), 1)), raw], axis=1)
     if thin_to is None:
@@ -129,12 +122,18 @@ def draws_before_data(n: int, *, seed: int) -> dict[str, Floats]:
     import pymc as pm
 
     trials, chosen = fitted_trials(PUBLISHED, ("murrough2013a",))
-    with build(layout(trials, chosen)):
-        names = [*PARAMETERS, *(name.replace("_effect", "_raw") for name in VECTORS)]
+    with build(layout(trials, chosen), np.eye(len(chosen))):
+        names = [*PARAMETERS, *map(raw_name, VECTORS)]
         with warnings.catch_warnings():
             # The likelihood stands in potentials, which draws of the prior are meant to ignore.
             warnings.filterwarnings("ignore", message="The effect of Potentials")
             return parameter_draws(pm.sample_prior_predictive(draws=n, var_names=names, random_seed=seed).prior)
+
+
+def centre() -> dict[str, Floats]:
+    """The medians of the priors, as one draw."""
+    draws = draws_before_data(2001, seed=0)
+    return {name: np.median(value, axis=0, keepdims=True) for name, value in draws.items()}
 
 
 def diagnostics(result: Any) -> Mapping[str, float]:

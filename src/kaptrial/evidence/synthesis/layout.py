@@ -11,10 +11,18 @@ import numpy as np
 from kaptrial.arrays import Bools, Floats, Ints
 from kaptrial.catalogue import Figure, Trial, scale, scale_names
 from kaptrial.evidence.synthesis import measures
-from kaptrial.evidence.synthesis.arms import BACKGROUND, BELIEF, POPULATION, ROUTE, Course, courses, doses
+from kaptrial.evidence.synthesis.arms import BACKGROUND, BELIEF, POPULATION, ROUTE, Course, courses, doses, elsewhere
 
 # Statistics that the fit uses. The others are conditional on what happened before, and are only predicted.
-LEVELS = ("mean", "mean_change", "percent_change", "difference", "standardised_benefit", "standardised_change")
+LEVELS = (
+    "mean",
+    "mean_change",
+    "percent_change",
+    "difference",
+    "standardised_benefit",
+    "standardised_change",
+    "significant",
+)
 SHARES = ("response", "remission")
 PATHS = ("response_any_time", "relapse_free", "relapsed", "median_days_to_relapse")
 DEFAULT_FRACTION = 0.5
@@ -102,7 +110,7 @@ def _target(trial: Trial, figure: Figure, measure: dict[str, Any], number: int) 
             for name in ("fraction", "kept", "at_most", "response_day", "remission_day", "from_day", "day")
             if name in measure
         },
-        se=None if se is None else float(se),
+        se=None if se is None else float(se) / (100 if share else 1),
         sd=None if sd is None else float(sd),
     )
 
@@ -137,6 +145,7 @@ class Layout:
     """The fitted figures as arrays. Rows are arm × day; pairs are a row and one dose given before it.
 
     `trial_scale`: SD of a trial's effects relative to the between-trial SD, 1/√k for a pooled analysis of k trials.
+    `trial_elsewhere`: trials other than of infusions in depression, whose effects have a spread of their own.
     `level_*`: figures that are means or differences of rows, with two rows each (the right one unused for one arm) or
     their averages over days through `level_weights` (figure, row). `share_*`: response or remission on one row.
     `path_*`: rows of the figures that follow patients over visits, in order, with the ends of each figure's stretch.
@@ -144,8 +153,10 @@ class Layout:
 
     trials: tuple[str, ...]
     trial_scale: Floats
+    trial_elsewhere: Bools
     row_trial: Ints
     row_day: Floats
+    row_since_given: Floats
     row_drugged: Bools
     row_belief: Ints
     row_population: Ints
@@ -165,6 +176,16 @@ class Layout:
     path_row: Ints
     path_fraction: Floats
     path_end: Ints
+
+    @property
+    def figures(self) -> tuple[Target, ...]:
+        """All figures in the order of the likelihood."""
+        return (*self.levels, *self.shares, *self.paths)
+
+    @property
+    def figure_trial(self) -> Ints:
+        """The number of each figure's trial."""
+        return np.array([self.trials.index(t.trial) for t in self.figures], dtype=np.int64)
 
 
 def layout(trials: Sequence[Trial], chosen: Sequence[Target]) -> Layout:
@@ -214,8 +235,10 @@ def layout(trials: Sequence[Trial], chosen: Sequence[Target]) -> Layout:
     return Layout(
         trials=keys,
         trial_scale=np.array([t.pooled**-0.5 for t in trials]),
+        trial_elsewhere=np.array([elsewhere(t) for t in trials]),
         row_trial=np.array(rows.trial),
         row_day=np.array(rows.day),
+        row_since_given=np.array([c.since_given(day) for c, day in zip(rows.course, rows.day, strict=True)]),
         row_drugged=np.array([bool(c.dose_days) for c in rows.course]),
         row_belief=np.array([BELIEF.index(c.belief) for c in rows.course]),
         row_population=np.array([POPULATION.index(c.population) for c in rows.course]),

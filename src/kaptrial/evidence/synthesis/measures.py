@@ -17,7 +17,9 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "percent_change": ("day or days",),
     "difference": ("day or days",),
     "standardised_benefit": ("day or days",),
+    "standardised_difference": ("day",),
     "standardised_change": ("day",),
+    "significant": ("day or days",),
     "response": ("day",),
     "remission": ("day", "at_most"),
     "response_any_time": ("days",),
@@ -36,11 +38,14 @@ NEEDS: dict[str, tuple[str, ...]] = {
     "days_abstinent_difference": ("day",),
 }
 ABSTINENCE = ("abstinent", "days_abstinent_difference")
-TWO_ARMS = ("difference", "standardised_benefit", "response_ratio", "days_abstinent_difference")
+TWO_ARMS = (
+    "difference", "significant", "standardised_benefit", "standardised_difference", "response_ratio",
+    "days_abstinent_difference",
+)  # fmt: skip
 # Reported in percent, held as shares.
 PERCENT = (
     "response", "remission", "response_any_time", "sustained_response", "relapse_free", "relapsed", "abstinent",
-    "response_among_responders", "response_among_nonresponders", "remission_among_remitters",
+    "response_among_responders", "response_among_nonresponders", "remission_among_remitters", "significant",
 )  # fmt: skip
 
 

@@ -15,6 +15,9 @@ from kaptrial.catalogue.priors import columns
 from kaptrial.evidence.synthesis.model import PARAMETERS, VECTORS
 
 FOLDS = "leave_one_out.npz"
+# In the archive of folds, beside the draws by trial: the trials, the Pareto k of leaving each out, and whether it was
+# fitted anew.
+FOLD_TRIALS, FOLD_K, FOLD_REFITTED = "left_out", "pareto_k", "refitted"
 ABSTINENCE_FOLDS = "leave_one_out_abstinence.npz"
 
 
@@ -26,19 +29,25 @@ def as_table(draws: Mapping[str, Floats]) -> tuple[list[str], Floats]:
 
 
 def as_columns(draws: Mapping[str, Floats]) -> dict[str, Floats]:
-    """The draws by the column names of `as_table`; reference levels, whose effect is 0, have none."""
+    """The draws by the column names of `as_table`; reference levels, whose effect is 0, have none, nor unknown ones."""
     columns_of = {name: values for name, values in draws.items() if name not in VECTORS}
     for name, levels in VECTORS.items():
-        columns_of |= {f"{name}[{level}]": draws[name][:, i] for i, level in enumerate(levels) if i > 0}
+        of = draws.get(name)
+        known = [i for i in range(1, len(levels)) if of is not None and not np.isnan(of[0, i])]
+        columns_of |= {f"{name}[{levels[i]}]": of[:, i] for i in known if of is not None}
     return columns_of
 
 
 def from_table(names: list[str], table: Floats) -> dict[str, Floats]:
-    """The inverse of `as_table`; the reference levels' zeros are put back."""
+    """The inverse of `as_table`; the reference levels' zeros are put back.
+
+    A prior of before 2026b lacks some parameters, which are left out, and levels, which are NaN.
+    """
     by_name = {name: table[:, i].astype(float) for i, name in enumerate(names)}
-    out: dict[str, Floats] = {name: by_name[name] for name in PARAMETERS}
+    unknown = np.full(len(table), np.nan)
+    out: dict[str, Floats] = {name: by_name[name] for name in PARAMETERS if name in by_name}
     for name, levels in VECTORS.items():
-        rest = [by_name[f"{name}[{level}]"] for level in levels[1:]]
+        rest = [by_name.get(f"{name}[{level}]", unknown) for level in levels[1:]]
         out[name] = np.stack([np.zeros(len(table)), *rest], axis=1)
     return out
 

@@ -14,11 +14,12 @@ from kaptrial.errors import ScenarioError, TooFewEligible
 from kaptrial.method_table import method_of
 from kaptrial.model.streams import BLOCK
 from kaptrial.priors.design_prior import Draw, draws, with_draw
-from kaptrial.questions.power.execution import Job, attempt, in_order
+from kaptrial.questions.power.execution import Job, attempt, in_threads
 from kaptrial.questions.power.measures import TARGET_POWER, share
 from kaptrial.questions.power.rows import expected_sides, powers, question
 from kaptrial.questions.power.truth import Truth, truths
 from kaptrial.results import Note, Question, Row
+from kaptrial.scenario.checks import ketamine_routes
 from kaptrial.scenario.scenario import Scenario
 
 # Replicates of the power at the scenario's own values, beside which assurance stands.
@@ -75,7 +76,7 @@ def assurance(
         raise ScenarioError("prior is missing: assurance needs one, a name or also with distributions by path")
     if scenario.null is not None:
         raise ScenarioError(f"null = {scenario.null!r}: must not be set for assurance, which is a mean of powers")
-    drawn = draws(scenario.prior, seed=seed, n=draws_of_prior)
+    drawn = draws(scenario.prior, ketamine_routes(scenario), seed=seed, n=draws_of_prior)
     own = replace(scenario, prior=None, variants=None)
     believed = [with_draw(scenario, draw) for draw in drawn]
     seeds = [_seed_of_trials(seed, k) for k in range(draws_of_prior)]
@@ -91,7 +92,7 @@ def assurance(
         _never_filled(classical, replicates) if isinstance(fit, TooFewEligible) else powers(s, fit, sides)
         for s, fit in zip(believed, fits, strict=True)
     ]
-    true = list(in_order(_truths, list(zip(believed, seeds, strict=True)), workers))
+    true = list(in_threads(_truths, zip(believed, seeds, strict=True), workers))
     rows: list[Row] = []
     for j, row in enumerate(classical):
         rows += _power_rows(row, [each[j] for each in by_draw])

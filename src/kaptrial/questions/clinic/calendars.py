@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+import numpy as np
+
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 # Ends of working days and of windows are sums of fractions; a rounding error must not push a last appointment out.
 SLACK = 1e-9
@@ -55,10 +57,10 @@ class Calendar:
         """Opening hours from one time to another."""
         if self.always:
             return max(stop - start, 0.0) * 24
-        days = range(int(start // 1), int(stop // 1) + 1)
-        return 24 * sum(
-            max(min(stop, d + self.closes) - max(start, d + self.opens), 0.0) for d in days if self.is_open[d % 7]
-        )
+        days = np.arange(int(start // 1), int(stop // 1) + 1)
+        days = days[np.array(self.is_open)[days % 7]]
+        open_for = np.minimum(stop, days + self.closes) - np.maximum(start, days + self.opens)
+        return 24 * sum(np.maximum(open_for, 0.0).tolist())
 
 
 class Post:

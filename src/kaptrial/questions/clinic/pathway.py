@@ -6,28 +6,15 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import simpy
 
-from kaptrial.questions.clinic.calendars import SLACK, Calendar
-from kaptrial.questions.clinic.protocol import ArmProtocol, Keeping
+from kaptrial.questions.clinic.calendars import SLACK
+from kaptrial.questions.clinic.drawn import Drawn
+from kaptrial.questions.clinic.outcome import SERVICE, Outcome, uses_of
+from kaptrial.questions.clinic.protocol import ArmProtocol, Keeping, Rules
 from kaptrial.questions.clinic.resources import FOREVER, NEVER, Process, join, serve
-from kaptrial.questions.clinic.staff import Caseload, SiteStaff, Team, free_place, leave_place, who_gives
-from kaptrial.scenario.clinic import Clinic
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rules:
-    """What is the same for all patients."""
-
-    clinic: Clinic
-    hours: Calendar
-    dose_hours: Calendar
-    visits: tuple[float, ...]
-    chair_days: float
-    rating_days: float
-    doses: Keeping
-    sessions: Keeping
-    ratings: Keeping
+from kaptrial.questions.clinic.staff import Caseload, SiteStaff, Team, free_place, leave_place, staff_of, who_gives
 
 
 @dataclass(kw_only=True)
@@ -257,3 +244,54 @@ def _visits(env: simpy.Environment, p: Patient, rules: Rules) -> Process:
         if p.leaves <= env.now and p.seen[v] != p.seen[v]:
             break
         p.visit_settled[v] = True
+
+
+def follow(rules: Rules, drawn: Drawn) -> Outcome:
+    """All patients' ways through the clinic."""
+    env = simpy.Environment()
+    staff = staff_of(env, rules, drawn.posts)
+    patients = [_patient(env, i, rules, drawn, staff) for i in range(len(drawn.arm))]
+    for patient in patients:
+        env.process(admit(env, patient, rules))
+    env.run()
+    stations = [x for site in staff for x in (site.chairs, site.nurses, site.raters)]
+    stations += [c.station for site in staff for team in site.teams.values() for c in team.caseloads]
+    kept = ("begun", "zero", "place_wait", "ended", "gave_up", "leaves", "given", "due", "settled", "seen")
+    return Outcome(
+        therapist=np.array([_main_therapist(p) for p in patients]),
+        visit_settled=np.array([p.visit_settled for p in patients]),
+        **{name: np.array([getattr(p, name) for p in patients]) for name in kept},
+        use=uses_of(
+            rules,
+            drawn.posts,
+            [np.array(x.services, dtype=SERVICE) for x in stations],
+            [np.array(x.turned_away) for x in stations],
+        ),
+    )
+
+
+def _patient(env: simpy.Environment, i: int, rules: Rules, drawn: Drawn, staff: list[SiteStaff]) -> Patient:
+    protocol, n_visits = rules.protocols[drawn.arm[i]], len(rules.visits)
+    at = float(drawn.randomised[i])
+    return Patient(
+        number=i,
+        arm=protocol,
+        site=staff[drawn.site[i]],
+        randomised=at,
+        zero=at,
+        leaves=float(drawn.leaves[i]),
+        patience=float(drawn.patience[i]),
+        luck=drawn.luck[i].tolist(),
+        given=[NEVER] * rules.n_events,
+        due=[NEVER] * rules.n_events,
+        settled=[False] * rules.n_events,
+        seen=[NEVER] * n_visits,
+        visit_settled=[False] * n_visits,
+        dose_over=[env.event() for _ in protocol.doses],
+    )
+
+
+def _main_therapist(p: Patient) -> int:
+    if not p.therapists:
+        return p.first_therapist
+    return min(p.therapists, key=lambda number: (-p.therapists[number], number))

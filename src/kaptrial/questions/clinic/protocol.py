@@ -8,6 +8,7 @@ from math import inf
 import numpy as np
 
 from kaptrial.arrays import Floats
+from kaptrial.questions.clinic.calendars import Calendar
 from kaptrial.scenario.clinic import Booking, Clinic
 from kaptrial.scenario.clinic_checks import is_promised
 from kaptrial.scenario.scenario import Scenario
@@ -84,3 +85,45 @@ def keeping(booking: Booking) -> Keeping:
     no_show = booking.no_show.value if booking.no_show else 0.0
     cancelled = booking.cancelled.value if booking.cancelled else 0.0
     return Keeping(no_show=no_show, either=no_show + cancelled, rebook=booking.rebook_days, attempts=booking.attempts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """What is the same for all patients. Durations in days; `n_events`: doses and sessions of the arm with most.
+
+    `attempts`: the most that any kind of appointment has.
+    """
+
+    clinic: Clinic
+    protocols: list[ArmProtocol]
+    hours: Calendar
+    dose_hours: Calendar
+    visits: tuple[float, ...]
+    chair_days: float
+    rating_days: float
+    doses: Keeping
+    sessions: Keeping
+    ratings: Keeping
+    n_events: int
+    attempts: int
+
+
+def rules_of(s: Scenario, clinic: Clinic) -> Rules:
+    """The plan and the protocol of a scenario as what the pathway asks for."""
+    protocols = arm_protocols(s, clinic)
+    opening = clinic.hours
+    doses, sessions, ratings = (keeping(x.booking) for x in (clinic.infusions, clinic.sessions, clinic.ratings))
+    return Rules(
+        clinic=clinic,
+        protocols=protocols,
+        hours=Calendar(opening.weekdays, opening.opens, opening.closes),
+        dose_hours=Calendar(clinic.infusions.weekdays or opening.weekdays, opening.opens, opening.closes),
+        visits=s.design.visits,
+        chair_days=clinic.infusions.chair_minutes / MINUTES,
+        rating_days=clinic.ratings.minutes / MINUTES,
+        doses=doses,
+        sessions=sessions,
+        ratings=ratings,
+        n_events=max(len(p.doses) + len(p.sessions) for p in protocols),
+        attempts=max(doses.attempts, sessions.attempts, ratings.attempts),
+    )

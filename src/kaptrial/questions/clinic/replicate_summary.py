@@ -9,9 +9,10 @@ import numpy as np
 from kaptrial.arrays import Floats
 from kaptrial.questions.clinic.calendars import SLACK, Calendar
 from kaptrial.questions.clinic.cost import costs
+from kaptrial.questions.clinic.outcome import Use
 from kaptrial.questions.clinic.protocol import ArmProtocol, arm_protocols
 from kaptrial.questions.clinic.recruitment import Fate
-from kaptrial.questions.clinic.run import Course, End, Use
+from kaptrial.questions.clinic.run import Course, End
 from kaptrial.scenario.clinic import Clinic
 from kaptrial.scenario.clinic_checks import DAYS_PER_MONTH
 from kaptrial.scenario.scenario import Scenario
@@ -164,16 +165,16 @@ def _use(clinic: Clinic, c: Course) -> tuple[dict[str, float], dict[Key, float]]
     for use in c.use:
         start, stop = float(c.entrants.opened[use.site]), c.entrants.closed
         key = (use.kind, use.site)
-        served = [service for service in use.services if service[0] <= stop]
+        served = use.services[use.services["start"] <= stop]
         if use.kind == "therapists":
             work, room = float(len(served)), _sessions_possible(use, start, stop)
         else:
             calendar = dose_hours if use.kind in ("chairs", "nurses") else hours
-            work = 24 * sum(service[1] - service[0] for service in served)
+            work = 24 * sum((served["end"] - served["start"]).tolist())
             room = use.capacity * calendar.hours_between(start, stop) if stop > start else 0.0
         busy[key] = busy.get(key, 0.0) + work
         free[key] = free.get(key, 0.0) + room
-        waits.setdefault(use.kind, []).extend([*(service[2] for service in use.services), *use.turned_away])
+        waits.setdefault(use.kind, []).extend([*use.services["delay"].tolist(), *use.turned_away.tolist()])
     # A place with a therapist is waited for like a session.
     waits.get("therapists", []).extend(c.place_wait[~np.isnan(c.place_wait)])
     values: dict[Key, float] = {}

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
 import simpy
 
-from kaptrial.model.streams import Stream, generator
-from kaptrial.questions.clinic.calendars import Calendar, Post
-from kaptrial.questions.clinic.recruitment import DAYS_PER_YEAR
+from kaptrial.questions.clinic.calendars import Post
+from kaptrial.questions.clinic.drawn import DrawnPost
+from kaptrial.questions.clinic.outcome import capacities
+from kaptrial.questions.clinic.protocol import Rules
 from kaptrial.questions.clinic.resources import Station
-from kaptrial.scenario.clinic import Clinic, TherapistPlan
 
 
 @dataclass(kw_only=True)
@@ -44,69 +44,29 @@ class SiteStaff:
     teams: dict[str, Team]
 
 
-def staff_of(
-    env: simpy.Environment,
-    clinic: Clinic,
-    seed: int,
-    replicate: int,
-    *,
-    hours: Calendar,
-    dose_hours: Calendar,
-    opened: list[float],
-    until: float,
-) -> list[SiteStaff]:
-    """Every site's stations. Absences are drawn post by post up to the day `until`.
-
-    Therapists are numbered over all sites: first those who begin, then those who follow somebody.
-    """
-    leave_rng = generator(seed, replicate, Stream.LEAVE)
-    posts = [
-        (i, therapy)
-        for i, site in enumerate(clinic.sites)
-        for therapy in clinic.therapists
-        for _ in range(site.therapists.get(therapy, 0))
-    ]
+def staff_of(env: simpy.Environment, rules: Rules, posts: Sequence[DrawnPost]) -> list[SiteStaff]:
+    """Every site's stations."""
+    clinic, servers = rules.clinic, iter(capacities(rules, posts))
     made: dict[tuple[int, str], list[Caseload]] = {}
-    following = len(posts)
-    weeks = int(until // 7) + 1
-    for number, (i, therapy) in enumerate(posts):
-        plan = clinic.therapists[therapy]
-        away = leave_rng.random(weeks) < plan.leave.value if plan.leave else np.zeros(0, dtype=bool)
-        gaps = _gaps(plan, generator(seed, replicate, Stream.TURNOVER, number), opened[i], until)
-        holders = [number, *range(following, following + len(gaps))]
-        following += len(gaps)
-        post = Post(hours, plan.sessions_per_week, away.tolist(), gaps, holders)
-        caseloads = made.setdefault((i, therapy), [])
+    for each in posts:
+        post = Post(
+            rules.hours, clinic.therapists[each.therapy].sessions_per_week, each.away.tolist(), each.gaps, each.holders
+        )
+        caseloads = made.setdefault((each.site, each.therapy), [])
         caseloads.append(Caseload(station=Station(env, 1, post), post=post, number=len(caseloads)))
-    watched = clinic.infusions.patients_per_nurse
     return [
         SiteStaff(
-            chairs=Station(env, site.chairs, dose_hours),
-            nurses=Station(env, site.nurses * watched, dose_hours),
-            raters=Station(env, site.raters, hours),
+            chairs=Station(env, next(servers), rules.dose_hours),
+            nurses=Station(env, next(servers), rules.dose_hours),
+            raters=Station(env, next(servers), rules.hours),
             teams={
                 therapy: Team(caseloads=made[i, therapy], limit=clinic.therapists[therapy].caseload)
                 for therapy in clinic.therapists
                 if (i, therapy) in made
             },
         )
-        for i, site in enumerate(clinic.sites)
+        for i in range(len(clinic.sites))
     ]
-
-
-def _gaps(plan: TherapistPlan, rng: np.random.Generator, start: float, until: float) -> list[tuple[float, float]]:
-    """When the post is empty: each holder stays an exponential time, the next is found and trained."""
-    a_year = plan.turnover.value if plan.turnover else 0.0
-    gaps: list[tuple[float, float]] = []
-    if a_year == 0.0 or plan.hiring is None:
-        return gaps
-    t = start
-    while True:
-        left = t + rng.exponential(DAYS_PER_YEAR / a_year)
-        if left > until:
-            return gaps
-        t = left + plan.hiring.value + plan.training_days
-        gaps.append((left, t))
 
 
 def free_place(team: Team, t: float) -> Caseload | None:

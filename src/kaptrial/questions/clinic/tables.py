@@ -128,12 +128,14 @@ def week(c: Course, site: int, number: int | None = None) -> pd.DataFrame:
     """
     uses = [use for use in c.use if use.site == site and use.kind != "nurses"]
     if number is None:
-        weeks = Counter(int(s[0] // 7) for use in uses for s in use.services if use.kind != "raters")
+        weeks = Counter(
+            int(start // 7) for use in uses for start in use.services["start"].tolist() if use.kind != "raters"
+        )
         number = min(weeks, key=lambda w: (-weeks[w], w), default=0)
     rows = []
     for use in uses:
         free = [-1.0] * use.capacity
-        for start, end, _, patient, note in sorted(use.services):
+        for start, end, _, patient, note in sorted(use.services.tolist()):
             if int(start // 7) != number:
                 continue
             # Chairs and raters are alike: the first one free.

@@ -19,11 +19,12 @@ from kaptrial.priors.gaussian_quadrature.trial_model import TrialModel, fast_pos
 from kaptrial.questions.decide.nuisance import worlds
 from kaptrial.questions.decide.predictive import predictive_probability
 from kaptrial.questions.decide.rule import Decision, decide, thresholds
-from kaptrial.questions.power.execution import in_order
+from kaptrial.questions.power.execution import in_threads
 from kaptrial.questions.power.nulls import null_of
 from kaptrial.questions.power.rows import better
 from kaptrial.questions.power.shared import truth_key
 from kaptrial.questions.power.truth import Truth, truths
+from kaptrial.scenario.checks import ketamine_routes
 from kaptrial.scenario.decision import FIXED, NULL, PRIOR
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.simulation.simulate import simulate_block
@@ -96,7 +97,7 @@ def tasks(s: Scenario, true: Truths, *, replicates: int, draws_of_prior: int, se
             yield Task(model_of(null), added, true(null).value, seed, block)
     if PRIOR in design_priors:
         assert s.prior is not None  # it was checked
-        for block, draw in enumerate(draws(s.prior, seed=seed, n=draws_of_prior)):
+        for block, draw in enumerate(draws(s.prior, ketamine_routes(s), seed=seed, n=draws_of_prior)):
             believed = with_draw(replace(s, variants=None, secondary=()), draw)
             truth = truths(believed, seed=seed, **_TRUTH)[0].value
             yield Task(model_of(believed), (PRIOR,), truth, seed, block)
@@ -118,7 +119,7 @@ def concluded(
     """Outcomes of the blocks in their order, by design prior, analysis prior and world."""
     found: dict[tuple[str, str, str | None], list[Outcome]] = {}
     given = [task[:-1] for task in listed]
-    for task, by_prior in zip(listed, in_order(run, given, workers), strict=True):
+    for task, by_prior in zip(listed, in_threads(run, given, workers), strict=True):
         for (design, analysis), outcome in by_prior.items():
             found.setdefault((design, analysis, task.world), []).append(outcome)
         if progress is not None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -15,7 +18,7 @@ from kaptrial.estimators.fit import Fit
 from kaptrial.methods.simulated import estimates
 from kaptrial.model.delivered import DeliveredTreatment
 from kaptrial.model.streams import BLOCK
-from kaptrial.process import Cost, end_with, timed
+from kaptrial.process import Cost, end_with, keep_freed_memory, timed
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.scenario.trial import Estimand
 from kaptrial.simulation.simulate import simulate_block
@@ -24,6 +27,8 @@ from kaptrial.simulation.trials import Trials
 # What a block returns: the fit of each (estimand, method), and of interactions at the end of the scale.
 Fits = dict[tuple[int, str], Fit]
 AT_BEST = " at best"
+# Seconds in which worker processes start, and how many times as long their work must take.
+START, WORTH = 3.5, 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +74,7 @@ def attempt(
         for job in jobs
         for block in range(job.n_blocks)
     ]
-    results = in_order(_attempt_block, tasks, workers)
+    results = in_threads(_attempt_block, tasks, workers)
     for job in jobs:
         blocks: list[Fits] = []
         error = None
@@ -84,11 +89,43 @@ def attempt(
         yield error or {key: _join([b[key] for b in blocks], job.replicates) for key in blocks[0]}
 
 
-def in_order[T](function: Callable[..., T], tasks: Sequence[tuple[Any, ...]], workers: int) -> Iterator[T]:
-    """What the function gives for each task, in the order of the tasks whatever the number of workers."""
+def in_threads[T](function: Callable[..., T], tasks: Iterable[tuple[Any, ...]], workers: int) -> Iterator[T]:
+    """What the function gives for each task, in the order of the tasks whatever the number of workers.
+
+    For functions that spend their time in compiled code, which lets other threads run.
+    """
     if workers == 1:
         yield from (function(*task) for task in tasks)
         return
+    pool, ahead = ThreadPoolExecutor(workers), deque[Future[T]]()
+    try:
+        for task in tasks:
+            ahead.append(pool.submit(function, *task))
+            if len(ahead) == 2 * workers:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def in_order[T](function: Callable[..., T], tasks: Sequence[tuple[Any, ...]], workers: int) -> Iterator[T]:
+    """As `in_threads`, of functions in plain Python, for which threads would wait for each other.
+
+    Processes are started only where the work that is left takes more than `WORTH` times what starting them does.
+    """
+    done, seconds = 0, 0.0
+    while done < len(tasks) and (workers == 1 or seconds * (len(tasks) - done) <= WORTH * START):
+        begun = perf_counter()
+        result = function(*tasks[done])
+        seconds = perf_counter() - begun if done else 0.0  # the first may have been compiled
+        done += 1
+        yield result
+    if done < len(tasks):
+        yield from _in_processes(function, tasks[done:], workers)
+
+
+def _in_processes[T](function: Callable[..., T], tasks: Sequence[tuple[Any, ...]], workers: int) -> Iterator[T]:
     from joblib import Parallel, delayed
 
     try:
@@ -134,6 +171,7 @@ def run_block(
     at_best: bool = True,
 ) -> Fits:
     """Simulate one block and analyse it for the estimands by each of their methods."""
+    keep_freed_memory()
     trials = simulate_block(scenario, seed=seed, block=block, delivered=delivered)
     every = scenario.estimands
     numbers = range(len(every)) if estimands is None else estimands

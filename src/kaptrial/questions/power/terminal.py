@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kaptrial.output.tables import Column, key, number, of_rows, text, wrapped
 from kaptrial.output.terminal import by_mcse, error, paragraph, say, table, width, with_error
+from kaptrial.questions.power.beside_prior import position
 from kaptrial.questions.power.design import effect_in_words, estimand_in_words, size_in_words, truth_in_words
 from kaptrial.questions.power.doses import all_doses, dose_word
 from kaptrial.questions.power.traps import traps
@@ -21,6 +22,7 @@ from kaptrial.scenario.sourced import unit_in_words, walk
 from kaptrial.scenario.trial import Look
 
 if TYPE_CHECKING:
+    from kaptrial.priors.comparison import Compared
     from kaptrial.questions.power.truth import Truth
 
 
@@ -33,8 +35,8 @@ SHOWN = (
 HEADINGS = {"type_i_error": "type I error", "type_s": "type S", "type_m": "type M"}
 
 
-def show_check(scenario: Scenario, path: Path) -> None:
-    """Say that the scenario is sound, and what in it rests on an assumption."""
+def show_check(scenario: Scenario, path: Path, beside: Results[Compared]) -> None:
+    """Say that the scenario is sound, how far it is from the prior, and what in it rests on an assumption."""
     numbers = walk(scenario)
     assumed = [(where, value) for where, value in numbers if value.is_assumption]
     notes = [note for note in traps(scenario) if note.code != "default_analysis"]  # said with the analyses
@@ -52,6 +54,7 @@ def show_check(scenario: Scenario, path: Path) -> None:
         paragraph(f"{name}: {words}", "  ")
     for line in [*decision_lines(scenario), *analysis_lines(scenario)]:
         paragraph(line, "  ")
+    _show_beside_prior(beside)
     if assumed:
         lines = []
         for where, value in assumed:
@@ -64,6 +67,28 @@ def show_check(scenario: Scenario, path: Path) -> None:
             paragraph(line)
     for name in unused_sources(scenario):
         paragraph(f"sources.{name}: no number names it")
+
+
+def _show_beside_prior(beside: Results[Compared]) -> None:
+    if beside.headline is None:
+        return
+    paragraph(f"\n{beside.headline.text}")
+    lines = [
+        (
+            row.label,
+            f"{row.value:.3g}",
+            f"{row.median:.2g}",
+            f"{row.low:.2g} to {row.high:.2g}",
+            position(row),
+            "" if row.inside else row.reason,
+        )
+        for row in beside.rows
+    ]
+    heads = [
+        ("value", key), ("scenario", number), ("prior's median", number), ("90 % range", number), ("", text),
+        ("the scenario's reason", text),
+    ]  # fmt: skip
+    table(*of_rows(heads, lines), title="Beside the prior")
 
 
 def prior_lines(prior: Prior) -> list[str]:
@@ -117,8 +142,12 @@ def rule_in_words(rule: DecisionRule) -> str:
 
 
 def show_description(scenario: Scenario, truths: Sequence[Truth], seed: int) -> None:
-    """What is true in one sentence; design, estimand and warnings; parameters with their sources; all truths."""
-    paragraph(f"{truth_in_words(scenario, truths[0])}\n")
+    """What is true in one sentence; design, estimand and warnings; parameters with their sources; all truths.
+
+    Without truths, which take a simulation, the rest.
+    """
+    if truths:
+        paragraph(f"{truth_in_words(scenario, truths[0])}\n")
     paragraph(f"{scenario.title}\n{scenario.question}\n")
     if scenario.notes:
         paragraph(scenario.notes.strip() + "\n")
@@ -127,13 +156,31 @@ def show_description(scenario: Scenario, truths: Sequence[Truth], seed: int) -> 
     paragraph(f"\ndesign: {size_in_words(scenario)}", "  ")
     for name, words in estimand_in_words(scenario):
         paragraph(f"{name}: {words}", "  ")
-    for line in effect_in_words(scenario, truths[0], seed):
+    for line in effect_in_words(scenario, truths[0], seed) if truths else []:
         paragraph(line, "  ")
     for line in [*decision_lines(scenario), *analysis_lines(scenario)]:
         paragraph(line, "  ")
     for note in traps(scenario):
         if note.severity == "warning":
             paragraph(f"warning: {note.text}", "  ")
+    _show_assumptions(scenario)
+    for line in in_percent(scenario):
+        paragraph(line)
+    for name, publication in (scenario.sources or {}).items():
+        paragraph(f"{name}: {publication}", "  ")
+    if truths:
+        _show_truths(scenario, truths, seed)
+    for kind, name in (("mcid", "meaningful difference"), ("reliable_change", "reliable change of one patient")):
+        for threshold in scenario.scale.thresholds[kind]:
+            least = f"{scenario.scale.id} {name}: {threshold.get('value', threshold.get('fraction'))}"
+            paragraph(f"{least} ({threshold.get('kind', name)}; {threshold['source']})")
+    for arm, icc in zip(scenario.arms, truths[0].icc, strict=True) if truths else []:
+        if icc > 0:
+            paragraph(f"therapist ICC in {arm.id} at day {scenario.estimand.day:g}: {icc:.3f}")
+
+
+def _show_assumptions(scenario: Scenario) -> None:
+    """The numbers about the world, with their sources."""
     lines = []
     for where, value in walk(scenario):
         spread = next(
@@ -142,10 +189,10 @@ def show_description(scenario: Scenario, truths: Sequence[Truth], seed: int) -> 
         lines.append((where, f"{value.value:g}", spread, unit_in_words(value.unit), value.source))
     heads = [("parameter", key), ("value", number), ("spread", number), ("unit", text), ("source", text)]
     table(*of_rows(heads, lines), title="What is assumed of the world")
-    for line in in_percent(scenario):
-        paragraph(line)
-    for name, publication in (scenario.sources or {}).items():
-        paragraph(f"{name}: {publication}", "  ")
+
+
+def _show_truths(scenario: Scenario, truths: Sequence[Truth], seed: int) -> None:
+    """The true value of each estimand, with the means behind it."""
     events = scenario.conduct.intercurrent_events
     true_lines = []
     for estimand, truth in zip(scenario.estimands, truths, strict=True):
@@ -156,13 +203,6 @@ def show_description(scenario: Scenario, truths: Sequence[Truth], seed: int) -> 
     names = ("truth", "MCSE", *(arm.id for arm in scenario.arms))
     title = f"Truth under the model (means of the recorded endpoint by arm; seed {seed})"
     table(*of_rows([*keys, *((name, number) for name in names)], true_lines), title=title)
-    for kind, name in (("mcid", "meaningful difference"), ("reliable_change", "reliable change of one patient")):
-        for threshold in scenario.scale.thresholds[kind]:
-            least = f"{scenario.scale.id} {name}: {threshold.get('value', threshold.get('fraction'))}"
-            paragraph(f"{least} ({threshold.get('kind', name)}; {threshold['source']})")
-    for arm, icc in zip(scenario.arms, truths[0].icc, strict=True):
-        if icc > 0:
-            paragraph(f"therapist ICC in {arm.id} at day {scenario.estimand.day:g}: {icc:.3f}")
 
 
 def timeline(scenario: Scenario, columns: int = 100) -> list[str]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import fields
 
 import numpy as np
-from scipy.special import ndtr
 
 from kaptrial.catalogue import trial, trial_keys
 from kaptrial.method_table import TIME, methods
@@ -43,7 +43,8 @@ def _impossible_scores(s: Scenario) -> Iterator[tuple[str, str]]:
     sd, mean = day_zero_sd(s), s.population.baseline.value
     if s.scale.link != "identity" or s.population.entry is not None or sd == 0:
         return
-    beyond = float(ndtr((s.scale.low - mean) / sd) + ndtr((mean - s.scale.high) / sd))
+    low, high = (mean - s.scale.low) / sd, (s.scale.high - mean) / sd
+    beyond = (math.erfc(low / math.sqrt(2)) + math.erfc(high / math.sqrt(2))) / 2
     if beyond > IMPOSSIBLE_SHARE:
         yield (
             "impossible_scores",
