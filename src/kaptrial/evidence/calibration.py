@@ -22,7 +22,7 @@ from kaptrial.results import provenance
 
 Write = Callable[[str, Callable[[Path], object]], object]
 SHIPPED_DRAWS, FOLD_DRAWS = 1000, 400
-REFITS = 8
+REFITS = 10
 # Folds serve prediction: 400 draws whose chains agree to an R-hat of 1.05 are enough, where the prior itself asks 1.01.
 FOLD_TUNE, FOLD_SAMPLES, FOLD_CHAINS, FOLD_R_HAT = 500, 500, 2, 1.05
 SEED = 2026
@@ -32,7 +32,7 @@ PARTS = ("prior", "folds", "abstinence", "variants", "cards")
 def calibrate(write: Write, *, only: str | None = None, say: Callable[[str], None] = print) -> None:
     """Fit the synthesis to every set of qualities and without each trial, and `write` the files.
 
-    `write`: given a file's name and what fills it. `only`: one of `PARTS`. All of it takes about an hour on two cores.
+    `write`: given a file's name and what fills it. `only`: one of `PARTS`. All of it takes more than an hour on two cores.
     """
     if only in (None, "prior", "folds"):
         trials, chosen = fit.fitted_trials(fit.PUBLISHED)

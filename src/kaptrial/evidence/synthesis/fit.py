@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # What the default fit believes: everything that somebody published. A claim of a document alone is not evidence.
 PUBLISHED = tuple(quality for quality in QUALITIES if quality != "document_only")
 QUALITY_SETS = {"published": PUBLISHED, "abstracts": ("abstract",), "with_documents": QUALITIES}
-TUNE, DRAWS, CHAINS = 1000, 2500, 4
+TUNE, DRAWS, CHAINS = 1500, 4500, 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,11 +52,15 @@ def fitted_trials(qualities: Sequence[str], keys: Sequence[str] | None = None) -
 
 
 def prepare(trials: Sequence[Trial], chosen: Sequence[Target], *, expectations: bool = False) -> Evidence:
-    """Lay out the figures and compile the model once; `sample` then leaves trials out without another compilation."""
+    """Lay out the figures and compile the model once; `sample` then leaves trials out without another compilation.
+
+    `expectations`: for data that are simulated from the model, each figure on its own, so that none are correlated.
+    """
     import nutpie
 
     lay = layout(trials, chosen)
-    model = build(lay, precision(trials, lay.figures, centre(), seed=0), expectations=expectations)
+    joint = np.eye(len(lay.figures)) if expectations else precision(trials, lay.figures, centre(), seed=0)
+    model = build(lay, joint, expectations=expectations)
     return Evidence(trials=tuple(trials), lay=lay, model=model, compiled=nutpie.compile_pymc_model(model))
 
 

@@ -1,4 +1,7 @@
-"""Simulation-based calibration of the synthesis on a reduced set of trials: does it find what made its data?"""
+"""Simulation-based calibration of the synthesis on a reduced set of trials: does it find what made its data?
+
+Each figure is drawn on its own, and fitted so: the correlation of figures of the same patients is not checked here.
+"""
 
 from __future__ import annotations
 
