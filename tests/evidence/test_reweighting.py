@@ -17,8 +17,8 @@ from kaptrial.evidence.reweighting import log_likelihoods
 from kaptrial.evidence.shipped_priors import PRIOR
 from kaptrial.evidence.summary import predictive_summary
 from kaptrial.evidence.synthesis.layout import targets
-from kaptrial.evidence.synthesis.leaving_out import LARGEST_K, Weights, resampled, smoothed
-from kaptrial.evidence.synthesis.shipped import fold_draws, prior_draws
+from kaptrial.evidence.synthesis.leaving_out import Weights, resampled, smoothed
+from kaptrial.evidence.synthesis.shipped import LARGEST_K, fold_draws, prior_draws
 from kaptrial.evidence.terminal import show_prediction
 from kaptrial.priors.constants import NATURAL_TIME_CONSTANT_DAYS, ONSET_DAYS, TRIAL_DF
 from tests import ROOT

@@ -128,6 +128,7 @@ def replicated(keys: Sequence[str], *, seed: int, replicates: int) -> Replicatio
             f"{said}: no figure of this trial is a target of the model (see `kaptrial evidence show {said}`)"
         )
     return ReplicationResults(
+        notes=_rough_folds(table),
         kind="replication",
         rows=[Line(numbers={str(name): value for name, value in row.items()}) for row in table.to_dict("records")],
         provenance=provenance(seed=seed, replicates=replicates, trials=len(keys)),
@@ -136,6 +137,18 @@ def replicated(keys: Sequence[str], *, seed: int, replicates: int) -> Replicatio
         table=table,
         calibration=calibration(table),
     )
+
+
+def _rough_folds(table: pd.DataFrame) -> list[Note]:
+    """Which of the trials are predicted by draws that hardly leave them out."""
+    from kaptrial.evidence.synthesis.shipped import LARGEST_K, rough_folds
+
+    rough = {key: k for key, k in rough_folds().items() if key in set(table["trial"])}
+    if not rough:
+        return []
+    said = ", ".join(f"{key} ({k:.1f})" for key, k in rough.items())
+    text = f"Left out by weights with a Pareto k above {LARGEST_K}, and so only roughly: {said}."
+    return [Note(code="rough_folds", severity="warning", text=text)]
 
 
 def predicted(key: str, *, seed: int, replicates: int) -> PredictionResults:
@@ -154,7 +167,7 @@ def predicted(key: str, *, seed: int, replicates: int) -> PredictionResults:
         kind="prediction",
         rows=[*results.rows, *lines],
         provenance={**results.provenance, **said},
-        notes=[note],
+        notes=[*results.notes, note],
         figures=replication_figures,
         writer=partial(write_folder, write_prediction),
         table=results.table,

@@ -16,7 +16,7 @@ from kaptrial.catalogue.priors import prior_names
 from kaptrial.evidence import card
 from kaptrial.evidence.shipped_priors import BEFORE, VARIANTS
 from kaptrial.evidence.synthesis import abstinence, fit, shipped
-from kaptrial.evidence.synthesis.leaving_out import LARGEST_K, marginal, resampled, smoothed
+from kaptrial.evidence.synthesis.leaving_out import marginal, resampled, smoothed
 from kaptrial.evidence.synthesis.model import PARAMETERS
 from kaptrial.results import provenance
 
@@ -32,7 +32,7 @@ PARTS = ("prior", "folds", "abstinence", "variants", "cards")
 def calibrate(write: Write, *, only: str | None = None, say: Callable[[str], None] = print) -> None:
     """Fit the synthesis to every set of qualities and without each trial, and `write` the files.
 
-    `write`: given a file's name and what fills it. `only`: one of `PARTS`. All of it takes more than an hour on two cores.
+    `write`: given a file's name and what fills it. `only`: one of `PARTS`. All takes more than an hour on two cores.
     """
     if only in (None, "prior", "folds"):
         trials, chosen = fit.fitted_trials(fit.PUBLISHED)
@@ -142,7 +142,7 @@ def _fit_folds(write: Write, evidence: fit.Evidence, fitted: Posterior, say: Cal
         more, fewer = ([numbers[k] for k in keys] for keys in (kept - fitted.keys, fitted.keys - kept))
         weights[key] = smoothed(known[:, more].sum(axis=1) - known[:, fewer].sum(axis=1))
     k = {key: w.pareto_k for key, w in weights.items()}
-    refits = [key for key in sorted(k, key=k.__getitem__, reverse=True) if k[key] > LARGEST_K][:REFITS]
+    refits = [key for key in sorted(k, key=k.__getitem__, reverse=True) if k[key] > shipped.LARGEST_K][:REFITS]
     columns: dict[str, Any] = {}
     for key, number in numbers.items():
         if key in refits:
@@ -150,8 +150,10 @@ def _fit_folds(write: Write, evidence: fit.Evidence, fitted: Posterior, say: Cal
         else:
             names, table = shipped.as_table(resampled(draws, weights[key], FOLD_DRAWS, seed=SEED + number))
         columns |= {"columns": np.array(names), key: table.astype(np.float32)}
-    untrusted = [key for key in k if k[key] > LARGEST_K and key not in refits]
-    say(f"leaving a trial out: {len(refits)} fitted anew; Pareto k above {LARGEST_K} and not: {untrusted or 'none'}")
+    untrusted = [key for key in k if k[key] > shipped.LARGEST_K and key not in refits]
+    say(
+        f"leaving a trial out: {len(refits)} fitted anew; Pareto k above {shipped.LARGEST_K} and not: {untrusted or 'none'}"
+    )
     columns |= {
         shipped.FOLD_TRIALS: np.array(list(k)),
         shipped.FOLD_K: np.array(list(k.values())),

@@ -29,11 +29,15 @@ class Published:
 # What the reader may hold against each line; * was not read by the fit, or only as part of a pooled analysis.
 BESIDE = {
     "response at 24 h, one infusion": Published(
-        text="52 %* pooled; 45 to 46 % pooled; 64 %*; 65 %",
-        source="han2016, wilkinson2019_ipd, murrough2013a, mathew2010",
+        text="52 %* pooled; 45 to 46 % pooled; 64 %*; 65 %; 46 %* and 27 %* pooled",
+        source="han2016, wilkinson2019_ipd, murrough2013a, mathew2010, cochrane2021_midazolam, cochrane2021_placebo",
     ),
-    "response at 24 h, midazolam": Published(text="18 % pooled; 28 %*", source="wilkinson2019_ipd, murrough2013a"),
-    "response at 24 h, saline": Published(text="1 % pooled", source="wilkinson2019_ipd"),
+    "response at 24 h, midazolam": Published(
+        text="18 % pooled; 28 %*; 26 %* pooled", source="wilkinson2019_ipd, murrough2013a, cochrane2021_midazolam"
+    ),
+    "response at 24 h, saline": Published(
+        text="1 % pooled; 9 %* pooled", source="wilkinson2019_ipd, cochrane2021_placebo"
+    ),
     "response on day 7, one infusion": Published(text="40 %* pooled; 46 %*", source="han2016, murrough2013a"),
     "response after six infusions": Published(text="59 %; 71 %*", source="phillips2019, murrough2013b"),
     "median days to loss of response": Published(text="18*; 20*", source="murrough2013b, albott2018"),

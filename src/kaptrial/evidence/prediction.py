@@ -17,10 +17,15 @@ from kaptrial.evidence.synthesis.layout import Target
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """A target and its simulated values, one a draw (draws in which it is undefined left out)."""
+    """A target and its simulated values, one a draw; NaN where the statistic is undefined."""
 
     target: Target
-    simulated: Floats
+    values: Floats
+
+    @property
+    def simulated(self) -> Floats:
+        """The values of the draws in which the statistic is defined."""
+        return self.values[~np.isnan(self.values)]
 
 
 def predict(
@@ -36,20 +41,6 @@ def predict(
 
     `n` replaces the arms' sizes; `effects` the trial effects, which are otherwise drawn anew.
     """
-    values = simulated(trial, own, draws, seed=seed, n=n, effects=effects)
-    return [Prediction(target=t, simulated=v[~np.isnan(v)]) for t, v in zip(own, values, strict=True)]
-
-
-def simulated(
-    trial: Trial,
-    own: Sequence[Target],
-    draws: Mapping[str, Floats],
-    *,
-    seed: int,
-    n: Mapping[str, int] | None = None,
-    effects: Mapping[str, Floats] | None = None,
-) -> list[Floats]:
-    """What `predict` simulates of each target, one value a draw; NaN where the statistic is undefined."""
     entropy = [seed, *trial.key.encode()]
     effects = effects or new_trial_effects(
         draws,
@@ -78,7 +69,7 @@ def simulated(
         for y in scores_by_block(scenarios, seed=entropy, replicates=replicates):
             for t in group:
                 values[t.number].append(statistic(t, y, visits, doses))
-    return [np.concatenate(values[t.number]) for t in own]
+    return [Prediction(target=t, values=np.concatenate(values[t.number])) for t in own]
 
 
 def days_read(target: Target) -> set[float]:

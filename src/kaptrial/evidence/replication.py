@@ -87,7 +87,7 @@ def _predict_abstinence(study: Trial, seed: int, replicates: int) -> list[Predic
     level = draws["control"] + draws["control_between"] * rng.standard_normal(replicates)
     effect = draws["drug"] + draws["drug_between"] * rng.standard_normal(replicates)
     return [
-        Prediction(target=t, simulated=abstinence.simulate(study, t, draws, level, effect, rng)) for t in targets(study)
+        Prediction(target=t, values=abstinence.simulate(study, t, draws, level, effect, rng)) for t in targets(study)
     ]
 
 

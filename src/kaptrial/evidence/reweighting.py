@@ -20,13 +20,13 @@ from kaptrial.evidence.synthesis.correlation import precision
 from kaptrial.evidence.synthesis.fit import PUBLISHED
 from kaptrial.evidence.synthesis.layout import Target, layout, targets
 from kaptrial.evidence.synthesis.leaving_out import (
-    LARGEST_K,
     resampled,
     smoothed,
     standard_effects,
     trial_terms,
 )
 from kaptrial.evidence.synthesis.model import build, chosen_targets
+from kaptrial.evidence.synthesis.shipped import LARGEST_K
 from kaptrial.results import Note
 
 EFFECTS = 32  # trials with effects of their own that stand for the new one under each draw; not compiled

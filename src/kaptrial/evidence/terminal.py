@@ -124,7 +124,7 @@ def cited(citation: Citation) -> str:
     return f"{citation.text}. https://doi.org/{citation.doi}{doubt}"
 
 
-_PERCENT = ("response", "remission", "relaps", "abstinent", "sustained")
+_PERCENT = ("response", "remission", "relaps", "abstinent", "sustained", "significant")
 
 
 def as_reported(statistic: str, value: float) -> str:
@@ -162,6 +162,8 @@ def show_replication(results: ReplicationResults) -> None:
     names += ["with rival", "CRPS there", "rival"]
     table(*of_rows([("figures", key), ("quality", key), *((name, number) for name in names)], lines), title="")
     paragraph(rival_line(results.table))
+    for note in results.notes:
+        paragraph(note.text)
     paragraph(
         "Each trial is predicted by the model fitted without it. Widths and CRPS: shares of the baseline, shares, or "
         f"months. kaptrial {provenance['version']}, seed {provenance['seed']}, {provenance['replicates']} replicates."

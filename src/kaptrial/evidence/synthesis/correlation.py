@@ -8,7 +8,7 @@ import numpy as np
 
 from kaptrial.arrays import Floats
 from kaptrial.catalogue import Trial
-from kaptrial.evidence.prediction import simulated
+from kaptrial.evidence.prediction import predict
 from kaptrial.evidence.synthesis.layout import Target
 from kaptrial.priors.design_prior import TRIAL_EFFECTS
 
@@ -29,17 +29,17 @@ def precision(trials: Sequence[Trial], figures: Sequence[Target], at: Mapping[st
     for study in trials:
         own = [i for i, t in enumerate(figures) if t.trial == study.key]
         if len(own) > 1:
-            values = simulated(study, [figures[i] for i in own], draws, seed=seed, effects=effects)
-            errors = np.stack([_direction(figures[i]) * value for i, value in zip(own, values, strict=True)])
+            predictions = predict(study, [figures[i] for i in own], draws, seed=seed, effects=effects)
+            errors = np.stack([_direction(p.target) * p.values for p in predictions])
             out[np.ix_(own, own)] = np.linalg.inv(correlation(errors))
     return out
 
 
 def correlation(errors: Floats) -> Floats:
     """Correlations of rows (figure, replicate), shrunken; 0 of what never varies or is undefined in a replicate."""
-    ranks = np.where(np.isfinite(errors), errors, np.nan)
-    centred = ranks - np.nanmean(ranks, axis=1, keepdims=True)
-    standardised = np.nan_to_num(centred / np.maximum(np.nanstd(ranks, axis=1, keepdims=True), 1e-12))
+    known = np.where(np.isfinite(errors), errors, np.nan)
+    centred = known - np.nanmean(known, axis=1, keepdims=True)
+    standardised = np.nan_to_num(centred / np.maximum(np.nanstd(known, axis=1, keepdims=True), 1e-12))
     out = LARGEST * standardised @ standardised.T / errors.shape[1]
     np.fill_diagonal(out, 1.0)
     return out

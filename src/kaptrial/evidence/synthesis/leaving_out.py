@@ -18,7 +18,6 @@ from kaptrial.priors.design_prior import TRIAL_EFFECTS
 if TYPE_CHECKING:
     import pymc as pm
 
-LARGEST_K = 0.7  # Vehtari et al. (2024), J Mach Learn Res 25(72): above it, weights are not to be trusted
 SETS = 256  # sets of a trial's own effects over which the likelihood of a draw is averaged
 
 

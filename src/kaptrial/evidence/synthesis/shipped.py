@@ -14,6 +14,8 @@ from kaptrial.arrays import Floats
 from kaptrial.catalogue.priors import columns
 from kaptrial.evidence.synthesis.model import PARAMETERS, VECTORS
 
+# Vehtari et al. (2024), J Mach Learn Res 25(72): above this Pareto k, weights are not to be trusted.
+LARGEST_K = 0.7
 FOLDS = "leave_one_out.npz"
 # In the archive of folds, beside the draws by trial: the trials, the Pareto k of leaving each out, and whether it was
 # fitted anew.
@@ -71,6 +73,13 @@ def fold_draws(trial: str) -> dict[str, Floats] | None:
     if trial not in archive:
         return None
     return from_table([str(name) for name in archive["columns"]], archive[trial].astype(float))
+
+
+def rough_folds() -> dict[str, float]:
+    """Trials whose fold was made by weights that are not to be trusted, and not fitted anew, with their Pareto k."""
+    archive = _archive(FOLDS)
+    rows = zip(archive[FOLD_TRIALS], archive[FOLD_K], archive[FOLD_REFITTED], strict=True)
+    return {str(key): float(k) for key, k, refitted in rows if k > LARGEST_K and not refitted}
 
 
 def abstinence_fold_draws(trial: str) -> dict[str, Floats] | None:
