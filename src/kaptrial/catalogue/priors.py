@@ -11,6 +11,8 @@ import yaml
 
 from kaptrial.arrays import Floats
 
+# The prior of today's model: the default of commands, and what `check` puts a scenario beside.
+CURRENT = "depression_iv_2026b"
 # The population of which a prior speaks unless told: effects of the others are differences from it.
 REFERENCE_POPULATION = "depression"
 _POPULATION_EFFECT = "population_effect["

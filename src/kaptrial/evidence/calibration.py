@@ -151,9 +151,8 @@ def _fit_folds(write: Write, evidence: fit.Evidence, fitted: Posterior, say: Cal
             names, table = shipped.as_table(resampled(draws, weights[key], FOLD_DRAWS, seed=SEED + number))
         columns |= {"columns": np.array(names), key: table.astype(np.float32)}
     untrusted = [key for key in k if k[key] > shipped.LARGEST_K and key not in refits]
-    say(
-        f"leaving a trial out: {len(refits)} fitted anew; Pareto k above {shipped.LARGEST_K} and not: {untrusted or 'none'}"
-    )
+    said = ", ".join(untrusted) or "none"
+    say(f"leaving a trial out: {len(refits)} fitted anew; Pareto k above {shipped.LARGEST_K} and not: {said}")
     columns |= {
         shipped.FOLD_TRIALS: np.array(list(k)),
         shipped.FOLD_K: np.array(list(k.values())),

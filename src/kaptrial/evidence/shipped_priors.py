@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
-PRIOR = "depression_iv_2026b"
+from kaptrial.catalogue.priors import CURRENT
+
+PRIOR = CURRENT
 BEFORE = "before_data_2026b"
 VARIANTS = {"published": PRIOR, "abstracts": f"{PRIOR}_abstracts", "with_documents": f"{PRIOR}_with_documents"}

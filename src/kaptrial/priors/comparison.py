@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kaptrial.arrays import Floats
-from kaptrial.catalogue.priors import columns, populations
+from kaptrial.catalogue.priors import CURRENT, columns, populations
 from kaptrial.priors.design_prior import (
     beliefs,
     between,
@@ -23,8 +23,6 @@ from kaptrial.scenario.checks import ketamine_routes
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.scenario.sourced import ByArm, Sourced
 
-# The prior of today's model, beside which scenarios are put.
-CURRENT = "depression_iv_2026b"
 # The 90 % range.
 LOW, HIGH = 5, 95
 # A new trial's own effects are drawn once for each stored draw, the same for every scenario.

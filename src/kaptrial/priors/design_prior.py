@@ -55,7 +55,7 @@ class Draw:
 def draws(prior: Prior, routes: Collection[str], *, seed: int, n: int) -> list[Draw]:
     """`n` independent draws for a trial of these routes; more of them under the same seed keep the earlier ones.
 
-    Of a named prior one of its stored draws, and a new trial's effects from N(0, SD between trials) under it.
+    Of a named prior one of its stored draws, and a new trial's effects with the SD between trials under it.
     """
     return [_draw(prior, routes, k, np.random.default_rng(np.random.SeedSequence([seed, k]))) for k in range(n)]
 
@@ -87,7 +87,7 @@ def effects_of(parameters: Collection[str]) -> list[str]:
 
 def standard(parameters: Collection[str], rng: np.random.Generator, size: int) -> Floats:
     """Effects of trials in SD: Student's t since 2026b, normal before."""
-    return rng.standard_t(TRIAL_DF, size) if _second(parameters) else rng.standard_normal(size)
+    return rng.standard_t(TRIAL_DF, size) if _since_2026b(parameters) else rng.standard_normal(size)
 
 
 def between[P: (float, Floats)](parameters: Mapping[str, P], effect: str, *, elsewhere: bool) -> P:
@@ -179,7 +179,7 @@ def with_parameters(
         belief=ByArm(by_arm={arm.id: number_of(_believing(believed[arm.id], p, shift), "share") for arm in s.arms}),
         onset=number_of(ONSET_DAYS, "day"),
         half_life=number_of(p["expectancy_half_life"], "day"),
-        renewed=_second(p),
+        renewed=_since_2026b(p),
     )
     measurement = replace(
         s.measurement,
@@ -192,7 +192,7 @@ def with_parameters(
         drug=drug,
         population=replace(
             s.population,
-            baseline=trait_baseline(s, p) if _second(p) else s.population.baseline,
+            baseline=trait_baseline(s, p) if _since_2026b(p) else s.population.baseline,
             non_responders=number_of(p["non_responders"], "share"),
         ),
         natural_course=natural,
@@ -201,7 +201,7 @@ def with_parameters(
     )
 
 
-def _second(p: Collection[str]) -> bool:
+def _since_2026b(p: Collection[str]) -> bool:
     """Whether the draws are of the model since 2026b; the one before takes a scenario's baseline SD as it stands."""
     return "belief_ketamine" in p
 
@@ -248,7 +248,7 @@ def _believing(believed: str, p: Mapping[str, Parameter], shift: Parameter) -> P
     """The share of an arm in whom belief acts; before 2026b, of all who receive the drug, and of placebos as saline."""
     from scipy.special import expit, logit
 
-    if not _second(p):
+    if not _since_2026b(p):
         named = {"open": 1.0, "ketamine": 1.0, "midazolam": p["belief_midazolam"]}
         return named.get(believed, p["belief_saline"])
     return expit(logit(p[f"belief_{believed}"]) + shift)

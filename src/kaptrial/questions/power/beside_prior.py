@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kaptrial.priors.comparison import CURRENT, Compared, compared
+from kaptrial.catalogue.priors import CURRENT
+from kaptrial.priors.comparison import Compared, compared
 from kaptrial.results import Headline, Results
 from kaptrial.scenario.scenario import Scenario
 
