@@ -13,6 +13,9 @@ from kaptrial.evidence.synthesis.layout import Target
 from kaptrial.priors.design_prior import TRIAL_EFFECTS
 
 REPLICATES = 400
+# Two scales share the patients' course but not their errors, nor all that they ask; assumption. Without it a trial
+# whose scales disagree (taylor2018) can only be met by opposite extremes of its effects, in two modes.
+BETWEEN_SCALES = 0.5
 # Two figures of the same patients are never quite the same information; assumption. Also keeps the matrix invertible.
 LARGEST = 0.95
 
@@ -21,7 +24,7 @@ def precision(trials: Sequence[Trial], figures: Sequence[Target], at: Mapping[st
     """Inverse of the correlation of the figures' sampling errors, (figure, figure); none across trials.
 
     Each trial is simulated `REPLICATES` times under the one parameter vector `at` (arrays of one draw), without effects
-    of its own: how figures correlate depends on the parameters little. Scales share the patients' course and errors.
+    of its own: how figures correlate depends on the parameters little.
     """
     out = np.eye(len(figures))
     draws = {name: np.repeat(value, REPLICATES, axis=0) for name, value in at.items()}
@@ -31,7 +34,9 @@ def precision(trials: Sequence[Trial], figures: Sequence[Target], at: Mapping[st
         if len(own) > 1:
             predictions = predict(study, [figures[i] for i in own], draws, seed=seed, effects=effects)
             errors = np.stack([_direction(p.target) * p.values for p in predictions])
-            out[np.ix_(own, own)] = np.linalg.inv(correlation(errors))
+            scales = np.array([p.target.endpoint for p in predictions])
+            shared = np.where(scales[:, None] == scales, 1.0, BETWEEN_SCALES)
+            out[np.ix_(own, own)] = np.linalg.inv(shared * correlation(errors))
     return out
 
 

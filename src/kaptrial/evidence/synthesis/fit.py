@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # What the default fit believes: everything that somebody published. A claim of a document alone is not evidence.
 PUBLISHED = tuple(quality for quality in QUALITIES if quality != "document_only")
 QUALITY_SETS = {"published": PUBLISHED, "abstracts": ("abstract",), "with_documents": QUALITIES}
-TUNE, DRAWS, CHAINS = 1500, 4500, 4
+TUNE, DRAWS, CHAINS = 1000, 4000, 4
 
 
 @dataclass(frozen=True, kw_only=True)
