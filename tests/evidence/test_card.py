@@ -1,11 +1,12 @@
 """The card kept beside a prior's draws is what the draws would show."""
 
+import pandas as pd
 import pytest
 
 from kaptrial.catalogue.priors import prior_names
 from kaptrial.catalogue.priors import provenance as catalogued
 from kaptrial.evidence import card as cards
-from kaptrial.evidence.shipped_priors import PRIOR
+from kaptrial.evidence.shipped_priors import BEFORE, FORMER, PRIOR, shown_together
 from kaptrial.evidence.synthesis.shipped import prior_draws
 
 REST = [pytest.param(name, marks=pytest.mark.validation) for name in prior_names() if name != PRIOR]
@@ -33,3 +34,10 @@ def test_other_seeds_and_other_draws_are_simulated(monkeypatch):
 def test_a_prior_says_what_its_draws_hash_to():
     for prior in prior_names():
         assert cards.sha256_of_draws(prior) == catalogued(prior)["sha256"]
+
+
+def test_the_cards_are_written_side_by_side(run, tmp_path):
+    run("evidence", "card", "-o", tmp_path / "out")
+    written = pd.read_csv(tmp_path / "out" / "card.csv")
+    assert len(written) == 9 * len(shown_together())
+    assert {PRIOR, BEFORE, FORMER} <= set(shown_together())

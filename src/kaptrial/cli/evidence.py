@@ -115,7 +115,7 @@ def card(
     from kaptrial.errors import nearest
     from kaptrial.evidence import terminal
     from kaptrial.evidence.card import card as card_of
-    from kaptrial.evidence.shipped_priors import BEFORE, PRIOR, VARIANTS
+    from kaptrial.evidence.shipped_priors import BEFORE, PRIOR, shown_together
     from kaptrial.output.folder import write_folder
 
     name = prior or PRIOR
@@ -132,7 +132,7 @@ def card(
         from kaptrial.evidence.synthesis.model import PARAMETERS
         from kaptrial.evidence.synthesis.shipped import prior_draws
 
-        tables = {each: pd.DataFrame(card_of(each, seed=seed)) for each in (BEFORE, *VARIANTS.values())}
+        tables = {each: pd.DataFrame(card_of(each, seed=seed)) for each in shown_together()}
         draws = {each: prior_draws(each) for each in (BEFORE, PRIOR)}
         about = made_by(seed=seed) | {
             "prior": PRIOR,
