@@ -69,6 +69,19 @@ def test_expectancy_rises_and_fades_from_its_start():
     np.testing.assert_allclose(shape, [0, 0, (1 - np.exp(-1)) * 2 ** (-1 / 14), (1 - np.exp(-14)) / 2], rtol=1e-14)
 
 
+def test_each_dose_renews_belief():
+    """From the first dose on it rises, from the latest before each visit it fades; a dose on the day comes after."""
+    days, given = np.array([0.0, 1.0, 7.0, 8.0, 30.0]), np.array([0.0, 7.0, 14.0])
+    shape = expectancy.renewed(days, given, 2.0, 10.0)
+    latest = [0.0, 0.0, 0.0, 7.0, 14.0]
+    wanted = [(1 - np.exp(-t / 2)) * 0.5 ** ((t - d) / 10) for t, d in zip(days, latest, strict=True)]
+    np.testing.assert_allclose(shape, wanted, rtol=1e-12)
+    once = np.array([3.0])
+    np.testing.assert_array_equal(
+        expectancy.renewed(days, once, 2.0, 10.0), expectancy.rise_and_fade(days, 3.0, 2.0, 10.0)
+    )
+
+
 def test_those_who_do_not_hope_are_disappointed():
     gained = expectancy.expectancy(np.array([[True, False]]), np.array([0.0, 0.5]), 4.0, 2.0)
     np.testing.assert_array_equal(gained, [[[0, 2], [0, -1]]])
