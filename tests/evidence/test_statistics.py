@@ -8,8 +8,10 @@ from statistics import fmean, median, variance
 import numpy as np
 import pytest
 
+from kaptrial.evidence.figures import SHORT
 from kaptrial.evidence.statistics import STATISTICS, statistic
 from kaptrial.evidence.synthesis.layout import Target
+from kaptrial.evidence.synthesis.measures import NEEDS
 
 CASES, DRAWS = 300, 3
 DAYS = (1.0, 3.0, 7.0, 14.0, 21.0)
@@ -234,8 +236,9 @@ def as_patients(y, draw):
     return [dict(zip((0, *DAYS), map(float, row), strict=True)) for row in y[draw]]
 
 
-def test_every_statistic_has_a_reference():
+def test_every_statistic_has_a_reference_and_a_name_in_figures():
     assert set(REFERENCE) == set(STATISTICS)
+    assert set(SHORT) == set(NEEDS)
 
 
 @pytest.mark.parametrize("name", sorted(STATISTICS))

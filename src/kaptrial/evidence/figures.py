@@ -21,10 +21,11 @@ _KINDS = {
     "standardised": ("Standardised effects (SD)", 1.0),
     "time": ("Times (days; number of doses)", 1.0),
 }
-_SHORT = {
+SHORT = {
     "response": "response", "remission": "remission", "response_any_time": "response at any time",
     "mean": "mean score", "mean_change": "mean change", "percent_change": "change", "difference": "difference",
-    "standardised_benefit": "d", "standardised_change": "pre-post d", "relapsed": "relapsed",
+    "standardised_benefit": "d", "standardised_difference": "SMD of scores", "standardised_change": "pre-post d",
+    "significant": "significant", "relapsed": "relapsed",
     "relapse_free": "free of relapse", "median_days_to_relapse": "median days to relapse",
     "mean_days_to_relapse": "mean days to relapse", "median_days_to_relapse_in_relapsers": "median days, relapsers",
     "response_among_responders": "still responding", "response_among_nonresponders": "late response",
@@ -89,7 +90,7 @@ def _forest(axis: Axes, rows: pd.DataFrame, title: str, _: float, *, factor_of: 
 
 def _label(row: Mapping[str, Any]) -> str:
     scale = "" if row["endpoint"] in ("percent_abstinent_days",) else f" {row['endpoint']}"
-    return f"{row['trial']}: {_SHORT[row['statistic']]}{scale}, {row['arm'].replace('_', ' ')}, day {row['day']:.3g}"
+    return f"{row['trial']}: {SHORT[row['statistic']]}{scale}, {row['arm'].replace('_', ' ')}, day {row['day']:.3g}"
 
 
 def distributions(columns: Mapping[str, tuple[np.ndarray, np.ndarray]], *, names: Sequence[str]) -> Figure:
