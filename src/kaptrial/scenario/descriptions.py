@@ -96,6 +96,10 @@ KEYS: dict[str, dict[str, Key]] = {
             " screening: {value: 14, unit: day, source: assumption, note: why}}}",
         ),
         "base_label": Key("What results call the scenario beside its variants.", "additive"),
+        "sensitivity": Key(
+            "What a report moves to see what the trial depends on.",
+            "{ranges: {drug.half_life: {low: 3, high: 14, source: assumption, note: why}}}",
+        ),
         "variants": Key("Other worlds or designs by label: values by path, set together.", "{half: {drug.share: 0.4}}"),
         "sources": Key(
             "Publications that the catalogue does not hold, by key: a DOI or a citation with its year. Numbers name"
@@ -248,6 +252,10 @@ KEYS: dict[str, dict[str, Key]] = {
         "n_total": Key("Patients in all, with any ratio.", "90", "patients"),
         "allocation": Key("Ratio, blocks and strata.", "{ratio: {ketamine: 2, saline: 1}}"),
         "looks": Key("Looks at the data before the end; only `decide` reads them.", "[{share: 0.5}]"),
+        "enrolment": Key(
+            "Whom the trial plans to enrol; only a report reads it.",
+            "{female: 0.6, hispanic: 0.15, race: {white: 0.7, black: 0.2, asian: 0.1}}",
+        ),
     },
     "Allocation": {
         "ratio": Key("Patients by arm in a ratio; 1 each unless given.", "{ketamine: 2, saline: 1}"),
@@ -425,6 +433,34 @@ KEYS: dict[str, dict[str, Key]] = {
     },
     "Beta": {"a": Key("First shape; the mean is a / (a + b).", "2"), "b": Key("Second shape.", "8")},
     "Uniform": {"low": Key("Lower end.", "2", "the number's"), "high": Key("Upper end.", "8", "the number's")},
+    "Sensitivity": {
+        "ranges": Key(
+            "By path, the 10 and 90 % of a number; else those of its prior, of its spread, or a fifth less and a"
+            " quarter more.",
+            "{drug.half_life: {low: 3, high: 14, source: assumption, note: why}}",
+        ),
+        "worlds": Key(
+            "By label, worlds that are tried beside those that every report tries.",
+            "{no drug effect: {values: {drug.share: 0.01}}}",
+        ),
+    },
+    "Range": {
+        "low": Key("The number's 10 %.", "3", "the number's"),
+        "high": Key("The number's 90 %.", "14", "the number's"),
+        "source": Key("A key of the catalogue or of `sources`, or assumption.", "assumption"),
+        "note": Key("Why it was assumed; an assumption needs one.", "why"),
+    },
+    "World": {
+        "values": Key("Values by path, set together.", "{drug.half_life: 3}"),
+        "asks": Key(
+            "Whether the treatment still works there (power) or every finding is wrong (false_claims).", "power"
+        ),
+    },
+    "Enrolment": {
+        "female": Key("Share of women.", "0.6", "share"),
+        "hispanic": Key("Share of Hispanic or Latino patients.", "0.15", "share"),
+        "race": Key("Shares by race, which sum to 1.", "{white: 0.7, black: 0.2, asian: 0.1}", "share"),
+    },
     "DecisionRule": {
         "margin": Key("The effect to be beaten, towards benefit.", "0", "the endpoint's"),
         "go": Key("Go if the effect beats the margin with at least this probability.", "0.975", "probability"),

@@ -69,9 +69,10 @@ def build(raw: Raw) -> Scenario:
     scenario, problems = _read(raw)
     if scenario is not None:
         for label, changes in (scenario.variants or {}).items():
-            problems += _problems_of_variant(raw, label, changes)
+            problems += _problems_of_values(raw, ("variants", label), changes)
         for path, belief in ((scenario.prior.also if scenario.prior else None) or {}).items():
             problems += _problems_of_belief(raw, scenario, path, belief.quantile(0.5))
+        problems += _problems_of_sensitivity(raw, scenario)
     if scenario is None or problems:
         raise ScenarioError(*lines_of(raw, problems))
     return scenario
@@ -115,13 +116,32 @@ def _reader(name: str) -> TypeAdapter[Any]:
     return TypeAdapter(fields_of(Scenario)[name])
 
 
-def _problems_of_variant(raw: Raw, label: str, changes: Mapping[str, Any]) -> list[Problem]:
-    at = ("variants", label)
+def _problems_of_values(raw: Raw, at: tuple[str, ...], changes: Mapping[str, Any]) -> list[Problem]:
+    """What is wrong with values by path that are set together."""
     try:
         _, problems = _read(with_settings(raw, changes))
     except ScenarioError as error:
-        return [Problem(at, f"variants.{label}: {error}")]
-    return [Problem(at, f"variants.{label}: {each.text}") for each in problems]
+        return [Problem(at, f"{join_path(at)}: {error}")]
+    return [Problem(at, f"{join_path(at)}: {each.text}") for each in problems]
+
+
+def _problems_of_sensitivity(raw: Raw, scenario: Scenario) -> list[Problem]:
+    """Worlds can be built, and ranges lead to numbers about the world that may take both ends."""
+    problems: list[Problem] = []
+    if scenario.sensitivity is None:
+        return problems
+    for label, world in (scenario.sensitivity.worlds or {}).items():
+        problems += _problems_of_values(raw, ("sensitivity", "worlds", label), world.values)
+    known = [place for place, _ in walk(scenario)]
+    for path, ends in (scenario.sensitivity.ranges or {}).items():
+        at = ("sensitivity", "ranges", path)
+        if path not in known:
+            text = f"{join_path(at)}: must lead to a number about the world{nearest(path, known)}"
+            problems.append(Problem(at, text))
+            continue
+        for end in (ends.low, ends.high):
+            problems += _problems_of_values(raw, at, {path: end})
+    return problems
 
 
 def _problems_of_belief(raw: Raw, scenario: Scenario, path: str, median: float) -> list[Problem]:

@@ -18,6 +18,7 @@ from kaptrial.scenario.noun import Identifier, Text, noun
 from kaptrial.scenario.own_sources import OwnSource
 from kaptrial.scenario.patients import Drug, Expectancy, Measurement, NaturalCourse, Population
 from kaptrial.scenario.prior import PriorField
+from kaptrial.scenario.sensitivity import Sensitivity
 from kaptrial.scenario.treatment import Arm, Therapy
 from kaptrial.scenario.trial import Analysis, Design, Estimand, Randomisation, Relapse
 
@@ -57,7 +58,8 @@ class Scenario:
     about the world, for assurance and decisions (docs/design_prior.md). `decision`: how a Bayesian trial concludes
     (docs/decisions.md); only `decide` reads it. `clinic`: how the trial is run (docs/clinic.md); read where that is
     asked for, by the clinic and by the power of a trial run in it. `sources`: publications that the catalogue does not
-    hold, each a key with its DOI or citation; numbers name them like those of the catalogue.
+    hold, each a key with its DOI or citation; numbers name them like those of the catalogue. `sensitivity`: what a report
+    moves; only `report` reads it.
     """
 
     title: Text
@@ -85,6 +87,7 @@ class Scenario:
     base_label: Text = "as declared"
     variants: dict[Text, dict[Text, Any]] | None = None
     sources: dict[Identifier, OwnSource] | None = None
+    sensitivity: Sensitivity | None = None
 
     def __post_init__(self) -> None:
         raise_all(scenario_errors(self))

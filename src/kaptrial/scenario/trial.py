@@ -122,16 +122,38 @@ class Look:
             raise FieldError("efficacy", self.efficacy, "must be a probability from 0.5 to below 1")
 
 
+Race = Literal[
+    "american_indian_or_alaska_native", "asian", "native_hawaiian_or_pacific_islander", "black", "white",
+    "more_than_one_race",
+]  # fmt: skip
+ShareOfPatients = Annotated[float, Field(strict=True, ge=0, le=1)]
+
+
+@noun
+class Enrolment:
+    """Whom the trial plans to enrol, as shares of its patients: for the table of planned enrolment of NIH proposals."""
+
+    female: ShareOfPatients
+    hispanic: ShareOfPatients
+    race: dict[Race, ShareOfPatients]
+
+    def __post_init__(self) -> None:
+        total = sum(self.race.values())
+        if abs(total - 1) > 1e-9:
+            raise FieldError("race", round(total, 6), "the shares must sum to 1")
+
+
 @noun
 class Design:
     """Size, visits and looks. `n_per_arm` for equal arms, `n_total` for any ratio. Visits begin with day 0, the
-    baseline. Only `decide` reads the looks."""
+    baseline. Only `decide` reads the looks, and only `report` the enrolment."""
 
     visits: Schedule
     n_per_arm: Whole | None = None
     n_total: Whole | None = None
     allocation: Allocation = Allocation()
     looks: tuple[Look, ...] = ()
+    enrolment: Enrolment | None = None
 
     def __post_init__(self) -> None:
         if not self.visits or self.visits[0] != 0:

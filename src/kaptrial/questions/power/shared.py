@@ -35,8 +35,9 @@ class Run:
 
 def trials_key(s: Scenario) -> str:
     """Scenarios with the same key have the same trials: they differ in what is asked of them only."""
-    endpoint, design = replace(s.estimand, day=s.design.visits[-1]), replace(s.design, looks=())
-    s = replace(s, estimand=endpoint, secondary=(), variants=None, design=design, decision=DecisionRule())
+    endpoint, design = replace(s.estimand, day=s.design.visits[-1]), replace(s.design, looks=(), enrolment=None)
+    read = {"estimand": endpoint, "secondary": (), "variants": None, "sensitivity": None}
+    s = replace(s, **read, design=design, decision=DecisionRule())  # type: ignore[arg-type]
     return scenario_hash(s)
 
 
