@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -54,15 +55,23 @@ def _variable(s: Scenario) -> str:
     return f"{s.estimand.endpoint.replace('_', ' ')} of {s.outcome.scale}"
 
 
-def effect_in_words(s: Scenario, truth: Truth, seed: int) -> list[str]:
-    """Observed SD and correlation with the baseline on the primary day; the effect in SDs and among sourced MCIDs."""
-    if s.scale.link != "identity" or s.estimand.endpoint in (*BINARY, TIME):
-        return []
-    weights = s.contrast(s.estimand).weights if len(s.arms) > 1 else (1.0,)
-    sds = [sd for sd, w in zip(truth.arm_sds, weights, strict=True) if w != 0]
-    sd = float(np.sqrt(np.mean(np.square(sds))))
+@dataclass(frozen=True, kw_only=True)
+class WithinArms:
+    """The primary outcome within an arm: its SD, its correlation with the baseline (mean over arms), the SD on day 0,
+    and the share of patients without a score on the day."""
+
+    sd: float
+    correlation: float
+    baseline_sd: float
+    lost: float
+
+
+def within_arms(s: Scenario, truth: Truth, seed: int) -> WithinArms:
+    """From the truth and one block of trials; arms that the primary contrast leaves out do not count."""
     from kaptrial.simulation.simulate import simulate_block
 
+    weights = s.contrast(s.estimand).weights if len(s.arms) > 1 else (1.0,)
+    sds = [sd for sd, w in zip(truth.arm_sds, weights, strict=True) if w != 0]
     trials = simulate_block(s, seed=seed, block=0)
     column = int(np.searchsorted(trials.days, s.estimand.day))
     baseline, later = trials.baseline, trials.score[..., column]
@@ -72,12 +81,25 @@ def effect_in_words(s: Scenario, truth: Truth, seed: int) -> list[str]:
         for a, w in enumerate(weights)
         if w != 0
     ]
+    return WithinArms(
+        sd=float(np.sqrt(np.mean(np.square(sds)))),
+        correlation=float(np.mean(within)),
+        baseline_sd=float(baseline.std()),
+        lost=float(np.isnan(later).mean()),
+    )
+
+
+def effect_in_words(s: Scenario, truth: Truth, seed: int) -> list[str]:
+    """Observed SD and correlation with the baseline on the primary day; the effect in SDs and among sourced MCIDs."""
+    if s.scale.link != "identity" or s.estimand.endpoint in (*BINARY, TIME):
+        return []
+    within = within_arms(s, truth, seed)
     lines = [
-        f"SD of {s.estimand.endpoint} on day {s.estimand.day:g} within an arm {sd:.3g}; correlation of baseline and"
-        f" score {float(np.mean(within)):.2f}; SD on day 0 {float(baseline.std()):.3g}"
+        f"SD of {s.estimand.endpoint} on day {s.estimand.day:g} within an arm {within.sd:.3g}; correlation of baseline"
+        f" and score {within.correlation:.2f}; SD on day 0 {within.baseline_sd:.3g}"
     ]
-    if len(s.arms) > 1 and sd > 0:
-        text = f"standardised effect {abs(truth.value) / sd:.2f} SD"
+    if len(s.arms) > 1 and within.sd > 0:
+        text = f"standardised effect {abs(truth.value) / within.sd:.2f} SD"
         least = least_differences(s)
         if least and s.estimand.endpoint in ("score", "change"):
             above = sum(abs(truth.value) >= x for x in least)
