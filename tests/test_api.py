@@ -42,7 +42,7 @@ def test_public_names_stay_what_they_are_whatever_is_imported():
         _ = kt.simulator
 
 
-@pytest.mark.parametrize("module", ["kaptrial", "kaptrial.api", "kaptrial.evidence"])
+@pytest.mark.parametrize("module", ["kaptrial", "kaptrial.api", "kaptrial.citation", "kaptrial.evidence"])
 def test_examples_give_what_they_say(module):
     result = doctest.testmod(importlib.import_module(module))
     assert result.attempted > 1

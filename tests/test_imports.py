@@ -7,6 +7,7 @@ HEAVY = ("numba", "scipy.optimize", "pandas", "matplotlib")
 LOOK_UPS = (
     "scenarios list",
     "schema",
+    "cite",
     "evidence list",
     "evidence show feder2021",
     "evidence show cuijpers2014",

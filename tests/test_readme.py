@@ -15,6 +15,7 @@ QUICK = (
     "check",
     "describe",
     "schema",
+    "cite",
     "precision",
     "simulate",
     "analyse",
@@ -36,7 +37,7 @@ def test_there_is_a_row_for_every_command():
     said = {row.split()[0] for row in ROWS}
     assert said >= {
         "scenarios", "check", "describe", "schema", "power", "size", "precision", "assurance", "decide", "simulate",
-        "analyse", "fit", "mechanism", "evidence", "clinic",
+        "analyse", "fit", "mechanism", "evidence", "clinic", "cite",
     }  # fmt: skip
 
 

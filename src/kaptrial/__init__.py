@@ -27,6 +27,7 @@ _WHERE = {
     **dict.fromkeys(("analyse", "fit", "mechanism", "effect_priors", "precision", "t_power"), "kaptrial.api"),
     **dict.fromkeys(("Results", "Row", "Line", "Note", "Question"), "kaptrial.results"),
     **dict.fromkeys(("UserError", "FieldError", "ScenarioError", "DataError"), "kaptrial.errors"),
+    "cite": "kaptrial.citation",
     "Scenario": "kaptrial.scenario.scenario",
     "Trials": "kaptrial.simulation.trials",
     "evidence": "kaptrial.evidence",
