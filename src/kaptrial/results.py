@@ -179,9 +179,14 @@ class Results[R: Flat]:
 
         return pd.DataFrame(self.flat())
 
+    @property
+    def figures_drawn(self) -> Mapping[str, Figure]:
+        """All figures of these results by name, drawn anew."""
+        return self.figures(self) if self.figures is not None else {}
+
     def plot(self, name: str) -> Figure:
         """One of the figures of these results. Raises FieldError for a name that is none, with those there are."""
-        drawn = self.figures(self) if self.figures is not None else {}
+        drawn = self.figures_drawn
         if name not in drawn:
             raise FieldError("name", name, f"must be one of {', '.join(drawn) or 'no figures'}{nearest(name, drawn)}")
         return drawn[name]

@@ -18,6 +18,7 @@ from kaptrial.cli import evidence as cli_evidence
 from kaptrial.cli import fit as cli_fit
 from kaptrial.cli import mechanism as cli_mechanism
 from kaptrial.cli import new as cli_new
+from kaptrial.cli import report as cli_report
 from kaptrial.cli import scenarios as cli_scenarios
 from kaptrial.cli import schema as cli_schema
 from kaptrial.cli.options import (
@@ -67,6 +68,7 @@ app.command("decide")(cli_decide.decide)
 app.command("fit")(cli_fit.fit)
 app.command("mechanism")(cli_mechanism.mechanism)
 app.command("new")(cli_new.new)
+app.command("report")(cli_report.report)
 app.command("schema")(cli_schema.schema)
 
 

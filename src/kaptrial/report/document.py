@@ -64,12 +64,16 @@ class Table:
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """A figure: its file's name, its caption, and what it shows to those who cannot see it."""
+    """A figure: its file's name, its caption, and what it shows to those who cannot see it.
+
+    `fits_one_column`: whether it can be read in one column of a journal.
+    """
 
     name: str
     caption: str
     alt: str
     figure: Figure
+    fits_one_column: bool = True
 
 
 Block = Paragraph | Heading | Bullets | Table | Picture

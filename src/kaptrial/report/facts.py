@@ -412,8 +412,12 @@ class Facts:
         """The assumption that moves power most, in a sentence."""
         bar = self.study.tornado.bars[0]
         low, high = (self.end(bar.range.path, name, end.power) for name, end in (("low", bar.low), ("high", bar.high)))
-        ends = [self.numbers.add(f"tornado.{bar.range.path}.{n}.value", e.value, unit=bar.range.unit, shown=f"{e.value:.3g}")
-                for n, e in (("low", bar.low), ("high", bar.high))]
+        ends = [
+            self.numbers.add(
+                f"tornado.{bar.range.path}.{n}.value", e.value, unit=bar.range.unit, shown=f"{e.value:.3g}"
+            )
+            for n, e in (("low", bar.low), ("high", bar.high))
+        ]
         return (
             f"Of the numbers that were moved, {path_in_words(bar.range.path)} matters most: power is {low} at"
             f" {ends[0]} and {high} at {ends[1]} {unit_in_words(bar.range.unit)}".rstrip()
@@ -458,5 +462,3 @@ class Facts:
 
 def _listed(parts: list[str]) -> str:
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
-
-

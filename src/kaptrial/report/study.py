@@ -170,12 +170,17 @@ class Study:
             workers=self.workers,
         )
 
+    @property
+    def declares_no_decision(self) -> bool:
+        """Whether the scenario has neither a decision rule of its own nor a look at the data."""
+        return self.scenario.decision == DecisionRule() and not self.scenario.design.looks
+
     @cached_property
     def decision(self) -> DecideResults | None:
         """Verdicts of the Bayesian decision rule; None where the scenario declares none."""
-        s = self.scenario
-        if s.decision == DecisionRule() and not s.design.looks:
+        if self.declares_no_decision:
             return None
+        s = self.scenario
         self._say("decisions")
         return decide_answer(
             [Cell(scenario=replace(s, variants=None), columns={})],

@@ -1,0 +1,103 @@
+"""A pack as pages: HTML in one file, and Markdown beside its figures."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from functools import cache
+
+import jinja2
+from markupsafe import Markup, escape
+
+from kaptrial.report.document import Block, Picture, Section
+from kaptrial.report.numbers import pieces, plain
+
+# CSS pixels of an inch.
+PIXELS = 96
+
+
+@cache
+def _templates(html: bool) -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("kaptrial.report"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=html,
+        keep_trailing_newline=True,
+    )
+    environment.filters["cell"] = _cell
+    return environment
+
+
+def html(title: str, made: str, sections: Sequence[Section], svgs: Mapping[str, bytes]) -> str:
+    """One page with its style and figures inside; every number stands in a `data` element with its name."""
+
+    def source(picture: Picture) -> str:
+        return "data:image/svg+xml;base64," + base64.b64encode(svgs[picture.name]).decode()
+
+    def caption(picture: Picture) -> Markup:
+        return Markup("{} <span class='made'>{}</span>").format(_marked(_sentence(picture.caption)), made)
+
+    return (
+        _templates(True)
+        .get_template("page.html.j2")
+        .render(
+            title=title,
+            made=made,
+            sections=sections,
+            kind_of=_kind_of,
+            marked=_marked,
+            plain=plain,
+            picture=source,
+            caption=caption,
+            size=_size,
+        )
+    )
+
+
+def markdown(title: str, made: str, sections: Sequence[Section], places: Mapping[str, str]) -> str:
+    """Markdown with its figures at `places`, by their names."""
+
+    def caption(picture: Picture) -> str:
+        return f"*{plain(_sentence(picture.caption))} {made}*"
+
+    return (
+        _templates(False)
+        .get_template("page.md.j2")
+        .render(
+            title=title,
+            made=made,
+            sections=sections,
+            kind_of=_kind_of,
+            plain=plain,
+            picture=lambda picture: places[picture.name],
+            caption=caption,
+        )
+    )
+
+
+def _kind_of(block: Block) -> str:
+    return type(block).__name__
+
+
+def _marked(text: object) -> Markup:
+    """Text with a `data` element around each number."""
+    parts = []
+    for key, shown in pieces(str(text)):
+        parts.append(escape(shown) if key is None else Markup('<data value="{}">{}</data>').format(key, shown))
+    return Markup("").join(parts)
+
+
+def _cell(value: object) -> str:
+    """Text as it may stand in a cell of a Markdown table."""
+    return plain(str(value)).replace("|", "\\|").replace("\n", " ")
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "?", "!")) else f"{text}."
+
+
+def _size(picture: Picture) -> tuple[int, int]:
+    width, height = picture.figure.get_size_inches()
+    return round(width * PIXELS), round(height * PIXELS)
