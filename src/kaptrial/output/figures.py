@@ -58,6 +58,13 @@ KEY_NAMES = {
     "sd": "SD",
     "spread": "spread between patients",
     "therapist_sd": "SD between therapists",
+    "deviation_sd": "SD of a patient's ups and downs",
+    "deviation_time_constant": "time constant of ups and downs, days",
+    "rater_sd": "SD of rating errors",
+    "non_responders": "share who do not respond",
+    "learning_per_session": "learning per session",
+    "hazard": "hazard a day",
+    "last_score": "slope in the last score",
 }
 
 
@@ -70,6 +77,11 @@ def path_in_words(path: str) -> str:
     last = KEY_NAMES.get(keys[-1], keys[-1].replace("_", " "))
     of = keys[-2].replace("_", " ") if len(keys) > 1 else ""
     return f"{last} ({of})" if of else last
+
+
+def name_in_words(path: str) -> str:
+    """The same without its unit, for a sentence."""
+    return re.sub(r", [^()]*(?= \(|$)", "", path_in_words(path))
 
 
 def capital(text: str) -> str:

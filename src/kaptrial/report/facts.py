@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from kaptrial import __version__
 from kaptrial.citation import cite
 from kaptrial.method_table import BINARY, SCORES, TIME, methods
-from kaptrial.output.figures import path_in_words
+from kaptrial.output.figures import name_in_words
 from kaptrial.questions.power.design import estimand_in_words
 from kaptrial.questions.power.headline import (
     called,
@@ -144,8 +144,8 @@ class Facts:
 
     @cached_property
     def estimand(self) -> Mapping[str, str]:
-        """The five attributes by name."""
-        return dict(estimand_in_words(self.scenario))
+        """The five attributes by name, the treatments by their arms' labels."""
+        return dict(estimand_in_words(self.scenario)) | {"treatment": self.compared}
 
     @cached_property
     def clusters(self) -> list[Cluster]:
@@ -172,7 +172,7 @@ class Facts:
         value = self.numbers.add(f"assumption.{path}", number.value, unit=number.unit, shown=f"{number.value:g}")
         why = number.derived or number.note or ""
         return Driver(
-            name=path_in_words(path), value=value, unit=unit_in_words(number.unit), source=number.source, why=why
+            name=name_in_words(path), value=value, unit=unit_in_words(number.unit), source=number.source, why=why
         )
 
     @cached_property
@@ -247,6 +247,12 @@ class Facts:
     def false_name(self) -> str:
         """What that rate is called."""
         return next((words for metric, words in FALSE_RATES.items() if metric in self.own.primary), "type I error")
+
+    def in_100(self, rate: Number) -> str:
+        """A probability as so many of 100 trials."""
+        assert isinstance(rate.value, float)
+        n = self.numbers.add(f"{rate.key}_in_100", round(100 * rate.value), unit="of 100 trials")
+        return f"about {n} of 100"
 
     @cached_property
     def belief_rate(self) -> Number | None:
@@ -419,7 +425,7 @@ class Facts:
             for n, e in (("low", bar.low), ("high", bar.high))
         ]
         return (
-            f"Of the numbers that were moved, {path_in_words(bar.range.path)} matters most: power is {low} at"
+            f"Of the numbers that were moved, that of {name_in_words(bar.range.path)} matters most: power is {low} at"
             f" {ends[0]} and {high} at {ends[1]} {unit_in_words(bar.range.unit)}".rstrip()
         )
 

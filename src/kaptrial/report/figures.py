@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 GREY = "0.45"
 # Characters of a label beside an axis.
-LABEL = 30
+LABEL = 26
 
 
 class Lane(NamedTuple):
@@ -41,11 +41,8 @@ def schematic(
     for i, lane in enumerate(lanes):
         y, colour = len(lanes) - 1 - i, COLOURS[i % len(COLOURS)]
         axes.plot([0 if randomised is None else randomised, last], [y, y], color=colour, linewidth=1)
-        beside(
-            axes, f"{lane.label}{lane.n}", (0, y), (0, 10), xycoords=("axes fraction", "data"), ha="left", color=colour
-        )
-        axes.plot(lane.doses, [y + 0.13] * len(lane.doses), "v", color=colour, markersize=5, clip_on=False)
-        axes.plot(lane.sessions, [y - 0.15] * len(lane.sessions), "o", ms=3.5, mfc="white", mec=colour, clip_on=False)
+        axes.plot(lane.doses, [y + 0.16] * len(lane.doses), "v", color=colour, markersize=5, clip_on=False)
+        axes.plot(lane.sessions, [y - 0.16] * len(lane.sessions), "o", ms=3.5, mfc="white", mec=colour, clip_on=False)
         for start, end, name in lane.adjuncts:
             axes.plot([start, min(end, last)], [y - 0.28] * 2, color=colour, linewidth=3, alpha=0.4)
             beside(axes, name, (start, y - 0.28), (2, -7), color=colour, fontsize=6.5)
@@ -55,13 +52,16 @@ def schematic(
     if randomised is not None:
         axes.axvline(randomised, color="0.6", linewidth=0.8, linestyle=(0, (3, 2)))
         beside(axes, "randomised", (randomised, 1), (3, -6), xycoords=("data", "axes fraction"), fontsize=7, color=GREY)
-    axes.set_ylim(low - 0.25, len(lanes) - 0.35)
+    axes.set_ylim(low - 0.25, len(lanes) - 0.25)
     axes.set_xlim(min(0.0, -0.01 * last), 1.01 * last)
-    axes.set_yticks([low], ["visits"])
+    labels = [textwrap.fill(f"{lane.label}{lane.n}", LABEL) for lane in reversed(lanes)]
+    axes.set_yticks([low, *range(len(lanes))], ["visits", *labels])
+    for tick, i in zip(axes.get_yticklabels()[1:], reversed(range(len(lanes))), strict=True):
+        tick.set_color(COLOURS[i % len(COLOURS)])
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     day_axis(axes, last)
-    axes.set_xlabel(f"{axes.get_xlabel()} (▼ {dose}, ○ session, | visit, ★ primary outcome)")
+    axes.set_xlabel(f"{axes.get_xlabel()}\n▼ {dose}, ○ session, | visit, ★ primary outcome")
     titled(figure, title, characters=106)
     return figure
 
@@ -76,23 +76,23 @@ class TornadoBar(NamedTuple):
 
 def tornado(bars: Sequence[TornadoBar], *, power: float, title: str) -> Figure:
     """Power at the low and the high end of each assumption, around the power as declared."""
-    figure, grid = new_figure(DOUBLE, 0.9 + 0.3 * len(bars))
+    figure, grid = new_figure(DOUBLE, 0.9 + 0.32 * len(bars))
     axes = grid[0, 0]
     for i, bar in enumerate(bars):
         y = len(bars) - 1 - i
-        for (value, at), colour in ((bar.low, COLOURS[0]), (bar.high, COLOURS[1])):
+        for (value, at), colour, shift in ((bar.low, COLOURS[0], 0.19), (bar.high, COLOURS[1], -0.19)):
             if at != at:
                 continue
-            axes.barh(y, at - power, left=power, height=0.55, color=colour, alpha=0.85)
-            side = -1 if at < power or (at == power and colour == COLOURS[0]) else 1
-            beside(axes, value, (at, y), (3 * side, 0), ha="right" if side < 0 else "left", fontsize=6.5, color="0.25")
+            axes.barh(y + shift, at - power, left=power, height=0.36, color=colour, alpha=0.85)
+            side = -1 if at < power else 1
+            beside(axes, value, (at, y + shift), (3 * side, 0), fontsize=6, color="0.25")
     axes.axvline(power, color="0.2", linewidth=0.9)
     axes.set_yticks(range(len(bars)), [textwrap.fill(bar.name, LABEL) for bar in reversed(bars)], fontsize=7)
     axes.tick_params(axis="y", length=0)
     ends = [at for bar in bars for _, at in (bar.low, bar.high) if at == at] + [power]
     reach = max(0.05, max(ends) - min(ends))
     axes.set_xlim(max(-0.06, min(ends) - 0.13 * reach), min(1.06, max(ends) + 0.13 * reach))
-    axes.set_xlabel("Power (blue: low end, orange: high end; numbers: the value there)")
+    axes.set_xlabel("Power\n(blue: low end, orange: high end; numbers: the value there)")
     titled(figure, title, characters=106)
     return figure
 
@@ -128,9 +128,9 @@ def worlds(points: Sequence[WorldPoint], *, target: float, least: float, alpha: 
     for axes in (power, false):
         axes.tick_params(axis="y", length=0)
     power.set_xlim(-0.02, 1.02)
-    power.set_xlabel("Power (solid line: 80 %, dashed: 50 %)")
+    power.set_xlabel("Power\n(lines: 50 and 80 %)")
     false.set_xlim(left=0)
-    false.set_xlabel("False claims (line: the level)")
+    false.set_xlabel("False claims\n(line: the level)")
     if all(point.false is None for point in points):
         false.set_xlim(0, 2 * alpha)
         beside(false, "none is asked", (0.5, 0.5), (0, 0), xycoords="axes fraction", color=GREY)

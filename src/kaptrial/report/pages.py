@@ -14,6 +14,8 @@ from kaptrial.report.numbers import pieces, plain
 
 # CSS pixels of an inch.
 PIXELS = 96
+# Characters from which a cell of a table is a text and no longer a number or a name.
+LONG_CELL = 28
 
 
 @cache
@@ -52,6 +54,8 @@ def html(title: str, made: str, sections: Sequence[Section], svgs: Mapping[str, 
             picture=source,
             caption=caption,
             size=_size,
+            wide=_wide,
+            is_group=_is_group,
         )
     )
 
@@ -87,6 +91,16 @@ def _marked(text: object) -> Markup:
     for key, shown in pieces(str(text)):
         parts.append(escape(shown) if key is None else Markup('<data value="{}">{}</data>').format(key, shown))
     return Markup("").join(parts)
+
+
+def _wide(cell: object) -> Markup:
+    """The class of a cell of several words, which gets room."""
+    return Markup(' class="text"') if len(plain(str(cell))) > LONG_CELL else Markup("")
+
+
+def _is_group(row: Sequence[object]) -> bool:
+    """Whether a row is a heading over those below it: only its first cell holds anything."""
+    return len(row) > 1 and bool(str(row[0])) and not any(str(cell) for cell in row[1:])
 
 
 def _cell(value: object) -> str:

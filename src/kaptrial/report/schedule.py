@@ -40,16 +40,15 @@ def schedule(s: Scenario) -> Table:
         rows.append(row(f"Run-in, all patients: {dose_word(run_in.doses)}s", "", _between(days, points)))
     word = dose_word(all_doses(s))
     for arm in s.arms:
-        for doses in arm.doses:
-            if doses.days:
-                rows.append(row(f"{arm.label}: {doses.agent} {word}s", "", _between(doses.days, points)))
+        courses = [doses for doses in arm.doses if doses.days]
+        rows += [row(f"{arm.label}: {doses.agent} {word}s", "", _between(doses.days, points)) for doses in courses]
         if arm.therapy is not None and arm.therapy.days:
             therapy = s.therapies[arm.therapy.name]
-            rows.append(row(f"{arm.label}: {therapy.label}, sessions", "", _between(arm.therapy.days, points)))
+            rows.append(row(f"{arm.label}: {therapy.label}", "", _between(arm.therapy.days, points)))
         for adjunct in arm.adjuncts:
-            days = f"days {adjunct.from_day:g} to {adjunct.to_day:g}"
+            span = f"days {adjunct.from_day:g} to {adjunct.to_day:g}"
             cells = [MARK if adjunct.from_day <= day <= adjunct.to_day else "" for day in points]
-            rows.append(row(f"{arm.label}: {adjunct.name} ({days})", "", cells))
+            rows.append(row(f"{arm.label}: {adjunct.name} ({span})", "", cells))
     rows += [
         row("Assessments", "", [""] * n),
         row(f"{s.scale.label} (primary outcome on day {s.estimand.day:g})", "", at(visits)),

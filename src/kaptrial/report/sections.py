@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from kaptrial.catalogue import source, trial, trial_keys
 from kaptrial.catalogue.citation import Citation
-from kaptrial.output.figures import capital, path_in_words
+from kaptrial.output.figures import capital, name_in_words, path_in_words
 from kaptrial.output.terminal import by_mcse
 from kaptrial.questions.clinic.output import clinic_figures, currency
 from kaptrial.questions.power.doses import all_doses, dose_word
@@ -15,14 +15,14 @@ from kaptrial.questions.power.headline import in_unit, unit_of
 from kaptrial.questions.power.measures import TARGET_POWER
 from kaptrial.report import figures, words
 from kaptrial.report.checklist import YOURS, items, statements
-from kaptrial.report.document import Bullets, Cell, Heading, Paragraph, Picture, Section, Table, not_applicable
+from kaptrial.report.document import Block, Bullets, Cell, Heading, Paragraph, Picture, Section, Table, not_applicable
 from kaptrial.report.enrolment import planned_enrolment
 from kaptrial.report.facts import FALSE_RATES, Facts
 from kaptrial.report.flow import EVENT_NAMES, Count
 from kaptrial.report.numbers import Number
 from kaptrial.report.schedule import schedule
 from kaptrial.report.tornado import HIGH, LOW
-from kaptrial.report.worlds import LEAST_POWER, LIBERAL, STRINGENT, Tried
+from kaptrial.report.worlds import LEAST_POWER, LIBERAL, STRINGENT, Tried, Worlds
 from kaptrial.results import Row
 from kaptrial.scenario.sourced import Sourced, unit_in_words
 
@@ -63,7 +63,7 @@ def _design(facts: Facts) -> Section:
         f"{lane.label}: {len(lane.doses)} doses{_on(lane.doses)}, {len(lane.sessions)} sessions{_on(lane.sessions)}."
         for lane in lanes
     )
-    blocks = [
+    blocks: list[Block] = [
         Paragraph(text=s.question.strip(), style="lead"),
         Paragraph(
             text=f"{facts.n_total} patients are randomised ({facts.n_by_arm})."
@@ -117,7 +117,7 @@ def _assumptions(facts: Facts) -> Section:
         f"Of {facts.n_numbers} numbers about the world, {facts.n_assumptions} rest in whole or in part on assumptions,"
         " which say why."
     )
-    blocks = [Paragraph(text=lead, style="lead"), table]
+    blocks: list[Block] = [Paragraph(text=lead, style="lead"), table]
     if facts.thresholds:
         blocks += [Heading(text="Differences that matter on this scale"), Bullets(items=facts.thresholds)]
     return Section(id="assumptions", title="Assumptions", blocks=blocks)
@@ -151,7 +151,7 @@ def _estimand(facts: Facts) -> Section:
         rows=rows,
     )
     others = facts.scenario.secondary
-    blocks: list[Table | Paragraph | Heading | Bullets] = [table]
+    blocks: list[Block] = [table]
     if others:
         lines = [f"{e.contrast}, {e.endpoint.replace('_', ' ')}, day {e.day:g}" for e in others]
         blocks += [Heading(text="Secondary questions"), Bullets(items=lines)]
@@ -161,7 +161,7 @@ def _estimand(facts: Facts) -> Section:
 def _courses(facts: Facts) -> Section:
     drawn = facts.study.power.figures_drawn
     lead = f"Under the assumptions the trial is to find {facts.target} {facts.when} ({facts.compared})."
-    blocks: list[Paragraph | Picture] = [Paragraph(text=lead, style="lead")]
+    blocks: list[Block] = [Paragraph(text=lead, style="lead")]
     about = {
         "trajectories": "Line chart of the mean score of each arm over time, latent and observed",
         "decay": "Line chart of the drug's effect after one dose and after a series, without therapy",
@@ -181,7 +181,7 @@ def _picture(name: str, figure: Figure, alt: str) -> Picture:
 
 def _power(facts: Facts) -> Section:
     study = facts.study
-    blocks: list[Paragraph | Picture | Table | Heading] = [Paragraph(text=facts.one_sentence, style="lead")]
+    blocks: list[Block] = [Paragraph(text=facts.one_sentence, style="lead")]
     blocks.append(_questions(facts))
     for title, name, results, path in (
         ("By the number of patients", "power_by_size", study.by_size, study.size_path),
@@ -203,8 +203,8 @@ def _power(facts: Facts) -> Section:
         if figure is not None:
             picture = _picture(name, figure, f"Line chart of power {title[0].lower()}{title[1:]}")
             blocks.append(picture)
-    for note in dict.fromkeys(note.text for note in study.power.notes if note.severity == "warning"):
-        blocks.append(Paragraph(text=note, style="note"))
+    warnings = dict.fromkeys(note.text for note in study.power.notes if note.severity == "warning")
+    blocks += [Paragraph(text=note, style="note") for note in warnings]
     return Section(id="power", title="Power and type I error", blocks=blocks)
 
 
@@ -215,7 +215,7 @@ def _questions(facts: Facts) -> Table:
         by_question: dict[object, dict[str, Row]] = {}
         for row in cell.rows:
             by_question.setdefault(row.question, {})[row.metric] = row
-        for q, (question, metrics) in enumerate(by_question.items()):
+        for q, metrics in enumerate(by_question.values()):
             metric = next(
                 (name for name in ("power_non_inferiority", "power_better", "power") if name in metrics), None
             )
@@ -305,10 +305,10 @@ def _sensitivity(facts: Facts) -> Section:
         " every row."
     )
     table = Table(name="sensitivity", caption=caption, headings=headings, rows=rows)
-    title = f"{capital(path_in_words(result.bars[0].range.path))} moves power most, of {len(result.bars)} numbers moved"
+    title = f"{capital(name_in_words(result.bars[0].range.path))} moves power most, of {len(result.bars)} numbers moved"
     bars = [
         figures.TornadoBar(
-            path_in_words(bar.range.path),
+            name_in_words(bar.range.path),
             (f"{bar.low.value:.3g}", bar.low.power),
             (f"{bar.high.value:.3g}", bar.high.power),
         )
@@ -356,7 +356,7 @@ def _worlds(facts: Facts) -> Section:
         if not each.problem
     ]
     alpha = facts.scenario.analysis.alpha
-    title = f"{result.verdict}: {words.plain_breaking(facts)}"
+    title = _verdict_title(result)
     figure = figures.worlds(points, target=TARGET_POWER, least=LEAST_POWER, alpha=alpha, title=title)
     alt = "Dot chart of power and false claims. " + " ".join(
         f"{p.name}: {p.verdict}" + (f", power {p.power[0]:.2f}" if p.power else "") + "." for p in points
@@ -366,7 +366,7 @@ def _worlds(facts: Facts) -> Section:
         f" 1978) but for Monte Carlo error. FAIL: power below {100 * LEAST_POWER:g} %, or false claims above"
         f" {LIBERAL * alpha:.3g}. AT RISK: between. The worlds and limits are conventions of this pack, not findings."
     )
-    blocks: list[Paragraph | Picture | Table | Heading | Bullets] = [
+    blocks: list[Block] = [
         Paragraph(text=f"Verdict: {facts.verdict}. {facts.breaking}", style="lead"),
         Picture(name="worlds", caption=title, alt=alt, figure=figure),
         table,
@@ -378,6 +378,16 @@ def _worlds(facts: Facts) -> Section:
             Bullets(items=[f"{n}: {why}." for n, why in result.absent]),
         ]
     return Section(id="worlds", title=TITLES["worlds"], blocks=blocks)
+
+
+def _verdict_title(result: Worlds) -> str:
+    """The verdict, and what it rests on, short enough for a figure."""
+    broken = result.breaking
+    if broken is None:
+        return f"{result.verdict}: the plan holds in all {len(result.tried)} worlds that were tried"
+    parts = [f"power {100 * broken.power.value:.0f} %"] if broken.power is not None else []
+    parts += [f"false claims {100 * broken.false_claims.value:.1f} %"] if broken.false_claims is not None else []
+    return f"{result.verdict}: {broken.world.name}: {', '.join(parts)}"
 
 
 def _world_row(facts: Facts, tried: Tried) -> list[Cell]:
@@ -470,7 +480,7 @@ def _clinic(facts: Facts) -> Section:
         "week": "One week of the clinic",
         "lags": "Hours from infusion to session",
     }
-    blocks: list[Paragraph | Picture | Table] = [Paragraph(text=result.headline.text, style="lead")]
+    blocks: list[Block] = [Paragraph(text=result.headline.text, style="lead")]
     blocks += [Paragraph(text=note.text) for note in result.notes]
     blocks += [_picture(f"clinic_{name}", fig, alts.get(name, name)) for name, fig in clinic_figures(result).items()]
     return Section(id="clinic", title=TITLES["clinic"], blocks=[*blocks, table])
@@ -520,7 +530,7 @@ def _flow(facts: Facts) -> Section:
         if facts.scenario.clinic is not None
         else "How many must be screened is not modelled without a plan of the clinic (`clinic:`)."
     )
-    blocks = [
+    blocks: list[Block] = [
         Paragraph(text=lead, style="lead"),
         Picture(name="flow", caption=title, alt=alt, figure=figure, fits_one_column=False),
         table,
@@ -538,15 +548,19 @@ def _enrolment(facts: Facts) -> Section:
     note = (
         "Sex, ethnicity and race are taken to be independent; replace the cells by what your site expects."
         if plan is not None
-        else "The scenario does not say whom the trial plans to enrol (`design.enrolment`): the cells are yours to fill."
+        else "The scenario does not say who is to be enrolled (`design.enrolment`): the cells are yours to fill."
     )
     table = planned_enrolment(facts.scenario)
-    blocks = [Paragraph(text=note, style="note"), table]
+    blocks: list[Block] = [Paragraph(text=note, style="note"), table]
     return Section(id="enrolment", title=TITLES["enrolment"], blocks=blocks)
 
 
 def _sample_size(facts: Facts) -> Section:
-    blocks = [Heading(text="In one sentence"), Paragraph(text=facts.one_sentence), Heading(text="In a paragraph")]
+    blocks: list[Block] = [
+        Heading(text="In one sentence"),
+        Paragraph(text=facts.one_sentence),
+        Heading(text="In a paragraph"),
+    ]
     blocks += [Paragraph(text=text) for text in words.sample_size(facts)]
     blocks += [Heading(text="On a page")]
     blocks += [Paragraph(text=text) for text in words.sample_size_page(facts)]
@@ -565,7 +579,7 @@ def _limits(facts: Facts) -> Section:
 
 
 def _checklist(facts: Facts) -> Section:
-    blocks: list[Paragraph | Heading | Table] = []
+    blocks: list[Block] = []
     absent = {
         "assurance": facts.scenario.prior is None,
         "decision": facts.study.declares_no_decision,

@@ -29,8 +29,8 @@ from kaptrial.scenario.scenario import Scenario
 
 # Sizes and effects at which power is shown, as multiples of the plan's.
 MULTIPLES = (0.5, 0.75, 1.0, 1.25, 1.5)
-# Trials of a row where rows are compared with each other in the same trials, as a share of those of the headline.
-PAIRED_SHARE = 4
+# Trials of a row of the tornado and of a world, as a share of those of the headline: their rows share the same trials.
+TORNADO_SHARE, WORLD_SHARE = 4, 2
 DRAWS, TRIALS_OF_A_DRAW = 200, 128
 CLINICS = 200
 DECISION_DRAWS = 1000
@@ -70,11 +70,6 @@ class Study:
         self.seed, self.replicates, self.workers = seed, replicates, workers
         self.provenance = provenance
         self._say = progress or (lambda _: None)
-
-    @property
-    def paired_replicates(self) -> int:
-        """Trials of each row of the tornado and the worlds."""
-        return max(2, self.replicates // PAIRED_SHARE)
 
     @cached_property
     def power(self) -> PowerResults:
@@ -147,13 +142,17 @@ class Study:
     def tornado(self) -> Tornado:
         """Power with each assumption at either end of its range."""
         self._say("sensitivity to each assumption")
-        return tornado(self.scenario, seed=self.seed, replicates=self.paired_replicates, workers=self.workers)
+        return tornado(
+            self.scenario, seed=self.seed, replicates=max(2, self.replicates // TORNADO_SHARE), workers=self.workers
+        )
 
     @cached_property
     def worlds(self) -> Worlds:
         """Power and false claims in adverse worlds."""
         self._say("adverse worlds")
-        return try_worlds(self.scenario, seed=self.seed, replicates=self.paired_replicates, workers=self.workers)
+        return try_worlds(
+            self.scenario, seed=self.seed, replicates=max(2, self.replicates // WORLD_SHARE), workers=self.workers
+        )
 
     @cached_property
     def assurance(self) -> AssuranceResults | None:

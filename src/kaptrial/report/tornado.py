@@ -186,8 +186,8 @@ def tornado(
         bars.append(Bar(range=r, low=low, high=high))
     bars.sort(key=lambda bar: (-bar.reach, bar.range.path))
     power = float(own.mean())
-    error = float(np.sqrt(power * (1 - power) / len(own)))
-    return Tornado(bars=tuple(bars), power=power, mcse=error, replicates=replicates)
+    mcse = float(np.sqrt(power * (1 - power) / len(own)))
+    return Tornado(bars=tuple(bars), power=power, mcse=mcse, replicates=replicates)
 
 
 def count_replicates(s: Scenario, replicates: int) -> int:

@@ -9,7 +9,6 @@ import jinja2
 
 from kaptrial.method_table import BINARY, TIME, methods
 from kaptrial.report.facts import Facts
-from kaptrial.report.numbers import plain
 from kaptrial.scenario.scenario import Scenario
 
 # Terms of the models, by the method's name.
@@ -142,27 +141,19 @@ def lay_summary(facts: Facts) -> list[str]:
     """What is done and what may come of it, for readers who are no researchers."""
     s = facts.scenario
     exposed = "" if facts.exposed.value == 0 else f"{facts.exposed} of them will be given ketamine or esketamine."
-    power, rate = facts.power.value, facts.false_rate
-    assert isinstance(power, float)
     chance = (
-        f"If the treatment works as well as is assumed, a trial of this size shows it in {facts.power} of cases. This"
-        " is worked out on a computer, before anybody takes part."
+        f"If the treatment works as well as is assumed, a trial of this size shows it in {facts.in_100(facts.power)}"
+        " trials. This is worked out on a computer, before anybody takes part."
     )
-    false = (
-        f"If it does not work, the trial would still seem to show that it does in {rate}." if rate is not None else ""
-    )
+    rate = facts.false_rate
+    wrong = f"If it does not work, the trial would seem to show that it does in {facts.in_100(rate)}." if rate else ""
     doubt = (
         f"{facts.n_assumptions} of the {facts.n_numbers} numbers behind this are assumptions, because nobody has"
         " measured them yet. The trial is needed for that reason, and its answer may be no."
     )
     if len(s.arms) == 1:
         doubt += " Without a comparison group it cannot tell what the treatment did from what time or hope did."
-    return paragraphs("lay", facts, exposed=exposed, chance=chance, false=false, doubt=doubt)
-
-
-def plain_breaking(facts: Facts) -> str:
-    """The world that breaks the plan, without marks, for a figure."""
-    return plain(facts.breaking)
+    return paragraphs("lay", facts, exposed=exposed, chance=chance, wrong=wrong, doubt=doubt)
 
 
 def limits(facts: Facts) -> list[str]:
@@ -246,7 +237,8 @@ def _multiplicity(s: Scenario) -> str:
         return "There is one primary question and no other is tested."
     plan = s.analysis.multiplicity
     if plan is None:
-        return f"There is one primary question; the {n - 1} secondary ones are tested without adjustment and decide nothing."
+        others = "the secondary one is" if n == 2 else f"the {n - 1} secondary ones are"
+        return f"There is one primary question; {others} tested without adjustment and decide nothing."
     return f"The {n} questions are {PROCEDURES[plan.procedure]}, which keeps the familywise error."
 
 
@@ -258,7 +250,7 @@ def _allocation(s: Scenario) -> str:
     strata = f", stratified by {' and '.join(name.replace('_', ' ') for name in s.strata)}" if s.strata else ""
     return (
         f"Patients are randomised {ratio}{day} in permuted blocks{strata}. Who generates the sequence, how it is"
-        " concealed, and block sizes (to be kept from recruiters, and out of the protocol) are for the authors to write."
+        " concealed, and the block sizes, which recruiters must not know, are for the authors to write."
     )
 
 
@@ -266,7 +258,8 @@ def _blinding(s: Scenario) -> str:
     agents = {doses.agent for arm in s.arms for doses in arm.doses if doses.days}
     controls = agents & {"midazolam", "saline"}
     drug = (
-        f"The drug is masked by {' and '.join(sorted(controls))}, but its acute effects tell many patients which they had."
+        f"The drug is masked by {' and '.join(sorted(controls))}, but its acute effects tell many patients which they"
+        " had."
         if controls
         else "Patients and staff know which drug is given: it is the same in every arm, or open."
     )

@@ -58,8 +58,8 @@ class Scenario:
     about the world, for assurance and decisions (docs/design_prior.md). `decision`: how a Bayesian trial concludes
     (docs/decisions.md); only `decide` reads it. `clinic`: how the trial is run (docs/clinic.md); read where that is
     asked for, by the clinic and by the power of a trial run in it. `sources`: publications that the catalogue does not
-    hold, each a key with its DOI or citation; numbers name them like those of the catalogue. `sensitivity`: what a report
-    moves; only `report` reads it.
+    hold, each a key with its DOI or citation; numbers name them like those of the catalogue. `sensitivity`: what
+    `report` moves, which alone reads it.
     """
 
     title: Text

@@ -11,7 +11,7 @@ from kaptrial.scenario.sourced import SourceKey, check_note
 
 @noun
 class Range:
-    """The ends between which one number is moved: its 10 and its 90 %, with their source, or `assumption` and a note."""
+    """The ends between which one number is moved: its 10 and 90 %, with their source, or `assumption` and a note."""
 
     low: Number
     high: Number
