@@ -24,7 +24,7 @@ _WHERE = {
         ("load_scenario", "scenarios", "simulate", "truth", "power", "size", "assurance", "decide", "clinic"),
         "kaptrial.api",
     ),
-    **dict.fromkeys(("analyse", "fit", "mechanism", "effect_priors", "precision", "t_power"), "kaptrial.api"),
+    **dict.fromkeys(("analyse", "fit", "mechanism", "report", "effect_priors", "precision", "t_power"), "kaptrial.api"),
     **dict.fromkeys(("Results", "Row", "Line", "Note", "Question"), "kaptrial.results"),
     **dict.fromkeys(("UserError", "FieldError", "ScenarioError", "DataError"), "kaptrial.errors"),
     "cite": "kaptrial.citation",

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from kaptrial.arrays import Floats
+    from kaptrial.pack.answer import ReportResults
     from kaptrial.questions.assurance.answer import AssuranceResults
     from kaptrial.questions.clinic.answer import ClinicResults, PlanResults
     from kaptrial.questions.decide.answer import CalibrationResults, DecideResults
@@ -320,6 +321,69 @@ def assurance(
     s = build(raw if prior is None else with_prior(raw, prior))
     made = _made(scenario, s, seed=seed, replicates=replicates) | {"draws": draws, "prior": prior}
     return answer(s, provenance=made, seed=seed, draws=draws, replicates=replicates, workers=_at_once(workers))
+
+
+def report(
+    scenario: AnyScenario,
+    *,
+    only: Sequence[str] | None = None,
+    prior: str | None = None,
+    clean: bool = False,
+    replicates: int = 2000,
+    seed: int = 1,
+    workers: int | None = None,
+) -> ReportResults:
+    """The grant pack of a scenario: words, tables and figures for a proposal.
+
+    Parameters
+    ----------
+    scenario : Scenario, str, path or mapping
+    only : sequence of str, optional
+        Some sections alone; what they do not need is not simulated.
+    prior : str, optional
+        A named prior of the catalogue, for assurance; the scenario's own unless given.
+    clean : bool
+        Whether the figures that `write` puts into the folder hold neither title nor provenance.
+    replicates : int
+        Trials behind each power; the worlds have half, the tornado a quarter of them.
+    seed, workers : int, optional
+        As for `power`.
+
+    Returns
+    -------
+    ReportResults
+        A row for each number of the pack: its name, value, Monte Carlo error, unit, and how it is shown. ``write(DIR)``
+        writes the pack, ``plot(name)`` gives one of its figures.
+
+    Raises
+    ------
+    ScenarioError
+        For a scenario that does not fit.
+    FieldError
+        For a section that is none, with those there are.
+
+    Examples
+    --------
+    >>> import kaptrial as kt
+    >>> pack = kt.report("starter", only=["schedule"])
+    >>> pack.sections[0].tables[0].headings[:3]
+    ['', 'Enrolment', 'Day 0']
+    """
+    from kaptrial.pack.answer import answer
+    from kaptrial.scenario.files import build, with_prior
+
+    raw = _raw(scenario)
+    raw = raw if prior is None else with_prior(raw, prior)
+    made = _made(scenario, build(raw), seed=seed, replicates=replicates) | {"prior": prior}
+    return answer(
+        raw,
+        provenance=made,
+        seed=seed,
+        replicates=replicates,
+        workers=_at_once(workers),
+        only=only,
+        clean=clean,
+    )
 
 
 def decide(

@@ -41,8 +41,8 @@ def report(
     json_file: JsonFile = None,
 ) -> None:
     """The grant pack: words, tables and figures of a proposal, as HTML, Word and Markdown."""
-    from kaptrial.report.pack import answer, chosen
-    from kaptrial.report.terminal import show_report
+    from kaptrial.pack.answer import answer, chosen
+    from kaptrial.pack.terminal import show_report
     from kaptrial.scenario.files import build, with_prior
 
     raw = read_scenario(scenario, settings)

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from kaptrial.report.checklist import YOURS, items, statements
+from kaptrial.pack.checklist import YOURS, items, statements
 
 LAST_ITEM = {"SPIRIT 2025": 34, "CONSORT 2025": 30}
 # Of the items that have letters; the others stand alone.

@@ -14,11 +14,11 @@ import numpy as np
 
 from kaptrial.errors import ScenarioError, TooFewEligible
 from kaptrial.method_table import SCORES
+from kaptrial.pack.tornado import as_analysed, rejects
 from kaptrial.questions.power.execution import Job, attempt
 from kaptrial.questions.power.measures import TARGET_POWER
 from kaptrial.questions.power.nulls import null_of
 from kaptrial.questions.power.truth import truths
-from kaptrial.report.tornado import as_analysed, rejects
 from kaptrial.scenario.conduct import Dropout
 from kaptrial.scenario.nulls import additive, with_null
 from kaptrial.scenario.scenario import Scenario

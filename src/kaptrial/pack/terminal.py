@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from kaptrial.output.tables import key, of_rows, text
 from kaptrial.output.terminal import paragraph, table
-from kaptrial.report.document import Paragraph
-from kaptrial.report.numbers import plain
-from kaptrial.report.pack import ReportResults
+from kaptrial.pack.answer import ReportResults
+from kaptrial.pack.document import Paragraph
+from kaptrial.pack.numbers import plain
 
 
 def show_report(results: ReportResults, *, wrote: bool) -> None:

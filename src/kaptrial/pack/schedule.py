@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from kaptrial.pack.document import Table
 from kaptrial.questions.power.doses import all_doses, dose_word
-from kaptrial.report.document import Table
 from kaptrial.scenario.scenario import Scenario
 
 MARK = "●"

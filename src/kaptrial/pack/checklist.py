@@ -69,6 +69,6 @@ def items() -> tuple[Item, ...]:
 
 
 def _content() -> dict[str, Any]:
-    text = (files("kaptrial.report") / "checklists.yaml").read_text(encoding="utf-8")
+    text = (files("kaptrial.pack") / "checklists.yaml").read_text(encoding="utf-8")
     content: dict[str, Any] = parse(text)
     return content

@@ -8,6 +8,9 @@ from functools import cached_property
 from typing import Any
 
 from kaptrial.errors import ScenarioError
+from kaptrial.pack.flow import ArmFlow, flow
+from kaptrial.pack.tornado import Tornado, tornado
+from kaptrial.pack.worlds import Worlds, try_worlds
 from kaptrial.questions.assurance.answer import AssuranceResults
 from kaptrial.questions.assurance.answer import answer as assurance_answer
 from kaptrial.questions.clinic.answer import ClinicResults
@@ -20,9 +23,6 @@ from kaptrial.questions.power.cells import Cell, cells
 from kaptrial.questions.power.characteristics import CellResult
 from kaptrial.questions.power.design import WithinArms, within_arms
 from kaptrial.questions.power.nulls import differ_in
-from kaptrial.report.flow import ArmFlow, flow
-from kaptrial.report.tornado import Tornado, tornado
-from kaptrial.report.worlds import Worlds, try_worlds
 from kaptrial.scenario.decision import DecisionRule
 from kaptrial.scenario.files import Raw, build
 from kaptrial.scenario.scenario import Scenario

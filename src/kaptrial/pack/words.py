@@ -8,7 +8,7 @@ from typing import Any
 import jinja2
 
 from kaptrial.method_table import BINARY, TIME, methods
-from kaptrial.report.facts import Facts
+from kaptrial.pack.facts import Facts
 from kaptrial.scenario.scenario import Scenario
 
 # Terms of the models, by the method's name.
@@ -85,7 +85,7 @@ EVENTS = {
 def templates() -> jinja2.Environment:
     """The templates of the package; a name that a template does not know is an error."""
     return jinja2.Environment(
-        loader=jinja2.PackageLoader("kaptrial.report"),
+        loader=jinja2.PackageLoader("kaptrial.pack"),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import floor
 
-from kaptrial.report.document import Table
+from kaptrial.pack.document import Table
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.scenario.trial import Enrolment
 

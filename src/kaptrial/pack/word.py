@@ -8,8 +8,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from kaptrial.report.document import Bullets, Heading, Paragraph, Picture, Section, Table
-from kaptrial.report.numbers import plain
+from kaptrial.pack.document import Bullets, Heading, Paragraph, Picture, Section, Table
+from kaptrial.pack.numbers import plain
 
 # The same document each time: the day on which it was made does not stand in it.
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)

@@ -12,12 +12,13 @@ from kaptrial.citation import cite
 from kaptrial.errors import FieldError, nearest
 from kaptrial.output.files import output_folder, write_bytes, write_text
 from kaptrial.output.folder import footer, write_results
-from kaptrial.report import pages, pictures, word
-from kaptrial.report.document import Picture, Section
-from kaptrial.report.facts import Facts
-from kaptrial.report.numbers import Number
-from kaptrial.report.sections import SECTIONS, citation
-from kaptrial.report.study import Study
+from kaptrial.pack import pages, pictures, word
+from kaptrial.pack.document import Picture, Section
+from kaptrial.pack.facts import Facts
+from kaptrial.pack.numbers import Number
+from kaptrial.pack.sections import SECTIONS
+from kaptrial.pack.sections.texts import citation
+from kaptrial.pack.study import Study
 from kaptrial.results import Results
 from kaptrial.scenario.files import Raw
 from kaptrial.scenario.scenario import Scenario

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from kaptrial.output.figures import DOUBLE, SINGLE, TITLE, WIDE_TITLE, titled
 from kaptrial.output.files import output_folder, write_bytes, write_text
-from kaptrial.report.document import Picture
-from kaptrial.report.numbers import plain
+from kaptrial.pack.document import Picture
+from kaptrial.pack.numbers import plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

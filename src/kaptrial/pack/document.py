@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from kaptrial.report.numbers import Number
+from kaptrial.pack.numbers import Number
 from kaptrial.results import Value
 
 if TYPE_CHECKING:

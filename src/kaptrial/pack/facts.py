@@ -11,6 +11,8 @@ from kaptrial import __version__
 from kaptrial.citation import cite
 from kaptrial.method_table import BINARY, SCORES, TIME, methods
 from kaptrial.output.figures import name_in_words
+from kaptrial.pack.numbers import Number, Numbers
+from kaptrial.pack.study import Study
 from kaptrial.questions.power.design import estimand_in_words
 from kaptrial.questions.power.headline import (
     called,
@@ -23,8 +25,6 @@ from kaptrial.questions.power.headline import (
 )
 from kaptrial.questions.power.protocol_burden import burden_in_all
 from kaptrial.questions.power.titles import contrast_in_words
-from kaptrial.report.numbers import Number, Numbers
-from kaptrial.report.study import Study
 from kaptrial.results import Row
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.scenario.sourced import ASSUMPTION, Sourced, unit_in_words, walk

@@ -9,11 +9,11 @@ from functools import cache
 import jinja2
 from markupsafe import Markup, escape
 
-from kaptrial.report.document import Block, Picture, Section
-from kaptrial.report.numbers import pieces, plain
+from kaptrial.pack.document import Block, Picture, Section
+from kaptrial.pack.numbers import pieces, plain
 
-# CSS pixels of an inch.
-PIXELS = 96
+# CSS pixels of an inch: a little larger than in print.
+PIXELS = 120
 # Characters from which a cell of a table is a text and no longer a number or a name.
 LONG_CELL = 28
 
@@ -21,7 +21,7 @@ LONG_CELL = 28
 @cache
 def _templates(html: bool) -> jinja2.Environment:
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("kaptrial.report"),
+        loader=jinja2.PackageLoader("kaptrial.pack"),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
