@@ -7,6 +7,7 @@ import re
 import pytest
 
 from kaptrial.pack.checklist import YOURS, items, statements
+from kaptrial.pack.sections import SECTIONS
 
 LAST_ITEM = {"SPIRIT 2025": 34, "CONSORT 2025": 30}
 # Of the items that have letters; the others stand alone.
@@ -17,11 +18,6 @@ LAST_LETTER = {
     "CONSORT 2025": {1: "b", 5: "b", 12: "b", 16: "b", 17: "b", 20: "b", 21: "d", 22: "b", 23: "b", 24: "b"},
 }  # fmt: skip
 DELTA2 = ["1", "2", "3a", "3b", "3c", "4", "5", "5a", "5b", "5c", "5d", "6", "7", "8"]
-# The sections of a pack.
-SECTIONS = {
-    "design", "schedule", "assumptions", "estimand", "courses", "power", "sensitivity", "worlds", "assurance",
-    "decision", "clinic", "flow", "enrolment", "sample_size", "methods", "conduct", "limits", "summary", "references",
-}  # fmt: skip
 
 
 def numbers(statement: str) -> list[str]:

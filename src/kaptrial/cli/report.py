@@ -61,7 +61,9 @@ def report(
         clean=clean,
         progress=_say if sys.stderr is not None and sys.stderr.isatty() else None,
     )
-    hand_over(results, lambda: show_report(results, wrote=output is not None), json_file, output)
+    hand_over(
+        results, lambda: show_report(results, wrote=output is not None, in_full=only is not None), json_file, output
+    )
 
 
 def _say(what: str) -> None:

@@ -110,7 +110,7 @@ class Facts:
     @cached_property
     def when(self) -> str:
         """The primary day as part of a sentence."""
-        return when(self.scenario)
+        return when(self.scenario).removesuffix(self.day.shown) + str(self.day)
 
     @cached_property
     def compared(self) -> str:
@@ -410,6 +410,25 @@ class Facts:
     def seed(self) -> Number:
         """The seed of every stream."""
         return self.numbers.add("seed", self.study.seed)
+
+    @cached_property
+    def months(self) -> Number | None:
+        """Months to the last patient out; None without a plan of the clinic."""
+        return self._of_clinic("months", "milestones", "last patient out")
+
+    @cached_property
+    def cost(self) -> Number | None:
+        """What the trial costs in all; None where no cost is declared."""
+        return self._of_clinic("cost_in_all", "cost", "in all")
+
+    def _of_clinic(self, key: str, table: str, metric: str) -> Number | None:
+        result = self.study.clinic
+        rows = [] if result is None else [q for q in result.rows if q.table == table and metric in (q.of, q.metric)]
+        if not rows:
+            return None
+        row = rows[0]
+        shown = f"{row.value:,.0f}" if table == "cost" else None
+        return self.numbers.add(key, row.value, mcse=row.mcse, unit=row.unit, shown=shown)
 
     # --- what the result depends on ----------------------------------------------------------------------------------
 

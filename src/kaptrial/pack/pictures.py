@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
@@ -19,26 +20,13 @@ COLUMNS: Mapping[str, float] = {"one_column": SINGLE, "two_columns": DOUBLE}
 DPI = 300
 
 
-def metadata(picture: Picture) -> dict[str, dict[str, str | None]]:
-    """Title and description as each format calls them; no date, so that the bytes are the same each time."""
-    title, alt = plain(picture.caption), picture.alt
-    return {
-        "pdf": {"Title": title, "Subject": alt, "CreationDate": None},
-        "svg": {"Title": title, "Description": alt, "Date": None},
-        "png": {"Title": title, "Description": alt},
-    }
-
-
 def in_pages(pictures: Sequence[Picture]) -> tuple[dict[str, bytes], dict[str, bytes]]:
     """SVG and PNG of each figure as pages hold it: without title, which is its caption there."""
     svgs, pngs = {}, {}
     for picture in pictures:
-        title = picture.figure.get_suptitle()
-        _untitled(picture.figure)
-        about = metadata(picture)
-        svgs[picture.name] = _bytes(picture.figure, "svg", about["svg"])
-        pngs[picture.name] = _bytes(picture.figure, "png", about["png"])
-        titled(picture.figure, " ".join(title.split()), _characters(picture.figure))
+        drawn = _drawn(picture, width=None, title=False)
+        svgs[picture.name] = _bytes(drawn, "svg", picture)
+        pngs[picture.name] = _bytes(drawn, "png", picture)
     return svgs, pngs
 
 
@@ -49,49 +37,46 @@ def write_figures(folder: Path, pictures: Sequence[Picture], made: str, *, clean
     """
     n = 0
     for name, width in COLUMNS.items():
-        with output_folder(folder / name):
+        with output_folder(folder / name) as written:
             for picture in pictures:
-                if width == SINGLE and not picture.fits_one_column:
-                    continue
-                _set_width(picture.figure, width)
-                title = picture.figure.get_suptitle()
-                if clean:
-                    _untitled(picture.figure)
-                else:
-                    picture.figure.supxlabel(made, fontsize=6, color="0.35", x=0.99, ha="right")
-                n += _write(folder / name, picture, made)
-                titled(picture.figure, " ".join(title.split()), _characters(picture.figure))
+                if width > SINGLE or picture.fits_one_column:
+                    footer = "" if clean else made
+                    _write(folder / name, picture, _drawn(picture, width=width, title=not clean, footer=footer), made)
+            n += len(written.written)
     return n
 
 
-def _write(folder: Path, picture: Picture, made: str) -> int:
-    for suffix, about in metadata(picture).items():
-        content = _bytes(picture.figure, suffix, about)
+def _drawn(picture: Picture, *, width: float | None, title: bool, footer: str = "") -> Figure:
+    """A copy of the figure, laid out once: laid out again for each format, a figure would shrink a little each time."""
+    figure: Figure = pickle.loads(pickle.dumps(picture.figure))
+    if width is not None:
+        figure.set_size_inches(width, figure.get_size_inches()[1])
+    wide = figure.get_size_inches()[0] > (SINGLE + DOUBLE) / 2
+    own = " ".join(figure.get_suptitle().split())
+    titled(figure, own if title else "", WIDE_TITLE if wide else TITLE)
+    if footer:
+        figure.supxlabel(footer, fontsize=6, color="0.35", x=0.99, ha="right")
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    return figure
+
+
+def _write(folder: Path, picture: Picture, figure: Figure, made: str) -> None:
+    for suffix in ("pdf", "svg", "png"):
+        content = _bytes(figure, suffix, picture)
         write_bytes(folder / f"{picture.name}.{suffix}", lambda path, content=content: path.write_bytes(content))  # type: ignore[misc]
     text = f"{plain(picture.caption)}\n{made}\n\nAlternative text: {picture.alt}\n"
     write_text(folder / f"{picture.name}.txt", text)
-    return 4
 
 
-def _bytes(figure: Figure, suffix: str, about: Mapping[str, str | None]) -> bytes:
+def _bytes(figure: Figure, suffix: str, picture: Picture) -> bytes:
+    """The figure in a format, its caption and alternative text inside, and no date: the same bytes each time."""
+    title, alt = plain(picture.caption), picture.alt
+    about: dict[str, dict[str, str | None]] = {
+        "pdf": {"Title": title, "Subject": alt, "CreationDate": None},
+        "svg": {"Title": title, "Description": alt, "Date": None},
+        "png": {"Title": title, "Description": alt},
+    }
     out = BytesIO()
-    figure.savefig(out, format=suffix, dpi=DPI, metadata=dict(about))
+    figure.savefig(out, format=suffix, dpi=DPI, metadata=about[suffix])
     return out.getvalue()
-
-
-def _untitled(figure: Figure) -> None:
-    figure.suptitle("")
-
-
-def _characters(figure: Figure) -> int:
-    return WIDE_TITLE if figure.get_size_inches()[0] > (SINGLE + DOUBLE) / 2 else TITLE
-
-
-def _set_width(figure: Figure, width: float) -> None:
-    """Another width, and the title wrapped anew."""
-    own, height = figure.get_size_inches()
-    if abs(own - width) < 0.01:
-        return
-    title = figure.get_suptitle()
-    figure.set_size_inches(width, height)
-    titled(figure, " ".join(title.split()), _characters(figure))

@@ -12,10 +12,9 @@ from kaptrial.pack.facts import Facts
 from kaptrial.scenario.scenario import Scenario
 
 # Terms of the models, by the method's name.
-_LINEAR = "Fixed effects are the arm, adjusted for {covariates}; patients without the outcome are left out."
 MODELS = {
-    "ancova": _LINEAR,
-    "difference": "Means of the arms are compared without adjustment; patients without the outcome are left out.",
+    "ancova": "A linear model holds the arm and {covariates}.",
+    "difference": "Means of the arms are compared without adjustment.",
     "mmrm": (
         "Outcomes are the scores of all visits after randomisation; fixed effects are arm, visit and their interaction,"
         " and {covariates}, each with a slope of its own at every visit; scores of one patient are correlated."

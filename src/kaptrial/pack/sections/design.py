@@ -9,6 +9,7 @@ from kaptrial.pack import figures
 from kaptrial.pack.document import Block, Bullets, Cell, Heading, Paragraph, Picture, Section, Table
 from kaptrial.pack.enrolment import planned_enrolment
 from kaptrial.pack.facts import Facts
+from kaptrial.pack.numbers import plain
 from kaptrial.pack.schedule import schedule
 from kaptrial.questions.power.doses import all_doses, dose_word
 from kaptrial.scenario.sourced import Sourced, unit_in_words
@@ -34,7 +35,8 @@ def design(facts: Facts) -> Section:
         for arm, share in zip(s.arms, s.ratio, strict=True)
     ]
     many = len(s.arms) > 1
-    title = f"{s.title}: {s.n_total} patients{f' in {len(s.arms)} arms' if many else ''}, primary outcome {facts.when}"
+    arms = f" in {len(s.arms)} arms" if many else ""
+    title = f"{s.title}: {s.n_total} patients{arms}, primary outcome {plain(facts.when)}"
     figure = figures.schematic(
         lanes,
         visits=s.design.visits,

@@ -10,7 +10,7 @@ from kaptrial.pack import figures
 from kaptrial.pack.document import Block, Cell, Paragraph, Picture, Section, Table, not_applicable
 from kaptrial.pack.facts import Facts
 from kaptrial.pack.flow import EVENT_NAMES, Count
-from kaptrial.pack.numbers import Number
+from kaptrial.pack.numbers import Number, plain
 from kaptrial.questions.clinic.output import clinic_figures, currency
 
 if TYPE_CHECKING:
@@ -44,14 +44,16 @@ def clinic(facts: Facts) -> Section:
         "week": "One week of the clinic",
         "lags": "Hours from infusion to session",
     }
-    blocks: list[Block] = [Paragraph(text=result.headline.text, style="lead")]
+    lead = f"The trial takes {facts.months} months to its last patient out"
+    lead += f" and costs {facts.cost} {money}." if facts.cost is not None else "; no cost is declared."
+    blocks: list[Block] = [Paragraph(text=lead, style="lead"), Paragraph(text=result.headline.text)]
     blocks += [Paragraph(text=note.text) for note in result.notes]
     blocks += [picture_of(f"clinic_{name}", fig, alts.get(name, name)) for name, fig in clinic_figures(result).items()]
     return Section(id="clinic", title=TITLES["clinic"], blocks=[*blocks, table])
 
 
 def flow(facts: Facts) -> Section:
-    arms = facts.study.flow
+    arms, when = facts.study.flow, plain(facts.when)
     rows: list[list[Cell]] = []
     boxes = []
     for arm in arms:
@@ -70,8 +72,8 @@ def flow(facts: Facts) -> Section:
             figures.ArmBox(
                 f"{arm.label}\nn = {arm.randomised.mean:.0f}",
                 during,
-                f"no score {facts.when}: {arm.lost.mean:.0f} ({arm.lost.lower:g} to {arm.lost.upper:g})",
-                f"score {facts.when}: {arm.followed.mean:.0f}",
+                f"no score {when}: {arm.lost.mean:.0f} ({arm.lost.lower:g} to {arm.lost.upper:g})",
+                f"score {when}: {arm.followed.mean:.0f}",
             )
         )
     verb = "randomised" if len(arms) > 1 else "entered"
@@ -79,7 +81,7 @@ def flow(facts: Facts) -> Section:
     title = f"Of {facts.scenario.n_total} patients about {facts.n_analysed.shown} enter the primary analysis"
     figure = figures.flow(boxes, top=top, title=title)
     alt = "Flow diagram. " + " ".join(
-        f"{arm.label}: {arm.randomised.mean:.0f} randomised, {arm.lost.mean:.0f} without a score {facts.when}."
+        f"{arm.label}: {arm.randomised.mean:.0f} randomised, {arm.lost.mean:.0f} without a score {when}."
         for arm in arms
     )
     table = Table(

@@ -34,6 +34,10 @@ def courses(facts: Facts) -> Section:
 def power(facts: Facts) -> Section:
     study = facts.study
     blocks: list[Block] = [Paragraph(text=facts.one_sentence, style="lead")]
+    if facts.belief_rate is not None:
+        text = "Where patients believe in what is compared and it does nothing, the test is significant in"
+        text = f"{text} {facts.belief_rate} of trials."
+        blocks.append(Paragraph(text=text))
     blocks.append(_questions(facts))
     for title, name, results, path in (
         ("By the number of patients", "power_by_size", study.by_size, study.size_path),
