@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from kaptrial.arrays import Floats
+    from kaptrial.comparison.answer import CompareResults
     from kaptrial.questions.assurance.answer import AssuranceResults
     from kaptrial.questions.clinic.answer import ClinicResults, PlanResults
     from kaptrial.questions.decide.answer import CalibrationResults, DecideResults
@@ -437,6 +438,62 @@ def clinic(
     return compared(base, plans, provenance=made, power=power, months=months, **settings)
 
 
+def compare(
+    designs: Sequence[AnyScenario] | Mapping[str, AnyScenario],
+    *,
+    prior: str | None = None,
+    replicates: int = 2000,
+    draws: int = 100,
+    seed: int = 1,
+    workers: int | None = None,
+) -> CompareResults:
+    """Designs side by side under one seed, each beside the first, and which of them dominates.
+
+    Parameters
+    ----------
+    designs : sequence of Scenario, str, path or mapping; or mapping of them by name
+        Two or more. In a sequence files are called as they are, others by their number.
+    prior : str, optional
+        A named prior of the catalogue for the assurance of all; each design's own unless given.
+    replicates : int
+        Trials of each design; those of the same number are paired.
+    draws : int
+        Draws of a prior.
+    seed, workers : int, optional
+
+    Returns
+    -------
+    CompareResults
+        One row a design: each measure with its Monte Carlo error, and its difference from the first design's.
+
+    Raises
+    ------
+    FieldError
+        For one design alone, or too many.
+    ScenarioError
+        For a scenario that does not fit, or is the same as another.
+
+    Examples
+    --------
+    >>> import kaptrial as kt
+    >>> larger = kt.load_scenario("starter", {"design.n_per_arm": 90})
+    >>> results = kt.compare({"60 an arm": "starter", "90 an arm": larger}, replicates=64)
+    >>> results.to_frame()["n"].tolist()
+    [120.0, 180.0]
+    """
+    from kaptrial.comparison.answer import answer
+    from kaptrial.comparison.designs import designs_of
+
+    if isinstance(designs, Mapping):
+        named = list(designs.items())
+    else:
+        named = [(_name(each, f"design {i + 1}"), each) for i, each in enumerate(designs)]
+    asked = designs_of([(name, _raw(each)) for name, each in named], prior=prior)
+    made = provenance(seed=seed, replicates=replicates, draws=draws, prior=prior)
+    run: dict[str, Any] = {"seed": seed, "replicates": replicates, "draws": draws, "workers": _at_once(workers)}
+    return answer(asked, provenance=made, **run)
+
+
 def precision(
     half_width: float,
     *,
@@ -691,6 +748,11 @@ def _raw(scenario: AnyScenario) -> dict[str, Any]:
         known = shipped.names()
         raise ScenarioError(f"{name}: must be a YAML file or one of {', '.join(known)}{nearest(name, known)}")
     return read_raw(path)
+
+
+def _name(scenario: AnyScenario, unnamed: str) -> str:
+    """What a scenario's file is called; `unnamed` where there is none."""
+    return Path(scenario).stem if isinstance(scenario, str | PathLike) else unnamed
 
 
 def _at_once(workers: int | None) -> int:

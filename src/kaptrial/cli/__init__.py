@@ -13,6 +13,7 @@ from kaptrial import __version__
 from kaptrial.cli import analyse as cli_analyse
 from kaptrial.cli import cite as cli_cite
 from kaptrial.cli import clinic as cli_clinic
+from kaptrial.cli import compare as cli_compare
 from kaptrial.cli import decide as cli_decide
 from kaptrial.cli import evidence as cli_evidence
 from kaptrial.cli import fit as cli_fit
@@ -63,6 +64,7 @@ app.add_typer(cli_scenarios.app, name="scenarios")
 app.command("analyse", cls=cli_analyse.AnalyseCommand)(cli_analyse.analyse)
 app.command("cite")(cli_cite.cite)
 app.command("clinic")(cli_clinic.clinic)
+app.command("compare")(cli_compare.compare)
 app.command("decide")(cli_decide.decide)
 app.command("fit")(cli_fit.fit)
 app.command("mechanism")(cli_mechanism.mechanism)

@@ -165,6 +165,7 @@ _OPTIONS = {
     "categories": "--category",
     "covariates": "--covariate",
     "design_priors": "--design-prior",
+    "designs": "SCENARIO",
     "factors": "--factor",
     "priors": "--prior",
     "share": "--interim",

@@ -51,19 +51,19 @@ def _false(result: CellResult) -> str:
     return "".join(f", at a {words} of {percent(row.value, row.mcse)}" for words, row in rates)
 
 
-def _metric(result: CellResult) -> str:
+def power_metric(result: CellResult) -> str:
     """The kind of power that the primary question is about."""
     rows = result.primary
     return next(name for name in ("power_non_inferiority", "power_better", "power") if name in rows)
 
 
 def _is_margin(result: CellResult) -> bool:
-    return _metric(result) == "power_non_inferiority"
+    return power_metric(result) == "power_non_inferiority"
 
 
 def _numbers(result: CellResult) -> dict[str, Value]:
     s, rows, truth = result.cell.scenario, result.primary, result.truths[0]
-    power, effect = rows[_metric(result)], rows["truth"]
+    power, effect = rows[power_metric(result)], rows["truth"]
     alpha = s.analysis.alpha / 2 if _is_margin(result) else s.analysis.alpha
     numbers: dict[str, Value] = {
         "contrast": s.estimand.contrast,
@@ -227,7 +227,7 @@ def _over_cells(results: Sequence[CellResult]) -> str:
     if len(results) < 2:
         return ""
     names = [name for name in results[0].cell.columns if len({str(r.cell.columns[name]) for r in results}) > 1]
-    powers = [r.primary[_metric(r)] for r in results]
+    powers = [r.primary[power_metric(r)] for r in results]
     values = [p.value for p in powers]
     if len(names) == 1 and names[0] != "variant":
         first, last = results[0].cell.columns[names[0]], results[-1].cell.columns[names[0]]
