@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from kaptrial.questions.mechanism.answer import MechanismResults
     from kaptrial.questions.power.answer import PowerResults, TruthResults
     from kaptrial.questions.size.answer import SizeResults
+    from kaptrial.questions.size.staffed_answer import StaffedResults
     from kaptrial.scenario.scenario import Scenario
     from kaptrial.simulation.trials import Trials
 
@@ -232,12 +233,13 @@ def size(
     scenario: AnyScenario,
     *,
     power: float = 0.9,
-    over: str | None = None,
+    over: str | Sequence[str] | None = None,
+    costs: Mapping[str, float] | None = None,
     between: tuple[float, float] | None = None,
     replicates: int = 2000,
     seed: int = 1,
     workers: int | None = None,
-) -> SizeResults:
+) -> SizeResults | StaffedResults:
     """The smallest size, or other number, at which the primary estimand's power is reached.
 
     Parameters
@@ -245,8 +247,11 @@ def size(
     scenario : Scenario, str, path or mapping
     power : float
         The power to be reached.
-    over : str, optional
-        The path of the number to solve for; the scenario's size unless given.
+    over : str or two of them, optional
+        The path of the number to solve for; the scenario's size unless given. Two, the size and
+        ``therapies.NAME.therapists.count``: the cheapest pair of both.
+    costs : mapping, optional
+        With two paths: the cost of a patient by arm id, of a therapist by ``therapies.NAME.therapists``.
     between : (float, float), optional
         Where it is looked for.
     replicates, seed, workers : int, optional
@@ -254,8 +259,9 @@ def size(
 
     Returns
     -------
-    SizeResults
-        One row: value, its interval, the power achieved there. `answer` has the points that were tried.
+    SizeResults or StaffedResults
+        One row: value, its interval, the power achieved there. `answer` has the points that were tried. With two paths
+        one row a plan, the cheapest `chosen`.
 
     Examples
     --------
@@ -264,14 +270,14 @@ def size(
     >>> results.rows[0].numbers["path"]
     'design.n_per_arm'
     """
-    from kaptrial.questions.size import solve
+    from kaptrial.questions.size import answer
     from kaptrial.scenario.files import build
 
     raw = _raw(scenario)
-    answer = solve(
-        raw, target=power, over=over, bounds=between, replicates=replicates, seed=seed, workers=_at_once(workers)
-    )
-    return answer.results(_made(scenario, build(raw), seed=seed, replicates=replicates))
+    paths = [] if over is None else [over] if isinstance(over, str) else list(over)
+    run: dict[str, Any] = {"replicates": replicates, "seed": seed, "workers": _at_once(workers)}
+    made = _made(scenario, build(raw), seed=seed, replicates=replicates)
+    return answer(raw, target=power, over=paths, costs=costs or {}, bounds=between, provenance=made, **run)
 
 
 def assurance(
