@@ -33,9 +33,10 @@ def show_comparison(results: Results[Line]) -> None:
         " value ± Monte Carlo standard error\n"
     )
     known = [m.name for m in MEASURES if any(row[m.name] is not None for row in lines)]
-    columns = [("design", key), *((_heading(name, lines), number) for name in known), ("dominated by", text)]
-    table(*of_rows(columns, [(row["design"], *_values(row, known), row["dominated_by"] or "") for row in lines]))
     columns = [("design", key), *((_heading(name, lines), number) for name in known)]
+    shown = [(row["design"], *_values(row, known), row["dominated_by"] or "") for row in lines]
+    dominated = [("dominated by", text)] if any(row["dominated_by"] for row in lines) else []
+    table(*of_rows([*columns, *dominated], shown))
     rows = [(row["design"], *_values(row, [f"{name}_difference" for name in known])) for row in lines[1:]]
     table(*of_rows(columns, rows), title=f"Difference from {lines[0]['design']}, paired by replicate:")
     paragraph("")

@@ -63,7 +63,7 @@ def _trade(compared: Sequence[Compared]) -> tuple[str, dict[str, Value]]:
         text = f"Dominated: {said}; of the other {len(left)} none dominates"
     numbers: dict[str, Value] = {"most_power": most.name, "asks_least": least.name, "by": by}
     if most is least:
-        text += f": {most.name} has the highest power, {_power(most)}, and asks least in {BY_NAME[by].words}"
+        text += f": {_highest(most, left)}, and asks least in {BY_NAME[by].words}"
         return f"{text}, but {_why_not(most, left)}", numbers
     gain, more = difference(most.estimates["power"], least.estimates["power"]), _amount(most, least, by)
     numbers |= {"difference": gain.value, "mcse": gain.mcse}
@@ -72,8 +72,14 @@ def _trade(compared: Sequence[Compared]) -> tuple[str, dict[str, Value]]:
     if gain.value <= ERRORS * gain.mcse:
         same = f"{least.name} and {most.name} are not told apart in power, {_power(least)} and {_power(most)}"
         return f"{text}: {same} ({points}), and {most.name} takes {more}", numbers
-    text += f": {most.name} has the highest power, {_power(most)}, {points} above {least.name}, and takes {more}"
-    return text, numbers
+    return f"{text}: {_highest(most, left)}, {points} above {least.name}, and takes {more}", numbers
+
+
+def _highest(most: Compared, others: Sequence[Compared]) -> str:
+    """That a design has the highest power, and of which others it is not told apart."""
+    alike = [other.name for other in others if other is not most and advantage(most, other, "power") == 0]
+    aside = f" (not told apart from {', '.join(alike)})" if alike else ""
+    return f"{most.name} has the highest power, {_power(most)}{aside}"
 
 
 def _why_not(best: Compared, others: Sequence[Compared]) -> str:
@@ -116,7 +122,7 @@ def _unlike(compared: Sequence[Compared]) -> Iterator[Note]:
     worlds = [(d.name, differing) for d in designs[1:] if (differing := d.differing_world(designs[0]))]
     if worlds:
         said = "; ".join(f"{name} ({', '.join(differing)})" for name, differing in worlds)
-        text = f"not only the trials differ: other assumptions of the world than {designs[0].name} makes {said}"
+        text = f"more differs than the trial: what is assumed of the world is not that of {designs[0].name} in {said}"
         yield Note(code="different_worlds", severity="warning", text=text)
     if len({repr(d.scenario.prior) for d in designs if d.has_assurance}) > 1:
         text = "assurance is over each design's own prior, and these differ"
