@@ -98,6 +98,10 @@ ASKED = {
         ["clinic", PLAN, "--replicates", 4, "--vary", f"{THERAPISTS}=3,4", "--months", 60],
         lambda: kt.clinic(PLAN, replicates=4, vary={THERAPISTS: [3, 4]}, months=60),
     ),
+    "compare": (
+        ["compare", STARTER, SCENARIOS / "ptsd_repeated_midazolam.yaml", "--replicates", 64],
+        lambda: kt.compare([STARTER, "ptsd_repeated_midazolam"], replicates=64),
+    ),
     "analyse": (
         ["analyse", DATA / "two_arm_monotone.csv", "--method", "mmrm", "--reference", "ketamine", "--covariance", "cs"],
         lambda: kt.analyse(DATA / "two_arm_monotone.csv", "mmrm", reference="ketamine", covariance=["cs"]),

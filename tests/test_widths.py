@@ -9,6 +9,7 @@ import pytest
 
 import kaptrial as kt
 from kaptrial.catalogue import trial, trial_keys
+from kaptrial.comparison.terminal import show_comparison
 from kaptrial.evidence.terminal import show_list, show_trial
 from kaptrial.methods.from_file import analyse
 from kaptrial.methods.options import Options
@@ -109,6 +110,21 @@ def test_plans(page):
         assert f"{by_mcse(numbers['power'], numbers['power_mcse'])} ±" in out
         assert f"{numbers['cost']:,.0f}" in out
         assert f"{numbers['months']:.1f}" in out
+
+
+def test_compare(page):
+    names = ("starter", "a_rather_long_name_of_a_design")
+    numbers = {"power": 0.9223, "type_i_error": 0.0481, "assurance": 0.7371, "months": 30.46, "cost": 1444954.0}
+    errors = {"power": 0.006, "type_i_error": 0.005, "assurance": 0.03, "months": 0.48, "cost": 14797.0}
+    counted = {"n": 120.0, "exposed": 1200.0, "therapist_hours": 2400.5}
+    known = numbers | counted | {f"{name}_mcse": errors.get(name, 0.0) for name in (*numbers, *counted)}
+    more = {f"{name}_difference": -value for name, value in known.items() if not name.endswith("_mcse")}
+    more |= {f"{name}_difference_mcse": errors.get(name, 0.0) for name in (*numbers, *counted)}
+    rows = [{"design": name, **known, **more, "currency": "EUR", "dominated_by": names[0]} for name in names]
+    results = Results(kind="compare", rows=[Line(numbers=row) for row in rows], provenance=MADE)
+    out = page(show_comparison, results)
+    for number in ("0.922", "0.048", "0.74", "30.5", "1,444,954", "120", "1,200", "2,400", "-0.922", "-1,444,954"):
+        assert number in out
 
 
 def test_size(page):

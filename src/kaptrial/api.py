@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from kaptrial.arrays import Floats
+    from kaptrial.comparison.answer import CompareResults
     from kaptrial.pack.answer import ReportResults
     from kaptrial.questions.assurance.answer import AssuranceResults
     from kaptrial.questions.clinic.answer import ClinicResults, PlanResults
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from kaptrial.questions.mechanism.answer import MechanismResults
     from kaptrial.questions.power.answer import PowerResults, TruthResults
     from kaptrial.questions.size.answer import SizeResults
+    from kaptrial.questions.size.staffed_answer import StaffedResults
     from kaptrial.scenario.scenario import Scenario
     from kaptrial.simulation.trials import Trials
 
@@ -232,12 +234,13 @@ def size(
     scenario: AnyScenario,
     *,
     power: float = 0.9,
-    over: str | None = None,
+    over: str | Sequence[str] | None = None,
+    costs: Mapping[str, float] | None = None,
     between: tuple[float, float] | None = None,
     replicates: int = 2000,
     seed: int = 1,
     workers: int | None = None,
-) -> SizeResults:
+) -> SizeResults | StaffedResults:
     """The smallest size, or other number, at which the primary estimand's power is reached.
 
     Parameters
@@ -245,8 +248,11 @@ def size(
     scenario : Scenario, str, path or mapping
     power : float
         The power to be reached.
-    over : str, optional
-        The path of the number to solve for; the scenario's size unless given.
+    over : str or two of them, optional
+        The path of the number to solve for; the scenario's size unless given. Two, the size and
+        ``therapies.NAME.therapists.count``: the cheapest pair of both.
+    costs : mapping, optional
+        With two paths: the cost of a patient by arm id, of a therapist by ``therapies.NAME.therapists``.
     between : (float, float), optional
         Where it is looked for.
     replicates, seed, workers : int, optional
@@ -254,8 +260,9 @@ def size(
 
     Returns
     -------
-    SizeResults
-        One row: value, its interval, the power achieved there. `answer` has the points that were tried.
+    SizeResults or StaffedResults
+        One row: value, its interval, the power achieved there. `answer` has the points that were tried. With two paths
+        one row a plan, the cheapest `chosen`.
 
     Examples
     --------
@@ -264,14 +271,14 @@ def size(
     >>> results.rows[0].numbers["path"]
     'design.n_per_arm'
     """
-    from kaptrial.questions.size import solve
+    from kaptrial.questions.size import answer
     from kaptrial.scenario.files import build
 
     raw = _raw(scenario)
-    answer = solve(
-        raw, target=power, over=over, bounds=between, replicates=replicates, seed=seed, workers=_at_once(workers)
-    )
-    return answer.results(_made(scenario, build(raw), seed=seed, replicates=replicates))
+    paths = [] if over is None else [over] if isinstance(over, str) else list(over)
+    run: dict[str, Any] = {"replicates": replicates, "seed": seed, "workers": _at_once(workers)}
+    made = _made(scenario, build(raw), seed=seed, replicates=replicates)
+    return answer(raw, target=power, over=paths, costs=costs or {}, bounds=between, provenance=made, **run)
 
 
 def assurance(
@@ -499,6 +506,62 @@ def clinic(
     if vary is None:
         return answer(base, provenance=made, **settings)
     return compared(base, plans, provenance=made, power=power, months=months, **settings)
+
+
+def compare(
+    designs: Sequence[AnyScenario] | Mapping[str, AnyScenario],
+    *,
+    prior: str | None = None,
+    replicates: int = 2000,
+    draws: int = 100,
+    seed: int = 1,
+    workers: int | None = None,
+) -> CompareResults:
+    """Designs side by side under one seed, each beside the first, and which of them dominates.
+
+    Parameters
+    ----------
+    designs : sequence of Scenario, str, path or mapping; or mapping of them by name
+        Two or more. In a sequence files are called as they are, others by their number.
+    prior : str, optional
+        A named prior of the catalogue for the assurance of all; each design's own unless given.
+    replicates : int
+        Trials of each design; those of the same number are paired.
+    draws : int
+        Draws of a prior.
+    seed, workers : int, optional
+
+    Returns
+    -------
+    CompareResults
+        One row a design: each measure with its Monte Carlo error, and its difference from the first design's.
+
+    Raises
+    ------
+    FieldError
+        For one design alone, or too many.
+    ScenarioError
+        For a scenario that does not fit, or is the same as another.
+
+    Examples
+    --------
+    >>> import kaptrial as kt
+    >>> larger = kt.load_scenario("starter", {"design.n_per_arm": 90})
+    >>> results = kt.compare({"60 an arm": "starter", "90 an arm": larger}, replicates=64)
+    >>> results.to_frame()["n"].tolist()
+    [120.0, 180.0]
+    """
+    from kaptrial.comparison.answer import answer
+    from kaptrial.comparison.designs import designs_of
+
+    if isinstance(designs, Mapping):
+        named = list(designs.items())
+    else:
+        named = [(_name(each, f"design {i + 1}"), each) for i, each in enumerate(designs)]
+    asked = designs_of([(name, _raw(each)) for name, each in named], prior=prior)
+    made = provenance(seed=seed, replicates=replicates, draws=draws, prior=prior)
+    run: dict[str, Any] = {"seed": seed, "replicates": replicates, "draws": draws, "workers": _at_once(workers)}
+    return answer(asked, provenance=made, **run)
 
 
 def precision(
@@ -755,6 +818,11 @@ def _raw(scenario: AnyScenario) -> dict[str, Any]:
         known = shipped.names()
         raise ScenarioError(f"{name}: must be a YAML file or one of {', '.join(known)}{nearest(name, known)}")
     return read_raw(path)
+
+
+def _name(scenario: AnyScenario, unnamed: str) -> str:
+    """What a scenario's file is called; `unnamed` where there is none."""
+    return Path(scenario).stem if isinstance(scenario, str | PathLike) else unnamed
 
 
 def _at_once(workers: int | None) -> int:

@@ -48,12 +48,12 @@ def test_ranges_by_where_they_come_from():
 
 
 def test_an_end_that_is_not_allowed_says_why():
-    s = kt.load_scenario("starter", {"population.baseline": {
-        "value": 20, "sd": 30, "unit": "points", "source": "assumption", "note": "for the test"}})  # fmt: skip
-    s = s.with_values({"drug.share": 0.9})
-    (bar,) = tornado(s, seed=1, replicates=N, only=["population.baseline"]).bars
-    assert np.isnan(bar.low.power) == bool(bar.low.problem)
-    assert bar.reach == max(abs(e.difference) for e in (bar.low, bar.high) if not e.problem)
+    values = {"drug.half_life": 9e9, "drug.half_life.log_sd": 1}
+    (bar,) = tornado(kt.load_scenario("starter", values), seed=1, replicates=N, only=["drug.half_life"]).bars
+    assert "drug.half_life" in bar.high.problem
+    assert np.isnan(bar.high.power)
+    assert bar.low.problem == ""
+    assert bar.reach == abs(bar.low.difference)
 
 
 @pytest.fixture(scope="module")

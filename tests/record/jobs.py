@@ -59,6 +59,15 @@ JOBS: dict[str, tuple[object, ...]] = {
     "size_effect": (
         "size", STARTER, "--power", 0.8, "--replicates", 400, "--over", "therapies.cbt.max_effect", "--between", "1,15",
     ),
+    "size_staffed": (
+        "size", ROOT / "scenarios" / "kap_package.yaml", "--power", 0.5, "--replicates", 100,
+        "--over", "design.n_per_arm", "--over", "therapies.kap.therapists.count",
+        "--cost", "medical=1000", "--cost", "kap=2000", "--cost", "therapies.kap.therapists=8000",
+    ),
+    "compare": (
+        "compare", STARTER, ROOT / "scenarios" / "ptsd_repeated_midazolam.yaml", "--replicates", 256, "--draws", 4,
+        "--prior", "depression_iv_2026b",
+    ),
     "assurance": (
         "assurance", ROOT / "scenarios" / "depression_single_infusion.yaml", "--prior", "depression_iv_2026",
         "--draws", 4, "--replicates", 128,

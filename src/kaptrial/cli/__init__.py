@@ -13,6 +13,7 @@ from kaptrial import __version__
 from kaptrial.cli import analyse as cli_analyse
 from kaptrial.cli import cite as cli_cite
 from kaptrial.cli import clinic as cli_clinic
+from kaptrial.cli import compare as cli_compare
 from kaptrial.cli import decide as cli_decide
 from kaptrial.cli import evidence as cli_evidence
 from kaptrial.cli import fit as cli_fit
@@ -35,6 +36,7 @@ from kaptrial.cli.options import (
     as_option,
     cells_of,
     check_outputs,
+    costs_of,
     hand_over,
     load,
     numbers_of,
@@ -64,6 +66,7 @@ app.add_typer(cli_scenarios.app, name="scenarios")
 app.command("analyse", cls=cli_analyse.AnalyseCommand)(cli_analyse.analyse)
 app.command("cite")(cli_cite.cite)
 app.command("clinic")(cli_clinic.clinic)
+app.command("compare")(cli_compare.compare)
 app.command("decide")(cli_decide.decide)
 app.command("fit")(cli_fit.fit)
 app.command("mechanism")(cli_mechanism.mechanism)
@@ -212,7 +215,22 @@ def power(
 def size(
     scenario: ScenarioFile,
     target: Annotated[float, typer.Option("--power", min=0.01, max=0.999, help="Power to reach.")] = 0.9,
-    over: Annotated[str, typer.Option(metavar="PATH", help="The number to solve for.")] = "",
+    over: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATH",
+            help="The number to solve for; given twice, for the size and for therapies.NAME.therapists.count, the"
+            " cheapest pair of the two.",
+        ),
+    ] = None,
+    cost: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=AMOUNT",
+            help="With two --over, once for each arm and for the therapists: ARM_ID=AMOUNT, a patient of the arm, and"
+            " therapies.NAME.therapists=AMOUNT, a therapist.",
+        ),
+    ] = None,
     between: Annotated[str, typer.Option(metavar="LOW,HIGH", help="Where to look for it.")] = "",
     replicates: Annotated[int, typer.Option(min=100, max=10_000_000, help="Trials at each point tried.")] = 2000,
     seed: Seed = 1,
@@ -220,22 +238,23 @@ def size(
     workers: Workers = AUTO,
     json_file: JsonFile = None,
 ) -> None:
-    """The smallest size (or other number, or effect) that reaches a power, with its interval."""
+    """The smallest size (or other number, or effect) that reaches a power; or patients and therapists at least cost."""
     from kaptrial.output.terminal import progress
-    from kaptrial.questions.size import POINTS, solve
-    from kaptrial.questions.size.terminal import show_size
+    from kaptrial.questions.size import answer, count_points
+    from kaptrial.questions.size.terminal import show
     from kaptrial.scenario.files import build
 
     raw = read_scenario(scenario, settings)
     check_outputs(None, json_file)
-    bounds = numbers_of("--between", between) if between else None
-    base = build(raw)
-    say_cost(base, POINTS * replicates, workers)
-    run = {"replicates": replicates, "seed": seed, "workers": workers}
-    with progress(POINTS * replicates) as advance:
-        answer = solve(raw, target=target, over=over or None, bounds=bounds, **run, progress=advance)
-    results = answer.results(provenance_of(scenario, base, seed, replicates, settings))
-    hand_over(results, lambda: show_size(results), json_file)
+    paths = [path for path in over or [] if path]
+    costs, bounds = costs_of(cost), numbers_of("--between", between) if between else None
+    base, points = build(raw), count_points(paths) * replicates
+    say_cost(base, points, workers)
+    made = provenance_of(scenario, base, seed, replicates, settings)
+    run = {"target": target, "replicates": replicates, "seed": seed, "workers": workers}
+    with progress(points) as advance:
+        results = answer(raw, over=paths, costs=costs, bounds=bounds, provenance=made, **run, progress=advance)
+    hand_over(results, lambda: show(results), json_file)
 
 
 @app.command()

@@ -163,8 +163,10 @@ def announce(cost: Cost, work: str, how: str, option: str) -> None:
 _OPTIONS = {
     "bounds": "--between",
     "categories": "--category",
+    "costs": "--cost",
     "covariates": "--covariate",
     "design_priors": "--design-prior",
+    "designs": "SCENARIO",
     "factors": "--factor",
     "priors": "--prior",
     "share": "--interim",
@@ -228,6 +230,18 @@ def _scalar(text: str) -> Any:
         return parse(text)
     except YamlError as error:
         raise UserError(f"{text!r} = {error}: must be a value as YAML would read it") from None
+
+
+def costs_of(given: list[str] | None) -> dict[str, float]:
+    """The amounts of `--cost` by what they are of."""
+    amounts = {}
+    for text in given or []:
+        name, value = _assignment("--cost", text)
+        amount = _scalar(value)
+        if isinstance(amount, bool) or not isinstance(amount, int | float):
+            raise UserError(f"--cost = {text!r}: must be NAME=AMOUNT, such as ketamine=1000")
+        amounts[name] = float(amount)
+    return amounts
 
 
 def numbers_of(option: str, text: str) -> tuple[float, float]:

@@ -15,11 +15,13 @@ from kaptrial.pack.numbers import Number, Numbers
 from kaptrial.pack.study import Study
 from kaptrial.questions.power.design import estimand_in_words
 from kaptrial.questions.power.headline import (
+    FALSE_RATES,
     called,
     in_unit,
     least_differences,
     method_in_words,
     percent,
+    power_metric,
     unit_of,
     when,
 )
@@ -31,9 +33,6 @@ from kaptrial.scenario.sourced import ASSUMPTION, Sourced, unit_in_words, walk
 
 if TYPE_CHECKING:
     from kaptrial.questions.power.characteristics import CellResult
-
-POWERS = ("power_non_inferiority", "power_better", "power")
-FALSE_RATES = {"type_i_error": "type I error", "false_synergy_rate": "rate of false synergy"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,7 +223,7 @@ class Facts:
     @cached_property
     def metric(self) -> str:
         """The kind of power that the primary question is about."""
-        return next(name for name in POWERS if name in self.own.primary)
+        return power_metric(self.own)
 
     @cached_property
     def power(self) -> Number:

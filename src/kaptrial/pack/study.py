@@ -53,7 +53,7 @@ class Study:
     Raises
     ------
     ScenarioError
-        For a scenario that does not fit.
+        For a scenario that does not fit, and for one under a null, of which there is nothing to propose.
     """
 
     def __init__(
@@ -67,6 +67,10 @@ class Study:
         progress: Callable[[str], None] | None = None,
     ) -> None:
         self.raw, self.scenario = raw, build(raw)
+        if self.scenario.null is not None:
+            raise ScenarioError(
+                f"null = {self.scenario.null!r}: must not be set for a report, which runs the nulls itself"
+            )
         self.seed, self.replicates, self.workers = seed, replicates, workers
         self.provenance = provenance
         self._say = progress or (lambda _: None)

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import kaptrial as kt
 from kaptrial.output.terminal import by_mcse, error, with_error
 from kaptrial.questions.power.answer import results_of
 from kaptrial.questions.power.cells import cells
@@ -228,3 +229,11 @@ def test_sd_and_losses_are_those_of_simulated_trials(answers):
     assert numbers["sd"] == pytest.approx(np.sqrt(np.mean(variances)), rel=0.03)
     assert numbers["standardised"] == pytest.approx(abs(numbers["effect"]) / np.sqrt(np.mean(variances)), rel=0.03)
     assert numbers["lost"] == pytest.approx(np.isnan(trials.score[..., column]).mean(), abs=0.01)
+
+
+@pytest.mark.parametrize(("null", "metric"), [("therapy", "type_i_error"), ("drug", "power")])
+def test_a_scenario_under_a_null_has_its_rate_in_the_sentence(null, metric):
+    results = kt.power(kt.load_scenario("starter", {"null": null}), replicates=64)
+    (row,) = (each for each in results if each.metric == metric)
+    assert results.headline.numbers["power"] == row.value
+    assert f"no effect of the {null}" in results.headline.text

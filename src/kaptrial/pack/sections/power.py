@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from kaptrial.output.figures import capital, path_in_words
 from kaptrial.pack.document import Block, Cell, Heading, Paragraph, Section, Table, not_applicable
-from kaptrial.pack.facts import FALSE_RATES, Facts
-from kaptrial.questions.power.headline import in_unit, unit_of
+from kaptrial.pack.facts import Facts
+from kaptrial.questions.power.headline import FALSE_RATES, POWERS, in_unit, unit_of
 from kaptrial.results import Row
 
 if TYPE_CHECKING:
@@ -72,9 +72,7 @@ def _questions(facts: Facts) -> Table:
         for row in cell.rows:
             by_question.setdefault(row.question, {})[row.metric] = row
         for q, metrics in enumerate(by_question.values()):
-            metric = next(
-                (name for name in ("power_non_inferiority", "power_better", "power") if name in metrics), None
-            )
+            metric = next((name for name in POWERS if name in metrics), None)
             if metric is None or "truth" not in metrics:
                 continue
             label = str(cell.cell.columns.get("variant", "as declared"))

@@ -10,7 +10,7 @@ from kaptrial.model.streams import BLOCK
 from kaptrial.questions.power.cells import Cell
 from kaptrial.questions.power.execution import Fits
 from kaptrial.questions.power.notes import RUN_IN_CLINIC, calendar_notes, fallbacks, never_analysed, notes_of, rooms
-from kaptrial.questions.power.nulls import null_runs
+from kaptrial.questions.power.nulls import NullRun, null_runs
 from kaptrial.questions.power.rows import analysed, estimand_rows, favours, multiplicity_rows, question, rejection
 from kaptrial.questions.power.shared import Run, fits_of, shared_truths, trials_key
 from kaptrial.questions.power.truth import Truth
@@ -19,13 +19,17 @@ from kaptrial.results import Note, Row, grouped
 
 @dataclass(frozen=True, kw_only=True)
 class CellResult:
-    """What a cell gave: rows of characteristics, the fits they come from, the truths of its estimands, and notes."""
+    """What a cell gave: rows of characteristics, the fits they come from, the truths of its estimands, and notes.
+
+    `under_null`: the runs under its nulls, and their fits.
+    """
 
     cell: Cell
     rows: list[Row]
     fits: Fits
     truths: list[Truth]
     notes: list[Note]
+    under_null: list[tuple[NullRun, Fits]]
 
     @property
     def primary(self) -> dict[str, Row]:
@@ -63,27 +67,27 @@ def characteristics(
     results = []
     for cell, plan, known_truths in zip(cells, plans, known, strict=True):
         own, truth = next(fits), [each.actual for each in known_truths]
-        under_null = [next(fits) for _ in plan]
+        under_null = [(null, next(fits)) for null in plan]
         rows: list[Row] = []
         for i, estimand in enumerate(cell.scenario.estimands):
             for analysis in cell.scenario.analyses(estimand):
                 about = question(cell.scenario, estimand, analysis, cell.columns)
                 new_rows = estimand_rows(cell.scenario, estimand, own, i, about, known_truths[i])
-                for p, fit in zip(plan, under_null, strict=True):
+                for p, fit in under_null:
                     if i in p.estimands:
                         alpha = cell.scenario.analysis.alpha
                         new_rows.append(analysed(rejection(about, p.metric, fit[i, analysis], alpha)))
                 side = None if len(cell.scenario.arms) == 1 else favours(cell.scenario, estimand.endpoint, truth[i])
                 rows += [replace(row, favours=side) for row in new_rows]
         if cell.scenario.analysis.multiplicity is not None:
-            rows += multiplicity_rows(cell.scenario, cell.columns, own, list(zip(plan, under_null, strict=True)))
+            rows += multiplicity_rows(cell.scenario, cell.columns, own, under_null)
         notes = [*notes_of(cell.scenario, cell.columns, truth, nulls), *never_analysed(own)]
         notes += fallbacks(cell.scenario, own)
         notes += [
             *([*calendar_notes(cell.scenario), RUN_IN_CLINIC] if delivered is not None else []),
             *rooms(cell.scenario, rows),
         ]
-        results.append(CellResult(cell=cell, rows=rows, fits=own, truths=truth, notes=notes))
+        results.append(CellResult(cell=cell, rows=rows, fits=own, truths=truth, notes=notes, under_null=under_null))
     return results
 
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 # Numbers of patients, not of one patient's own change, and the least that matter, not the substantial ones.
 NOT_LEAST = re.compile("one patient|substantial")
+# What power is called by what it is about, and false findings by what is absent.
+POWERS = ("power_non_inferiority", "power_better", "power")
+FALSE_RATES = {"type_i_error": "type I error", "false_synergy_rate": "false synergy rate"}
 
 
 def headline(results: Sequence[CellResult], *, seed: int, in_clinic: bool = False) -> Headline:
@@ -34,9 +37,13 @@ def headline(results: Sequence[CellResult], *, seed: int, in_clinic: bool = Fals
     s, numbers = first.cell.scenario, _numbers(first)
     if not in_clinic:
         numbers["lost"] = _lost(s, seed)
-    text = f"{_size(s, numbers)}, power is {percent(numbers['power'], numbers['mcse'])} {_goal(first, numbers)}, "
-    sides = "one" if _is_margin(first) else "two"
-    text += f"{sides}-sided α {_level(numbers['alpha'])}, by {method_in_words(s)}{_false(first)}."
+    rate, sides = percent(numbers["power"], numbers["mcse"]), "one" if _is_margin(first) else "two"
+    if s.null is None:
+        text = f"{_size(s, numbers)}, power is {rate} {_goal(first, numbers)}, "
+        text += f"{sides}-sided α {_level(numbers['alpha'])}, by {method_in_words(s)}{_false(first)}."
+    else:
+        text = f"{_size(s, numbers)} and no effect of the {s.null}, {method_in_words(s)} is significant in {rate} of"
+        text += f" trials, two-sided α {_level(numbers['alpha'])}."
     if first.cell.columns.get("variant") is not None:
         text = f"{first.cell.columns['variant']}: {text[0].lower()}{text[1:]}"
     return Headline(text=text + _over_cells(results), numbers=numbers)
@@ -46,24 +53,23 @@ def _false(result: CellResult) -> str:
     """How often the same test is significant without the effect; nothing where no null was run for it."""
     if _is_margin(result):  # the null is that of superiority
         return ""
-    called = {"type_i_error": "type I error", "false_synergy_rate": "false synergy rate"}
-    rates = [(words, result.primary[metric]) for metric, words in called.items() if metric in result.primary]
+    rates = [(words, result.primary[metric]) for metric, words in FALSE_RATES.items() if metric in result.primary]
     return "".join(f", at a {words} of {percent(row.value, row.mcse)}" for words, row in rates)
 
 
-def _metric(result: CellResult) -> str:
-    """The kind of power that the primary question is about."""
+def power_metric(result: CellResult) -> str:
+    """The kind of power that the primary question is about; of a scenario under a null, the rate of false findings."""
     rows = result.primary
-    return next(name for name in ("power_non_inferiority", "power_better", "power") if name in rows)
+    return next(name for name in (*POWERS, *FALSE_RATES) if name in rows)
 
 
 def _is_margin(result: CellResult) -> bool:
-    return _metric(result) == "power_non_inferiority"
+    return power_metric(result) == "power_non_inferiority"
 
 
 def _numbers(result: CellResult) -> dict[str, Value]:
     s, rows, truth = result.cell.scenario, result.primary, result.truths[0]
-    power, effect = rows[_metric(result)], rows["truth"]
+    power, effect = rows[power_metric(result)], rows["truth"]
     alpha = s.analysis.alpha / 2 if _is_margin(result) else s.analysis.alpha
     numbers: dict[str, Value] = {
         "contrast": s.estimand.contrast,
@@ -227,7 +233,7 @@ def _over_cells(results: Sequence[CellResult]) -> str:
     if len(results) < 2:
         return ""
     names = [name for name in results[0].cell.columns if len({str(r.cell.columns[name]) for r in results}) > 1]
-    powers = [r.primary[_metric(r)] for r in results]
+    powers = [r.primary[power_metric(r)] for r in results]
     values = [p.value for p in powers]
     if len(names) == 1 and names[0] != "variant":
         first, last = results[0].cell.columns[names[0]], results[-1].cell.columns[names[0]]

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from kaptrial.arrays import Bools
 from kaptrial.estimators import multiplicity
 from kaptrial.estimators.fit import Fit
 from kaptrial.estimators.margin import non_inferior, on_scale_of
@@ -114,32 +115,41 @@ def _row(about: Question, metric: str, fit: Fit, value: float, mcse: float) -> R
 
 def _power_rows(s: Scenario, estimand: Estimand, fit: Fit, about: Question) -> list[Row]:
     """How often the test rejects, for better too in one arm, and against the margin where there is one."""
+    return [_row(about, name, fit, *share(hits)) for name, hits in rejections(s, estimand, fit, about).items()]
+
+
+def rejections(s: Scenario, estimand: Estimand, fit: Fit, about: Question) -> dict[str, Bools]:
+    """Which replicates reject, (replicate,), by what the share of them is called."""
     alpha = s.analysis.alpha
-    rows = [rejection(about, _rejection_name(s, estimand), fit, alpha)]
+    hits = {_rejection_name(s, estimand): rejects(fit, alpha)}
     side = better(s, estimand.endpoint, about.analysis)
     if s.contrast(estimand).kind == "single":
-        rows.append(rejection(about, "power_better", fit, alpha, better=side))
+        hits["power_better"] = rejects(fit, alpha, better=side)
     test_only = method_of(about.analysis).test_only
     if estimand.margin is not None and not test_only and about.measure in MARGIN_MEASURES:
         margin = on_scale_of(about.measure, estimand.margin, side)
-        shown, _ = non_inferior(fit, margin, better=side, alpha_one_sided=alpha / 2)
-        rows.append(_row(about, "power_non_inferiority", fit, *share(shown)))
-    return rows
+        hits["power_non_inferiority"], _ = non_inferior(fit, margin, better=side, alpha_one_sided=alpha / 2)
+    return hits
+
+
+def rejects(fit: Fit, alpha: float, *, least: bool = False, better: Side | None = None) -> Bools:
+    """Which replicates reject; a failed fit does not.
+
+    `least`: no residual variance counts as a rejection. `better`: only rejections with the estimate on this side count.
+    """
+    hits: Bools = np.nan_to_num(fit.p, nan=1.0) < alpha
+    if least:
+        hits |= fit.failure == 2
+    if better is not None:
+        hits &= fit.departure < 0 if better == "lower" else fit.departure > 0
+    return hits
 
 
 def rejection(
     about: Question, metric: str, fit: Fit, alpha: float, *, least: bool = False, better: Side | None = None
 ) -> Row:
-    """Share of replicates that reject; a failed fit does not.
-
-    `least`: no residual variance counts as a rejection. `better`: only rejections with the estimate on this side count.
-    """
-    rejects = np.nan_to_num(fit.p, nan=1.0) < alpha
-    if least:
-        rejects |= fit.failure == 2
-    if better is not None:
-        rejects &= fit.departure < 0 if better == "lower" else fit.departure > 0
-    return _row(about, metric, fit, *share(rejects))
+    """The share of replicates that reject."""
+    return _row(about, metric, fit, *share(rejects(fit, alpha, least=least, better=better)))
 
 
 def _rejection_name(s: Scenario, estimand: Estimand) -> str:

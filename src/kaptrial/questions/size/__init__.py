@@ -9,14 +9,17 @@ does not differ from the target. Power at the answer is taken from fresh replica
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from kaptrial.errors import FieldError, ScenarioError
-from kaptrial.questions.size.answer import SIZES, Answer
+from kaptrial.questions.size.answer import SIZES, Answer, SizeResults
 from kaptrial.questions.size.closed_form import closed_power
 from kaptrial.questions.size.paths import solve_path
 from kaptrial.questions.size.search import Search, asked
 from kaptrial.questions.size.sizes import solve_size
+from kaptrial.questions.size.staffed import STAFFED_POINTS, solve_staffed
+from kaptrial.questions.size.staffed_answer import StaffedResults
 from kaptrial.scenario.files import Raw, build
 
 # About how many points a search tries, the answer's two among them: what it will cost.
@@ -52,4 +55,31 @@ def solve(
     return solve_size(search) if path in SIZES else solve_path(search)
 
 
-__all__ = ["POINTS", "SIZES", "Answer", "closed_power", "solve"]
+def answer(
+    raw: Raw,
+    *,
+    over: Sequence[str],
+    costs: Mapping[str, float],
+    bounds: tuple[float, float] | None,
+    provenance: Mapping[str, Any],
+    **run: Any,
+) -> SizeResults | StaffedResults:
+    """What `solve` finds over one path, or none; over two, with costs, what `solve_staffed` does.
+
+    Raises FieldError for costs with one path, and for bounds with two.
+    """
+    if len(over) < 2:
+        if costs:
+            raise FieldError("costs", ", ".join(costs), "go with two `over`: the size, and the number of therapists")
+        return solve(raw, over=next(iter(over), None), bounds=bounds, **run).results(provenance)
+    if bounds is not None:
+        raise FieldError("bounds", bounds, "goes with one `over`")
+    return solve_staffed(raw, over=over, costs=costs, **run).results(provenance)
+
+
+def count_points(over: Sequence[str]) -> int:
+    """About how many points `answer` simulates."""
+    return POINTS if len(over) < 2 else STAFFED_POINTS
+
+
+__all__ = ["SIZES", "Answer", "answer", "closed_power", "count_points", "solve", "solve_staffed"]

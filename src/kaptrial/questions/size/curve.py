@@ -19,7 +19,7 @@ Ends = tuple[float | None, float | None, float | None, float | None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Line:
+class ProbitLine:
     """probit(power) = intercept + slope·(u − centre) with the covariance of the two."""
 
     intercept: float
@@ -47,7 +47,7 @@ class _Line:
         return lower, upper
 
 
-def _fit_line(us: Floats, rejects: Bools) -> _Line | None:
+def fit_line(us: Floats, rejects: Bools) -> ProbitLine | None:
     """Probit regression on points (point, replicate), replicates as clusters; None if it does not converge."""
     centre = float(us.mean())
     x = np.stack([np.ones_like(us), us - centre], axis=1)
@@ -72,7 +72,7 @@ def _fit_line(us: Floats, rejects: Bools) -> _Line | None:
         return None
     bread = np.linalg.inv(information) / n
     scores = (x * gain[:, None]).T @ (rejects - p[:, None])
-    return _Line(
+    return ProbitLine(
         intercept=float(beta[0]), slope=float(beta[1]), covariance=bread @ (scores @ scores.T) @ bread, centre=centre
     )
 
@@ -99,7 +99,7 @@ class Axis:
 
 @dataclass(frozen=True, kw_only=True)
 class _Fitted:
-    line: _Line
+    line: ProbitLine
     u: float
 
 
@@ -125,7 +125,7 @@ def refine(search: Search, axis: Axis, u: float, slope: float, *, points: int) -
         near = [p for p in done.values() if abs(p.probit - search.goal) <= _WINDOW]
         if len(near) >= 2:
             us = np.array([axis.to(p.value) for p in near])
-            line = _fit_line(us, np.stack([p.rejects for p in near]))
+            line = fit_line(us, np.stack([p.rejects for p in near]))
             if line is not None and line.slope * slope > 0:
                 moved = abs(line.root(search.goal) - u) * abs(line.slope)
                 fitted = _Fitted(line=line, u=line.root(search.goal))

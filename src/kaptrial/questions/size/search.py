@@ -27,8 +27,8 @@ _PILOT = 512
 
 def asked(s: Scenario) -> Scenario:
     """The scenario with its primary question and first method only."""
-    analysis = replace(s.analysis, methods=s.methods(s.estimand)[:1])
-    return replace(s, secondary=(), variants=None, analysis=analysis)
+    analysis, estimand = replace(s.analysis, methods=s.methods(s.estimand)[:1]), replace(s.estimand, methods=None)
+    return replace(s, estimand=estimand, secondary=(), variants=None, analysis=analysis)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,7 +29,7 @@ def solve_size(search: Search) -> Answer:
     s = search.base
     arms = 1 if search.path == "design.n_per_arm" else len(s.arms)
     step = 1.0 if search.path == "design.n_per_arm" else float(sum(s.ratio))
-    low, high = search.bounds or (max(2.0 * arms, step), _largest(s, arms))
+    low, high = search.bounds or (max(2.0 * arms, step), largest(s, arms))
     low, high = math.ceil(low / step) * step, math.floor(high / step) * step
     if low >= high:
         allowed = f"must hold two sizes that are multiples of {step:g}, the sum of the ratio"
@@ -98,7 +98,7 @@ def solve_size(search: Search) -> Answer:
     return search.reached(value, ends, fresh, notes, metric="size", **law_says)
 
 
-def _largest(s: Scenario, arms: int) -> float:
+def largest(s: Scenario, arms: int) -> float:
     """The largest size to be simulated unless bounds are given."""
     affordable = _LARGEST_TRIAL * arms / (len(s.arms) * len(assessment_schedule(s).days))
     return float(min(LARGEST_ARM * arms, 100_000, max(affordable, s.design.n_per_arm or s.n_total)))

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-from kaptrial.output.tables import key, number, of_rows
+from kaptrial.output.tables import key, number, of_rows, text
 from kaptrial.output.terminal import by_mcse, error, paragraph, table
 from kaptrial.questions.size.answer import Answer, SizeResults
+from kaptrial.questions.size.staffed import FLAT
+from kaptrial.questions.size.staffed_answer import StaffedResults
+
+
+def show(results: SizeResults | StaffedResults) -> None:
+    """Either of the two answers."""
+    if isinstance(results, StaffedResults):
+        show_staffed(results)
+    else:
+        show_size(results)
 
 
 def show_size(results: SizeResults) -> None:
@@ -59,4 +69,64 @@ def size_lines(answer: Answer) -> list[str]:
         lines.append(f"Highest power within reach: {most}.")
     if answer.message:
         lines.append(answer.message[0].upper() + answer.message[1:] + ".")
+    return lines
+
+
+def show_staffed(results: StaffedResults) -> None:
+    """The cheapest plan, the plans around it, how flat the cost is there, and the square-root rule."""
+    answer, provenance = results.answer, results.provenance
+    if results.headline is not None:
+        paragraph(f"{results.headline.text}\n")
+    paragraph(
+        f"{provenance['title']}\nseed {provenance['seed']}, {provenance['replicates']} replicates a point,"
+        f" kaptrial {provenance['version']}\n",
+    )
+    heads = [(answer.path, key), ("patients", number), ("therapists", number), ("caseload", number), ("cost", number)]
+    rows = [
+        (
+            plan.n,
+            plan.n_total,
+            plan.therapists,
+            f"{plan.caseload:.1f}",
+            f"{plan.cost:,.0f}",
+            f"{by_mcse(plan.power, plan.mcse)} ± {error(plan.mcse)}",
+            "cheapest" if i == answer.chosen else "",
+        )
+        for i, plan in enumerate(answer.plans)
+    ]
+    table(*of_rows([*heads, ("power", number), ("", text)], rows))
+    for line in staffed_lines(results):
+        paragraph(line)
+
+
+def staffed_lines(results: StaffedResults) -> list[str]:
+    """The answer in sentences."""
+    answer, lines = results.answer, []
+    plan = answer.plan
+    if plan is not None:
+        if answer.lower is not None and answer.upper is not None:
+            lines.append(
+                f"\n{answer.path} with {plan.therapists} therapists: 95 % interval {answer.lower} to {answer.upper}"
+                " (Monte Carlo error only)."
+            )
+        lines.append(
+            f"Power there in {answer.achieved_replicates} fresh replicates (seed {answer.achieved_seed}):"
+            f" {by_mcse(answer.achieved, answer.achieved_mcse)} ± {error(answer.achieved_mcse)}."
+        )
+        if answer.type_i_error is not None:
+            rate = f"{by_mcse(answer.type_i_error, answer.type_i_error_mcse)} ± {error(answer.type_i_error_mcse)}"
+            lines.append(f"Type I error there: {rate}.")
+        if answer.flat is not None:
+            few, many = answer.flat
+            lines.append(
+                f"Cost is flat near the cheapest plan: with {few} to {many} therapists, and the patients that are"
+                f" enough for them, it is {100 * FLAT:g} % higher at most."
+                if few < many
+                else f"With any other number of therapists cost is more than {100 * FLAT:g} % higher."
+            )
+        lines.append(
+            f"By the square-root rule (variances known, normal test): {answer.path} = {answer.closed_n:.1f} and"
+            f" {answer.closed_therapists:.1f} therapists."
+        )
+    lines += [f"{'' if note.severity == 'information' else note.severity + ': '}{note.text}" for note in results.notes]
     return lines
