@@ -164,8 +164,9 @@ class Study:
         if self.scenario.prior is None:
             return None
         self._say("assurance")
+        primary = self.scenario.methods(self.scenario.estimand)[:1]
         return assurance_answer(
-            self.scenario,
+            _primary_alone(self.scenario, primary),
             provenance=self.provenance,
             seed=self.seed,
             draws=DRAWS,
@@ -228,13 +229,11 @@ class Study:
                 cell = cells(self.raw, {path: [value]}, variants=False)[0]
             except ScenarioError:
                 continue
-            s = cell.scenario
-            estimand = replace(s.estimand, methods=own)
-            alone: Scenario = replace(
-                s,
-                estimand=estimand,
-                secondary=(),
-                analysis=replace(s.analysis, multiplicity=None),
-            )
-            found.append(replace(cell, scenario=alone))
+            found.append(replace(cell, scenario=_primary_alone(cell.scenario, own)))
         return found
+
+
+def _primary_alone(s: Scenario, methods: tuple[str, ...]) -> Scenario:
+    """The scenario asking its primary question only, by these methods whatever fits its other values."""
+    estimand = replace(s.estimand, methods=methods)
+    return replace(s, estimand=estimand, secondary=(), analysis=replace(s.analysis, multiplicity=None))
