@@ -132,7 +132,7 @@ def test_it_is_refused_where_it_means_nothing():
     ):
         scenario("ancova", **{"estimand.endpoint": "score"})
     rescue = {"from_day": 7.0, "score_at_least": 20.0, "effect": number(5, "points"), "onset": number(7, "day"),
-              "share_taking": number(1, "share")}  # fmt: skip
+              "half_life": number(14, "day"), "share_taking": number(1, "share")}  # fmt: skip
     asked = {"conduct.rescue": rescue, "estimand.strategies": {"rescue": "hypothetical"}}
     with pytest.raises(ScenarioError, match="would count scores that `rescue: hypothetical` sets aside as failures"):
         scenario("firth", **asked)

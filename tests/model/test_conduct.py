@@ -54,13 +54,16 @@ def test_hazard_ratio_is_exponential_in_points_and_bounded():
     np.testing.assert_allclose(ratio, np.exp([-1, 0, 1, 50, -50]), rtol=1e-14)  # one exp each
 
 
-def test_rescue_starts_at_its_day_and_reaches_its_effect():
-    gained = conduct.rescue_improvement(np.array([-3.0, 0.0, 7.0, 1e4]), 8.0, 7.0)
-    np.testing.assert_allclose(gained, [0, 0, 8 * (1 - np.exp(-1)), 8], rtol=1e-14, atol=0)
+def test_rescue_starts_at_its_day_rises_and_wears_off():
+    gained = conduct.rescue_improvement(np.array([-3.0, 0.0, 7.0, 14.0, 70.0]), 8.0, 7.0, 14.0)
+    rise, left = 1 - np.exp([-1.0, -2.0, -10.0]), np.array([np.sqrt(0.5), 1 / 2, 1 / 32])
+    np.testing.assert_allclose(gained, [0, 0, *(8 * rise * left)], rtol=1e-14, atol=0)
+    lasting = conduct.rescue_improvement(np.array([1e4]), 8.0, 7.0, 1e9)
+    np.testing.assert_allclose(lasting, 8, rtol=1e-5)  # 1 − 2^−1e-5
 
 
 def test_rescue_that_never_happened_does_nothing():
-    assert conduct.rescue_improvement(np.array([-np.inf]), 8.0, 7.0) == 0
+    assert conduct.rescue_improvement(np.array([-np.inf]), 8.0, 7.0, 14.0) == 0
 
 
 def test_expectancy_rises_and_fades_from_its_start():

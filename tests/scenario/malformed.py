@@ -504,9 +504,18 @@ CASES: dict[str, Case] = {
         {
             "conduct.rescue": {
                 "from_day": 7, "effect": number(5, "points"), "onset": number(7, "day"),
-                "share_taking": number(1, "share"),
+                "half_life": number(14, "day"), "share_taking": number(1, "share"),
             }
         },
         "conduct.rescue.score_at_least is missing", "needs a trigger",
+    ),
+    "open-label ketamine that never wears off": case(
+        {
+            "conduct.open_label_ketamine": {
+                "from_day": 7, "score_at_least": 20, "effect": number(5, "points"), "onset": number(7, "day"),
+                "share_taking": number(1, "share"),
+            }
+        },
+        "conduct.open_label_ketamine.half_life is missing", "must be given",
     ),
 }  # fmt: skip

@@ -25,7 +25,7 @@ RELAPSE = {
 POLICY = {"rescue": "treatment_policy", "missed_infusions": "treatment_policy"}
 RESCUE = {
     "from_day": 7, "score_at_least": 20, "effect": number(5, "points"), "onset": number(7, "day"),
-    "share_taking": number(0.5, "share"),
+    "half_life": number(14, "day"), "share_taking": number(0.5, "share"),
 }  # fmt: skip
 
 

@@ -28,7 +28,10 @@ SHOWN = {
     "markup_swallow": "[red]FAKE[/red] see [protocol v2] and [link=http://evil]x[/link]",
     "esc": r"ok \x1b[2J\x1b[31mSPOOF\x1b[0m\rkaptrial: valid",
 }
-LIKE_RESCUE = {"effect": number(5, "points"), "onset": number(7, "day"), "share_taking": number(1, "share")}
+LIKE_RESCUE = {
+    "effect": number(5, "points"), "onset": number(7, "day"), "half_life": number(14, "day"),
+    "share_taking": number(1, "share"),
+}  # fmt: skip
 HOUSEFUL = {f"f{i}": {"share": 0.05} for i in range(20)}
 # What no world, and no trial, can be.
 BEYOND = {

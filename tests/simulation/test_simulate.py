@@ -44,7 +44,7 @@ BUSY = {
         "missed_sessions": number(0.2, "share"), "stop_sessions": number(0.01, "per_day"),
         "rescue": {
             "from_day": 7, "score_at_least": 30, "effect": number(5, "points"), "onset": number(7, "day"),
-            "share_taking": number(0.5, "share"),
+            "half_life": number(14, "day"), "share_taking": number(0.5, "share"),
         },
         "dropout": {"hazard": number(0.01, "per_day"), "last_score": number(0.05, "per_point")},
     },
@@ -295,7 +295,7 @@ def rescue(share, trigger=0):
     return {
         "conduct.rescue": {
             "from_day": 7, "score_at_least": trigger, "effect": number(5, "points"), "onset": number(7, "day"),
-            "share_taking": number(share, "share"),
+            "half_life": number(14, "day"), "share_taking": number(share, "share"),
         }
     }  # fmt: skip
 
@@ -305,8 +305,27 @@ def test_rescue_is_taken_at_the_first_bad_visit_and_works_from_there():
     trials = simulate(starter(high, rescue(1, 0)), seed=4, replicates=20)
     assert (trials.events["rescue"] == 7).all()
     gained = simulate(starter(high), seed=4, replicates=20).score - trials.score
-    wanted = 5 * (1 - np.exp(-np.maximum(trials.days - 7, 0) / 7))
+    since = np.maximum(trials.days - 7, 0)
+    wanted = 5 * (1 - np.exp(-since / 7)) / 2 ** (since / 14)
     np.testing.assert_allclose(gained, np.broadcast_to(wanted, gained.shape), atol=1e-11)  # roundings of sums near 30
+
+
+def test_open_label_ketamine_wears_off_within_the_trial():
+    """8 points given on day 7 are 8/2^((365 − 7)/28) at the end of a year, also in those who left."""
+    asked = rescue(1, 0)["conduct.rescue"] | {
+        "effect": number(8, "points"), "onset": number(1, "day"), "half_life": number(28, "day"),
+    }  # fmt: skip
+    year = PLAIN | {
+        "population.baseline": number(50, "points", sd=2), "design.visits": [0, 7, 35, 365], "estimand.day": 365,
+        "conduct.dropout": {"hazard": number(0.005, "per_day")},
+    }  # fmt: skip
+    given = simulate(starter(year, {"conduct.open_label_ketamine": asked}), seed=4, replicates=4)
+    absent = simulate(starter(year), seed=4, replicates=4)
+    taken = np.isfinite(given.events["open_label_ketamine"])
+    gained = (absent.outcome - given.outcome)[taken]
+    wanted = [0, 0, 8 * (1 - np.exp(-28)) / 2, 8 / 2 ** (358 / 28)]
+    np.testing.assert_allclose(gained, np.broadcast_to(wanted, gained.shape), atol=1e-11)  # roundings of sums near 30
+    assert 0 < np.isnan(given.score[taken][:, -1]).mean() < 1
 
 
 def test_rescue_waits_for_its_trigger_and_its_share():

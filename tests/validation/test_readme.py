@@ -62,15 +62,17 @@ def test_the_room_of_the_first_2x2():
 def test_strategies_and_analyses_of_rescue_and_dropout():
     values = {}
     for about, rows in power("rescue_and_dropout.yaml", 2048):
-        numbers = (figure(rows["power"], 3), rows["power"].mcse, figure(rows["type_i_error"], 3))
-        values[about["strategies"], about["analysis"]] = numbers
+        if about.get("variant") == "no added effect":
+            continue
+        power_, error = rows["power"], rows["type_i_error"]
+        values[about["strategies"], about["analysis"]] = (figure(power_, 2), figure(error, 3))
         if about["endpoint"] == "score":
-            shown, mcse, error = numbers
-            cells = f"| {shown} ± {mcse:.3f} | {error} ± {rows['type_i_error'].mcse:.3f} |".replace("± 0.", "± .")
+            cells = f"| {figure(power_, 3)} ± {power_.mcse:.3f} | {figure(error, 3)} ± {error.mcse:.3f} |"
+            cells = cells.replace("± 0.", "± .")
             assert cells in ANALYSES
     mmrm, nested = values["rescue: treatment_policy", "mmrm"], values["rescue: treatment_policy", "nested"]
-    assert f"{mmrm[2]} ± .006 (MMRM, power {mmrm[0][:3]} ± .01)" in README
-    assert f"(nested) it is {nested[2]} ± .004, and power {nested[0][:3]} ± .01" in README
+    assert f"{mmrm[1]} ± .006 (MMRM, power {mmrm[0]} ± .01)" in README
+    assert f"(nested) it is {nested[1]} ± .004, and power {nested[0]} ± .01" in README
 
 
 def test_the_python_example_runs(tmp_path, monkeypatch):

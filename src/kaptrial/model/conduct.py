@@ -70,6 +70,7 @@ def hazard_ratio(slope_per_point: float, score: Floats, centre: float) -> Floats
     return np.exp(np.clip(slope_per_point * (score - centre), -50, 50))
 
 
-def rescue_improvement(days_since: Floats, effect: float, onset_days: float) -> Floats:
-    """effect·(1 − exp(−t/onset)); 0 before rescue (t < 0)."""
-    return effect * -np.expm1(-np.maximum(days_since, 0.0) / onset_days)
+def rescue_improvement(days_since: Floats, effect: float, onset_days: float, half_life_days: float) -> Floats:
+    """effect·(1 − exp(−t/onset))·2^(−t/half_life); 0 before rescue (t < 0)."""
+    t = np.maximum(days_since, 0.0)
+    return effect * -np.expm1(-t / onset_days) * np.exp2(-t / half_life_days)

@@ -32,12 +32,14 @@ class Rescue:
 
     The trigger is `score_at_least`, or `score_at_most` where higher is better. `share_taking` is the
     probability that a patient
-    who meets it takes the rescue; `effect` is the improvement it adds, with time constant `onset`.
+    who meets it takes the rescue; `effect` is the improvement it adds, with time constant `onset`, which is halved
+    every `half_life`.
     """
 
     from_day: Day
     effect: EffectSize
     onset: Days
+    half_life: Days
     share_taking: Share
     score_at_least: Number | None = None
     score_at_most: Number | None = None

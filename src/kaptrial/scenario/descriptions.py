@@ -23,6 +23,7 @@ _DOSES = "[{agent: ketamine, route: IV, mg_per_kg: 0.5, days: [0]}]"
 _RESCUE = (
     "{from_day: 14, score_at_least: 30, effect: {value: 5, unit: points, source: assumption, note: why},"
     " onset: {value: 7, unit: day, source: assumption, note: why},"
+    " half_life: {value: 14, unit: day, source: assumption, note: why},"
     " share_taking: {value: 0.5, unit: share, source: assumption, note: why}}"
 )
 _BOOKING = "{attempts: 2}"
@@ -352,6 +353,7 @@ KEYS: dict[str, dict[str, Key]] = {
         "from_day": Key("The first day on which it may be taken.", "14", "day"),
         "effect": Key("Improvement it adds.", _POINTS),
         "onset": Key("Time constant of its rise.", _DAYS),
+        "half_life": Key("Days after which half of its effect is left.", _DAYS),
         "share_taking": Key("Probability that a patient past the trigger takes it.", _SHARE),
         "score_at_least": Key("The trigger where lower is better.", "30", "points"),
         "score_at_most": Key("The trigger where higher is better.", "30", "points"),

@@ -90,6 +90,13 @@ def rescues_of(s: Scenario) -> dict[str, Rescue]:
     return {event: rescue for event, rescue in declared.items() if rescue is not None}
 
 
+def _gained(s: Scenario, rescue: Rescue, days: Floats, taken: Floats) -> Floats:
+    """What a rescue adds to the linear predictor on `days`, taken by each patient on the day `taken`."""
+    since = days - taken[..., None]
+    improvement = conduct.rescue_improvement(since, rescue.effect.value, rescue.onset.value, rescue.half_life.value)
+    return s.scale.sign * improvement
+
+
 def follow_up(
     s: Scenario,
     streams: BlockStreams,
@@ -121,9 +128,7 @@ def follow_up(
         for event, rescue in declared.items():
             if np.isfinite(rescues[event]).any():
                 days = schedule.slice(v)
-                since = schedule.days[days] - rescues[event][..., None]
-                gained = conduct.rescue_improvement(since, rescue.effect.value, rescue.onset.value)
-                predictor[..., days] += s.scale.sign * gained
+                predictor[..., days] += _gained(s, rescue, schedule.days[days], rescues[event])
         if dropout is not None and day > s.randomisation.day:
             assert hazard is not None
             assert threshold is not None
@@ -177,8 +182,7 @@ def after_dropout(
         received = received_before(s, received, visits.dropout_day)
     predictor = linear_predictor(s, patients.trait, improvement_of(s, schedule, patients, received))
     for event, rescue in rescues_of(s).items():
-        since = schedule.days - visits.rescues[event][..., None]
-        predictor += s.scale.sign * conduct.rescue_improvement(since, rescue.effect.value, rescue.onset.value)
+        predictor += _gained(s, rescue, schedule.days, visits.rescues[event])
     before, later = visits.day_uniforms
     return np.stack(
         [record(s, schedule, v, predictor, patients, before if v == 0 else later) for v in range(len(schedule.visits))],

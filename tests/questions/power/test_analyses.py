@@ -31,7 +31,7 @@ def everybody(from_day=7.0, effect=5.0):
     """Taken by every patient at the first visit from `from_day` on."""
     return {
         "from_day": from_day, "score_at_least": 0.0, "effect": number(effect, "points"), "onset": number(7, "day"),
-        "share_taking": number(1, "share"),
+        "half_life": number(14, "day"), "share_taking": number(1, "share"),
     }  # fmt: skip
 
 
