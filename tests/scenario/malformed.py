@@ -70,7 +70,7 @@ def edit(values: dict[str, Any], *, drop: tuple[str, ...] = ()) -> Edit:
     def apply(raw: Raw) -> None:
         for path, value in values.items():
             node, last = _walk(raw, path)
-            node[last] = value
+            node[last] = copy.deepcopy(value)
         for path in drop:
             node, last = _walk(raw, path)
             del node[last]
@@ -96,6 +96,15 @@ LEVELS = {"arms[0].factors": {"drug": 1, "talk": 0}, "arms[1].factors": {"drug":
 def _third_arm(raw: Raw) -> None:
     edit(LEVELS)(raw)
     raw["arms"].append(ARM | {"factors": {"drug": 0, "talk": 1}})
+
+
+def own_scale(*, drop: str = "", **more: Any) -> Raw:
+    """A scale of one's own, with something else said of it."""
+    scale = {
+        "id": "own", "label": "a scale", "range": {"low": 0, "high": 60}, "step": 1, "better": "lower",
+        "source": "definition",
+    } | more  # fmt: skip
+    return {key: value for key, value in scale.items() if key != drop}
 
 
 def case(content: Edit | dict[str, Any] | bytes | str, *shown: str) -> Case:
@@ -234,6 +243,70 @@ CASES: dict[str, Case] = {
         {"outcome.scale": "heavy_drinking_days"}, "outcome.scale = 'heavy_drinking_days': numbers of days",
         "percent_abstinent_days",
     ),
+    "own scale upside down": case(
+        {"outcome.scale": own_scale(range={"low": 60, "high": 0})},
+        "outcome.scale.range.high = 0", "greater than low, 60",
+    ),
+    "own scale without a range": case(
+        {"outcome.scale": own_scale(range=None)}, "outcome.scale.range is missing", "{low: …, high: …}",
+    ),
+    "own scale without end": case(
+        {"outcome.scale": own_scale(range={"low": 0, "high": float("inf")})},
+        "outcome.scale.range.high = inf", "must be a finite number",
+    ),
+    "own scale with a step of 0": case(
+        {"outcome.scale": own_scale(step=0)}, "outcome.scale.step = 0", "must be > 0"
+    ),
+    "own scale without a source": case(
+        {"outcome.scale": own_scale(drop="source")}, "outcome.scale.source is missing", "must be given"
+    ),
+    "own scale from an unknown source": case(
+        {"outcome.scale": own_scale(source="nobody2020")}, "outcome.scale.source = 'nobody2020'", "`assumption`"
+    ),
+    "own scale with an assumption without a reason": case(
+        {"outcome.scale": own_scale(source="assumption")}, "outcome.scale.note is missing", "says why"
+    ),
+    "own scale of the catalogue": case(
+        {"outcome.scale": own_scale(id="MADRS")}, "outcome.scale.id = 'MADRS'", "must differ from"
+    ),
+    "own remission beyond the scale": case(
+        {"outcome.scale": own_scale(remission={"at_most": 61, "source": "lii2023"})},
+        "outcome.scale.remission.at_most = 61", "must lie on the scale, 0 to 60",
+    ),
+    "own remission from the wrong side": case(
+        {"outcome.scale": own_scale(remission={"at_least": 5, "source": "lii2023"})},
+        "outcome.scale.remission.at_least = 5", "must be at_most",
+    ),
+    "own remission of nothing": case(
+        {"outcome.scale": own_scale(remission={"source": "lii2023"})},
+        "outcome.scale.remission.at_most is missing", "must be given",
+    ),
+    "own response by more than all": case(
+        {"outcome.scale": own_scale(response={"fraction": 50, "source": "lii2023"})},
+        "outcome.scale.response.fraction = 50", "must be ≤ 1",
+    ),
+    "own difference longer than the scale": case(
+        {"outcome.scale": own_scale(mcid=[{"value": 70, "kind": "least", "source": "lii2023"}])},
+        "outcome.scale.mcid[0].value = 70", "at most the length of the scale, 60",
+    ),
+    "own difference of two kinds": case(
+        {"outcome.scale": own_scale(mcid=[{"value": 7, "fraction": 0.1, "kind": "least", "source": "lii2023"}])},
+        "outcome.scale.mcid[0].value = 7", "or fraction of the baseline, and not both",
+    ),
+    "own score in percent": case(
+        {"outcome.scale": own_scale(unit="percent")}, "outcome.scale.unit = 'percent'", "kind: share_of_days"
+    ),
+    "own days with a range": case(
+        {"outcome.scale": own_scale(kind="share_of_days", better="higher")},
+        "outcome.scale.range", "must not be given with share_of_days",
+    ),
+    "own days of which fewer are better": case(
+        {"outcome.scale": own_scale(kind="share_of_days")}, "outcome.scale.better = 'lower'", "count the days without"
+    ),
+    "own scale with a key of no scale": case(
+        {"outcome.scale": own_scale(maximum=38)}, "outcome.scale.maximum = 38", "unknown key"
+    ),
+    "no scale at all": case({"outcome.scale": 5}, "outcome.scale = 5", "must be text"),
     "share on a scale of logits": case(
         {
             "outcome.scale": "percent_abstinent_days", "population.baseline.unit": "logit",

@@ -17,10 +17,10 @@ from kaptrial.catalogue.trials import trial_keys
 class Scale:
     """An outcome scale: its range, unit, direction, and the rules of response and remission where a source gives one.
 
-    `link` is "identity" for scores and "logit" for outcomes counted day by day, whose latent scale is the
-    logit of a day's
-    success. `thresholds` holds the sourced MCIDs and reliable changes as the data file states them. `indication`: the
-    population of the design priors in whom the scale measures the illness; None where it is not one of theirs.
+    `link` is "identity" for scores and "logit" for outcomes counted day by day, whose latent scale is the logit of a
+    day's success. `remission_at`: the score at or better than which is remission. `thresholds` holds the sourced MCIDs
+    and reliable changes as the data file states them. `indication`: the population of the design priors in whom the
+    scale measures the illness; None where it is not one of theirs.
     """
 
     id: str
@@ -32,7 +32,7 @@ class Scale:
     better: str
     link: str
     response_fraction: float | None
-    remission_at_most: float | None
+    remission_at: float | None
     thresholds: dict[str, Any]
     indication: str | None
 
@@ -105,7 +105,7 @@ def scale(name: str) -> Scale:
         better=raw["better"],
         link=raw.get("link", "identity"),
         response_fraction=raw.get("response", {}).get("fraction"),
-        remission_at_most=raw.get("remission", {}).get("at_most"),
+        remission_at=raw.get("remission", {}).get("at_most"),
         thresholds={key: raw.get(key, []) for key in ("mcid", "reliable_change")},
         indication=raw.get("indication"),
     )

@@ -64,7 +64,7 @@ class Design:
     def asked_in_words(self) -> str:
         """The question as a note says it."""
         s, about = self.scenario, self.question
-        asked = f"{about.contrast}, {about.endpoint} of {s.outcome.scale} on day {s.estimand.day:g}"
+        asked = f"{about.contrast}, {about.endpoint} of {s.scale.id} on day {s.estimand.day:g}"
         return f"{self.name}: {asked}, α {s.analysis.alpha:g}, by {method_in_words(s)}"
 
     def differing_world(self, other: Design) -> list[str]:

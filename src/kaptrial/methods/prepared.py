@@ -81,7 +81,7 @@ def rule(scenario: Scenario) -> Rule:
         sign=scale.sign,
         best=scale.best,
         response_fraction=scale.response_fraction,
-        remission_at=scale.remission_at_most,
+        remission_at=scale.remission_at,
         relapse_fraction=relapse.fraction if relapse else None,
         response_day=relapse.response_day if relapse else None,
         confirmed=relapse.confirmed if relapse else False,

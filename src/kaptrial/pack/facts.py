@@ -28,6 +28,7 @@ from kaptrial.questions.power.headline import (
 from kaptrial.questions.power.protocol_burden import burden_in_all
 from kaptrial.questions.power.titles import contrast_in_words
 from kaptrial.results import Row
+from kaptrial.scenario.own_scale import DEFINITION, OwnScale
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.scenario.sourced import ASSUMPTION, Sourced, unit_in_words, walk
 
@@ -481,7 +482,9 @@ class Facts:
         """Keys of everything cited, in order."""
         keys = {n for _, number in self.assumed for n in (number.source, number.spread_source) if n and n != ASSUMPTION}
         keys |= {each["source"] for each in self.scenario.scale.thresholds["mcid"]}
-        return sorted(keys)
+        scale = self.scenario.outcome.scale
+        keys |= scale.sources if isinstance(scale, OwnScale) else set()
+        return sorted(keys - {ASSUMPTION, DEFINITION})
 
 
 def _listed(parts: list[str]) -> str:

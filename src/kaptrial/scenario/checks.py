@@ -110,37 +110,35 @@ def _check_units(s: Scenario) -> Iterator[FieldError]:
     wanted = s.scale.latent_unit
     baseline = s.population.baseline.value
     if s.scale.link == "identity" and not s.scale.low <= baseline <= s.scale.high:
-        allowed = f"must lie on the scale {s.outcome.scale}, {s.scale.low:g} to {s.scale.high:g}"
+        allowed = f"must lie on the scale {s.scale.id}, {s.scale.low:g} to {s.scale.high:g}"
         yield FieldError("population.baseline.value", baseline, allowed)
     entry, m = s.population.entry, s.measurement
     if entry is not None:
         for at, bound in (("at_least", entry.at_least), ("at_most", entry.at_most)):
             if bound is not None and not s.scale.low <= bound <= s.scale.high:
-                allowed = f"must lie on the scale {s.outcome.scale}, {s.scale.low:g} to {s.scale.high:g}"
+                allowed = f"must lie on the scale {s.scale.id}, {s.scale.low:g} to {s.scale.high:g}"
                 yield FieldError(f"population.entry.{at}", bound, allowed)
         if s.population.baseline.spread == m.deviation_sd.value == m.rater_sd.value == 0:
             yield FieldError("population.entry", ABSENT, "must not be given where day-0 scores do not vary")
     for path, value in walk(s):
         if value.unit in EFFECT_UNITS and value.unit != wanted:
-            yield FieldError(f"{path}.unit", value.unit, f"must be {wanted}, the latent unit of {s.outcome.scale}")
+            yield FieldError(f"{path}.unit", value.unit, f"must be {wanted}, the latent unit of {s.scale.id}")
 
 
 def _check_drug(s: Scenario) -> Iterator[FieldError]:
     if s.scale.link != "identity":
         if s.drug.share is not None:
-            allowed = f"{s.outcome.scale} is on a linked scale: give max_effect in logits"
+            allowed = f"{s.scale.id} is on a linked scale: give max_effect in logits"
             yield FieldError("drug.share", s.drug.share.value, allowed)
         if s.population.entry is not None:
             yield FieldError(
                 "population.entry",
                 ABSENT,
-                f"{s.outcome.scale} is counted by days and takes no entry criterion",
+                f"{s.scale.id} is counted by days and takes no entry criterion",
             )
         for i, day in enumerate(s.design.visits):
             if day != int(day):
-                yield FieldError(
-                    f"design.visits[{i}]", day, f"must be a whole day: {s.outcome.scale} is counted by days"
-                )
+                yield FieldError(f"design.visits[{i}]", day, f"must be a whole day: {s.scale.id} is counted by days")
                 break
     for name, therapy in s.therapies.items():
         if s.drug.effect == "linear" and therapy.xi is not None and therapy.xi.value > 0:
@@ -163,14 +161,16 @@ def _check_one_arm(s: Scenario) -> Iterator[FieldError]:
     if len(s.arms) != 1:
         return
     if s.scale.link != "identity":
-        yield FieldError(
-            "outcome.scale", s.outcome.scale, "must be a score where there is one arm, not counted by days"
-        )
+        yield FieldError("outcome.scale", s.scale.id, "must be a score where there is one arm, not counted by days")
     dropout = s.conduct.dropout
     if dropout is not None and dropout.afterwards == "as_reference":
         yield FieldError(
             "conduct.dropout.afterwards", dropout.afterwards, "needs a reference arm, and there is one arm"
         )
+
+
+# What to do where the scale has no rule.
+OWN_RULE = "a scale of your own may have one (outcome.scale)"
 
 
 def _check_estimands(s: Scenario) -> Iterator[FieldError]:
@@ -186,16 +186,20 @@ def _check_estimands(s: Scenario) -> Iterator[FieldError]:
         counted = s.scale.link == "logit"
         if (estimand.endpoint == "percent_abstinent_days") != counted:
             allowed = "percent_abstinent_days" if counted else ", ".join((*SCORES, *BINARY, "time_to_relapse"))
-            yield FieldError(f"{at}.endpoint", estimand.endpoint, f"with the scale {s.outcome.scale} must be {allowed}")
+            yield FieldError(f"{at}.endpoint", estimand.endpoint, f"with the scale {s.scale.id} must be {allowed}")
             continue
         yield from _check_benchmark(s, at, estimand)
         yield from _check_methods(s, at, estimand)
         yield from _check_strategies(s, at, estimand)
         relapses = estimand.endpoint in ("sustained_response", "time_to_relapse")
         if (relapses or estimand.endpoint == "response") and s.scale.response_fraction is None:
-            yield FieldError(f"{at}.endpoint", estimand.endpoint, f"{s.outcome.scale} has no sourced response rule")
-        if estimand.endpoint == "remission" and s.scale.remission_at_most is None:
-            yield FieldError(f"{at}.endpoint", estimand.endpoint, f"{s.outcome.scale} has no sourced remission rule")
+            yield FieldError(
+                f"{at}.endpoint", estimand.endpoint, f"{s.scale.id} has no sourced response rule; {OWN_RULE}"
+            )
+        if estimand.endpoint == "remission" and s.scale.remission_at is None:
+            yield FieldError(
+                f"{at}.endpoint", estimand.endpoint, f"{s.scale.id} has no sourced remission rule; {OWN_RULE}"
+            )
         if relapses:
             if s.relapse is None:
                 yield FieldError("relapse", ABSENT, f"{estimand.endpoint} needs relapse: response_day and fraction")
@@ -352,7 +356,7 @@ def _check_prior(s: Scenario) -> Iterator[FieldError]:
         return
     name = s.prior.name
     if s.scale.link != "identity":
-        yield FieldError("prior.name", name, f"must not be given with {s.outcome.scale}: named priors are about scores")
+        yield FieldError("prior.name", name, f"must not be given with {s.scale.id}: named priors are about scores")
     if s.drug.effect != "emax":
         yield FieldError("prior.name", name, "must not be given with effect: linear, of which it says nothing")
     if len(ketamine_routes(s)) > 1:

@@ -124,7 +124,59 @@ KEYS: dict[str, dict[str, Key]] = {
         "spread_source": Key("The source of the spread, if another than the value's.", "assumption"),
         "spread_note": Key("The note on the spread, as `note`.", "near that of other trials"),
     },
-    "Outcome": {"scale": Key("A scale of the catalogue; percent_abstinent_days is counted day by day.", "MADRS")},
+    "Outcome": {
+        "scale": Key(
+            "A scale of the catalogue, by its name, or one of your own; percent_abstinent_days is counted day by day.",
+            "MADRS",
+        )
+    },
+    "OwnScale": {
+        "id": Key("What results call it.", "craving"),
+        "label": Key("Its name in full.", "Craving on a line of 10 cm"),
+        "better": Key("Which way a score is better.", "lower"),
+        "source": Key("Where range and step are from; `definition`: from how the scale is built.", "definition"),
+        "kind": Key("A score, or the share of days without what is counted, in percent.", "score"),
+        "range": Key("The ends of a score.", "{low: 0, high: 10}"),
+        "step": Key("The smallest difference between two scores.", "0.1", "that of the scale"),
+        "unit": Key("The unit of a score, in a word.", "cm"),
+        "response": Key("The rule of response.", "{fraction: 0.5, source: assumption, note: why}"),
+        "remission": Key("The rule of remission.", "{at_most: 1, source: assumption, note: why}"),
+        "mcid": Key(
+            "Differences that matter.",
+            "[{value: 1.5, kind: minimal important difference, source: assumption, note: why}]",
+        ),
+        "reliable_change": Key(
+            "Changes of one patient beyond the error of measurement.", "[{value: 3, source: assumption, note: why}]"
+        ),
+        "note": Key("What a reader should know of it.", "from none to the worst ever"),
+    },
+    "ScaleRange": {
+        "low": Key("The lowest score.", "0", "that of the scale"),
+        "high": Key("The highest score.", "10", "that of the scale"),
+    },
+    "ResponseRule": {
+        "fraction": Key("The share of the way from the baseline to the best score.", "0.5"),
+        "source": Key("Where the rule is from.", "lii2023"),
+        "note": Key("Why, for an assumption.", "a convention"),
+    },
+    "RemissionRule": {
+        "source": Key("Where the rule is from.", "ketect2022"),
+        "at_most": Key("The highest score in remission, where lower is better.", "1", "that of the scale"),
+        "at_least": Key("The lowest score in remission, where higher is better.", "9", "that of the scale"),
+        "note": Key("Why, for an assumption.", "a convention"),
+    },
+    "Difference": {
+        "kind": Key("To whom it matters, and how that is known.", "minimal important difference"),
+        "source": Key("Where it is from.", "hengartner2021"),
+        "value": Key("The difference.", "1.5", "that of the scale"),
+        "fraction": Key("The difference as a share of the baseline.", "0.2"),
+        "note": Key("Why, for an assumption.", "a guess"),
+    },
+    "ReliableChange": {
+        "value": Key("The change.", "3", "that of the scale"),
+        "source": Key("Where it is from.", "marx2022"),
+        "note": Key("Why, for an assumption.", "a guess"),
+    },
     "Population": {
         "description": Key("Who they are, in words.", "adults with treatment-resistant depression"),
         "baseline": Key(

@@ -45,7 +45,7 @@ def _check_effects(s: Scenario) -> Iterator[FieldError]:
         for at, number in (("value", value.value), ("sd", value.sd)):
             most = longest / 2 if at == "sd" or path.endswith("sd") else longest
             if value.unit in EFFECT_UNITS and number is not None and abs(number) > most:
-                allowed = f"must be at most {most:g} {value.unit} on the scale {s.outcome.scale}"
+                allowed = f"must be at most {most:g} {value.unit} on the scale {s.scale.id}"
                 yield FieldError(f"{path}.{at}", number, allowed)
 
 
@@ -75,7 +75,7 @@ def _check_ends(s: Scenario) -> Iterator[FieldError]:
         for at in ("score_at_least", "score_at_most"):
             trigger = getattr(rescue, at)
             if trigger is not None and not s.scale.low <= trigger <= s.scale.high:
-                allowed = f"must lie on the scale {s.outcome.scale}, {s.scale.low:g} to {s.scale.high:g}"
+                allowed = f"must lie on the scale {s.scale.id}, {s.scale.low:g} to {s.scale.high:g}"
                 yield FieldError(f"conduct.{name}.{at}", trigger, allowed)
     for at, schedule in schedules.items():
         late = next((k for k, day in enumerate(schedule) if day > last), None)

@@ -55,7 +55,7 @@ def rows() -> Iterator[KeyRow]:
                 meaning=described.meaning,
                 unit=unit_of(declared) or described.unit,
                 default=_default(field),
-                allowed=", ".join(words(kind, field.name)) or _allowed(declared),
+                allowed=_allowed_at(kind, field.name, declared),
                 example=described.example,
             )
 
@@ -97,6 +97,14 @@ def _choices() -> Mapping[tuple[str, str], tuple[str, ...]]:
 def words(kind: type, key: str) -> tuple[str, ...]:
     """The words allowed at a key of text; none where any is, or where the type says which."""
     return _choices().get((kind.__name__, key), ())
+
+
+def _allowed_at(kind: type, key: str, declared: Any) -> str:
+    """What may stand at a key, in words; a mapping may stand in place of a word where the type says so."""
+    listed = ", ".join(words(kind, key))
+    if listed and is_dataclass(bare(declared)):
+        return f"{listed}; or {_allowed(declared)}"
+    return listed or _allowed(declared)
 
 
 def _default(field: Any) -> str:

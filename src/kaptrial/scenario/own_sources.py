@@ -11,6 +11,7 @@ from pydantic import AfterValidator
 from kaptrial.catalogue import source_keys
 from kaptrial.errors import FieldError
 from kaptrial.scenario.noun import Text
+from kaptrial.scenario.own_scale import OwnScale
 from kaptrial.scenario.sourced import ASSUMPTION, walk
 
 if TYPE_CHECKING:
@@ -38,8 +39,9 @@ def check_own_sources(s: Scenario) -> Iterator[FieldError]:
 
 
 def unused_sources(s: Scenario) -> tuple[str, ...]:
-    """Own sources that no number and no belief names."""
+    """Own sources that no number, no belief and no scale names."""
     named = {name for _, value in walk(s) for name in (value.source, value.spread_source)}
     named |= {belief.source for belief in ((s.prior.also if s.prior else None) or {}).values()}
     named |= {stated.source for stated in (s.decision.own_priors or {}).values()}
+    named |= s.outcome.scale.sources if isinstance(s.outcome.scale, OwnScale) else set()
     return tuple(key for key in s.sources or {} if key not in named)

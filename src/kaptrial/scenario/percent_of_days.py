@@ -55,6 +55,8 @@ def is_written_in_percent(raw: Raw, path: str) -> bool:
 
 def _counts_days(raw: Raw) -> bool:
     name = _at(raw, ("outcome", "scale"))
+    if isinstance(name, Mapping):
+        return name.get("kind") == "share_of_days"
     return isinstance(name, str) and name in scale_names() and scale(name).link == "logit"
 
 

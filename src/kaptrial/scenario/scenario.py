@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Tag
 
 from kaptrial.catalogue import Scale, scale, scale_names
 from kaptrial.errors import FieldError, nearest, raise_all
@@ -15,6 +17,7 @@ from kaptrial.scenario.contrast import Contrast, factor_names, parse_contrast, r
 from kaptrial.scenario.decision import DecisionRule
 from kaptrial.scenario.default_analysis import Facts, default_analysis
 from kaptrial.scenario.noun import Identifier, Text, noun
+from kaptrial.scenario.own_scale import OwnScale
 from kaptrial.scenario.own_sources import OwnSource
 from kaptrial.scenario.patients import Drug, Expectancy, Measurement, NaturalCourse, Population
 from kaptrial.scenario.prior import PriorField
@@ -33,13 +36,22 @@ def simulated_scales() -> list[str]:
     return [name for name in scale_names() if scale(name).link == "identity" or scale(name).unit == "percent"]
 
 
+def _which(raw: object) -> str:
+    return "#own" if isinstance(raw, Mapping | OwnScale) else "#named"
+
+
+ScaleField = Annotated[Annotated[OwnScale, Tag("#own")] | Annotated[Text, Tag("#named")], Discriminator(_which)]
+
+
 @noun
 class Outcome:
-    """The outcome scale of the catalogue on which the trial is measured."""
+    """The outcome scale on which the trial is measured: the name of one of the catalogue, or one of its own."""
 
-    scale: Text
+    scale: ScaleField
 
     def __post_init__(self) -> None:
+        if isinstance(self.scale, OwnScale):
+            return
         simulated = simulated_scales()
         if self.scale in scale_names() and self.scale not in simulated:
             allowed = "numbers of days are not simulated: must be percent_abstinent_days or a score"
@@ -101,7 +113,8 @@ class Scenario:
     @property
     def scale(self) -> Scale:
         """The outcome scale."""
-        return scale(self.outcome.scale)
+        chosen = self.outcome.scale
+        return chosen.as_scale() if isinstance(chosen, OwnScale) else scale(chosen)
 
     @property
     def factors(self) -> tuple[str, ...]:

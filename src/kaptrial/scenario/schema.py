@@ -44,7 +44,7 @@ def _restrict(entry: dict[str, Any], allowed: tuple[str, ...]) -> None:
     """Words for text, wherever it stands in an entry."""
     if entry.get("type") == "string":
         entry["enum"] = list(allowed)
-    for below in (*entry.get("anyOf", ()), *filter(None, [entry.get("items")])):
+    for below in (*entry.get("anyOf", ()), *entry.get("oneOf", ()), *filter(None, [entry.get("items")])):
         _restrict(below, allowed)
 
 

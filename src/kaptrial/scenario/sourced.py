@@ -38,7 +38,7 @@ def unit_in_words(unit: str) -> str:
 OWN = "own_sources"
 
 
-def _known_source(key: str, info: ValidationInfo) -> str:
+def known_source(key: str, info: ValidationInfo) -> str:
     """The key of a source of the catalogue or of the scenario's own, or `assumption`. Raises FieldError for others."""
     known = {*source_keys(), *(info.context or {}).get(OWN, ()), ASSUMPTION}
     if key not in known:
@@ -47,7 +47,7 @@ def _known_source(key: str, info: ValidationInfo) -> str:
     return key
 
 
-SourceKey = Annotated[Text, AfterValidator(_known_source)]
+SourceKey = Annotated[Text, AfterValidator(known_source)]
 
 
 @noun

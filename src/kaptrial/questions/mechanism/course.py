@@ -66,7 +66,7 @@ def course_of(s: Scenario, days: tuple[float, ...]) -> Course:
     """The course under a scenario's arms at these days. Raises ScenarioError where it has no therapy in question, a
     run-in, adjuncts, or an outcome counted day by day, whose latent scale is not the recorded one."""
     if s.scale.link != "identity":
-        scale = s.outcome.scale
+        scale = s.scale.id
         raise ScenarioError(f"outcome.scale = {scale!r}: mechanisms are fitted to scores, not to days counted")
     if s.randomisation.run_in is not None or any(arm.adjuncts for arm in s.arms):
         raise ScenarioError("arms: mechanisms are fitted to trials without a run-in and without adjuncts only")

@@ -55,7 +55,7 @@ def _ranked(fits: MechanismFit) -> str:
 
 
 def _unit(scenario: Scenario) -> str:
-    return f"{scenario.outcome.scale}, mean score"
+    return f"{scenario.scale.id}, mean score"
 
 
 def _panels(scenario: Scenario, fits: MechanismFit) -> tuple[list[tuple[str, list[ArmCourse]]], list[float]]:

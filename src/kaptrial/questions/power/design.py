@@ -39,7 +39,7 @@ def estimand_in_words(s: Scenario) -> list[tuple[str, str]]:
     if s.population.entry is not None:
         low, high = s.population.entry.at_least, s.population.entry.at_most
         ends = [f"at least {low:g}" if low is not None else "", f"at most {high:g}" if high is not None else ""]
-        described += f" ({s.outcome.scale} {' and '.join(end for end in ends if end)} at entry)"
+        described += f" ({s.scale.id} {' and '.join(end for end in ends if end)} at entry)"
     return [
         ("population", described),
         ("treatment", e.contrast),
@@ -52,7 +52,7 @@ def estimand_in_words(s: Scenario) -> list[tuple[str, str]]:
 def _variable(s: Scenario) -> str:
     if s.estimand.endpoint == DAYS:
         return "percent of days abstinent"
-    return f"{s.estimand.endpoint.replace('_', ' ')} of {s.outcome.scale}"
+    return f"{s.estimand.endpoint.replace('_', ' ')} of {s.scale.id}"
 
 
 @dataclass(frozen=True, kw_only=True)

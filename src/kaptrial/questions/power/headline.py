@@ -113,7 +113,7 @@ def unit_of(s: Scenario, measure: str) -> str:
         return "percentage points"
     if measure == "rmst_difference":
         return "days"
-    return f"{s.outcome.scale} {s.scale.unit}"
+    return f"{s.scale.id} {s.scale.unit}"
 
 
 def _size(s: Scenario, numbers: dict[str, Value]) -> str:

@@ -58,7 +58,7 @@ def notes_of(s: Scenario, columns: Mapping[str, Any], estimand_truths: Iterable[
         )
         add(
             "beyond_scale",
-            f"{100 * worst:.0f} % of patients in one arm would improve past the best score of {s.outcome.scale}"
+            f"{100 * worst:.0f} % of patients in one arm would improve past the best score of {s.scale.id}"
             + (f" ({where})" if where else "")
             + ": clipping makes interactions of its own; compare truth with truth_if_additive",
         )

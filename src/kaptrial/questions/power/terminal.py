@@ -14,6 +14,7 @@ from kaptrial.questions.power.doses import all_doses, dose_word
 from kaptrial.questions.power.traps import traps
 from kaptrial.results import Question, Results, Row, grouped
 from kaptrial.scenario.decision import DecisionRule
+from kaptrial.scenario.own_scale import described as scale_lines
 from kaptrial.scenario.own_sources import unused_sources
 from kaptrial.scenario.percent_of_days import described as in_percent
 from kaptrial.scenario.prior import Prior
@@ -164,7 +165,7 @@ def show_description(scenario: Scenario, truths: Sequence[Truth], seed: int) -> 
         if note.severity == "warning":
             paragraph(f"warning: {note.text}", "  ")
     _show_assumptions(scenario)
-    for line in in_percent(scenario):
+    for line in [*scale_lines(scenario.outcome.scale), *in_percent(scenario)]:
         paragraph(line)
     for name, publication in (scenario.sources or {}).items():
         paragraph(f"{name}: {publication}", "  ")
@@ -172,7 +173,7 @@ def show_description(scenario: Scenario, truths: Sequence[Truth], seed: int) -> 
         _show_truths(scenario, truths, seed)
     for kind, name in (("mcid", "meaningful difference"), ("reliable_change", "reliable change of one patient")):
         for threshold in scenario.scale.thresholds[kind]:
-            least = f"{scenario.scale.id} {name}: {threshold.get('value', threshold.get('fraction'))}"
+            least = f"{scenario.scale.id} {name}: {threshold.get('value', threshold.get('fraction')):g}"
             paragraph(f"{least} ({threshold.get('kind', name)}; {threshold['source']})")
     for arm, icc in zip(scenario.arms, truths[0].icc, strict=True) if truths else []:
         if icc > 0:

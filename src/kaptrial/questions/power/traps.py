@@ -49,7 +49,7 @@ def _impossible_scores(s: Scenario) -> Iterator[tuple[str, str]]:
         yield (
             "impossible_scores",
             f"population.baseline {mean:g}, and the SDs of baseline, deviation and rating together {sd:.3g}:"
-            f" {100 * beyond:.0f} % of day-0 scores would lie beyond the scale {s.outcome.scale}, {s.scale.low:g} to"
+            f" {100 * beyond:.0f} % of day-0 scores would lie beyond the scale {s.scale.id}, {s.scale.low:g} to"
             f" {s.scale.high:g}",
         )
 
@@ -77,7 +77,7 @@ def _far_from_published(s: Scenario) -> Iterator[tuple[str, str]]:
         key: float(baseline["sd"])
         for key in trial_keys()
         for scale, baseline in trial(key).baselines.items()
-        if scale == s.outcome.scale and "sd" in baseline
+        if scale == s.scale.id and "sd" in baseline
     }
     sd = day_zero_sd(s)
     if len(sds) < 2 or s.population.entry is not None or s.scale.link != "identity":
@@ -86,7 +86,7 @@ def _far_from_published(s: Scenario) -> Iterator[tuple[str, str]]:
     if not sds[least] / FAR <= sd <= sds[most] * FAR:
         yield (
             "far_from_published",
-            f"the SD of {s.outcome.scale} on day 0 is {sd:.3g}; in the trials of the catalogue it is {sds[least]:g}"
+            f"the SD of {s.scale.id} on day 0 is {sd:.3g}; in the trials of the catalogue it is {sds[least]:g}"
             f" ({least}) to {sds[most]:g} ({most})",
         )
 

@@ -1,0 +1,205 @@
+"""An outcome scale that the catalogue does not hold, declared in the scenario."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, ValidationInfo
+
+from kaptrial.catalogue import Scale, scale_names
+from kaptrial.errors import ABSENT, FieldError
+from kaptrial.scenario.noun import Number, Positive, Text, noun
+from kaptrial.scenario.sourced import SourceKey, check_note, known_source
+
+# The source of what is true by the way a measure is built, such as the range of a sum of items.
+DEFINITION = "definition"
+PERCENT = "percent"
+
+
+def _source_or_definition(key: str, info: ValidationInfo) -> str:
+    return key if key == DEFINITION else known_source(key, info)
+
+
+ScaleSource = Annotated[Text, AfterValidator(_source_or_definition)]
+Fraction = Annotated[Positive, Field(le=1)]
+
+
+@noun
+class ScaleRange:
+    """The lowest and the highest score that can be recorded."""
+
+    low: Number
+    high: Number
+
+    def __post_init__(self) -> None:
+        if self.high <= self.low:
+            raise FieldError("high", self.high, f"must be greater than low, {self.low:g}")
+
+
+@noun
+class ResponseRule:
+    """Response is an improvement by `fraction` of the way from the baseline to the best score."""
+
+    fraction: Fraction
+    source: SourceKey
+    note: Text | None = None
+
+    def __post_init__(self) -> None:
+        check_note(self.source, "note", self.note)
+
+
+@noun
+class RemissionRule:
+    """Remission is a score of `at_most`, or `at_least` where higher is better."""
+
+    source: SourceKey
+    at_most: Number | None = None
+    at_least: Number | None = None
+    note: Text | None = None
+
+    def __post_init__(self) -> None:
+        check_note(self.source, "note", self.note)
+
+
+@noun
+class Difference:
+    """A difference that matters: `value` in units of the scale, or `fraction` of the baseline; `kind` says to whom."""
+
+    kind: Text
+    source: SourceKey
+    value: Positive | None = None
+    fraction: Fraction | None = None
+    note: Text | None = None
+
+    def __post_init__(self) -> None:
+        if (self.value is None) == (self.fraction is None):
+            given = ABSENT if self.value is None else self.value
+            raise FieldError("value", given, "must be given, or fraction of the baseline, and not both")
+        check_note(self.source, "note", self.note)
+
+
+@noun
+class ReliableChange:
+    """The smallest change of one patient beyond the error of measurement."""
+
+    value: Positive
+    source: SourceKey
+    note: Text | None = None
+
+    def __post_init__(self) -> None:
+        check_note(self.source, "note", self.note)
+
+
+@noun
+class OwnScale:
+    """A scale of the scenario's own, what the catalogue would say of it.
+
+    `kind`: a score between the ends of `range`, recorded in steps of `step`; or the share of days without what is
+    counted (use, say), in percent, of which more is better. `id` is what results call it.
+    """
+
+    id: Text
+    label: Text
+    better: Literal["lower", "higher"]
+    source: ScaleSource
+    kind: Literal["score", "share_of_days"] = "score"
+    range: ScaleRange | None = None
+    step: Positive | None = None
+    unit: Text = "points"
+    response: ResponseRule | None = None
+    remission: RemissionRule | None = None
+    mcid: tuple[Difference, ...] = ()
+    reliable_change: tuple[ReliableChange, ...] = ()
+    note: Text | None = None
+
+    def __post_init__(self) -> None:
+        if self.id in scale_names():
+            raise FieldError("id", self.id, "must differ from the scales of the catalogue")
+        check_note(self.source, "note", self.note)
+        if self.kind == "score":
+            self._check_score()
+        else:
+            self._check_days()
+
+    def _check_score(self) -> None:
+        if self.range is None:
+            raise FieldError("range", ABSENT, "a score needs the ends of its scale, {low: …, high: …}")
+        if self.step is None:
+            raise FieldError("step", ABSENT, "a score needs its smallest difference")
+        if self.unit == PERCENT:
+            raise FieldError("unit", self.unit, "is said of days counted (kind: share_of_days); must be another word")
+        low, high = self.range.low, self.range.high
+        if self.step > high - low:
+            raise FieldError("step", self.step, f"must be at most the length of the scale, {high - low:g}")
+        if self.remission is not None:
+            wanted, other = ("at_most", "at_least") if self.better == "lower" else ("at_least", "at_most")
+            cutoff = getattr(self.remission, wanted)
+            if getattr(self.remission, other) is not None:
+                allowed = f"must be {wanted}: of this scale {self.better} is better"
+                raise FieldError(f"remission.{other}", getattr(self.remission, other), allowed)
+            if cutoff is None:
+                raise FieldError(f"remission.{wanted}", ABSENT, "must be given")
+            if not low <= cutoff <= high:
+                raise FieldError(f"remission.{wanted}", cutoff, f"must lie on the scale, {low:g} to {high:g}")
+        for key in ("mcid", "reliable_change"):
+            for i, each in enumerate(getattr(self, key)):
+                if each.value is not None and each.value > high - low:
+                    allowed = f"must be at most the length of the scale, {high - low:g}"
+                    raise FieldError(f"{key}[{i}].value", each.value, allowed)
+
+    def _check_days(self) -> None:
+        if self.better != "higher":
+            raise FieldError("better", self.better, "must be higher with share_of_days: count the days without")
+        for key in ("range", "step", "response", "remission", "mcid", "reliable_change"):
+            if getattr(self, key):
+                raise FieldError(key, ABSENT, "must not be given with share_of_days, 0 to 100 % of the days")
+        if self.unit not in ("points", PERCENT):
+            raise FieldError("unit", self.unit, "must be percent with share_of_days")
+
+    @property
+    def sources(self) -> set[str]:
+        """Every source that is named."""
+        rules = (self.response, self.remission, *self.mcid, *self.reliable_change)
+        return {self.source, *(rule.source for rule in rules if rule is not None)}
+
+    def as_scale(self) -> Scale:
+        """The same as the catalogue would give it."""
+        counts_days, rule = self.kind == "share_of_days", self.remission
+        ends = self.range or ScaleRange(low=0.0, high=100.0)
+        return Scale(
+            id=self.id,
+            label=self.label,
+            unit=PERCENT if counts_days else self.unit,
+            low=ends.low,
+            high=ends.high,
+            step=self.step or 0.0,
+            better=self.better,
+            link="logit" if counts_days else "identity",
+            response_fraction=self.response.fraction if self.response else None,
+            remission_at=(rule.at_most if rule.at_least is None else rule.at_least) if rule else None,
+            thresholds={key: [_threshold(each) for each in getattr(self, key)] for key in ("mcid", "reliable_change")},
+            indication=None,
+        )
+
+
+def _threshold(given: Difference | ReliableChange) -> dict[str, Any]:
+    """A difference as the catalogue's file states one."""
+    keys = ("value", "fraction", "kind", "source", "note")
+    return {key: getattr(given, key) for key in keys if getattr(given, key, None) is not None}
+
+
+def described(own: OwnScale | str) -> list[str]:
+    """The scale and its rules with their sources, a line each; nothing of one of the catalogue, by its name."""
+    if isinstance(own, str):
+        return []
+    scale = own.as_scale()
+    extent = f"{scale.low:g} to {scale.high:g} {scale.unit}" + (f" in steps of {scale.step:g}" if scale.step else "")
+    lines = [f"{own.id}, a scale of this file: {own.label}, {extent}, {own.better} is better ({own.source})"]
+    if own.response is not None:
+        lines.append(
+            f"  response: {100 * own.response.fraction:g} % of the way to the best score ({own.response.source})"
+        )
+    if own.remission is not None:
+        side = "at most" if own.better == "lower" else "at least"
+        lines.append(f"  remission: {side} {scale.remission_at:g} ({own.remission.source})")
+    return lines
