@@ -4,6 +4,7 @@ second reading of what the model is to reproduce."""
 from __future__ import annotations
 
 import csv
+import re
 from importlib.resources import files
 from pathlib import Path
 
@@ -144,6 +145,26 @@ OTHER_SOURCES = [
     ("cuijpers2014", "", 0.43),
     ("wampold2005", "", 5),
     ("mcgirr2015", "OR remission", 7.06),
+    ("morin2011_isi", "ISI change", -8.4),
+    ("isi_pubcompare", "ISI range", [0, 28]),
+    ("isi_pubcompare", "ISI remission", 8),
+    ("psqi_bioprotocol", "PSQI", [0, 21]),
+    ("shaps_nida", "SHAPS range", [0, 14]),
+    ("shaps_nida", "SHAPS normal", 2),
+    ("mundt2002", "one domain", [0, 8]),
+    ("mundt2002", "subclinical", 10),
+    ("sds_psychcongress", "SDS", [0, 30]),
+    ("who5_valant", "range", [0, 100]),
+    ("kleindienst2020", "range", [0, 4]),
+    ("kleindienst2020", "best separates", 1.5),
+    ("zanarini2003", "ZAN-BPD", [0, 36]),
+    ("flannery1999", "item", [0, 6]),
+    ("hartwell2019", "craving", 15),
+    ("edeq_pmc8485346", "EDE-Q", 2.8),
+    ("fq_mrcpsych", "FQ", [0, 120]),
+    ("cadss_nct04226963", "CADSS", [0, 92]),
+    ("cssrs_guide", "intensity", [2, 25]),
+    ("cgi_nida", "severity", [1, 7]),
 ]
 
 
@@ -211,10 +232,25 @@ def test_scales_are_whole(name):
     assert scale.step > 0 or scale.link == "logit"
 
 
+def test_the_range_of_a_scale_is_that_of_its_source():
+    """Where a figure of the source is the range of that scale, by its name."""
+    compared = set()
+    for name, said in load("scales").items():
+        source = load("sources").get(said["range"]["source"], {})
+        for figure in source.get("figures", ()):
+            stated = figure["statistic"]
+            if re.fullmatch(rf"{re.escape(name)} ((mean|global|percentage|total phobia) score |total )?range", stated):
+                assert figure["value"] == [said["range"]["low"], said["range"]["high"]], name
+                compared.add(name)
+    assert {"PACS", "WSAS", "WHO-5", "BSL-23", "ZAN-BPD", "SHAPS", "ISI", "PSQI", "SDS", "CADSS", "FQ"} <= compared
+
+
 def test_the_scales_asked_for_are_there():
     asked = {
         "MADRS", "HDRS-17", "HDRS-24", "HDRS-25", "QIDS-SR", "BDI-II", "PHQ-9", "CAPS-5", "PCL-5", "IES-R", "Y-BOCS",
-        "HAM-A", "LSAS", "GAD-7", "HADS", "ITQ", "percent_abstinent_days",
+        "HAM-A", "LSAS", "GAD-7", "HADS", "ITQ", "percent_abstinent_days", "MADRS-10", "BSS", "C-SSRS-severity",
+        "C-SSRS-intensity", "VAS-craving", "PACS", "EDE-Q", "BSL-23", "ZAN-BPD", "SHAPS", "ISI", "PSQI", "WSAS", "SDS",
+        "WHO-5", "CADSS", "FQ", "CGI-S",
     }  # fmt: skip
     assert asked <= set(catalogue.scale_names())
     assert {"IV", "IM", "SC", "IN", "SL", "oral"} <= set(catalogue.route_names())
