@@ -99,18 +99,20 @@ def decay(
     panels = [("improvement", f"Mean improvement ({unit})", 1.0)]
     if with_response:
         panels.append(("responding", "Responding (% of all)", 100.0))
-    figure, grid = new_figure(SINGLE, 2.4 + 2.0 * (len(panels) - 1), rows=len(panels), sharex=True)
+    figure, grid = new_figure(SINGLE, 0.8 + 2.0 * len(panels), rows=len(panels), sharex=True)
     last = float(table["day"].max())
     for axes, (column, label, factor) in zip(grid[:, 0], panels, strict=True):
+        ends = []
         for i, n in enumerate(counts):
             shown, style = table[(table["doses"] == n) & (table["day"] > 0)], line_style(i)
             axes.plot(shown["day"], shown[column] * factor, **style)
-            at = shown.iloc[int(0.42 * len(shown))]
+            end = shown.iloc[-1]
             name = f"one {dose}" if n == 1 else f"{counts[n]} {dose}s"
-            beside(axes, name, (at["day"], at[column] * factor), (3, 4), color=style["color"])
+            ends.append((end["day"], end[column] * factor, name, style["color"]))
         axes.set_ylim(bottom=0)
         axes.set_xlim(0, last)
         axes.set_ylabel(label)
+        label_ends(axes, ends, characters=9)
     day_axis(grid[-1, 0], last)
     for k, (day, share, n, text) in enumerate(published if with_response else ()):
         colour, axes = COLOURS[0 if n == 1 else 1], grid[1, 0]
