@@ -8,7 +8,7 @@ from typing import NamedTuple
 # Points of type, of which the largest that fits is taken: smaller type only on a page across.
 SIZES, SMALLER = (9.0, 8.0), (7.5, 7.0)
 # Inches of a character, as a multiple of the type, and of the room beside a cell's text.
-CHARACTER, ROOM = 0.6 / 72, 0.12
+CHARACTER, ROOM = 0.56 / 72, 0.12
 # Characters of the shortest line into which a text is broken: so many, and one for each `PER_LINE` of the text.
 SHORT_LINE, PER_LINE = 12, 8
 # Characters of a line beyond which more width is no gain.
@@ -30,7 +30,7 @@ def fitted(headings: Sequence[str], rows: Sequence[Sequence[str]], *, upright: f
     """
     columns = list(zip(headings, *rows, strict=True))
     longest = [max(map(len, texts)) for texts in columns]
-    words = [max(map(_longest_word, texts)) for texts in columns]
+    words = [max(map(_longest_word, texts)) + 1 for texts in columns]
     least = [max(word, min(text, SHORT_LINE + text // PER_LINE)) for word, text in zip(words, longest, strict=True)]
     wanted = [max(low, min(text, LONG_LINE)) for low, text in zip(least, longest, strict=True)]
     for page, sizes, is_across in ((upright, SIZES, False), (across, SIZES + SMALLER, True)):

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 from kaptrial.pack.columns import Columns, fitted
 from kaptrial.pack.document import Block, Bullets, Heading, Paragraph, Picture, Section, Table
@@ -63,8 +64,12 @@ def document(
 
 
 def save(doc: Any, path: Path) -> None:
-    """Write the document."""
-    doc.save(str(path))
+    """Write the document, the same bytes each time: python-docx packs its parts with the hour."""
+    packed = BytesIO()
+    doc.save(packed)
+    with ZipFile(packed) as parts, ZipFile(path, "w") as out:
+        for name in parts.namelist():
+            out.writestr(ZipInfo(name), parts.read(name), ZIP_DEFLATED)
 
 
 def _styles(doc: Any) -> None:
