@@ -103,7 +103,7 @@ def tornado(bars: Sequence[TornadoBar], *, power: float, title: str) -> Figure:
     axes.tick_params(axis="y", length=0)
     ends = [at for bar in bars for _, at in (bar.low, bar.high) if at == at] + [power]
     reach = max(0.05, max(ends) - min(ends))
-    low, high = min(ends) - 0.2 * reach, max(ends) + 0.2 * reach
+    low, high = min(ends) - 0.25 * reach, max(ends) + 0.25 * reach
     axes.set_xticks([tick for tick in MaxNLocator(5).tick_values(low, high) if max(0, low) <= tick <= min(1, high)])
     axes.set_xlim(low, high)
     axes.set_ylim(-0.6, len(bars) - 0.4)
