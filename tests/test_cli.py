@@ -77,9 +77,10 @@ def test_simulate_then_analyse_gives_the_estimate_of_power(run, tmp_path):
 def test_kare_says_what_it_could_not_have_found(run, tmp_path, capsys):
     run("power", KARE, "--set", "design.n_per_arm=24", "--replicates", 1000, "--json", tmp_path / "k.json")
     rows = json.loads((tmp_path / "k.json").read_text())["results"]
-    by_metric = {row["metric"]: row for row in rows if row["contrast"] == "ketamine:therapy"}
-    # By hand: SD 22 gives SE 22·√(4/24) = 9.0 and 2.8 × 9.0 = 25 points; the scenario's SDs average 21.5.
-    assert by_metric["detectable_difference"]["value"] == pytest.approx(25, abs=1.5)
+    asked = ("ketamine:therapy", "as declared")
+    by_metric = {row["metric"]: row for row in rows if (row["contrast"], row["variant"]) == asked}
+    # By hand: SD 22 gives SE 22·√(4/24) = 9.0 and 2.8 × 9.0 = 25 points, here with a Monte Carlo error of 0.6.
+    assert by_metric["detectable_difference"]["value"] == pytest.approx(25, abs=1.8)
     assert by_metric["room_for_synergy"]["value"] < by_metric["detectable_difference"]["value"]
     assert by_metric["power_at_best"]["value"] < 0.8
     assert "no achievable synergy" in " ".join(capsys.readouterr().out.split())

@@ -26,6 +26,9 @@ UNUSED_DAYS = 30
 # For compiled functions that only compiled ones call, and that make no arrays: no entry from Python, no place of their
 # own in the cache, and no counting of references to each array at each call, which can cost more than the work.
 INNER: dict[str, Any] = {"nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True, "_nrt": False}
+# For compiled functions that one large function calls: compiled with its text, where LLVM would optimise them alone and
+# once more in each function around them.
+INLINED: dict[str, Any] = {"nogil": True, "inline": "always"}
 
 
 def compiled_sources(package: Path = PACKAGE) -> list[Path]:

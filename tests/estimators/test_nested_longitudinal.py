@@ -13,7 +13,7 @@ from tests.estimators.mixed_reference import peaks
 TWO_ARMS = [-1.0, 1.0]
 MIDDLE, LAST = [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]
 # Newton's last step leaves the parameters within some 1e-7 of their standard errors (`reml.LAST`).
-CLOSE = 1e-6
+CLOSE = 1e-7
 
 
 def random_trial(rng, n=40, n_visits=3, n_arms=2, therapist_sd=2.0):
@@ -48,8 +48,9 @@ def test_with_one_visit_it_is_the_nested_model():
         weights = TWO_ARMS if n_arms == 2 else [-1.0, 0.5, 0.5]
         x = baseline[None, :, None]
         crossed, main = (x, x[..., :0]) if rng.random() < 0.5 else (x[..., :0], x)
-        one = nested_longitudinal(y[None], arm[None], therapist[None], crossed, main, weights, [1.0])
-        expected = nested(y[None, :, 0], arm[None], therapist[None], x, weights)
+        df = "kenward-roger" if rng.random() < 0.5 else "satterthwaite"
+        one = nested_longitudinal(y[None], arm[None], therapist[None], crossed, main, weights, [1.0], df=df)
+        expected = nested(y[None, :, 0], arm[None], therapist[None], x, weights, df=df)
         assert one.contrast(0).failure[0] == expected.fit.failure[0] == Failure.NONE
         at_zero += expected.therapist_sd[0] == 0.0
         np.testing.assert_allclose(
@@ -106,10 +107,8 @@ def test_equals_dense_algebra(dropout, gaps, therapist_sd, over, begins):
     y, arm, therapist, baseline = random_trial(rng, 30, therapist_sd=therapist_sd)
     y = lose(rng, y, dropout, gaps)
     y[:2, 2] = 15.0, 18.0  # somebody of each arm at the last visit
-    result = nested_longitudinal(
-        y[None], arm[None], therapist[None], baseline[None, :, None], np.empty((1, len(y), 0)), TWO_ARMS, over,
-        begins=np.array(begins),
-    )  # fmt: skip
+    data = (y[None], arm[None], therapist[None], baseline[None, :, None], np.empty((1, len(y), 0)), TWO_ARMS, over)
+    result = nested_longitudinal(*data, np.array(begins))
     expected = peaks(*dense_model(y, arm, therapist, baseline, TWO_ARMS, over, begins), shares=(1.0,))[0]
     fit = result.contrast(0)
     assert fit.failure[0] == Failure.NONE
@@ -117,6 +116,10 @@ def test_equals_dense_algebra(dropout, gaps, therapist_sd, over, begins):
     np.testing.assert_allclose(fit.estimate[0], expected.estimate, atol=CLOSE * expected.se, rtol=0)
     np.testing.assert_allclose(fit.se[0], expected.se, rtol=CLOSE)
     np.testing.assert_allclose(fit.df[0], expected.df, rtol=CLOSE)
+    adjusted = nested_longitudinal(*data, np.array(begins), df="kenward-roger").contrast(0)
+    np.testing.assert_array_equal(adjusted.estimate, fit.estimate)
+    np.testing.assert_allclose(adjusted.se[0], expected.se_kenward_roger, rtol=CLOSE)
+    np.testing.assert_allclose(adjusted.df[0], expected.df_kenward_roger, rtol=CLOSE)
     np.testing.assert_allclose(
         result.covariance[0][np.tril_indices(3)], expected.psi[:6], rtol=CLOSE, atol=CLOSE * expected.psi.max()
     )
@@ -218,6 +221,7 @@ def test_a_number_or_a_named_failure_whatever_comes():
             y[None], arm[None], therapist[None], crossed, main, TWO_ARMS if n_arms == 2 else [-1.0, 0.5, 0.5],
             np.eye(n_visits)[rng.integers(0, n_visits)],
             begins=rng.integers(0, n_visits + 1, n_arms) if rng.random() < 0.3 else None,
+            df=rng.choice(["satterthwaite", "kenward-roger"]),
         )  # fmt: skip
         fit = result.contrast(0)
         numbers = [fit.estimate[0], fit.se[0], fit.df[0], result.therapist_sd[0], result.reml_loglik[0]]

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import kaptrial as kt
 from kaptrial.catalogue import trial
 from kaptrial.evidence import replication
 from kaptrial.evidence.prediction import predict
@@ -15,6 +16,7 @@ from kaptrial.evidence.shipped_priors import PRIOR
 from kaptrial.evidence.synthesis.arms import courses
 from kaptrial.evidence.synthesis.layout import targets
 from kaptrial.evidence.synthesis.shipped import prior_draws
+from kaptrial.evidence.terminal import pareto_k, with_interval
 from tests import ROOT
 from tests.builders import published_trial, trial_figure
 
@@ -121,6 +123,42 @@ def test_pooled_analyses_lie_where_documented(tmp_path, draws):
         assert predicted == f"{middle:.2f} ({low:.2f} to {high:.2f})"
         assert inside == ("yes" if low <= each.target.value <= high else "no"), name
     assert not documented
+
+
+def test_responders_in_remission_are_as_documented(draws):
+    """Of every trial that reports both: KARMA-Dep 2, and Phillips, whose remission a document claims."""
+    documented = {
+        row[0]: row[1:] for row in rows_under("| responders in remission | reported | predicted | within .1 |")
+    }
+    for name, key, arm, day in (
+        ("KARMA-Dep 2, ketamine", "karmadep2_2025", "ketamine", 25),
+        ("KARMA-Dep 2, midazolam", "karmadep2_2025", "midazolam", 25),
+        ("Phillips 2019, six infusions", "phillips2019", "series", 12),
+    ):
+        own = [t for t in targets(trial(key)) if t.arms == (arm,) and t.days == (day,)]
+        each = {p.target.statistic: p for p in predict(trial(key), own, draws, seed=2)}
+        response, remission = each["response"], each["remission"]
+        some = response.values > 0
+        low, middle, high = np.quantile(remission.values[some] / response.values[some], [0.05, 0.5, 0.95])
+        reported, predicted, within = documented.pop(name)
+        share = remission.target.value / response.target.value
+        assert float(reported) == pytest.approx(share, abs=6e-3)
+        assert predicted == f"{middle:.2f} ({low:.2f} to {high:.2f})"
+        assert within == ("yes" if abs(middle - share) <= 0.1 else "no"), name
+    assert not documented
+
+
+def test_other_evidence_gives_what_is_documented():
+    documented = rows_under("| evidence | 24 h, ketamine | 24 h, midazolam | PTSD, g | k |")
+    found = [
+        [
+            str(row["reading"]),
+            *(with_interval(row, figure) for figure in ("ketamine", "midazolam", "ptsd")),
+            pareto_k(row),
+        ]
+        for row in kt.evidence.sensitivity(seed=1).flat()
+    ]
+    assert documented == found
 
 
 def test_spread_within_arms(tmp_path, draws):

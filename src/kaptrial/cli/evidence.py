@@ -103,6 +103,21 @@ def predict(
 
 
 @app.command()
+def sensitivity(
+    seed: Annotated[int, typer.Option(min=0, help="Seed of every random stream.")] = 1,
+    output: Annotated[Path | None, typer.Option("-o", "--output", metavar="DIR", help="Write the table.")] = None,
+    json_file: JsonFile = None,
+) -> None:
+    """What a new trial would show without each fitted trial, and with those that are not fitted."""
+    from kaptrial import evidence
+    from kaptrial.evidence import terminal
+
+    check_outputs(output, json_file)
+    results = evidence.sensitivity(seed=seed)
+    hand_over(results, lambda: terminal.show_sensitivity(results), json_file, output)
+
+
+@app.command()
 def card(
     prior: Annotated[str | None, typer.Option(metavar="NAME", help="A shipped prior; else the default.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of every random stream.")] = 1,

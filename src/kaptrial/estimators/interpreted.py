@@ -13,6 +13,17 @@ from typing import Any
 import numpy as np
 from numba.core.dispatcher import Dispatcher
 
+from kaptrial.compile_cache import is_compiled
+
+# Innermost steps of a fit, of which plain Python does one to three million a second: half a second's, where compiled
+# code would be loaded from its folder; a few seconds', where compiling it would take twenty.
+SOONER_THAN_LOADED, SOONER_THAN_COMPILED = 5e5, 5e6
+
+
+def is_sooner_interpreted(function: Dispatcher, steps: float) -> bool:
+    """Whether plain Python does so many innermost steps in less time than the function is compiled in, or loaded."""
+    return steps < (SOONER_THAN_LOADED if is_compiled(function) else SOONER_THAN_COMPILED)
+
 
 @cache
 def interpreted(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,6 +1,6 @@
 """The catalogue of published trials, and what the calibrated model says of them.
 
-`list`, `show`, `replicate` and `predict` are what Python users call, as `kaptrial.evidence.list()`.
+`list`, `show`, `replicate`, `predict` and `sensitivity` are what Python users call, as `kaptrial.evidence.list()`.
 """
 
 from __future__ import annotations
@@ -137,3 +137,22 @@ def predict(file: str, *, replicates: int = 2000, seed: int = 1) -> PredictionRe
     from kaptrial.evidence.answer import predicted
 
     return predicted(file, seed=seed, replicates=replicates)
+
+
+def sensitivity(*, seed: int = 1) -> Results[Line]:
+    """What a new trial would show if other evidence had been fitted.
+
+    Parameters
+    ----------
+    seed : int
+
+    Returns
+    -------
+    Results
+        A row for what is shipped, and for each change to it: without a fitted trial, with a trial that is held out or
+        that only a document claims, with a figure read as it was before. Median and 90 % interval of response at 24 h
+        to one infusion and to midazolam, and of g in PTSD. A row whose `pareto_k` is above .7 is `rough`.
+    """
+    from kaptrial.evidence.answer import varied_evidence
+
+    return varied_evidence(seed=seed)

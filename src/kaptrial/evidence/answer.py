@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kaptrial.catalogue import Citation, Trial, read_trial, source, source_keys, trial, trial_keys
 from kaptrial.catalogue.priors import prior_names
@@ -47,6 +47,29 @@ class PredictionResults(ReplicationResults):
     """Results of `predict`; `card`: what a new depression trial would show, before and after the trial's figures."""
 
     card: pd.DataFrame
+
+
+def varied_evidence(*, seed: int) -> Results[Line]:
+    """What the main figures would be with other evidence: a row for what is shipped, and for each change to it."""
+    from kaptrial.evidence import other_evidence
+    from kaptrial.evidence.output import write_sensitivity
+
+    rows = other_evidence.rows(seed=seed)
+    return Results(
+        kind="sensitivity",
+        rows=[Line(numbers=row) for row in rows],
+        provenance=provenance(seed=seed, **other_evidence.FIGURES),
+        notes=[_rough_rows(rows)] if any(row["rough"] for row in rows) else [],
+        writer=partial(write_folder, write_sensitivity),
+    )
+
+
+def _rough_rows(rows: Sequence[Mapping[str, Any]]) -> Note:
+    from kaptrial.evidence.synthesis.shipped import LARGEST_K
+
+    rough = sum(bool(row["rough"]) for row in rows)
+    text = f"Rough, by weights with a Pareto k above {LARGEST_K}: {rough} of {len(rows)} rows, marked by *."
+    return Note(code="rough_rows", severity="warning", text=text)
 
 
 def trial_named(key: str) -> Trial:

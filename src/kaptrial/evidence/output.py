@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from kaptrial.evidence.answer import PredictionResults, ReplicationResults
+    from kaptrial.results import Line, Results
 
 
 def write_replication(folder: Path, results: ReplicationResults) -> None:
@@ -22,6 +23,11 @@ def write_replication(folder: Path, results: ReplicationResults) -> None:
     write_results(folder, results, name="replication")
     write_text(folder / "calibration.csv", results.calibration.to_csv(index=False))
     save_all(folder, replication_figures(results), replication_footer(results.provenance))
+
+
+def write_sensitivity(folder: Path, results: Results[Line]) -> None:
+    """sensitivity.csv and sensitivity.json."""
+    write_results(folder, results, name="sensitivity")
 
 
 def write_prediction(folder: Path, results: PredictionResults) -> None:

@@ -21,16 +21,21 @@ QUANTILES = (0.5, 0.05, 0.95)
 FOLLOW_UP = (14, 18, 22, 25, 29, 32, 39, 46, 53, 60, 67, 74, 81, 88, 95, 102)
 
 
+def one_infusion(patients: int) -> Course:
+    """An infusion of 0.5 mg/kg in depression, under a blind."""
+    return Course(
+        arm="ketamine", n=patients, dose_days=(0.0,), dose_sizes=(1.0,), given_days=(0.0,), belief="ketamine",
+        population="depression", route="IV", background="none", therapy="", session_days=(),
+    )  # fmt: skip
+
+
 def predictive_summary(draws: Mapping[str, Floats], *, seed: int, patients: int = 400) -> pd.DataFrame:
     """Each line of the card, for a new trial: median and 90 % interval over draws and trials.
 
     One trial of `patients` an arm for each draw, with trial effects of its own; MADRS 32 (SD 5).
     """
     effects = new_trial_effects(draws, np.random.default_rng(np.random.SeedSequence([seed, 77])), elsewhere=False)
-    infusion = Course(
-        arm="ketamine", n=patients, dose_days=(0.0,), dose_sizes=(1.0,), given_days=(0.0,), belief="ketamine",
-        population="depression", route="IV", background="none", therapy="", session_days=(),
-    )  # fmt: skip
+    infusion = one_infusion(patients)
     six = replace(infusion, dose_days=SIX, dose_sizes=(1.0,) * 6, given_days=SIX)
     controls = {name: replace(infusion, dose_days=(), dose_sizes=(), belief=name) for name in ("midazolam", "saline")}
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from kaptrial.evidence.answer import PredictionResults, PublicationResults, ReplicationResults
+    from kaptrial.results import Line, Results
 
 
 def trial_row(study: Trial) -> dict[str, Any]:
@@ -242,6 +243,39 @@ def rival_line(table: pd.DataFrame) -> str:
         f"{of['model_wins']}, the rival's on {of['rival_wins']}; means {of['crps_beside_rival']:.3f} and "
         f"{of['crps_rival']:.3f}; in the 90 % interval {inside[0]} and {inside[1]}."
     )
+
+
+def show_sensitivity(results: Results[Line]) -> None:
+    """The main figures as shipped, and under each other choice of evidence."""
+    lines = [
+        (row["reading"], *(with_interval(row, figure) for figure in ("ketamine", "midazolam", "ptsd")), pareto_k(row))
+        for row in results.flat()
+    ]
+    names = ("24 h, ketamine", "24 h, midazolam", "PTSD, g", "k")
+    table(*of_rows([("evidence", key), *((name, number) for name in names)], lines))
+    for note in results.notes:
+        paragraph(note.text)
+    provenance = results.provenance
+    paragraph(
+        "Median and 90 % interval of a new trial: response at 24 h after one infusion in depression, as on the card, "
+        "and g after six infusions in PTSD against midazolam, the mean of six trials. k: Pareto k of the weights that "
+        "take the evidence away or put it in; files say why each may be in doubt. "
+        f"kaptrial {provenance['version']}, seed {provenance['seed']}."
+    )
+
+
+def pareto_k(row: Mapping[str, Any]) -> str:
+    """The Pareto k of a row of `sensitivity`, marked where the weights are not to be trusted."""
+    k = row["pareto_k"]
+    return "–" if k is None else f"{round(k, 1) + 0.0:.1f}{'*' if row['rough'] else ''}"
+
+
+def with_interval(row: Mapping[str, Any], figure: str) -> str:
+    """A main figure in words, its 90 % interval in brackets."""
+    low, middle, high = (row[f"{figure}_{q}"] for q in ("q05", "median", "q95"))
+    if figure == "ptsd":
+        return f"{middle:.2f} ({low:.2f} to {high:.2f})"
+    return f"{100 * middle:.0f} % ({100 * low:.0f} to {100 * high:.0f})"
 
 
 def show_card(rows: Sequence[Mapping[str, Any]], prior: str, provenance: Mapping[str, Any]) -> None:

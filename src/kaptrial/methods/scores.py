@@ -396,7 +396,9 @@ def nested_mmrm_rows(data: DataFile, options: Options) -> list[Line]:
     over = np.eye(len(trials.days))[[visit_of(trials.days, day) for day, *_ in asked]]
     patients = (trials.score, trials.arm, trials.therapist, baseline_column(trials), main_columns(trials))
     begins = np.full(len(trials.arms), _first_affected(data, trials, options))
-    fit = nested_longitudinal(*patients, [weights for *_, weights in asked], over, begins=begins)
+    fit = nested_longitudinal(
+        *patients, [weights for *_, weights in asked], over, begins=begins, df=options.df or "satterthwaite"
+    )
     rows = []
     for k, (day, contrast, _) in enumerate(asked):
         about = Question(analysis="nested_mmrm", contrast=contrast, measure="difference", endpoint="score", day=day)
@@ -426,7 +428,7 @@ def _first_affected(data: DataFile, trials: Trials, options: Options) -> int:
     needs_therapists=True,
     one_fit=True,
     rows=nested_mmrm_rows,
-    options=(*ADJUSTED, "therapist", "therapy_from"),
+    options=(*ADJUSTED, "therapist", "therapy_from", "df"),
 )
 def _nested_mmrm(questions: Sequence[SimulatedQuestion]) -> list[Fit]:
     from kaptrial.estimators.nested_longitudinal import nested_longitudinal
@@ -437,7 +439,9 @@ def _nested_mmrm(questions: Sequence[SimulatedQuestion]) -> list[Fit]:
     over = [visit_weights(each.estimand.endpoint, days, each.estimand.day) for each in questions]
     begins = np.array([np.searchsorted(days, day, side="right") for day in q.scenario.therapy_starts])
     weights, covariates = [each.weights for each in questions], q.split_covariates()
-    fit = nested_longitudinal(y, q.arm, q.trials.therapist, *covariates, weights, over, begins=begins)
+    fit = nested_longitudinal(
+        y, q.arm, q.trials.therapist, *covariates, weights, over, begins=begins, df=q.scenario.analysis.df
+    )
     return [fit.contrast(k) for k in range(len(questions))]
 
 

@@ -26,7 +26,7 @@ def ornstein_uhlenbeck(
     return deviation
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _follow_deviation(start, z, kept, fresh, deviation):  # type: ignore[no-untyped-def]
     deviation[..., 0] = start
     for v in range(kept.shape[1]):

@@ -163,7 +163,7 @@ def course(
     return drug_effect, therapy_effect
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def consolidation_gain(fast: float, slow: float, dt: float) -> float:
     """(exp(−slow·dt) − exp(−fast·dt)) / (fast − slow), also where the rates are equal or change places."""
     low, gap = min(fast, slow), abs(fast - slow)
@@ -172,7 +172,7 @@ def consolidation_gain(fast: float, slow: float, dt: float) -> float:
     return exp(-low * dt) * -expm1(-gap * dt) / gap
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def _follow_all(  # type: ignore[no-untyped-def]
     day, kind, size, factor, index, count,
     arm, received, linear, by_replicate, by_arm,
@@ -251,7 +251,7 @@ def _are_equal(by_replicate: Floats, by_arm: Floats, r: int, other: int) -> bool
     return True
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def _follow_own(  # type: ignore[no-untyped-def]
     day, kind, size, factor, index, count, arm, received, own_day,
     linear, by_replicate, by_arm, decay_rate, max_effect, max_therapy_effect, responder, drug_effect, therapy_effect,

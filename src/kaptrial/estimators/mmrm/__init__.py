@@ -16,18 +16,14 @@ from numba import njit
 from numpy.typing import ArrayLike
 
 from kaptrial.arrays import Bools, Floats, Ints
-from kaptrial.compile_cache import is_compiled
 from kaptrial.estimators import codes
 from kaptrial.estimators.fit import Failure, Fit
-from kaptrial.estimators.interpreted import interpreted
+from kaptrial.estimators.interpreted import interpreted, is_sooner_interpreted
 from kaptrial.estimators.mmrm import monotone, reml
 from kaptrial.estimators.mmrm.structures import STRUCTURES
 
 Df = Literal["satterthwaite", "kenward-roger"]
 MAX_VISITS = 20
-# Innermost steps of a fit (`_sooner_interpreted`), of which plain Python does one to three million a second: half a
-# second's, where compiled code would be loaded from its folder; a few seconds', where compiling it would take twenty.
-SOONER_THAN_LOADED, SOONER_THAN_COMPILED = 5e5, 5e6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,7 +178,7 @@ def _sooner_interpreted(data: Scores) -> bool:
     n_patterns = len(np.unique(np.isfinite(data.y[0]), axis=0))
     columns = data.arm.max() + 1 + data.crossed.shape[2] + data.main.shape[2]
     steps = n_patterns * n_visits * (n_visits + 1) * (n_visits * columns) ** 2
-    return bool(steps < (SOONER_THAN_LOADED if is_compiled(_fit_one) else SOONER_THAN_COMPILED))
+    return is_sooner_interpreted(_fit_one, steps)
 
 
 @njit(cache=True, nogil=True)

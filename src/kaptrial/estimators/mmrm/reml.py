@@ -502,7 +502,7 @@ def _add_slopes(w: Floats, t: Floats, column: Ints, residual: Floats, slopes: Fl
 
 
 @njit(cache=True, nogil=True)
-def _start(n_patterns: int, masks: Ints, counts: Floats, t: Floats, column: Ints, n_coefficients: int) -> Floats:
+def start(n_patterns: int, masks: Ints, counts: Floats, t: Floats, column: Ints, n_coefficients: int) -> Floats:
     """A positive definite V near the data: least-squares residuals' pairwise moments, correlations shrunk as needed."""
     n_visits = column.shape[0]
     identity = np.zeros((n_patterns, n_visits, n_visits))
@@ -562,7 +562,7 @@ def fit(
     n_theta = structures.n_parameters(structure, n_visits)
     if n_scores - n < n_theta:
         return codes.TOO_FEW_PATIENTS, np.nan
-    v0 = _start(n_patterns, masks, counts, t, column, n)
+    v0 = start(n_patterns, masks, counts, t, column, n)
     if not v0[0, 0] > 1e-14 * scale:
         return codes.NO_RESIDUAL_VARIANCE, np.nan
     theta = structures.start(structure, v0, n_visits)

@@ -77,9 +77,14 @@ def fold_draws(trial: str) -> dict[str, Floats] | None:
 
 def rough_folds() -> dict[str, float]:
     """Trials whose fold was made by weights that are not to be trusted, and not fitted anew, with their Pareto k."""
+    return {key: k for key, k in fold_shapes().items() if k is not None and k > LARGEST_K}
+
+
+def fold_shapes() -> dict[str, float | None]:
+    """Of each trial the Pareto k of the weights that leave it out; none where that was fitted anew."""
     archive = _archive(FOLDS)
     rows = zip(archive[FOLD_TRIALS], archive[FOLD_K], archive[FOLD_REFITTED], strict=True)
-    return {str(key): float(k) for key, k, refitted in rows if k > LARGEST_K and not refitted}
+    return {str(key): None if refitted else float(k) for key, k, refitted in rows}
 
 
 def abstinence_fold_draws(trial: str) -> dict[str, Floats] | None:

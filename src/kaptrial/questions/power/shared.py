@@ -10,6 +10,7 @@ from kaptrial.questions.power.execution import Fits, Job, run
 from kaptrial.questions.power.truth import Truth, truths, truths_if_additive, truths_without_expectancy
 from kaptrial.scenario.decision import DecisionRule
 from kaptrial.scenario.files import scenario_hash
+from kaptrial.scenario.nulls import with_null
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.scenario.trial import Estimand
 
@@ -34,7 +35,11 @@ class Run:
 
 
 def trials_key(s: Scenario) -> str:
-    """Scenarios with the same key have the same trials: they differ in what is asked of them only."""
+    """Scenarios with the same key have the same trials: they differ in what is asked of them, or in what a null that
+    they declare takes away.
+    """
+    if s.null is not None:
+        s = with_null(s, s.null, expectancy=False)
     endpoint, design = replace(s.estimand, day=s.design.visits[-1]), replace(s.design, looks=(), enrolment=None)
     read = {"estimand": endpoint, "secondary": (), "variants": None, "sensitivity": None}
     s = replace(s, **read, design=design, decision=DecisionRule())  # type: ignore[arg-type]
