@@ -352,7 +352,7 @@ def report(
     clean : bool
         Whether the figures that `write` puts into the folder hold neither title nor provenance.
     replicates : int
-        Trials behind each power; the worlds have half, the tornado a quarter of them.
+        Trials behind each power; the tornado has a quarter of them.
     seed, workers : int, optional
         As for `power`.
 

@@ -46,6 +46,13 @@ class Table:
     headings: Sequence[str]
     rows: Sequence[Sequence[Cell]]
 
+    @property
+    def groups(self) -> frozenset[int]:
+        """The rows that head those below: alone in holding nothing but a name, and not the last."""
+        bare = [len(row) > 1 and bool(str(row[0])) and not any(str(cell) for cell in row[1:]) for row in self.rows]
+        alone = (i for i in range(len(bare) - 1) if bare[i] and not bare[i + 1] and not (i and bare[i - 1]))
+        return frozenset(alone)
+
     def values(self) -> list[dict[str, Value]]:
         """The rows for a CSV: numbers as they are, with a column for their Monte Carlo errors where they have one."""
         out = []

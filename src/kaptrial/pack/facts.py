@@ -17,12 +17,13 @@ from kaptrial.questions.power.design import estimand_in_words
 from kaptrial.questions.power.headline import (
     FALSE_RATES,
     called,
+    goal_in_words,
     in_unit,
     least_differences,
     method_in_words,
     percent,
     power_metric,
-    unit_of,
+    sentence,
     when,
 )
 from kaptrial.questions.power.protocol_burden import burden_in_all
@@ -79,9 +80,10 @@ class Facts:
         sizes = [s.n_total * share / sum(s.ratio) for share in s.ratio]
         if len(s.arms) == 1:
             return ""
+        shown = [f"{size:g}" if size == int(size) else f"{int(size)} or {int(size) + 1}" for size in sizes]
         numbers = [
-            self.numbers.add(f"n.{arm.id}", size, unit="patients", shown=f"{size:g}")
-            for arm, size in zip(s.arms, sizes, strict=True)
+            self.numbers.add(f"n.{arm.id}", size, unit="patients", shown=text)
+            for arm, size, text in zip(s.arms, sizes, shown, strict=True)
         ]
         return ", ".join(f"{number} {arm.label}" for arm, number in zip(s.arms, numbers, strict=True))
 
@@ -172,7 +174,7 @@ class Facts:
         value = self.numbers.add(f"assumption.{path}", number.value, unit=number.unit, shown=f"{number.value:g}")
         why = number.derived or number.note or ""
         return Driver(
-            name=name_in_words(path), value=value, unit=unit_in_words(number.unit), source=number.source, why=why
+            name=name_in_words(path), value=value, unit=beside_number(number.unit), source=number.source, why=why
         )
 
     @cached_property
@@ -251,8 +253,9 @@ class Facts:
     def in_100(self, rate: Number) -> str:
         """A probability as so many of 100 trials."""
         assert isinstance(rate.value, float)
-        n = self.numbers.add(f"{rate.key}_in_100", round(100 * rate.value), unit="of 100 trials")
-        return f"about {n} of 100"
+        whole = round(100 * rate.value)
+        n = self.numbers.add(f"{rate.key}_in_100", whole, unit="of 100 trials", shown=str(whole) if whole else "1")
+        return f"{'about' if whole else 'fewer than'} {n} of 100"
 
     @cached_property
     def belief_rate(self) -> Number | None:
@@ -284,22 +287,12 @@ class Facts:
         return self.numbers.add("effect_without_expectancy", row.value, mcse=row.mcse, unit=unit, shown=shown)
 
     @cached_property
-    def target(self) -> str:
-        """The target difference as a phrase."""
-        s, measure = self.scenario, self.effect_row.question.measure
-        unit = unit_of(s, measure)
-        about = "" if s.estimand.endpoint == "score" else f" in {called(s.estimand.endpoint)}"
-        if len(s.arms) == 1:
-            return f"a mean of {self.effect} {unit}{about}"
-        if measure.startswith("log_"):
-            return f"{'an' if unit[0] in 'aeiou' else 'a'} {unit} of {self.effect} for {called(s.estimand.endpoint)}"
-        if self.is_margin:
-            margin = self.numbers.add("margin", s.estimand.margin, unit=unit)
-            shown = f"{100 * (s.estimand.margin or 0):g}" if s.estimand.endpoint in BINARY else f"{margin.value:g}"
-            margin = Number(key="margin", value=s.estimand.margin, shown=shown, unit=unit)
-            return f"no loss beyond a margin of {margin} {unit}{about}, at a true difference of {self.effect} {unit}"
-        noun = "an interaction" if ":" in s.estimand.contrast else "a difference"
-        return f"{noun} of {self.effect} {unit}{about}"
+    def goal(self) -> str:
+        """What the trial is to show or detect, and when, the effect marked."""
+        assert self.study.power.headline is not None
+        text = goal_in_words(self.own, self.study.power.headline.numbers, aside=False)
+        text = text.replace(f"day {self.day.shown}", f"day {self.day}", 1)
+        return text.replace(self.effect.shown, str(self.effect), 1)
 
     @cached_property
     def is_score(self) -> bool:
@@ -388,7 +381,7 @@ class Facts:
     def one_sentence(self) -> str:
         """The answer of the power run, its power and false rate marked."""
         assert self.study.power.headline is not None
-        text = self.study.power.headline.text
+        text = sentence(self.own, self.study.power.headline.numbers)
         numbers = [self.power, *([self.false_rate] if self.false_rate is not None else [])]
         at = 0
         for number in numbers:
@@ -443,10 +436,10 @@ class Facts:
             )
             for n, e in (("low", bar.low), ("high", bar.high))
         ]
-        return (
-            f"Of the numbers that were moved, that of {name_in_words(bar.range.path)} matters most: power is {low} at"
-            f" {ends[0]} and {high} at {ends[1]} {unit_in_words(bar.range.unit)}".rstrip()
-        )
+        if bar.reach <= 2 * max(bar.low.mcse, bar.high.mcse):
+            return "No number that was moved changes power by more than twice its Monte Carlo error"
+        text = f"Of the numbers that were moved, that of {name_in_words(bar.range.path)} matters most"
+        return f"{text}: power is {low} at {ends[0]} and {high} at {ends[1]}{beside_number(bar.range.unit)}"
 
     def end(self, path: str, name: str, power: float) -> Number:
         """The power at one end of a number's range."""
@@ -485,6 +478,12 @@ class Facts:
         scale = self.scenario.outcome.scale
         keys |= scale.sources if isinstance(scale, OwnScale) else set()
         return sorted(keys - {ASSUMPTION, DEFINITION})
+
+
+def beside_number(unit: str) -> str:
+    """A unit as it follows a number; nothing for a share, which is no unit."""
+    words = "" if unit == "share" else unit_in_words(unit)
+    return f" {words}" if words else ""
 
 
 def _listed(parts: list[str]) -> str:

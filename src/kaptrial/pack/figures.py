@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kaptrial.output.figures import COLOURS, DOUBLE, beside, day_axis, new_figure, titled
+from kaptrial.pack.prose import NO_BREAK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,35 +36,44 @@ def schematic(
     lanes: Sequence[Lane], *, visits: Sequence[float], primary: float, randomised: float | None, dose: str, title: str
 ) -> Figure:
     """Arms over time: doses, sessions, visits, the randomisation and the primary day."""
-    figure, grid = new_figure(DOUBLE, 1.3 + 0.55 * len(lanes))
+    figure, grid = new_figure(DOUBLE, 1.4 + 0.55 * len(lanes))
     axes = grid[0, 0]
     last = max(visits)
     for i, lane in enumerate(lanes):
         y, colour = len(lanes) - 1 - i, COLOURS[i % len(COLOURS)]
         axes.plot([0 if randomised is None else randomised, last], [y, y], color=colour, linewidth=1)
-        axes.plot(lane.doses, [y + 0.16] * len(lane.doses), "v", color=colour, markersize=5, clip_on=False)
-        axes.plot(lane.sessions, [y - 0.16] * len(lane.sessions), "o", ms=3.5, mfc="white", mec=colour, clip_on=False)
+        _marks(axes, lane.doses, y + 0.16, "v", color=colour, markersize=5)
+        _marks(axes, lane.sessions, y - 0.16, "o", markersize=3.5, markerfacecolor="white", markeredgecolor=colour)
         for start, end, name in lane.adjuncts:
             axes.plot([start, min(end, last)], [y - 0.28] * 2, color=colour, linewidth=3, alpha=0.4)
             beside(axes, name, (start, y - 0.28), (2, -7), color=colour, fontsize=6.5)
     low = -0.75
-    axes.plot(visits, [low] * len(visits), "|", color="0.2", markersize=7)
-    axes.plot([primary], [low], "*", color=COLOURS[1], markersize=9, clip_on=False)
+    _marks(axes, visits, low, "|", color="0.2", markersize=7)
+    _marks(axes, [primary], low, "*", color=COLOURS[1], markersize=9)
     if randomised is not None:
         axes.axvline(randomised, color="0.6", linewidth=0.8, linestyle=(0, (3, 2)))
         beside(axes, "randomised", (randomised, 1), (3, -6), xycoords=("data", "axes fraction"), fontsize=7, color=GREY)
     axes.set_ylim(low - 0.25, len(lanes) - 0.25)
     axes.set_xlim(min(0.0, -0.01 * last), 1.01 * last)
-    labels = [textwrap.fill(f"{lane.label}{lane.n}", LABEL) for lane in reversed(lanes)]
+    labels = [
+        textwrap.fill(lane.label + lane.n.replace(" = ", f"{NO_BREAK}={NO_BREAK}"), LABEL) for lane in reversed(lanes)
+    ]
     axes.set_yticks([low, *range(len(lanes))], ["visits", *labels])
     for tick, i in zip(axes.get_yticklabels()[1:], reversed(range(len(lanes))), strict=True):
         tick.set_color(COLOURS[i % len(COLOURS)])
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     day_axis(axes, last)
-    axes.set_xlabel(f"{axes.get_xlabel()}\n▼ {dose}, ○ session, | visit, ★ primary outcome")
+    given = f"▼ {dose}, ○ session" if any(lane.sessions for lane in lanes) else f"▼ {dose}"
+    axes.set_xlabel(f"{axes.get_xlabel()}\n{given}\n| visit, ★ primary outcome")
     titled(figure, title, characters=106)
     return figure
+
+
+def _marks(axes: Axes, days: Sequence[float], y: float, marker: str, **style: Any) -> None:
+    """Marks on days, whole at the ends of the axis; none for no days, for which the layout would leave room."""
+    if days:
+        axes.plot(days, [y] * len(days), marker, clip_on=False, **style)
 
 
 class TornadoBar(NamedTuple):
@@ -76,7 +86,9 @@ class TornadoBar(NamedTuple):
 
 def tornado(bars: Sequence[TornadoBar], *, power: float, title: str) -> Figure:
     """Power at the low and the high end of each assumption, around the power as declared."""
-    figure, grid = new_figure(DOUBLE, 0.9 + 0.32 * len(bars))
+    from matplotlib.ticker import MaxNLocator
+
+    figure, grid = new_figure(DOUBLE, 1.0 + 0.32 * len(bars))
     axes = grid[0, 0]
     for i, bar in enumerate(bars):
         y = len(bars) - 1 - i
@@ -91,8 +103,11 @@ def tornado(bars: Sequence[TornadoBar], *, power: float, title: str) -> Figure:
     axes.tick_params(axis="y", length=0)
     ends = [at for bar in bars for _, at in (bar.low, bar.high) if at == at] + [power]
     reach = max(0.05, max(ends) - min(ends))
-    axes.set_xlim(max(-0.06, min(ends) - 0.13 * reach), min(1.06, max(ends) + 0.13 * reach))
-    axes.set_xlabel("Power\n(blue: low end, orange: high end; numbers: the value there)")
+    low, high = min(ends) - 0.25 * reach, max(ends) + 0.25 * reach
+    axes.set_xticks([tick for tick in MaxNLocator(5).tick_values(low, high) if max(0, low) <= tick <= min(1, high)])
+    axes.set_xlim(low, high)
+    axes.set_ylim(-0.6, len(bars) - 0.4)
+    axes.set_xlabel("Power\nblue: low end, orange: high end\n(beside a bar: the value there)")
     titled(figure, title, characters=106)
     return figure
 
@@ -119,21 +134,24 @@ def worlds(points: Sequence[WorldPoint], *, target: float, least: float, alpha: 
             value, mcse = rate
             axes.plot([value - 1.96 * mcse, value + 1.96 * mcse], [y, y], color=colour, linewidth=1)
             axes.plot([value], [y], marker, color=colour, markersize=5)
+    # Room between the last number of one axis and the first of the other.
+    figure.set_layout_engine("constrained", wspace=0.08)
     power, false = grid[0]
     for limit, style in ((target, "-"), (least, (0, (3, 2)))):
         power.axvline(limit, color="0.6", linewidth=0.8, linestyle=style)
-    false.axvline(alpha, color="0.6", linewidth=0.8)
     names = [f"{point.name}: {point.verdict}" for point in reversed(points)]
     power.set_yticks(range(len(points)), names, fontsize=7)
     for axes in (power, false):
         axes.tick_params(axis="y", length=0)
     power.set_xlim(-0.02, 1.02)
-    power.set_xlabel("Power\n(lines: 50 and 80 %)")
+    power.set_xlabel("Power\n(lines: 50, 80 %)")
     false.set_xlim(left=0)
-    false.set_xlabel("False claims\n(line: the level)")
+    false.set_xlabel("False claims\n(line: level)")
     if all(point.false is None for point in points):
         false.set_xlim(0, 2 * alpha)
-        beside(false, "none is asked", (0.5, 0.5), (0, 0), xycoords="axes fraction", color=GREY)
+        beside(false, "not asked", (0.5, 0.5), (0, 0), xycoords="axes fraction", color=GREY)
+    else:
+        false.axvline(alpha, color="0.6", linewidth=0.8)
     titled(figure, title, characters=106)
     return figure
 

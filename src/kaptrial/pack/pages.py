@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 
@@ -11,11 +12,16 @@ from markupsafe import Markup, escape
 
 from kaptrial.pack.document import Block, Picture, Section
 from kaptrial.pack.numbers import pieces, plain
+from kaptrial.pack.prose import sentence, unbroken, words_and_code
 
 # CSS pixels of an inch: a little larger than in print.
 PIXELS = 120
+# Inches from which a figure is wider than a telephone and is moved under it rather than made smaller.
+WIDE_PICTURE = 5
 # Characters from which a cell of a table is a text and no longer a number or a name.
-LONG_CELL = 28
+LONG_CELL = 24
+# Where the path of a number may go on in the next line.
+_JOINT = re.compile(r"(?<=[a-z])([._])(?=[a-z])")
 
 
 @cache
@@ -39,7 +45,7 @@ def html(title: str, made: str, sections: Sequence[Section], svgs: Mapping[str, 
         return "data:image/svg+xml;base64," + base64.b64encode(svgs[picture.name]).decode()
 
     def caption(picture: Picture) -> Markup:
-        return Markup("{} <span class='made'>{}</span>").format(_marked(_sentence(picture.caption)), made)
+        return Markup("{} <span class='made'>{}</span>").format(_marked(sentence(picture.caption)), made)
 
     return (
         _templates(True)
@@ -54,8 +60,8 @@ def html(title: str, made: str, sections: Sequence[Section], svgs: Mapping[str, 
             picture=source,
             caption=caption,
             size=_size,
-            wide=_wide,
-            is_group=_is_group,
+            is_wide=_is_wide,
+            cell_class=_cell_class,
         )
     )
 
@@ -64,7 +70,7 @@ def markdown(title: str, made: str, sections: Sequence[Section], places: Mapping
     """Markdown with its figures at `places`, by their names."""
 
     def caption(picture: Picture) -> str:
-        return f"*{plain(_sentence(picture.caption))} {made}*"
+        return f"*{plain(sentence(picture.caption))} {made}*"
 
     return (
         _templates(False)
@@ -86,21 +92,28 @@ def _kind_of(block: Block) -> str:
 
 
 def _marked(text: object) -> Markup:
-    """Text with a `data` element around each number."""
+    """Text with a `data` element around each number, and `code` around what stands in backticks."""
     parts = []
     for key, shown in pieces(str(text)):
-        parts.append(escape(shown) if key is None else Markup('<data value="{}">{}</data>').format(key, shown))
+        if key is None:
+            parts += [
+                Markup("<code>{}</code>").format(part) if code else _breakable(part)
+                for code, part in words_and_code(shown)
+            ]
+        else:
+            parts.append(Markup('<data value="{}">{}</data>').format(key, shown))
     return Markup("").join(parts)
 
 
-def _wide(cell: object) -> Markup:
+def _breakable(text: str) -> Markup:
+    """Escaped text whose long paths may be broken at their dots and underscores."""
+    return Markup(_JOINT.sub(r"\1<wbr>", str(escape(unbroken(text)))))
+
+
+def _cell_class(cell: object) -> Markup:
     """The class of a cell of several words, which gets room."""
-    return Markup(' class="text"') if len(plain(str(cell))) > LONG_CELL else Markup("")
-
-
-def _is_group(row: Sequence[object]) -> bool:
-    """Whether a row is a heading over those below it: only its first cell holds anything."""
-    return len(row) > 1 and bool(str(row[0])) and not any(str(cell) for cell in row[1:])
+    shown = plain(str(cell))
+    return Markup(' class="text"') if len(shown) > LONG_CELL and " " in shown else Markup("")
 
 
 def _cell(value: object) -> str:
@@ -108,10 +121,11 @@ def _cell(value: object) -> str:
     return plain(str(value)).replace("|", "\\|").replace("\n", " ")
 
 
-def _sentence(text: str) -> str:
-    return text if text.endswith((".", "?", "!")) else f"{text}."
-
-
 def _size(picture: Picture) -> tuple[int, int]:
     width, height = picture.figure.get_size_inches()
     return round(width * PIXELS), round(height * PIXELS)
+
+
+def _is_wide(picture: Picture) -> bool:
+    width: float = picture.figure.get_size_inches()[0]
+    return width > WIDE_PICTURE

@@ -12,6 +12,7 @@ from kaptrial.output.figures import DOUBLE, SINGLE, TITLE, WIDE_TITLE, titled
 from kaptrial.output.files import output_folder, write_bytes, write_text
 from kaptrial.pack.document import Picture
 from kaptrial.pack.numbers import plain
+from kaptrial.pack.prose import sentence, unbroken
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -52,10 +53,12 @@ def _drawn(picture: Picture, *, width: float | None, title: bool, footer: str = 
     if width is not None:
         figure.set_size_inches(width, figure.get_size_inches()[1])
     wide = figure.get_size_inches()[0] > (SINGLE + DOUBLE) / 2
-    own = " ".join(figure.get_suptitle().split())
+    own = unbroken(" ".join(figure.get_suptitle().split()))
     titled(figure, own if title else "", WIDE_TITLE if wide else TITLE)
     if footer:
         figure.supxlabel(footer, fontsize=6, color="0.35", x=0.99, ha="right")
+    # Text is as wide as in the files: laid out at another resolution, what stands at an edge would be cut.
+    figure.set_dpi(DPI)
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     return figure
@@ -65,7 +68,7 @@ def _write(folder: Path, picture: Picture, figure: Figure, made: str) -> None:
     for suffix in ("pdf", "svg", "png"):
         content = _bytes(figure, suffix, picture)
         write_bytes(folder / f"{picture.name}.{suffix}", lambda path, content=content: path.write_bytes(content))  # type: ignore[misc]
-    text = f"{plain(picture.caption)}\n{made}\n\nAlternative text: {picture.alt}\n"
+    text = f"{plain(sentence(picture.caption))}\n{made}\n\nAlternative text: {picture.alt}\n"
     write_text(folder / f"{picture.name}.txt", text)
 
 

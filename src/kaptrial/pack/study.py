@@ -29,8 +29,9 @@ from kaptrial.scenario.scenario import Scenario
 
 # Sizes and effects at which power is shown, as multiples of the plan's.
 MULTIPLES = (0.5, 0.75, 1.0, 1.25, 1.5)
-# Trials of a row of the tornado and of a world, as a share of those of the headline: their rows share the same trials.
-TORNADO_SHARE, WORLD_SHARE = 4, 2
+# Trials of a row of the tornado, as a share of those of the headline: its rows share the same trials. The worlds have
+# all, so that the plan as declared has the same power there as in the headline.
+TORNADO_SHARE = 4
 DRAWS, TRIALS_OF_A_DRAW = 200, 128
 CLINICS = 200
 DECISION_DRAWS = 1000
@@ -119,7 +120,11 @@ class Study:
         contrast = s.contrast(s.estimand)
         differ = differ_in(s, s.estimand)
         left = [s.arms[a] for a in contrast.left]
+        if contrast.kind == "interaction":  # of the therapy of those who have both
+            left = [arm for arm in s.arms if all((arm.factors or {}).values())]
+        others = {s.arms[a].therapy for a in contrast.right}
         names = [arm.therapy.name for arm in left if arm.therapy is not None]
+        names = [name for name in names if name not in {t.name for t in others if t is not None}] or names
         if names and (differ == {"therapy"} or contrast.kind == "interaction"):
             therapy = s.therapies[names[0]]
             gains = contrast.kind == "interaction" and therapy.gamma is not None and therapy.gamma.value > 0
@@ -154,9 +159,7 @@ class Study:
     def worlds(self) -> Worlds:
         """Power and false claims in adverse worlds."""
         self._say("adverse worlds")
-        return try_worlds(
-            self.scenario, seed=self.seed, replicates=max(2, self.replicates // WORLD_SHARE), workers=self.workers
-        )
+        return try_worlds(self.scenario, seed=self.seed, replicates=self.replicates, workers=self.workers)
 
     @cached_property
     def assurance(self) -> AssuranceResults | None:

@@ -147,8 +147,8 @@ def lay_summary(facts: Facts) -> list[str]:
     rate = facts.false_rate
     wrong = f"If it does not work, the trial would seem to show that it does in {facts.in_100(rate)}." if rate else ""
     doubt = (
-        f"{facts.n_assumptions} of the {facts.n_numbers} numbers behind this are assumptions, because nobody has"
-        " measured them yet. The trial is needed for that reason, and its answer may be no."
+        f"{facts.n_assumptions} of the {facts.n_numbers} numbers behind this are assumptions, in whole or in part. The"
+        " trial is needed for that reason, and its answer may be no."
     )
     if len(s.arms) == 1:
         doubt += " Without a comparison group it cannot tell what the treatment did from what time or hope did."
@@ -236,8 +236,10 @@ def _multiplicity(s: Scenario) -> str:
         return "There is one primary question and no other is tested."
     plan = s.analysis.multiplicity
     if plan is None:
-        others = "the secondary one is" if n == 2 else f"the {n - 1} secondary ones are"
-        return f"There is one primary question; {others} tested without adjustment and decide nothing."
+        if n == 2:
+            return "There is one primary question; the secondary one is tested without adjustment and decides nothing."
+        others = f"the {n - 1} secondary ones are tested without adjustment and decide nothing"
+        return f"There is one primary question; {others}."
     return f"The {n} questions are {PROCEDURES[plan.procedure]}, which keeps the familywise error."
 
 
@@ -245,7 +247,7 @@ def _allocation(s: Scenario) -> str:
     if len(s.arms) == 1:
         return "There is one arm and no randomisation."
     ratio = ":".join(map(str, s.ratio))
-    day = "" if s.randomisation.day == 0 else f", on day {s.randomisation.day:g}, after the run-in"
+    day = "" if s.randomisation.day == 0 else f", on day {s.randomisation.day:g}, after the run-in,"
     strata = f", stratified by {' and '.join(name.replace('_', ' ') for name in s.strata)}" if s.strata else ""
     return (
         f"Patients are randomised {ratio}{day} in permuted blocks{strata}. Who generates the sequence, how it is"

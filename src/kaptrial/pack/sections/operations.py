@@ -48,7 +48,10 @@ def clinic(facts: Facts) -> Section:
     lead += f" and costs {facts.cost} {money}." if facts.cost is not None else "; no cost is declared."
     blocks: list[Block] = [Paragraph(text=lead, style="lead"), Paragraph(text=result.headline.text)]
     blocks += [Paragraph(text=note.text) for note in result.notes]
-    blocks += [picture_of(f"clinic_{name}", fig, alts.get(name, name)) for name, fig in clinic_figures(result).items()]
+    blocks += [
+        picture_of(f"clinic_{name}", fig, alts.get(name, name), fits_one_column=name not in ("flow", "week"))
+        for name, fig in clinic_figures(result).items()
+    ]
     return Section(id="clinic", title=TITLES["clinic"], blocks=[*blocks, table])
 
 

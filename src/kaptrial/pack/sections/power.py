@@ -18,7 +18,7 @@ from kaptrial.pack.sections.titles import TITLES, picture_of
 
 def courses(facts: Facts) -> Section:
     drawn = facts.study.power.figures_drawn
-    lead = f"Under the assumptions the trial is to find {facts.target} {facts.when} ({facts.compared})."
+    lead = f"Under these assumptions the trial is sized {facts.goal} ({facts.compared})."
     blocks: list[Block] = [Paragraph(text=lead, style="lead")]
     about = {
         "trajectories": "Line chart of the mean score of each arm over time, latent and observed",

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 from kaptrial.output.figures import capital, name_in_words
 from kaptrial.pack import figures
 from kaptrial.pack.document import Block, Bullets, Cell, Heading, Paragraph, Picture, Section, Table, not_applicable
-from kaptrial.pack.facts import Facts
+from kaptrial.pack.facts import Facts, beside_number
 from kaptrial.pack.tornado import HIGH, LOW
 from kaptrial.pack.worlds import LEAST_POWER, LIBERAL, STRINGENT, Tried, Worlds
 from kaptrial.questions.power.measures import TARGET_POWER
-from kaptrial.scenario.sourced import unit_in_words
 
 if TYPE_CHECKING:
     pass
@@ -28,8 +27,8 @@ def sensitivity(facts: Facts) -> Section:
         return not_applicable("sensitivity", TITLES["sensitivity"], "The scenario has no number with a range.")
     rows: list[list[Cell]] = []
     for bar in result.bars:
-        path, unit = bar.range.path, unit_in_words(bar.range.unit)
-        cells: list[Cell] = [path, f"{bar.range.own:g} {unit}".strip()]
+        path = bar.range.path
+        cells: list[Cell] = [path, f"{bar.range.own:g}{beside_number(bar.range.unit)}"]
         for name, end in (("low", bar.low), ("high", bar.high)):
             key = f"tornado.{path}.{name}"
             cells.append(facts.numbers.add(f"{key}.value", end.value, unit=bar.range.unit, shown=f"{end.value:.3g}"))
@@ -52,9 +51,10 @@ def sensitivity(facts: Facts) -> Section:
         "Range",
     ]
     percent = f"{100 * LOW:g} and {100 * HIGH:g} %"
+    as_declared = facts.numbers.percent("tornado.as_declared", result.power, result.mcse)
     caption = (
         f"Power with one number at the {percent} of its range, from {result.replicates:,} trials each, the same ones in"
-        " every row."
+        f" every row; as declared it is {as_declared} in these trials."
     )
     table = Table(name="sensitivity", caption=caption, headings=headings, rows=rows)
     title = f"{capital(name_in_words(result.bars[0].range.path))} moves power most, of {len(result.bars)} numbers moved"

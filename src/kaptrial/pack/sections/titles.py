@@ -34,7 +34,8 @@ TITLES = {
 }
 
 
-def picture_of(name: str, figure: Figure, alt: str) -> Picture:
+def picture_of(name: str, figure: Figure, alt: str, *, fits_one_column: bool = True) -> Picture:
     """A figure of another room: what stands above it becomes its caption."""
     caption = " ".join(figure.get_suptitle().split())
-    return Picture(name=name, caption=caption, alt=f"{alt}. {caption}.", figure=figure)
+    alt = f"{alt}. {caption}."
+    return Picture(name=name, caption=caption, alt=alt, figure=figure, fits_one_column=fits_one_column)

@@ -99,25 +99,31 @@ def decay(
     panels = [("improvement", f"Mean improvement ({unit})", 1.0)]
     if with_response:
         panels.append(("responding", "Responding (% of all)", 100.0))
-    figure, grid = new_figure(SINGLE, 2.4 + 2.0 * (len(panels) - 1), rows=len(panels), sharex=True)
+    figure, grid = new_figure(SINGLE, 0.8 + 2.0 * len(panels), rows=len(panels), sharex=True)
     last = float(table["day"].max())
+    ends: list[list[tuple[float, float, str, str]]] = []
     for axes, (column, label, factor) in zip(grid[:, 0], panels, strict=True):
+        ends.append([])
         for i, n in enumerate(counts):
             shown, style = table[(table["doses"] == n) & (table["day"] > 0)], line_style(i)
             axes.plot(shown["day"], shown[column] * factor, **style)
-            at = shown.iloc[int(0.42 * len(shown))]
+            end = shown.iloc[-1]
             name = f"one {dose}" if n == 1 else f"{counts[n]} {dose}s"
-            beside(axes, name, (at["day"], at[column] * factor), (3, 4), color=style["color"])
-        axes.set_ylim(bottom=0)
+            ends[-1].append((end["day"], end[column] * factor, name, style["color"]))
         axes.set_xlim(0, last)
         axes.set_ylabel(label)
     day_axis(grid[-1, 0], last)
+    ground = {"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.85}
     for k, (day, share, n, text) in enumerate(published if with_response else ()):
         colour, axes = COLOURS[0 if n == 1 else 1], grid[1, 0]
         axes.plot(day, share, "D", color=colour, markersize=4, mfc="white" if n == 1 else colour, zorder=3)
         sign = "◇" if n == 1 else "◆"
         place, style = (0.99, 1 - 0.085 * k), {"xycoords": "axes fraction", "ha": "right", "va": "top", "fontsize": 6.5}
-        axes.annotate(f"{sign} {text}: {share:g} %", place, color=colour, **style)
+        axes.annotate(f"{sign} {text}: {share:g} %", place, color=colour, bbox=ground, **style)
+    # Set only now: an axis whose end is set takes in nothing that is drawn later.
+    for axes, labels in zip(grid[:, 0], ends, strict=True):
+        axes.set_ylim(bottom=0)
+        label_ends(axes, labels, characters=9)
     titled(figure, title)
     return figure
 

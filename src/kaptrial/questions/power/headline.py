@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,19 +34,25 @@ def headline(results: Sequence[CellResult], *, seed: int, in_clinic: bool = Fals
     method.
     """
     first = results[0]
-    s, numbers = first.cell.scenario, _numbers(first)
+    numbers = _numbers(first)
     if not in_clinic:
-        numbers["lost"] = _lost(s, seed)
-    rate, sides = percent(numbers["power"], numbers["mcse"]), "one" if _is_margin(first) else "two"
-    if s.null is None:
-        text = f"{_size(s, numbers)}, power is {rate} {_goal(first, numbers)}, "
-        text += f"{sides}-sided α {_level(numbers['alpha'])}, by {method_in_words(s)}{_false(first)}."
-    else:
-        text = f"{_size(s, numbers)} and no effect of the {s.null}, {method_in_words(s)} is significant in {rate} of"
-        text += f" trials, two-sided α {_level(numbers['alpha'])}."
+        numbers["lost"] = _lost(first.cell.scenario, seed)
+    text = sentence(first, numbers)
     if first.cell.columns.get("variant") is not None:
         text = f"{first.cell.columns['variant']}: {text[0].lower()}{text[1:]}"
     return Headline(text=text + _over_cells(results), numbers=numbers)
+
+
+def sentence(result: CellResult, numbers: Mapping[str, Value]) -> str:
+    """What one cell's primary question came to; `numbers`: those of its headline."""
+    s = result.cell.scenario
+    rate, sides = percent(numbers["power"], numbers["mcse"]), "one" if _is_margin(result) else "two"
+    level = f"{sides}-sided α {_level(numbers['alpha'])}"
+    if s.null is None:
+        goal = goal_in_words(result, numbers) + (_between(s) if len(s.arms) > 1 else "")
+        return f"{_size(s, numbers)}, power is {rate} {goal}, {level}, by {method_in_words(s)}{_false(result)}."
+    what = f"no effect of the {s.null}, {method_in_words(s)} is significant in {rate} of trials"
+    return f"{_size(s, numbers)} and {what}, {level}."
 
 
 def _false(result: CellResult) -> str:
@@ -116,7 +122,7 @@ def unit_of(s: Scenario, measure: str) -> str:
     return f"{s.scale.id} {s.scale.unit}"
 
 
-def _size(s: Scenario, numbers: dict[str, Value]) -> str:
+def _size(s: Scenario, numbers: Mapping[str, Value]) -> str:
     n, arms = s.n_total, len(s.arms)
     lost = numbers.get("lost")
     losses = f", {100 * lost:.0f} % lost by day {s.estimand.day:g}" if isinstance(lost, float) and lost >= 0.005 else ""
@@ -132,13 +138,13 @@ def _size(s: Scenario, numbers: dict[str, Value]) -> str:
     return f"With {n} patients allocated {ratio}{losses.replace(', ', ' (', 1) + ')' if losses else ''}"
 
 
-def _goal(result: CellResult, numbers: dict[str, Value]) -> str:
+def goal_in_words(result: CellResult, numbers: Mapping[str, Value], *, aside: bool = True) -> str:
+    """What the trial is to show or detect, and when; `aside`: with SDs and least differences in brackets."""
     s, rows = result.cell.scenario, result.primary
     estimand = s.estimand
     effect = rows["truth"]
     measure, unit, day = str(numbers["measure"]), str(numbers["unit"]), when(s)
     size = in_unit(effect.value, effect.mcse, measure, s)
-    between = _between(s)
     if len(s.arms) == 1:
         than = in_unit(estimand.benchmark or 0.0, None, measure, s)
         if estimand.endpoint in BINARY:
@@ -147,21 +153,26 @@ def _goal(result: CellResult, numbers: dict[str, Value]) -> str:
     if _is_margin(result):
         margin = estimand.margin if measure.startswith("log_") else in_unit(estimand.margin or 0.0, None, measure, s)
         sign = "−" if effect.value < 0 and not measure.startswith("log_") else ""
-        return f"to show no loss beyond {margin} {unit} {day} (true difference {sign}{size}){between}"
+        return f"to show no loss beyond {margin} {unit} {day} (true difference {sign}{size})"
     if measure.startswith("log_"):
-        return f"to detect {_article(unit)} {unit} of {size} for {called(estimand.endpoint)} {day}{between}"
+        return f"to detect {_article(unit)} {unit} of {size} for {called(estimand.endpoint)} {day}"
     noun = "an interaction" if ":" in estimand.contrast else "a difference"
     about = "" if estimand.endpoint == "score" else f" in {called(estimand.endpoint)}"
     text = f"to detect {noun} of {size} {unit}{about} {day}"
-    aside = []
-    if "standardised" in numbers:
-        aside.append(f"{numbers['standardised']:.2f} SD")
-        least = least_differences(s) if estimand.endpoint in ("score", "change") else []
-        if least:
-            ends = dict.fromkeys((f"{min(least):g}", f"{max(least):g}"))
-            runs = " to ".join(ends)
-            aside.append(f"sourced least important differences {'run from' if len(ends) > 1 else 'are'} {runs}")
-    return text + (f" ({'; '.join(aside)})" if aside else "") + between
+    beside = _beside_effect(s, numbers) if aside else []
+    return text + (f" ({'; '.join(beside)})" if beside else "")
+
+
+def _beside_effect(s: Scenario, numbers: Mapping[str, Value]) -> list[str]:
+    """The effect of a score in SDs, and the sourced least important differences."""
+    if "standardised" not in numbers:
+        return []
+    said = [f"{numbers['standardised']:.2f} SD"]
+    least = least_differences(s) if s.estimand.endpoint in ("score", "change") else []
+    if least:
+        ends = dict.fromkeys((f"{min(least):g}", f"{max(least):g}"))
+        said.append(f"sourced least important differences {'run from' if len(ends) > 1 else 'are'} {' to '.join(ends)}")
+    return said
 
 
 def least_differences(s: Scenario) -> list[float]:
