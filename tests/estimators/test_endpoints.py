@@ -83,7 +83,7 @@ def test_where_higher_is_better_improvement_is_upward():
 def test_the_hypothetical_strategy_sets_scores_after_rescue_aside_and_has_the_truth_without_rescue():
     rescue = {
         "from_day": 7, "score_at_least": 28, "effect": number(15, "points"), "onset": number(1, "day"),
-        "share_taking": number(1, "share"),
+        "half_life": number(14, "day"), "share_taking": number(1, "share"),
     }  # fmt: skip
     path = SCENARIOS / "starter.yaml"
     plain = load(path)

@@ -285,6 +285,14 @@ CASES: dict[str, Case] = {
         {"outcome.scale": own_scale(response={"fraction": 50, "source": "lii2023"})},
         "outcome.scale.response.fraction = 50", "must be ≤ 1",
     ),
+    "own response by nothing": case(
+        {"outcome.scale": own_scale(response={"source": "lii2023"})},
+        "outcome.scale.response.fraction is missing", "or points of the score, and not both",
+    ),
+    "own response beyond the scale": case(
+        {"outcome.scale": own_scale(response={"points": 61, "source": "lii2023"})},
+        "outcome.scale.response.points = 61", "at most the length of the scale, 60",
+    ),
     "own difference longer than the scale": case(
         {"outcome.scale": own_scale(mcid=[{"value": 70, "kind": "least", "source": "lii2023"}])},
         "outcome.scale.mcid[0].value = 70", "at most the length of the scale, 60",

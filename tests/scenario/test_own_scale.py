@@ -11,8 +11,11 @@ import yaml
 import kaptrial as kt
 from kaptrial.catalogue import scale
 from kaptrial.cli import main
+from kaptrial.errors import DataError
 from kaptrial.methods.prepared import patient_endpoint
 from kaptrial.pack.pages import markdown
+from kaptrial.questions.fit.trial_data import FitQuestion, from_scenario
+from kaptrial.questions.power.courses import decay
 from kaptrial.scenario.files import as_raw, dump, load
 from kaptrial.scenario.own_sources import unused_sources
 from kaptrial.simulation.simulate import simulate
@@ -77,6 +80,19 @@ def test_where_higher_is_better_remission_is_at_least():
     assert s.scale.best == 60
     np.testing.assert_array_equal(reached, trials.score[..., trials.days == 28][..., 0] >= 50)
     assert 0 < reached.mean() < 1
+
+
+def test_response_may_be_an_improvement_in_points():
+    change = MADRS | {"response": {"points": 13, "source": "marx2022"}}
+    s = starter(outcome__scale=change, sources=SOURCES, estimand__endpoint="response")
+    trials = simulate(s, seed=5, replicates=4)
+    reached = patient_endpoint(trials, trials.score, s, s.estimand)
+    np.testing.assert_array_equal(reached, trials.baseline - trials.score[..., trials.days == 28][..., 0] >= 13)
+    assert 0 < reached.mean() < 1
+    drawn = decay(s, seed=1).responding
+    assert drawn.iloc[0] == 0 < drawn.max() < 1
+    with pytest.raises(DataError, match=r"outcome\.scale\.response\.points = 13: is not fitted"):
+        from_scenario(s, FitQuestion(likelihood="binary"), seed=1, source="x")
 
 
 def test_the_example_of_the_docs_can_be_run():

@@ -18,9 +18,10 @@ class Scale:
     """An outcome scale: its range, unit, direction, and the rules of response and remission where a source gives one.
 
     `link` is "identity" for scores and "logit" for outcomes counted day by day, whose latent scale is the logit of a
-    day's success. `remission_at`: the score at or better than which is remission. `thresholds` holds the sourced MCIDs
-    and reliable changes as the data file states them. `indication`: the population of the design priors in whom the
-    scale measures the illness; None where it is not one of theirs.
+    day's success. Response is an improvement by `response_fraction` of the way to the best score, or by
+    `response_points`, which only a scenario's own scale may say. `remission_at`: the score at or better than which is
+    remission. `thresholds` holds the sourced MCIDs and reliable changes as the data file states them. `indication`: the
+    population of the design priors in whom the scale measures the illness; None where it is not one of theirs.
     """
 
     id: str
@@ -35,6 +36,12 @@ class Scale:
     remission_at: float | None
     thresholds: dict[str, Any]
     indication: str | None
+    response_points: float | None = None
+
+    @property
+    def has_response(self) -> bool:
+        """Whether there is a rule of response."""
+        return self.response_fraction is not None or self.response_points is not None
 
     @property
     def sign(self) -> int:

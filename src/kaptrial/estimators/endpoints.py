@@ -14,13 +14,14 @@ class Rule:
     """What an endpoint needs to know of the scale.
 
     `sign`: +1 if a higher score is better, else −1. `best`: the best score. `response_fraction`: the share of
-    the way from
-    the baseline to the best score that is a response. `remission_at`: score at or better than which is remission.
+    the way from the baseline to the best score that is a response; `response_points`: the improvement that is one, in
+    its place. `remission_at`: score at or better than which is remission.
     """
 
     sign: int
     best: float
     response_fraction: float | None = None
+    response_points: float | None = None
     remission_at: float | None = None
     relapse_fraction: float | None = None
     response_day: float | None = None
@@ -54,9 +55,8 @@ def endpoint(
         assert rule.remission_at is not None  # the scenario was checked
         reached = (score[..., v] - rule.remission_at) * rule.sign >= 0
         return np.where(np.isnan(score[..., v]), np.nan, reached)
-    assert rule.response_fraction is not None  # the scenario was checked
     if name == "response":
-        return improved_by(score[..., v], baseline, rule.response_fraction, rule)
+        return responded(score[..., v], baseline, rule)
     if name == "sustained_response":
         return sustained_response(score, baseline, days, v, rule, failure_day)
     raise ValueError(f"unknown endpoint {name!r}")
@@ -81,6 +81,15 @@ def percent_over_period(score: Floats, days: Floats, v: int) -> Floats:
 def with_missing_as_failures(response: Floats) -> Floats:
     """Responses with 0 where none was observed."""
     return np.where(np.isnan(response), 0.0, response)
+
+
+def responded(score: Floats, baseline: Floats, rule: Rule) -> Floats:
+    """1 where the score is a response by the scale's rule; 0 where not; NaN unobserved."""
+    if rule.response_points is not None:
+        improvement = (score - baseline) * rule.sign
+        return np.where(np.isnan(score), np.nan, improvement >= rule.response_points)
+    assert rule.response_fraction is not None  # the scenario was checked
+    return improved_by(score, baseline, rule.response_fraction, rule)
 
 
 def improved_by(score: Floats, baseline: Floats, fraction: float, rule: Rule) -> Floats:
@@ -112,13 +121,11 @@ def failures(score: Floats, baseline: Floats, days: Floats, v: int, rule: Rule, 
     to the best, `confirmed` at the next visit if asked. A failure event (rescue) counts at the first visit on or after
     it.
     """
-    assert rule.response_fraction is not None
     assert rule.relapse_fraction is not None
     assert rule.response_day is not None
     first = int(np.searchsorted(days, rule.response_day))
     failed = np.where(np.isnan(score[..., : v + 1]), np.nan, 0.0)
-    responded = improved_by(score[..., first], baseline, rule.response_fraction, rule)
-    failed[..., first] = 1.0 - responded
+    failed[..., first] = 1.0 - responded(score[..., first], baseline, rule)
     for k in range(first + 1, v + 1):
         failed[..., k] = 1.0 - improved_by(score[..., k], baseline, rule.relapse_fraction, rule)
     if rule.confirmed:

@@ -81,6 +81,7 @@ def rule(scenario: Scenario) -> Rule:
         sign=scale.sign,
         best=scale.best,
         response_fraction=scale.response_fraction,
+        response_points=scale.response_points,
         remission_at=scale.remission_at,
         relapse_fraction=relapse.fraction if relapse else None,
         response_day=relapse.response_day if relapse else None,

@@ -192,7 +192,7 @@ def _check_estimands(s: Scenario) -> Iterator[FieldError]:
         yield from _check_methods(s, at, estimand)
         yield from _check_strategies(s, at, estimand)
         relapses = estimand.endpoint in ("sustained_response", "time_to_relapse")
-        if (relapses or estimand.endpoint == "response") and s.scale.response_fraction is None:
+        if (relapses or estimand.endpoint == "response") and not s.scale.has_response:
             yield FieldError(
                 f"{at}.endpoint", estimand.endpoint, f"{s.scale.id} has no sourced response rule; {OWN_RULE}"
             )

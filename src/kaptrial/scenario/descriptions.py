@@ -156,6 +156,7 @@ KEYS: dict[str, dict[str, Key]] = {
     },
     "ResponseRule": {
         "fraction": Key("The share of the way from the baseline to the best score.", "0.5"),
+        "points": Key("The improvement, such as a reliable change, in place of a fraction.", "6", "that of the scale"),
         "source": Key("Where the rule is from.", "lii2023"),
         "note": Key("Why, for an assumption.", "a convention"),
     },

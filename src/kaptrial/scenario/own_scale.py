@@ -38,13 +38,17 @@ class ScaleRange:
 
 @noun
 class ResponseRule:
-    """Response is an improvement by `fraction` of the way from the baseline to the best score."""
+    """Response is an improvement by `fraction` of the way from the baseline to the best score, or by `points`."""
 
-    fraction: Fraction
     source: SourceKey
+    fraction: Fraction | None = None
+    points: Positive | None = None
     note: Text | None = None
 
     def __post_init__(self) -> None:
+        if (self.fraction is None) == (self.points is None):
+            given = ABSENT if self.fraction is None else self.fraction
+            raise FieldError("fraction", given, "must be given, or points of the score, and not both")
         check_note(self.source, "note", self.note)
 
 
@@ -131,6 +135,9 @@ class OwnScale:
         low, high = self.range.low, self.range.high
         if self.step > high - low:
             raise FieldError("step", self.step, f"must be at most the length of the scale, {high - low:g}")
+        points = self.response.points if self.response else None
+        if points is not None and points > high - low:
+            raise FieldError("response.points", points, f"must be at most the length of the scale, {high - low:g}")
         if self.remission is not None:
             wanted, other = ("at_most", "at_least") if self.better == "lower" else ("at_least", "at_most")
             cutoff = getattr(self.remission, wanted)
@@ -176,6 +183,7 @@ class OwnScale:
             better=self.better,
             link="logit" if counts_days else "identity",
             response_fraction=self.response.fraction if self.response else None,
+            response_points=self.response.points if self.response else None,
             remission_at=(rule.at_most if rule.at_least is None else rule.at_least) if rule else None,
             thresholds={key: [_threshold(each) for each in getattr(self, key)] for key in ("mcid", "reliable_change")},
             indication=None,
@@ -196,9 +204,9 @@ def described(own: OwnScale | str) -> list[str]:
     extent = f"{scale.low:g} to {scale.high:g} {scale.unit}" + (f" in steps of {scale.step:g}" if scale.step else "")
     lines = [f"{own.id}, a scale of this file: {own.label}, {extent}, {own.better} is better ({own.source})"]
     if own.response is not None:
-        lines.append(
-            f"  response: {100 * own.response.fraction:g} % of the way to the best score ({own.response.source})"
-        )
+        by_fraction = f"{100 * (own.response.fraction or 0):g} % of the way to the best score"
+        by = by_fraction if own.response.points is None else f"{own.response.points:g} {scale.unit} or more"
+        lines.append(f"  response: improvement by {by} ({own.response.source})")
     if own.remission is not None:
         side = "at most" if own.better == "lower" else "at least"
         lines.append(f"  remission: {side} {scale.remission_at:g} ({own.remission.source})")

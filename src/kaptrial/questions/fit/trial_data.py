@@ -73,6 +73,9 @@ def from_scenario(scenario: Scenario, asked: FitQuestion, *, seed: int, source: 
     cut = replace(trials, days=trials.days[after], score=scores[..., after], covariates=wanted, baseline=baseline)
     reference = None if scenario.factors else scenario.arms[scenario.reference_arm].id
     scale = scenario.scale
+    if asked.likelihood == "binary" and scale.response_points is not None:
+        allowed = "is not fitted, response by a fraction of the way to the best score is"
+        raise DataError(f"{source}: outcome.scale.response.points = {scale.response_points:g}: {allowed}")
     better: Side = "higher" if scale.better == "higher" else "lower"
     options = Options(target_day=scenario.estimand.day, reference=reference, better=better, best=scale.best)
     options = replace(options, response_fraction=scale.response_fraction or options.response_fraction)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kaptrial.estimators.endpoints import responded
+from kaptrial.methods.prepared import rule
 from kaptrial.questions.power.truth import FIRST_BLOCK
 from kaptrial.scenario.conduct import Conduct
 from kaptrial.scenario.patients import Expectancy
@@ -94,10 +96,8 @@ def decay(scenario: Scenario, *, seed: int, last_day: int | None = None) -> pd.D
         assert trials.latent is not None
         improvement = ((trials.latent - trials.latent[..., :1]) * scale.sign).mean(axis=(0, 1))
         share = np.full(len(days), np.nan)
-        if scale.response_fraction is not None:
-            gone = (trials.score - trials.baseline[..., None]) * scale.sign
-            room = np.abs(trials.baseline - scale.best)[..., None]
-            share = ((gone >= scale.response_fraction * room) & (room > 0)).mean(axis=(0, 1))
+        if scale.has_response:
+            share = responded(trials.score, trials.baseline[..., None], rule(alone)).mean(axis=(0, 1))
         doses = len(arm.doses[0].days)
         for day, mean, responding in zip(days, improvement, share, strict=True):
             rows.append({"doses": doses, "day": day, "improvement": mean, "responding": responding})
