@@ -290,6 +290,7 @@ class Facts:
         """What the trial is to show or detect, and when, the effect marked."""
         assert self.study.power.headline is not None
         text = goal_in_words(self.own, self.study.power.headline.numbers, aside=False)
+        text = text.replace(f"day {self.day.shown}", f"day {self.day}", 1)
         return text.replace(self.effect.shown, str(self.effect), 1)
 
     @cached_property
@@ -435,7 +436,7 @@ class Facts:
             for n, e in (("low", bar.low), ("high", bar.high))
         ]
         if bar.reach <= 2 * max(bar.low.mcse, bar.high.mcse):
-            return "None of the numbers that were moved changes power by more than twice its Monte Carlo error"
+            return "No number that was moved changes power by more than twice its Monte Carlo error"
         text = f"Of the numbers that were moved, that of {name_in_words(bar.range.path)} matters most"
         return f"{text}: power is {low} at {ends[0]} and {high} at {ends[1]}{beside_number(bar.range.unit)}"
 
