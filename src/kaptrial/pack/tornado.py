@@ -5,7 +5,7 @@ The trials of every row come from the same streams, so that a difference of powe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import exp, log
 
@@ -151,7 +151,6 @@ def tornado(
     seed: int,
     replicates: int,
     workers: int = 1,
-    progress: Callable[[int], None] | None = None,
     only: Sequence[str] | None = None,
 ) -> Tornado:
     """Power of the primary analysis with each assumption at either end, paired with the power as declared.
@@ -175,7 +174,7 @@ def tornado(
                 places.append(str(error).splitlines()[0])
     analysis = plain.analyses(plain.estimand)[0]
     jobs = [Job(scenario=x, seed=seed, replicates=replicates, estimands=(0,), at_best=False) for x in scenarios]
-    outcomes = list(attempt(jobs, workers=workers, progress=progress))
+    outcomes = list(attempt(jobs, workers=workers))
     base = outcomes[0]
     if isinstance(base, TooFewEligible):
         raise base
@@ -188,11 +187,6 @@ def tornado(
     power = float(own.mean())
     mcse = float(np.sqrt(power * (1 - power) / len(own)))
     return Tornado(bars=tuple(bars), power=power, mcse=mcse, replicates=replicates)
-
-
-def count_replicates(s: Scenario, replicates: int) -> int:
-    """About how many replicates `tornado` will simulate, for a progress bar."""
-    return (1 + 2 * len(ranges(s))) * replicates
 
 
 def as_analysed(s: Scenario) -> Scenario:
