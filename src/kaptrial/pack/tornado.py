@@ -18,6 +18,7 @@ from kaptrial.estimators.margin import non_inferior, on_scale_of
 from kaptrial.method_table import method_of
 from kaptrial.priors.design_prior import draws, with_draw
 from kaptrial.questions.power.execution import Fits, Job, attempt
+from kaptrial.questions.power.measures import share
 from kaptrial.questions.power.rows import better
 from kaptrial.scenario.checks import ketamine_routes
 from kaptrial.scenario.scenario import Scenario
@@ -46,16 +47,16 @@ class Range:
 
 @dataclass(frozen=True, kw_only=True)
 class End:
-    """Power with a number at one end, its difference from the power as declared, and the mean estimate there.
+    """Power with a number at one end, and its difference from the power as declared, each with its error.
 
     `value`: the number at this end. NaN where the scenario refuses the value (`problem` says why).
     """
 
     value: float
     power: float
+    power_mcse: float
     difference: float
     mcse: float
-    estimate: float
     problem: str = ""
 
 
@@ -184,8 +185,7 @@ def tornado(
         low, high = (_end(value, next(ends), outcomes, own, analysis, plain) for value in (r.low, r.high))
         bars.append(Bar(range=r, low=low, high=high))
     bars.sort(key=lambda bar: (-bar.reach, bar.range.path))
-    power = float(own.mean())
-    mcse = float(np.sqrt(power * (1 - power) / len(own)))
+    power, mcse = share(own)
     return Tornado(bars=tuple(bars), power=power, mcse=mcse, replicates=replicates)
 
 
@@ -225,15 +225,16 @@ def _end(
     unknown = float("nan")
     outcome = place if isinstance(place, str) else outcomes[place]
     if isinstance(outcome, str | TooFewEligible):
-        return End(value=value, power=unknown, difference=unknown, mcse=unknown, estimate=unknown, problem=str(outcome))
+        return End(
+            value=value, power=unknown, power_mcse=unknown, difference=unknown, mcse=unknown, problem=str(outcome)
+        )
     hits = rejects(outcome, analysis, s)
     paired = hits.astype(float) - own
-    fit = outcome[0, analysis]
-    known = fit.failure == 0
+    power, power_mcse = share(hits)
     return End(
         value=value,
-        power=float(hits.mean()),
+        power=power,
+        power_mcse=power_mcse,
         difference=float(paired.mean()),
         mcse=float(paired.std(ddof=1) / np.sqrt(len(paired))),
-        estimate=float(fit.estimate[known].mean()) if known.any() else unknown,
     )

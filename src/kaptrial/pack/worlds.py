@@ -16,7 +16,7 @@ from kaptrial.errors import ScenarioError, TooFewEligible
 from kaptrial.method_table import SCORES
 from kaptrial.pack.tornado import as_analysed, rejects
 from kaptrial.questions.power.execution import Job, attempt
-from kaptrial.questions.power.measures import TARGET_POWER
+from kaptrial.questions.power.measures import TARGET_POWER, share
 from kaptrial.questions.power.nulls import null_of
 from kaptrial.questions.power.truth import truths
 from kaptrial.scenario.conduct import Dropout
@@ -173,13 +173,13 @@ def try_worlds(
 
 
 def _rate(hits: Any, beside: Any) -> Rate:
-    p, n = float(hits.mean()), len(hits)
-    paired = np.zeros(n) if beside is None else hits.astype(float) - beside
+    value, mcse = share(hits)
+    paired = np.zeros(len(hits)) if beside is None else hits.astype(float) - beside
     return Rate(
-        value=p,
-        mcse=sqrt(p * (1 - p) / n),
+        value=value,
+        mcse=mcse,
         difference=float(paired.mean()),
-        difference_mcse=float(paired.std(ddof=1) / sqrt(n)),
+        difference_mcse=float(paired.std(ddof=1) / sqrt(len(hits))),
     )
 
 

@@ -35,7 +35,7 @@ def sensitivity(facts: Facts) -> Section:
             if end.problem:
                 cells.append("not allowed there")
                 continue
-            power = facts.end(path, name, end.power)
+            power = facts.end(path, name, end)
             cells.append(power)
         cells.append(facts.numbers.points(f"tornado.{path}.reach", bar.reach, max(bar.low.mcse, bar.high.mcse)))
         cells.append(bar.range.origin)
