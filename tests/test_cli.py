@@ -34,6 +34,16 @@ def test_json_of_power_holds_the_contract(run, tmp_path):
     assert powers[0] < powers[1]
 
 
+def test_json_to_standard_output_is_all_that_is_printed(run, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for command in (("check", STARTER), ("evidence", "list")):
+        run(*command, "--json", "out.json")
+        capsys.readouterr()
+        run(*command, "--json", "-")
+        assert capsys.readouterr().out == (tmp_path / "out.json").read_text()
+    assert not (tmp_path / "-").exists()
+
+
 def test_workers_do_not_change_a_byte(run, tmp_path):
     for workers in (1, 2, "auto"):
         folder = tmp_path / str(workers)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from kaptrial.cli.options import App, check_outputs, hand_over
+from kaptrial.cli.options import App, JsonFile, check_outputs, hand_over
 from kaptrial.errors import UserError
 from kaptrial.results import of_lines
 from kaptrial.results import provenance as made_by
@@ -20,7 +20,6 @@ app = App(
     rich_markup_mode=None,
     help="Published trials: list, show, cite; simulate them under the calibrated model; predict new ones.",
 )
-JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write one JSON object.")]
 
 
 @app.command("list")

@@ -51,7 +51,11 @@ Vary = Annotated[
 Folder = Annotated[
     Path | None, typer.Option("-o", "--output", metavar="DIR", help="Write tables and figures to this folder.")
 ]
-JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write one JSON object.")]
+# In place of a file: standard output, and nothing else is printed there.
+STDOUT = Path("-")
+JsonFile = Annotated[
+    Path | None, typer.Option("--json", metavar="FILE", help="Write one JSON object; -: print it, and nothing else.")
+]
 ResponseFraction = Annotated[
     float,
     typer.Option(
@@ -101,7 +105,7 @@ def check_outputs(output: Path | None, json_file: Path | None) -> None:
     """Raise OSError before any work is done where what is asked for cannot be written."""
     from kaptrial.output.files import check_folder, check_writable
 
-    if json_file is not None:
+    if json_file is not None and json_file != STDOUT:
         check_writable(json_file)
     if output is not None:
         check_folder(output)
@@ -121,6 +125,11 @@ def hand_over(
     from kaptrial.output.terminal import say
 
     said = None
+    if json_file == STDOUT:
+        if output is not None:
+            results.write(output)
+        print(results.to_json(), end="", flush=True)
+        return
     try:
         if json_file is not None:
             files.write_text(json_file, results.to_json())

@@ -39,6 +39,15 @@ PATH_NAMES = {
     "population.non_responders": "share who do not respond",
     "natural_course.change": "improvement without treatment",
     "decision.margin": "margin that matters",
+    "expectancy.drug.effect": "effect of believing in the drug",
+    "expectancy.drug.belief": "share who believe they had the drug",
+    "expectancy.drug.onset": "onset of belief in the drug, days",
+    "expectancy.drug.half_life": "half-life of belief in the drug, days",
+    "expectancy.drug.disappointment": "disappointment without the drug",
+    "expectancy.therapy.effect": "effect of hoping for the therapy",
+    "expectancy.therapy.onset": "onset of hope for the therapy, days",
+    "expectancy.therapy.half_life": "half-life of hope for the therapy, days",
+    "expectancy.therapy.disappointment": "disappointment without the therapy",
     "clinic.sessions.to_hours": "window ends, hours after infusion",
 }
 # What the last key of a path is called, where the whole has no name.
@@ -74,6 +83,8 @@ def path_in_words(path: str) -> str:
     if whole in PATH_NAMES:
         return PATH_NAMES[whole]
     keys = [key for key in re.split(r"[.\[\]]+", whole) if key and not key.isdigit()]
+    if keys[-2:] == ["therapists", "sd"]:
+        return f"SD between therapists ({keys[-3].replace('_', ' ')})"
     last = KEY_NAMES.get(keys[-1], keys[-1].replace("_", " "))
     of = keys[-2].replace("_", " ") if len(keys) > 1 else ""
     return f"{last} ({of})" if of else last

@@ -13,6 +13,7 @@ from kaptrial.method_table import BINARY, SCORES, TIME, methods
 from kaptrial.output.figures import name_in_words
 from kaptrial.pack.numbers import Number, Numbers
 from kaptrial.pack.study import Study
+from kaptrial.pack.tornado import End
 from kaptrial.questions.power.design import estimand_in_words
 from kaptrial.questions.power.headline import (
     FALSE_RATES,
@@ -429,7 +430,7 @@ class Facts:
     def strongest(self) -> str:
         """The assumption that moves power most, in a sentence."""
         bar = self.study.tornado.bars[0]
-        low, high = (self.end(bar.range.path, name, end.power) for name, end in (("low", bar.low), ("high", bar.high)))
+        low, high = (self.end(bar.range.path, name, end) for name, end in (("low", bar.low), ("high", bar.high)))
         ends = [
             self.numbers.add(
                 f"tornado.{bar.range.path}.{n}.value", e.value, unit=bar.range.unit, shown=f"{e.value:.3g}"
@@ -441,11 +442,9 @@ class Facts:
         text = f"Of the numbers that were moved, that of {name_in_words(bar.range.path)} matters most"
         return f"{text}: power is {low} at {ends[0]} and {high} at {ends[1]}{beside_number(bar.range.unit)}"
 
-    def end(self, path: str, name: str, power: float) -> Number:
+    def end(self, path: str, name: str, end: End) -> Number:
         """The power at one end of a number's range."""
-        n = self.study.tornado.replicates
-        mcse = (power * (1 - power) / n) ** 0.5 if power == power else None
-        return self.numbers.percent(f"tornado.{path}.{name}.power", power, mcse)
+        return self.numbers.percent(f"tornado.{path}.{name}.power", end.power, end.power_mcse)
 
     @cached_property
     def verdict(self) -> Number:

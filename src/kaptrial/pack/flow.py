@@ -77,5 +77,5 @@ def flow(s: Scenario, *, seed: int) -> list[ArmFlow]:
 
 def _count(parts: list[Floats]) -> Count:
     x = np.concatenate(parts)[:TRIALS]
-    lower, upper = (float(q) for q in np.quantile(x, [LOWER, UPPER]))
+    lower, upper = (float(q) for q in np.quantile(x, [LOWER, UPPER], method="inverted_cdf"))  # of whole patients
     return Count(mean=float(x.mean()), mcse=float(x.std(ddof=1) / np.sqrt(len(x))), lower=lower, upper=upper)

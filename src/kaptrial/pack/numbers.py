@@ -72,6 +72,11 @@ class Numbers:
         shown = f"{by_mcse(100 * value, 100 * mcse)} %" + (f" (± {error(100 * mcse)})" if mcse > 0 else "")
         return self.add(key, value, mcse=mcse, unit="probability", shown=shown)
 
+    def points(self, key: str, value: float, mcse: float) -> Number:
+        """A difference of two probabilities, shown in percentage points with its error."""
+        shown = f"{by_mcse(100 * value, 100 * mcse)}" + (f" (± {error(100 * mcse)})" if mcse > 0 else "")
+        return self.add(key, value, mcse=mcse, unit="difference of probabilities", shown=shown.replace("-", "−"))
+
 
 def _shown(value: Value, mcse: float | None) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):

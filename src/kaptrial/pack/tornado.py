@@ -5,7 +5,7 @@ The trials of every row come from the same streams, so that a difference of powe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import exp, log
 
@@ -18,6 +18,7 @@ from kaptrial.estimators.margin import non_inferior, on_scale_of
 from kaptrial.method_table import method_of
 from kaptrial.priors.design_prior import draws, with_draw
 from kaptrial.questions.power.execution import Fits, Job, attempt
+from kaptrial.questions.power.measures import share
 from kaptrial.questions.power.rows import better
 from kaptrial.scenario.checks import ketamine_routes
 from kaptrial.scenario.scenario import Scenario
@@ -46,16 +47,16 @@ class Range:
 
 @dataclass(frozen=True, kw_only=True)
 class End:
-    """Power with a number at one end, its difference from the power as declared, and the mean estimate there.
+    """Power with a number at one end, and its difference from the power as declared, each with its error.
 
     `value`: the number at this end. NaN where the scenario refuses the value (`problem` says why).
     """
 
     value: float
     power: float
+    power_mcse: float
     difference: float
     mcse: float
-    estimate: float
     problem: str = ""
 
 
@@ -151,7 +152,6 @@ def tornado(
     seed: int,
     replicates: int,
     workers: int = 1,
-    progress: Callable[[int], None] | None = None,
     only: Sequence[str] | None = None,
 ) -> Tornado:
     """Power of the primary analysis with each assumption at either end, paired with the power as declared.
@@ -175,7 +175,7 @@ def tornado(
                 places.append(str(error).splitlines()[0])
     analysis = plain.analyses(plain.estimand)[0]
     jobs = [Job(scenario=x, seed=seed, replicates=replicates, estimands=(0,), at_best=False) for x in scenarios]
-    outcomes = list(attempt(jobs, workers=workers, progress=progress))
+    outcomes = list(attempt(jobs, workers=workers))
     base = outcomes[0]
     if isinstance(base, TooFewEligible):
         raise base
@@ -185,14 +185,8 @@ def tornado(
         low, high = (_end(value, next(ends), outcomes, own, analysis, plain) for value in (r.low, r.high))
         bars.append(Bar(range=r, low=low, high=high))
     bars.sort(key=lambda bar: (-bar.reach, bar.range.path))
-    power = float(own.mean())
-    mcse = float(np.sqrt(power * (1 - power) / len(own)))
+    power, mcse = share(own)
     return Tornado(bars=tuple(bars), power=power, mcse=mcse, replicates=replicates)
-
-
-def count_replicates(s: Scenario, replicates: int) -> int:
-    """About how many replicates `tornado` will simulate, for a progress bar."""
-    return (1 + 2 * len(ranges(s))) * replicates
 
 
 def as_analysed(s: Scenario) -> Scenario:
@@ -231,15 +225,16 @@ def _end(
     unknown = float("nan")
     outcome = place if isinstance(place, str) else outcomes[place]
     if isinstance(outcome, str | TooFewEligible):
-        return End(value=value, power=unknown, difference=unknown, mcse=unknown, estimate=unknown, problem=str(outcome))
+        return End(
+            value=value, power=unknown, power_mcse=unknown, difference=unknown, mcse=unknown, problem=str(outcome)
+        )
     hits = rejects(outcome, analysis, s)
     paired = hits.astype(float) - own
-    fit = outcome[0, analysis]
-    known = fit.failure == 0
+    power, power_mcse = share(hits)
     return End(
         value=value,
-        power=float(hits.mean()),
+        power=power,
+        power_mcse=power_mcse,
         difference=float(paired.mean()),
         mcse=float(paired.std(ddof=1) / np.sqrt(len(paired))),
-        estimate=float(fit.estimate[known].mean()) if known.any() else unknown,
     )

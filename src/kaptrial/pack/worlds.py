@@ -16,7 +16,7 @@ from kaptrial.errors import ScenarioError, TooFewEligible
 from kaptrial.method_table import SCORES
 from kaptrial.pack.tornado import as_analysed, rejects
 from kaptrial.questions.power.execution import Job, attempt
-from kaptrial.questions.power.measures import TARGET_POWER
+from kaptrial.questions.power.measures import TARGET_POWER, share
 from kaptrial.questions.power.nulls import null_of
 from kaptrial.questions.power.truth import truths
 from kaptrial.scenario.conduct import Dropout
@@ -131,7 +131,6 @@ def try_worlds(
     seed: int,
     replicates: int,
     workers: int = 1,
-    progress: Callable[[int], None] | None = None,
 ) -> Worlds:
     """Power and false claims of the primary analysis in every world, paired with the plan's own by replicate."""
     plan = as_analysed(s)
@@ -147,7 +146,7 @@ def try_worlds(
             asked += [] if scenario is None else [scenario]
         places.append((place[0], place[1]))
     jobs = [Job(scenario=x, seed=seed, replicates=replicates, estimands=(0,), at_best=False) for x in asked]
-    outcomes = list(attempt(jobs, workers=workers, progress=progress))
+    outcomes = list(attempt(jobs, workers=workers))
     if isinstance(outcomes[0], TooFewEligible):
         raise outcomes[0]
     hits = [None if isinstance(x, TooFewEligible) else rejects(x, analysis, plan) for x in outcomes]
@@ -173,19 +172,14 @@ def try_worlds(
     return Worlds(own=declared, tried=tuple(tried), absent=tuple(absent), replicates=replicates)
 
 
-def count_replicates(s: Scenario, replicates: int) -> int:
-    """About how many replicates `try_worlds` will simulate, for a progress bar."""
-    return 2 * (1 + len(_BUILT)) * replicates
-
-
 def _rate(hits: Any, beside: Any) -> Rate:
-    p, n = float(hits.mean()), len(hits)
-    paired = np.zeros(n) if beside is None else hits.astype(float) - beside
+    value, mcse = share(hits)
+    paired = np.zeros(len(hits)) if beside is None else hits.astype(float) - beside
     return Rate(
-        value=p,
-        mcse=sqrt(p * (1 - p) / n),
+        value=value,
+        mcse=mcse,
         difference=float(paired.mean()),
-        difference_mcse=float(paired.std(ddof=1) / sqrt(n)),
+        difference_mcse=float(paired.std(ddof=1) / sqrt(len(hits))),
     )
 
 

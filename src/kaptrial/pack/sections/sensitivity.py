@@ -35,9 +35,9 @@ def sensitivity(facts: Facts) -> Section:
             if end.problem:
                 cells.append("not allowed there")
                 continue
-            power = facts.end(path, name, end.power)
+            power = facts.end(path, name, end)
             cells.append(power)
-        cells.append(facts.numbers.percent(f"tornado.{path}.reach", bar.reach, max(bar.low.mcse, bar.high.mcse)))
+        cells.append(facts.numbers.points(f"tornado.{path}.reach", bar.reach, max(bar.low.mcse, bar.high.mcse)))
         cells.append(bar.range.origin)
         rows.append(cells)
     headings = [
@@ -47,7 +47,7 @@ def sensitivity(facts: Facts) -> Section:
         "Power there",
         "High end",
         "Power there ",
-        "Largest change",
+        "Largest change, points",
         "Range",
     ]
     percent = f"{100 * LOW:g} and {100 * HIGH:g} %"
@@ -94,7 +94,7 @@ def worlds(facts: Facts) -> Section:
     table = Table(
         name="worlds",
         caption=f"The plan in adverse worlds, from {result.replicates:,} trials each, the same ones in every world.",
-        headings=["World", "What is different", "Power", "False claims", "Verdict"],
+        headings=["World", "What is different", "Power", "Change, points", "False claims", "Verdict"],
         rows=rows,
     )
     points = [
@@ -145,8 +145,12 @@ def _verdict_title(result: Worlds) -> str:
 def _world_row(facts: Facts, tried: Tried) -> list[Cell]:
     name = tried.world.name
     if tried.problem:
-        return [name, tried.world.what, "–", "–", tried.problem]
+        return [name, tried.world.what, "–", "–", "–", tried.problem]
     cells: list[Cell] = [name, tried.world.what]
     for kind, rate in (("power", tried.power), ("false_claims", tried.false_claims)):
         cells.append("–" if rate is None else facts.numbers.percent(f"world.{name}.{kind}", rate.value, rate.mcse))
+    change: Cell = "–"
+    if tried.power is not None and tried is not facts.study.worlds.own:
+        change = facts.numbers.points(f"world.{name}.change", tried.power.difference, tried.power.difference_mcse)
+    cells.insert(3, change)
     return [*cells, facts.numbers.add(f"world.{name}.verdict", tried.verdict)]
