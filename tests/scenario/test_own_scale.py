@@ -16,6 +16,7 @@ from kaptrial.methods.prepared import patient_endpoint
 from kaptrial.pack.pages import markdown
 from kaptrial.questions.fit.trial_data import FitQuestion, from_scenario
 from kaptrial.questions.power.courses import decay
+from kaptrial.questions.power.headline import least_differences
 from kaptrial.scenario.files import as_raw, dump, load
 from kaptrial.scenario.own_sources import unused_sources
 from kaptrial.simulation.simulate import simulate
@@ -93,6 +94,14 @@ def test_response_may_be_an_improvement_in_points():
     assert drawn.iloc[0] == 0 < drawn.max() < 1
     with pytest.raises(DataError, match=r"outcome\.scale\.response\.points = 13: is not fitted"):
         from_scenario(s, FitQuestion(likelihood="binary"), seed=1, source="x")
+
+
+def test_an_assumed_difference_is_not_called_sourced():
+    differences = [
+        {"value": 2, "kind": "minimal difference", "source": "assumption", "note": "a guess"},
+        {"value": 3, "kind": "minimal difference", "source": "hengartner2021"},
+    ]
+    assert least_differences(starter(**own_madrs(mcid=differences))) == [3]
 
 
 def test_the_example_of_the_docs_can_be_run():

@@ -183,7 +183,11 @@ class Facts:
         """The sourced differences that matter on this scale, one a line."""
         lines = []
         for each in self.scenario.scale.thresholds["mcid"]:
-            value = f"{each['value']:g} points" if "value" in each else f"{100 * each['fraction']:g} % of the baseline"
+            value = (
+                f"{each['value']:g} {self.scenario.scale.unit}"
+                if "value" in each
+                else f"{100 * each['fraction']:g} % of the baseline"
+            )
             lines.append(f"{value}: {each['kind']} [{each['source']}]")
         return lines
 

@@ -13,6 +13,7 @@ from kaptrial.method_table import BINARY, DAYS, SCORES, TIME, methods
 from kaptrial.output.terminal import by_mcse, error
 from kaptrial.results import Headline, Value
 from kaptrial.scenario.scenario import Scenario
+from kaptrial.scenario.sourced import ASSUMPTION
 
 if TYPE_CHECKING:
     from kaptrial.questions.power.characteristics import CellResult
@@ -180,7 +181,7 @@ def least_differences(s: Scenario) -> list[float]:
     return [
         float(each["value"])
         for each in s.scale.thresholds["mcid"]
-        if "value" in each and not NOT_LEAST.search(each["kind"])
+        if "value" in each and each["source"] != ASSUMPTION and not NOT_LEAST.search(each["kind"])
     ]
 
 
