@@ -201,6 +201,12 @@ def test_only_what_is_asked_is_worked_out(scenario, monkeypatch):
     ]  # fmt: skip
 
 
+def test_a_prior_may_be_a_source():
+    pack = kt.report("ketamine_by_cbt", only=["references"])
+    assert "Prior depression_iv_2026b" in " ".join(texts(pack))
+    assert "depression_iv_2026b" in pack.references
+
+
 def test_an_unknown_section_is_refused(refused):
     line = refused("report", "scenarios/starter.yaml", "--only", "powr")
     assert "--only = 'powr'" in line

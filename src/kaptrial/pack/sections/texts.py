@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from kaptrial.catalogue import source, trial, trial_keys
 from kaptrial.catalogue.citation import Citation
+from kaptrial.catalogue.priors import prior_names
 from kaptrial.pack import words
 from kaptrial.pack.checklist import YOURS, items, statements
 from kaptrial.pack.document import Block, Bullets, Heading, Paragraph, Section, Table
@@ -88,4 +89,7 @@ def citation(key: str) -> Citation:
     """The citation of a publication of the catalogue."""
     if key in trial_keys():
         return trial(key).citation
+    if key in prior_names():  # a fit of this package to published trials, and no publication
+        described = f"Prior {key}: the synthesis of published trials that kaptrial ships (docs/synthesis.md)"
+        return Citation(body="The kaptrial developers", described=described)
     return Citation(**source(key)["citation"])
