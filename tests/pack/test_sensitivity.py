@@ -73,12 +73,27 @@ def test_worlds_change_what_they_say(wet):
     staff = by_name["two therapists leave"].with_effect.therapies
     assert (staff["wet"].therapists.count, staff["contact"].therapists.count) == (4, 4)
     icc = truths(by_name["therapists' ICC .10"].with_effect, seed=7)[0].icc
-    # Worked out of 32,000 patients, therapists' effects being exact: within .01.
-    assert max(icc) == pytest.approx(0.10, abs=0.01)
+    # Of 64,000 patients an arm the SDs, and so the correlation, are known to .5 %: within 3 %.
+    assert max(icc) == pytest.approx(0.10, abs=0.003)
     assert [name for name, _ in absent] == ["no synergy"]
     for world in found:
         for s in (world.with_effect, world.without_effect):
             assert s is None or s.analyses(s.estimand) == wet.analyses(wet.estimand)
+
+
+@pytest.mark.parametrize(("name", "changes"), [
+    ("starter", {}), ("wet_ptsd", {}), ("cbt_after_ketamine", {}), ("starter", {"conduct.dropout.hazard": 0.01}),
+])  # fmt: skip
+def test_as_many_leave_in_the_world_of_dropout_as_it_says(name, changes):
+    s = kt.load_scenario(name, changes)
+    (world,) = (w for w in worlds_of(s, seed=1)[0] if w.name == "dropout not at random")
+    says = int(world.what.split(" %")[0]) / 100
+    lost, own = (sum(arm.lost.mean for arm in flow(x, seed=2)) / x.n_total for x in (world.with_effect, as_analysed(s)))
+    # Found in 512 trials to .002, seen in 256 others, and what is said is in whole percent.
+    target = own if s.conduct.dropout else 0.20
+    within = 0.002 + 4 * np.sqrt(target * (1 - target) / s.n_total * (1 / 512 + 1 / 256))
+    assert lost == pytest.approx(target, abs=within)
+    assert lost == pytest.approx(says, abs=within + 0.005)
 
 
 def test_power_and_false_claims_are_those_of_the_scenarios():

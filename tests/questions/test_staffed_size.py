@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 import kaptrial as kt
-from kaptrial.questions.size.nested_form import nested_parts, power_of, satterthwaite, square_root_plan
+from kaptrial.questions.size.nested_form import Part, power_of, satterthwaite, square_root_plan
 from tests.builders import CORRELATION, TOTAL_SD, clean_raw, number
 
 OVER = ("design.n_per_arm", "therapies.shift.therapists.count")
@@ -22,6 +22,12 @@ def staffed_raw(*, delta=DELTA, method="nested", **staff):
     raw = clean_raw(n_per_arm=40, delta=delta) | {"analysis": {"methods": [method]}}
     raw["therapies"]["shift"]["therapists"] = {"sd": number(BETWEEN_SD, "points"), **(staff or {"count": 8})}
     return raw
+
+
+def nested_parts(*, therapists, caseload, controls, between, within, control):
+    """The two arms' parts: variance `between` therapists and `within` their patients, and that of a control patient."""
+    treated = (between + within / caseload) / therapists
+    return [Part(variance=treated, df=therapists - 1), Part(variance=control / controls, df=controls - 1)]
 
 
 def exact_power(n, therapists):

@@ -8,22 +8,18 @@ from collections.abc import Sequence
 import numpy as np
 
 from kaptrial.comparison.measures import ASKED, BY_NAME, ERRORS, MEASURES, PRICES, Compared, Estimate
+from kaptrial.questions.power.measures import paired_difference
 
 
 def difference(a: Estimate, b: Estimate) -> Estimate:
-    """a − b, with the error of the paired replicates, or of the paired draws of a prior.
-
-    Of shares the error is that of matched proportions with half a pair added to each of the four kinds, so that pairs
-    that never differed are not taken for certainty (Agresti & Min 2005, Stat Med 24:729-740).
-    """
+    """a − b, with the error of the paired replicates, or of the paired draws of a prior."""
     if a.each is None or b.each is None:
         return Estimate(value=a.value - b.value)
     each = a.each - b.each
     n = len(each)
     if set(np.unique(a.each)) | set(np.unique(b.each)) <= {0.0, 1.0}:
-        for_a, for_b = float((each > 0).sum()) + 0.5, float((each < 0).sum()) + 0.5
-        variance = (for_a + for_b - (for_a - for_b) ** 2 / (n + 2)) / (n + 2) ** 2
-        return Estimate(value=float(each.mean()), mcse=math.sqrt(variance), each=each)
+        value, mcse = paired_difference(a.each, b.each)
+        return Estimate(value=value, mcse=mcse, each=each)
     return Estimate(value=float(each.mean()), mcse=float(each.std(ddof=1) / math.sqrt(n)), each=each)
 
 

@@ -18,7 +18,7 @@ from kaptrial.estimators.margin import non_inferior, on_scale_of
 from kaptrial.method_table import method_of
 from kaptrial.priors.design_prior import draws, with_draw
 from kaptrial.questions.power.execution import Fits, Job, attempt
-from kaptrial.questions.power.measures import share
+from kaptrial.questions.power.measures import paired_difference, share
 from kaptrial.questions.power.rows import better
 from kaptrial.scenario.checks import ketamine_routes
 from kaptrial.scenario.scenario import Scenario
@@ -229,12 +229,12 @@ def _end(
             value=value, power=unknown, power_mcse=unknown, difference=unknown, mcse=unknown, problem=str(outcome)
         )
     hits = rejects(outcome, analysis, s)
-    paired = hits.astype(float) - own
+    difference, mcse = paired_difference(hits, own)
     power, power_mcse = share(hits)
     return End(
         value=value,
         power=power,
         power_mcse=power_mcse,
-        difference=float(paired.mean()),
-        mcse=float(paired.std(ddof=1) / np.sqrt(len(paired))),
+        difference=difference,
+        mcse=mcse,
     )

@@ -16,13 +16,14 @@ from kaptrial.errors import ScenarioError, TooFewEligible
 from kaptrial.method_table import SCORES
 from kaptrial.pack.tornado import as_analysed, rejects
 from kaptrial.questions.power.execution import Job, attempt
-from kaptrial.questions.power.measures import TARGET_POWER, share
+from kaptrial.questions.power.headline import share_lost
+from kaptrial.questions.power.measures import TARGET_POWER, paired_difference, share
 from kaptrial.questions.power.nulls import null_of
 from kaptrial.questions.power.truth import truths
 from kaptrial.scenario.conduct import Dropout
 from kaptrial.scenario.nulls import additive, with_null
 from kaptrial.scenario.scenario import Scenario
-from kaptrial.scenario.sourced import ASSUMPTION, Sourced
+from kaptrial.scenario.sourced import ASSUMPTION, ByArm, Sourced
 from kaptrial.scenario.treatment import Therapists
 
 Verdict = Literal["PASS", "AT RISK", "FAIL"]
@@ -40,6 +41,9 @@ CASELOAD = 10
 LEAVE_PER_POINT = 0.05
 LOST = 0.2
 RECRUITED = 0.5
+# The share lost in the world of dropout is found to so much in so many blocks of trials, in at most so many steps.
+LOSS_TOLERANCE, LOSS_BLOCKS, LOSS_STEPS = 0.002, 4, 8
+FOUND = "found by simulation for this world"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,13 +178,8 @@ def try_worlds(
 
 def _rate(hits: Any, beside: Any) -> Rate:
     value, mcse = share(hits)
-    paired = np.zeros(len(hits)) if beside is None else hits.astype(float) - beside
-    return Rate(
-        value=value,
-        mcse=mcse,
-        difference=float(paired.mean()),
-        difference_mcse=float(paired.std(ddof=1) / sqrt(len(hits))),
-    )
+    difference, difference_mcse = (0.0, 0.0) if beside is None else paired_difference(hits, beside)
+    return Rate(value=value, mcse=mcse, difference=difference, difference_mcse=difference_mcse)
 
 
 def _verdict(power: Rate | None, false: Rate | None, alpha: float) -> Verdict:
@@ -232,25 +231,48 @@ def _no_synergy(s: Scenario, seed: int) -> World | str:
 
 
 def _dropout(s: Scenario, seed: int) -> World | str:
-    """Those who are worse leave, whether or not a score has shown it."""
-    per_point = -s.scale.sign * LEAVE_PER_POINT
-    slope = _assumed(per_point, "per_point", "assumed for this world")
+    """Those who are worse leave, whether or not a score has shown it; as many as in the plan."""
     own = s.conduct.dropout
     if own is not None and own.current_latent is not None:
         return "the scenario's own dropout is not at random already"
-    if own is None:
-        days = s.estimand.day - s.randomisation.day
-        hazard = _assumed(-np.log(1 - LOST) / max(days, 1.0), "per_day", "a fifth by the primary day")
-        dropout = Dropout(hazard=hazard, current_latent=slope)
-        lost = f"about {100 * LOST:g} % are lost by the primary day, and"
-    else:
-        dropout, lost = replace(own, current_latent=slope), "of those who leave"
     if s.scale.link != "identity":
         return "dropout by the latent score is declared in points, and this outcome has none"
+    slope = _assumed(-s.scale.sign * LEAVE_PER_POINT, "per_point", "assumed for this world")
+    days = max(s.estimand.day - s.randomisation.day, 1.0)
+    if own is None:
+        own = Dropout(hazard=_assumed(-np.log(1 - LOST) / days, "per_day", "assumed for this world"))
+        target = LOST
+    else:
+        target = share_lost(s, seed, LOSS_BLOCKS)
+    changed = _losing(target, replace(s, conduct=replace(s.conduct, dropout=replace(own, current_latent=slope))), seed)
     times = np.exp(10 * LEAVE_PER_POINT)
-    what = f"{lost} patients worse by 10 points leave {times:.1f} times as often, unseen (not at random)"
-    changed = replace(s, conduct=replace(s.conduct, dropout=dropout))
+    what = (
+        f"{100 * target:.0f} % are lost by the primary day, and patients worse by 10 points leave {times:.1f} times as"
+        " often, unseen (not at random)"
+    )
     return World(name="", what=what, with_effect=changed, without_effect=_nullified(changed))
+
+
+def _losing(target: float, s: Scenario, seed: int) -> Scenario:
+    """The scenario with its dropout hazards in the same ratio, and this share lost by the primary day.
+
+    A hazard is stated at the mean baseline, and patients improve, so that what it comes to is found by simulation.
+    """
+    for _ in range(LOSS_STEPS):
+        lost = share_lost(s, seed, LOSS_BLOCKS)
+        if abs(lost - target) < LOSS_TOLERANCE or not 0 < lost < 1:
+            break
+        dropout = s.conduct.dropout
+        assert dropout is not None
+        factor = np.log(1 - target) / np.log(1 - lost)
+        s = replace(s, conduct=replace(s.conduct, dropout=replace(dropout, hazard=_times(dropout.hazard, factor))))
+    return s
+
+
+def _times(hazard: Sourced | ByArm[Sourced], factor: float) -> Sourced | ByArm[Sourced]:
+    if isinstance(hazard, ByArm):
+        return ByArm(by_arm={arm: _assumed(h.value * factor, h.unit, FOUND) for arm, h in hazard.by_arm.items()})
+    return _assumed(hazard.value * factor, hazard.unit, FOUND)
 
 
 def _therapists(s: Scenario, seed: int) -> World | str:

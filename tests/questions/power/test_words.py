@@ -237,3 +237,10 @@ def test_a_scenario_under_a_null_has_its_rate_in_the_sentence(null, metric):
     (row,) = (each for each in results if each.metric == metric)
     assert results.headline.numbers["power"] == row.value
     assert f"no effect of the {null}" in results.headline.text
+
+
+def test_a_world_without_an_effect_has_none_to_miss():
+    nothing = kt.load_scenario("starter", {"therapies.cbt.max_effect": 0})
+    assert "low_power" not in {note.code for note in kt.power(nothing, replicates=128).notes}
+    weak = kt.load_scenario("starter", {"therapies.cbt.max_effect": 1})
+    assert "low_power" in {note.code for note in kt.power(weak, replicates=128).notes}

@@ -9,7 +9,7 @@ import numpy as np
 
 from kaptrial.method_table import BINARY, DAYS, TIME, method_of
 from kaptrial.output.terminal import by_mcse
-from kaptrial.questions.power.headline import least_differences, method_in_words, unit_of, when
+from kaptrial.questions.power.headline import least_differences, method_in_words, share_lost, unit_of, when
 from kaptrial.scenario.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def within_arms(s: Scenario, truth: Truth, seed: int) -> WithinArms:
         sd=float(np.sqrt(np.mean(np.square(sds)))),
         correlation=float(np.mean(within)),
         baseline_sd=float(baseline.std()),
-        lost=float(np.isnan(later).mean()),
+        lost=share_lost(s, seed),
     )
 
 

@@ -37,7 +37,7 @@ def headline(results: Sequence[CellResult], *, seed: int, in_clinic: bool = Fals
     first = results[0]
     numbers = _numbers(first)
     if not in_clinic:
-        numbers["lost"] = _lost(first.cell.scenario, seed)
+        numbers["lost"] = share_lost(first.cell.scenario, seed)
     text = sentence(first, numbers)
     if first.cell.columns.get("variant") is not None:
         text = f"{first.cell.columns['variant']}: {text[0].lower()}{text[1:]}"
@@ -102,13 +102,16 @@ def _numbers(result: CellResult) -> dict[str, Value]:
     return numbers
 
 
-def _lost(s: Scenario, seed: int) -> float:
-    """The share of patients without a score on the primary day, in one block of trials."""
+def share_lost(s: Scenario, seed: int, blocks: int = 1) -> float:
+    """The share of patients without a score on the primary day, in so many blocks of trials."""
     from kaptrial.simulation.simulate import simulate_block
 
-    trials = simulate_block(s, seed=seed, block=0)
-    column = int(np.searchsorted(trials.days, s.estimand.day))
-    return float(np.isnan(trials.score[..., column]).mean())
+    shares = []
+    for block in range(blocks):
+        trials = simulate_block(s, seed=seed, block=block)
+        column = int(np.searchsorted(trials.days, s.estimand.day))
+        shares.append(float(np.isnan(trials.score[..., column]).mean()))
+    return sum(shares) / blocks
 
 
 def unit_of(s: Scenario, measure: str) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from kaptrial.method_table import methods
 from kaptrial.output.terminal import by_mcse, error
+from kaptrial.questions.power.nulls import null_of
 from kaptrial.results import Note, Question, Row, Severity, grouped
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.scenario.trial import Estimand
@@ -59,7 +60,7 @@ def _findings(s: Scenario, about: Question, rows: dict[str, Row]) -> list[_Findi
         *_coverage(s, about, rows, name),
         *_bias(rows, name),
         *_not_the_treatment(about, rows, name),
-        *_extreme_power(about, rows, name),
+        *([] if _nothing_works(s, about) else _extreme_power(about, rows, name)),
         *_too_early(s, about, name),
     ]
 
@@ -175,6 +176,14 @@ def _extreme_power(about: Question, rows: dict[str, Row], name: str) -> list[_Fi
         text = f"Power of {name} is {_said(row)}: fewer patients would do, or the effect assumed is too large."
         return [_Finding(code="high_power", gravity=row.value, text=text, severity="information")]
     return []
+
+
+def _nothing_works(s: Scenario, about: Question) -> bool:
+    """Whether the world has no effect of the therapy that the question is about, so that there is none to miss."""
+    if null_of(s, _estimand(s, about)) != "therapy":
+        return False
+    given = {arm.therapy.name for arm in s.arms if arm.therapy is not None}
+    return all(s.therapies[name].max_effect.value == 0 for name in given)
 
 
 def _too_early(s: Scenario, about: Question, name: str) -> list[_Finding]:

@@ -34,14 +34,6 @@ def square_root_plan(
     return [spent * rate / variance for rate in rates]
 
 
-def nested_parts(
-    *, therapists: float, caseload: float, controls: float, between: float, within: float, control: float
-) -> list[Part]:
-    """The two arms' parts: variance `between` therapists and `within` their patients, and that of a control patient."""
-    treated = (between + within / caseload) / therapists
-    return [Part(variance=treated, df=therapists - 1), Part(variance=control / controls, df=controls - 1)]
-
-
 def satterthwaite(parts: Sequence[Part]) -> float:
     """Degrees of freedom of a sum of independent variances (Satterthwaite 1946, Biometrics Bulletin 2:110-114)."""
     return sum(part.variance for part in parts) ** 2 / sum(part.variance**2 / part.df for part in parts)
