@@ -10,9 +10,10 @@ from kaptrial.catalogue.priors import provenance as catalogued
 from kaptrial.errors import FieldError
 from kaptrial.evidence import cards
 from kaptrial.evidence.indications import INDICATIONS
-from kaptrial.evidence.published import Published, Reference, outside, published
+from kaptrial.evidence.published import Published, Reference, in_words, outside, published
 from kaptrial.evidence.shipped_priors import BEFORE, FORMER, PRIOR, shown_together
 from kaptrial.evidence.synthesis.shipped import prior_draws
+from tests import ROOT
 
 REST = [pytest.param(name, marks=pytest.mark.validation) for name in prior_names() if name != PRIOR]
 QUANTILES = tuple(cards.QUANTILE_COLUMNS)
@@ -124,3 +125,13 @@ def test_the_share_of_a_small_trial_is_outside_only_where_its_size_does_not_expl
     assert outside(row, [figure(0.0, unit="share", patients=7)]).text.count("50 %") == 1  # .8^7 is .21, .6^7 is .03
     assert "90 %" in outside(row, [figure(0.0, unit="share", patients=14)]).text  # .8^14 is .04
     assert outside(row, [figure(1 / 3, unit="share", patients=3)]) is None
+
+
+def test_cards_of_other_indications_are_as_documented():
+    page = (ROOT / "docs" / "synthesis.md").read_text(encoding="utf-8").splitlines()
+    at = 0  # the tables stand in the order of the page
+    for indication in ("PTSD", "OCD", "anxiety", "bipolar depression"):
+        for row in kt.evidence.card(indication=indication).flat():
+            median, low, high = (in_words(row["unit"], row[q]) for q in ("median", "q05", "q95"))
+            said = f"{row['published']} ({row['source']})" if row["published"] else "–"
+            at = page.index(f"| {row['figure']} | {median} | {low} to {high} | {said} |", at)

@@ -10,6 +10,7 @@ from kaptrial.evidence import duration_summary
 from kaptrial.evidence.cards import card
 from kaptrial.evidence.shipped_priors import PRIOR
 from kaptrial.evidence.summary import days_to_loss, median_of_responders
+from kaptrial.evidence.terminal import show_durations
 from tests import ROOT
 
 
@@ -33,11 +34,12 @@ def test_days_to_loss_by_hand():
     assert median_of_responders(start, lost).size == 0  # too few responders
 
 
-def test_durations_are_shown_as_documented(run, capsys, monkeypatch):
+def test_durations_are_shown_as_documented(capsys, monkeypatch):
     """The table of docs/synthesis.md; after a series the card's own line, but for Monte Carlo error."""
     monkeypatch.setenv("COLUMNS", "200")
-    rows = {(row["indication"], row["figure"]): row for row in kt.evidence.durations().flat()}
-    run("evidence", "durations")
+    results = kt.evidence.durations()
+    rows = {(row["indication"], row["figure"]): row for row in results.flat()}
+    show_durations(results)
     shown = capsys.readouterr().out
     page = (ROOT / "docs" / "synthesis.md").read_text(encoding="utf-8")
     for indication, figure in rows:
