@@ -64,7 +64,9 @@ def test_rough_rows_are_marked_and_counted(run, monkeypatch, tmp_path, capsys):
     shown = capsys.readouterr().out
     assert "2.0*" in shown
     assert "1 of 2 rows" in shown
-    assert "Excluded figures that have no row: albott2018, PTSD remission %" in " ".join(shown.split())
+    assert "Excluded figures without a row. albott2018 (PTSD remission %), albott2018 (median time" in " ".join(
+        shown.split()
+    )
     first, second = json.loads((tmp_path / "out.json").read_text())["results"]
     assert (first["pareto_k"], second["rough"], second["why"]) == (None, True, "assumed: n")
     assert (tmp_path / "out" / "sensitivity.csv").exists()

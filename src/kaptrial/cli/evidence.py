@@ -177,19 +177,18 @@ def self_check(
     seed: Annotated[int, typer.Option(min=0, help="Seed of every random stream.")] = 1,
 ) -> None:
     """Simulation-based calibration of the synthesis on a reduced set of trials: slow, minutes to an hour."""
+    from kaptrial.evidence import terminal
     from kaptrial.evidence.output import write_self_check
     from kaptrial.evidence.synthesis import self_check as check
     from kaptrial.output.folder import write_folder
-    from kaptrial.priors import sbc
 
     check_outputs(output, None)
     ranks = check.ranks(fits, seed=seed, say=typer.echo)
-    outside = ", ".join(sbc.outside(ranks)) or "none"
     results = of_lines("self-check", ranks.to_dict("records"), made_by(seed=seed, fits=fits))
     writer = partial(write_folder, lambda folder, _: write_self_check(folder, ranks, results.provenance))
     hand_over(
         replace(results, writer=writer),
-        lambda: typer.echo(f"{fits} fits; parameters outside their simultaneous band (level 1 − .05/m): {outside}"),
+        lambda: terminal.show_self_check(ranks),
         None,
         output,
     )

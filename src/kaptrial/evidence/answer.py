@@ -75,11 +75,11 @@ def _rough_rows(rows: Sequence[Mapping[str, Any]]) -> Note:
 def _without_row() -> Note:
     from kaptrial.evidence.other_evidence import without_row
 
-    by_reason: dict[str, list[str]] = {}
+    by_reason: dict[str, dict[str, None]] = {}  # figures of several arms under one name are named once
     for key, figure, why in without_row():
-        by_reason.setdefault(why, []).append(f"{key}, {figure}")
-    said = "; ".join(f"{' and '.join(figures)} ({why})" for why, figures in by_reason.items())
-    return Note(code="without_row", severity="information", text=f"Excluded figures that have no row: {said}.")
+        by_reason.setdefault(why, {})[f"{key} ({figure})"] = None
+    said = "; ".join(f"{', '.join(figures)}: {why}" for why, figures in by_reason.items())
+    return Note(code="without_row", severity="information", text=f"Excluded figures without a row. {said}.")
 
 
 def card(prior: str | None, indication: str, *, seed: int) -> Results[Line]:

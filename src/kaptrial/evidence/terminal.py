@@ -296,6 +296,19 @@ def show_card(results: Results[Line]) -> None:
         paragraph(note.text)
 
 
+def show_self_check(ranks: pd.DataFrame) -> None:
+    """Which parameters' ranks leave their band, and how well the fits mixed."""
+    from kaptrial.evidence.synthesis.self_check import LARGEST_R_HAT
+    from kaptrial.priors import sbc
+
+    rough, divergent = int((ranks["r_hat"] > LARGEST_R_HAT).sum()), int((ranks["divergences"] > 0).sum())
+    outside = ", ".join(sbc.outside(ranks)) or "none"
+    paragraph(
+        f"{len(ranks)} fits, {rough} with an R-hat above {LARGEST_R_HAT}, {divergent} with a divergence; of "
+        f"{len(sbc.ranked(ranks))} parameters outside their simultaneous band (together 95 %): {outside}"
+    )
+
+
 def show_durations(results: Results[Line]) -> None:
     """The ranges stated, and what the model says of the same."""
     lines = []
