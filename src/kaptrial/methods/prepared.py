@@ -46,11 +46,11 @@ def patient_endpoint(trials: Trials, scores: Floats, scenario: Scenario, estiman
         return relapse_times(trials, scores, scenario, estimand)[0]
     y = endpoint(
         estimand.endpoint,
-        scores_under(trials, scores, estimand.strategies, scenario.scale.worst),
+        scores_under(trials, scores, estimand.strategies, scenario.scale_of(estimand).worst),
         trials.baseline,
         trials.days,
         estimand.day,
-        rule(scenario),
+        rule(scenario, estimand),
         _failure_day(trials, estimand.strategies),
     )
     fails = scenario.analysis.missing_response == "failure" and estimand.endpoint in BINARY
@@ -64,8 +64,10 @@ def relapse_times(trials: Trials, scores: Floats, scenario: Scenario, estimand: 
     relapse = scenario.relapse
     assert relapse is not None  # the scenario was checked
     v = int(np.searchsorted(trials.days, estimand.day))
-    under = scores_under(trials, scores, estimand.strategies, scenario.scale.worst)
-    failed = failures(under, trials.baseline, trials.days, v, rule(scenario), _failure_day(trials, estimand.strategies))
+    under = scores_under(trials, scores, estimand.strategies, scenario.scale_of(estimand).worst)
+    failed = failures(
+        under, trials.baseline, trials.days, v, rule(scenario, estimand), _failure_day(trials, estimand.strategies)
+    )
     origin = {"randomisation": scenario.randomisation.day, "response": relapse.response_day}[relapse.origin]
     time, event = observed_at_visits(failed, trials.days[: v + 1], origin)
     if relapse.among == "responders":
@@ -74,9 +76,9 @@ def relapse_times(trials: Trials, scores: Floats, scenario: Scenario, estimand: 
     return time, event
 
 
-def rule(scenario: Scenario) -> Rule:
-    """The scale's rules of response and remission and the scenario's of relapse."""
-    scale, relapse = scenario.scale, scenario.relapse
+def rule(scenario: Scenario, estimand: Estimand) -> Rule:
+    """The rules of response and remission of the estimand's scale and the scenario's of relapse."""
+    scale, relapse = scenario.scale_of(estimand), scenario.relapse
     return Rule(
         sign=scale.sign,
         best=scale.best,

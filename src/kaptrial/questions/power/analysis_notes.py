@@ -51,4 +51,5 @@ def _margin_kind(s: Scenario, estimand: Estimand) -> str:
         return "a hazard ratio"
     if estimand.endpoint in BINARY:
         return "a difference of shares"
-    return "percentage points" if s.scale.unit == "percent" else s.scale.unit
+    unit = s.scale_of(estimand).unit
+    return "percentage points" if unit == "percent" else unit
