@@ -12,6 +12,7 @@ from tests import ROOT
 ROWS = re.findall(r"\| `uv run kaptrial ([^`]+)` \|", (ROOT / "README.md").read_text(encoding="utf-8"))
 QUICK = (
     "scenarios",
+    "boundaries",
     "check",
     "describe",
     "schema",
@@ -37,7 +38,7 @@ def test_there_is_a_row_for_every_command():
     said = {row.split()[0] for row in ROWS}
     assert said >= {
         "scenarios", "check", "describe", "schema", "power", "size", "precision", "assurance", "decide", "simulate",
-        "analyse", "fit", "mechanism", "evidence", "clinic", "cite", "compare", "report",
+        "analyse", "fit", "mechanism", "evidence", "clinic", "cite", "compare", "report", "boundaries",
     }  # fmt: skip
 
 

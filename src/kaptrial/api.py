@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from kaptrial.questions.fit.answer import FitResults
     from kaptrial.questions.fit.gaussian import Covariance, Residual
     from kaptrial.questions.fit.model import Likelihood
+    from kaptrial.questions.looks.boundaries import BoundaryResults
     from kaptrial.questions.mechanism.answer import MechanismResults
     from kaptrial.questions.power.answer import PowerResults, TruthResults
     from kaptrial.questions.size.answer import SizeResults
@@ -616,6 +617,79 @@ def precision(
         n = size_for_share(half_width, share, alpha=alpha)
     asked = {"half_width": half_width, "sd": sd, "share": share, "assurance": assurance, "alpha": alpha}
     return Results(kind="precision", rows=[Line(numbers={"n": n, **asked})])
+
+
+def boundaries(
+    information: Sequence[float],
+    *,
+    alpha: float = 0.025,
+    sided: int = 1,
+    spending: str | Sequence[float] = "obf",
+    power: float | None = None,
+    futility: str | Sequence[float] | None = None,
+    binding: bool = False,
+    pending: Sequence[float] = (),
+    observed: Sequence[float] = (),
+    statistics: Sequence[float] = (),
+    se: float | None = None,
+) -> BoundaryResults:
+    """Boundaries of a group-sequential design, by numerical integration; no scenario is needed.
+
+    Parameters
+    ----------
+    information : sequence of float
+        The looks, as shares of the planned information; the last one ends the trial and spends what is left.
+    alpha : float
+        Type I error; of both sides where `sided` is 2.
+    sided : int
+        1 or 2.
+    spending : str or sequence of float
+        "obf" or "pocock" (Lan and DeMets), "hsd:-4", "kd:2", "wt:.25" (Wang and Tsiatis: 0 is O'Brien and Fleming's own
+        boundary, .5 Pocock's), "hp" or "hp:3.3" (Haybittle and Peto), or alpha spent in all by each look.
+    power : float, optional
+        What the trial is to have.
+    futility : str or sequence of float, optional
+        How 1 − power is spent; or "cp:.1", "pp:.1": stop where the conditional or predictive power is below that.
+    binding : bool
+        Whether efficacy counts on stopping for futility.
+    pending : sequence of float
+        Information of the patients under way at each look but the last, who are observed before it is decided.
+    observed, statistics : sequence of float
+        Information and z of the looks held so far.
+    se : float, optional
+        Standard error of the estimate at the look that ended the trial.
+
+    Returns
+    -------
+    Results
+        A row a look; `drift` is the mean of z at information 1 that the power is for.
+
+    Raises
+    ------
+    FieldError
+        For what makes no design, or comes after the trial's end.
+
+    Examples
+    --------
+    >>> import kaptrial as kt
+    >>> [round(row.numbers["z"], 4) for row in kt.boundaries([1 / 3, 2 / 3, 1])]
+    [3.7103, 2.5114, 1.993]
+    """
+    from kaptrial.questions.looks.boundaries import answer
+
+    return answer(
+        alpha=alpha,
+        sided=sided,
+        spending=spending,
+        information=information,
+        power=power,
+        futility=futility,
+        binding=binding,
+        pending=pending,
+        observed=observed,
+        statistics=statistics,
+        se=se,
+    )
 
 
 def t_power(effect: float, se: float, df: float, alpha: float = 0.05) -> float:

@@ -11,6 +11,7 @@ import typer
 
 from kaptrial import __version__
 from kaptrial.cli import analyse as cli_analyse
+from kaptrial.cli import boundaries as cli_boundaries
 from kaptrial.cli import cite as cli_cite
 from kaptrial.cli import clinic as cli_clinic
 from kaptrial.cli import compare as cli_compare
@@ -64,6 +65,7 @@ app = App(
 app.add_typer(cli_evidence.app, name="evidence")
 app.add_typer(cli_scenarios.app, name="scenarios")
 app.command("analyse", cls=cli_analyse.AnalyseCommand)(cli_analyse.analyse)
+app.command("boundaries")(cli_boundaries.boundaries)
 app.command("cite")(cli_cite.cite)
 app.command("clinic")(cli_clinic.clinic)
 app.command("compare")(cli_compare.compare)

@@ -179,6 +179,7 @@ _OPTIONS = {
     "factors": "--factor",
     "priors": "--prior",
     "share": "--interim",
+    "statistics": "--statistic",
     "target": "--power",
 }
 

@@ -1,0 +1,1 @@
+"""Group-sequential designs: boundaries, their characteristics, and estimates after a trial that may have stopped."""

@@ -1,0 +1,1 @@
+"""Looks at the data of a trial: boundaries, and what a trial with looks does."""
