@@ -38,7 +38,7 @@ def test_there_is_a_row_for_every_command():
     said = {row.split()[0] for row in ROWS}
     assert said >= {
         "scenarios", "check", "describe", "schema", "power", "size", "precision", "assurance", "decide", "simulate",
-        "analyse", "fit", "mechanism", "evidence", "clinic", "cite", "compare", "report", "boundaries",
+        "analyse", "fit", "mechanism", "evidence", "clinic", "cite", "compare", "report", "boundaries", "looks",
     }  # fmt: skip
 
 

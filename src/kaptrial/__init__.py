@@ -25,7 +25,7 @@ _WHERE = {
         "kaptrial.api",
     ),
     **dict.fromkeys(("compare", "report", "analyse", "fit", "mechanism"), "kaptrial.api"),
-    **dict.fromkeys(("boundaries", "effect_priors", "precision", "t_power"), "kaptrial.api"),
+    **dict.fromkeys(("boundaries", "effect_priors", "looks", "precision", "t_power"), "kaptrial.api"),
     **dict.fromkeys(("Results", "Row", "Line", "Note", "Question"), "kaptrial.results"),
     **dict.fromkeys(("UserError", "FieldError", "ScenarioError", "DataError"), "kaptrial.errors"),
     "cite": "kaptrial.citation",

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from kaptrial.questions.fit.answer import FitResults
     from kaptrial.questions.fit.gaussian import Covariance, Residual
     from kaptrial.questions.fit.model import Likelihood
+    from kaptrial.questions.looks.answer import LookResults
     from kaptrial.questions.looks.boundaries import BoundaryResults
     from kaptrial.questions.mechanism.answer import MechanismResults
     from kaptrial.questions.power.answer import PowerResults, TruthResults
@@ -690,6 +691,64 @@ def boundaries(
         statistics=statistics,
         se=se,
     )
+
+
+def looks(
+    scenario: AnyScenario,
+    *,
+    vary: Mapping[str, Sequence[Any]] | None = None,
+    replicates: int = 2000,
+    seed: int = 1,
+    workers: int | None = None,
+    nulls: bool = True,
+    variants: bool = True,
+) -> LookResults:
+    """What the looks of a group-sequential trial do: power, errors, stopping, size, information and estimates.
+
+    Parameters
+    ----------
+    scenario : Scenario, str, path or mapping
+        With ``design.group_sequential`` (docs/looks.md).
+    vary : mapping, optional
+        Values by path; every combination is run.
+    replicates : int
+        Trials for each row.
+    seed : int
+    workers : int, optional
+        How many work at once, unless given as many as there are processors; the result does not depend on it.
+    nulls : bool
+        Whether type I errors are simulated, too.
+    variants : bool
+        Whether the scenario's variants are run, too.
+
+    Returns
+    -------
+    LookResults
+        Rows with a column ``look``, 0 for the whole trial.
+
+    Raises
+    ------
+    ScenarioError
+        For a scenario, or a path or value of `vary`, that does not fit.
+    FieldError
+        For looks at impossible times, and what makes no design.
+
+    Examples
+    --------
+    >>> import kaptrial as kt
+    >>> plan = {"accrual_per_month": 6, "looks": [{"patients": 60}]}
+    >>> scenario = kt.load_scenario("starter", {"design.group_sequential": plan})
+    >>> results = kt.looks(scenario, replicates=128, nulls=False)
+    >>> frame = results.to_frame().query("look == 0 and metric == 'max_n'")
+    >>> frame["value"].tolist()
+    [120.0]
+    """
+    from kaptrial.questions.looks.answer import answer
+    from kaptrial.questions.power.cells import cells
+
+    asked = cells(_raw(scenario), vary or {}, variants=variants)
+    made = _made(scenario, asked[0].scenario, seed=seed, replicates=replicates, vary=dict(vary or {}))
+    return answer(asked, provenance=made, seed=seed, replicates=replicates, workers=_at_once(workers), nulls=nulls)
 
 
 def t_power(effect: float, se: float, df: float, alpha: float = 0.05) -> float:

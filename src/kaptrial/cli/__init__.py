@@ -18,6 +18,7 @@ from kaptrial.cli import compare as cli_compare
 from kaptrial.cli import decide as cli_decide
 from kaptrial.cli import evidence as cli_evidence
 from kaptrial.cli import fit as cli_fit
+from kaptrial.cli import looks as cli_looks
 from kaptrial.cli import mechanism as cli_mechanism
 from kaptrial.cli import new as cli_new
 from kaptrial.cli import report as cli_report
@@ -71,6 +72,7 @@ app.command("clinic")(cli_clinic.clinic)
 app.command("compare")(cli_compare.compare)
 app.command("decide")(cli_decide.decide)
 app.command("fit")(cli_fit.fit)
+app.command("looks")(cli_looks.looks)
 app.command("mechanism")(cli_mechanism.mechanism)
 app.command("new")(cli_new.new)
 app.command("report")(cli_report.report)

@@ -352,6 +352,10 @@ KEYS: dict[str, dict[str, Key]] = {
         "n_total": Key("Patients in all, with any ratio.", "90", "patients"),
         "allocation": Key("Ratio, blocks and strata.", "{ratio: {ketamine: 2, saline: 1}}"),
         "looks": Key("Looks at the data before the end; only `decide` reads them.", "[{share: 0.5}]"),
+        "group_sequential": Key(
+            "Looks with boundaries, and the accrual that brings patients to them; only `looks` reads it.",
+            "{accrual_per_month: 5, looks: [{patients: 60}]}",
+        ),
         "enrolment": Key(
             "Whom the trial plans to enrol; only a report reads it.",
             "{female: 0.6, hispanic: 0.15, race: {white: 0.7, black: 0.2, asian: 0.1}}",
@@ -378,6 +382,22 @@ KEYS: dict[str, dict[str, Key]] = {
         "efficacy": Key(
             "Stop with go where the effect beats the margin with this probability.", "0.995", "probability"
         ),
+    },
+    "GroupSequential": {
+        "looks": Key("The looks before the end, in order.", "[{patients: 60}, {month: 20}]"),
+        "accrual_per_month": Key("Patients randomised in a month, evenly.", "5", "patients"),
+        "recruitment": Key("Whether it goes on while the patients of a look are followed up, or stops.", "stops"),
+        "spending": Key("How the type I error is spent, as `boundaries` takes it.", "hsd:-4"),
+        "spend_at": Key("Whether errors are spent at a look's planned information or at its own.", "own"),
+        "sided": Key("1: on the side of benefit, at half of the two-sided level.", "1"),
+        "futility": Key("Futility as `boundaries` takes it.", "cp:0.1"),
+        "binding": Key("Whether efficacy counts on stopping for futility.", "true"),
+        "power": Key("The power that spending for futility is planned for.", "0.9", "probability"),
+    },
+    "SequentialLook": {
+        "month": Key("Months after the first patient is randomised.", "12", "months"),
+        "patients": Key("When so many have reached the primary visit.", "60", "patients"),
+        "information": Key("When the analysis is expected to have this share of its information.", "0.5", "share"),
     },
     "Estimand": {
         "contrast": Key(

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field
 
 from kaptrial.errors import ABSENT, FieldError
 from kaptrial.method_table import scenario_method_name
+from kaptrial.scenario.looks import GroupSequential
 from kaptrial.scenario.noun import Day, Flag, Identifier, Number, Text, Whole, noun
 from kaptrial.scenario.sourced import Effect
 from kaptrial.scenario.treatment import Doses, Schedule
@@ -146,13 +147,15 @@ class Enrolment:
 @noun
 class Design:
     """Size, visits and looks. `n_per_arm` for equal arms, `n_total` for any ratio. Visits begin with day 0, the
-    baseline. Only `decide` reads the looks, and only `report` the enrolment."""
+    baseline. Only `decide` reads `looks`, only the command of that name `group_sequential`, and only `report` the
+    enrolment."""
 
     visits: Schedule
     n_per_arm: Whole | None = None
     n_total: Whole | None = None
     allocation: Allocation = Allocation()
     looks: tuple[Look, ...] = ()
+    group_sequential: GroupSequential | None = None
     enrolment: Enrolment | None = None
 
     def __post_init__(self) -> None:

@@ -10,10 +10,17 @@ import numpy as np
 
 from kaptrial.arrays import Floats
 from kaptrial.errors import FieldError
-from kaptrial.estimators.sequential.boundaries import LEAST_STEP, Boundaries, checked, foreseen_boundaries, spend
+from kaptrial.estimators.sequential.boundaries import (
+    LEAST_STEP,
+    Boundaries,
+    Futility,
+    checked,
+    foreseen_boundaries,
+    spend,
+)
 from kaptrial.estimators.sequential.conditional import conditional_power, predictive_power
 from kaptrial.estimators.sequential.recursion import FINE
-from kaptrial.estimators.sequential.spending import SpendingFunction
+from kaptrial.estimators.sequential.spending import Spending, SpendingFunction
 from kaptrial.estimators.sequential.stagewise import drift_at, p_value
 
 
@@ -35,10 +42,10 @@ def at_observed(planned: Boundaries, observed: Sequence[float]) -> Boundaries:
     except FieldError as error:
         raise FieldError(error.field.replace("information", "observed"), error.value, error.allowed) from None
     rule = planned.rule
-    alpha_spent = _spent(rule.spending, planned.alpha_spent, looks, information, rule.sided)
+    alpha_spent = spent_by(rule.spending, planned.alpha_spent, looks, information, rule.sided)
     beta_spent = None
     if planned.beta_spent is not None:
-        beta_spent = _spent(rule.futility, planned.beta_spent, looks, information, 1)
+        beta_spent = spent_by(rule.futility, planned.beta_spent, looks, information)
     found = replace(planned, information=information, alpha_spent=alpha_spent, beta_spent=beta_spent)
     upper, lower = spend(
         information,
@@ -51,13 +58,20 @@ def at_observed(planned: Boundaries, observed: Sequence[float]) -> Boundaries:
     return foreseen_boundaries(replace(found, upper=upper, lower=lower))
 
 
-def _spent(spending: object, spent: Floats, planned: Floats, information: Floats, sides: int) -> Floats:
+def spent_by(
+    spending: Spending | Futility | None, spent: Floats, planned: Floats, information: Floats, sides: int = 1
+) -> Floats:
+    """The error spent in all at each look, (…, look), where its looks are at this information and the last is the end.
+
+    `spent`, `planned`: in all by each look of the plan, and where those were.
+    """
     error = spent[-1]
     if isinstance(spending, SpendingFunction):
         by_now = sides * spending.spent(error / sides, information)
     else:
         by_now = np.interp(information, np.append(0.0, planned), np.append(0.0, spent))
-    return np.append(by_now[:-1], error)
+    by_now[..., -1] = error
+    return by_now
 
 
 Verdict = Literal["efficacy", "futility", "continue"]

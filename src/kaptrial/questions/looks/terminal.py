@@ -1,11 +1,12 @@
-"""What `kaptrial boundaries` says on the terminal."""
+"""What `kaptrial boundaries` and `kaptrial looks` say on the terminal."""
 
 from __future__ import annotations
 
 from kaptrial.output.tables import key, number, of_rows, text
-from kaptrial.output.terminal import paragraph, table
+from kaptrial.output.terminal import paragraph, table, with_error
+from kaptrial.questions.looks.answer import LookResults
 from kaptrial.questions.looks.boundaries import BoundaryResults
-from kaptrial.results import Value
+from kaptrial.results import Row, Value
 
 # Column, its heading, and decimals.
 _SHOWN = (
@@ -55,3 +56,68 @@ def _rounded(value: Value, places: int) -> str:
     if value is None:
         return "–"
     return f"{value:.{places}f}" if isinstance(value, float) else str(value)
+
+
+# Of the whole trial, and of each look: metrics and their names.
+_WHOLE = (
+    ("power", "power"),
+    ("fixed_power", "power without looks"),
+    ("type_i_error", "type I error"),
+    ("fixed_type_i_error", "type I error without looks"),
+    ("false_synergy_rate", "false synergy"),
+    ("expectancy_only_rate", "rejections by expectancy only"),
+    ("expected_n", "patients randomised, mean"),
+    ("expected_n_type_i_error", "the same without an effect"),
+    ("max_n", "patients at most"),
+    ("expected_months", "months to the decision, mean"),
+    ("max_months", "months at most"),
+    ("truth", "truth"),
+    ("mean_estimate", "mean estimate at the end"),
+    ("mean_median_unbiased", "mean median-unbiased estimate"),
+    ("median_unbiased_above_truth", "median-unbiased above the truth"),
+    ("coverage", "coverage of the stagewise interval"),
+)
+_LOOK = (
+    ("months", "month"),
+    ("n_randomised", "randomised"),
+    ("n_followed", "followed up"),
+    ("information", "information"),
+    ("information_sd", "its SD"),
+    ("planned_z", "z"),
+    ("planned_z_futility", "z futility"),
+    ("stop_efficacy", "stops for efficacy"),
+    ("stop_futility", "for futility"),
+    ("cumulative_power", "power so far"),
+    ("cumulative_type_i_error", "type I error so far"),
+    ("reversed", "reversed"),
+)
+
+
+def show_looks(results: LookResults) -> None:
+    """The headline, the whole trial, the looks, and notes; a part for each scenario."""
+    if results.headline is not None:
+        paragraph(f"{results.headline.text}\n")
+    made = results.provenance
+    paragraph(f"{made['title']}\nseed {made['seed']}, {made['replicates']} replicates, kaptrial {made['version']}")
+    parts: dict[tuple[tuple[str, Value], ...], dict[int, dict[str, Row]]] = {}
+    for row in results.rows:
+        columns = tuple(item for item in row.question.columns if item[0] != "look")
+        look = int(row.question.column("look") or 0)
+        parts.setdefault(columns, {}).setdefault(look, {})[row.metric] = row
+    for columns, looks in parts.items():
+        title = ", ".join(f"{name} {value}" for name, value in columns)
+        whole = looks.pop(0)
+        lines = [[label, with_error(whole[metric])] for metric, label in _WHOLE if metric in whole]
+        table(*of_rows([("whole trial", key), ("", number)], lines), title=title)
+        shown = [(metric, label) for metric, label in _LOOK if any(metric in rows for rows in looks.values())]
+        cells = [[str(k), *(_figure(rows.get(metric)) for metric, _ in shown)] for k, rows in looks.items()]
+        table(*of_rows([("look", key), *((label, number) for _, label in shown)], cells), title="")
+    for note in results.notes:
+        paragraph(f"{'note' if note.severity == 'information' else note.severity}: {note.text}")
+
+
+def _figure(row: Row | None) -> str:
+    """A figure with its error, one without error to three digits."""
+    if row is None:
+        return ""
+    return with_error(row) if row.mcse else f"{row.value:.4g}"

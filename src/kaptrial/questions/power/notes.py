@@ -62,6 +62,9 @@ def notes_of(s: Scenario, columns: Mapping[str, Any], estimand_truths: Iterable[
             + (f" ({where})" if where else "")
             + ": clipping makes interactions of its own; compare truth with truth_if_additive",
         )
+    if s.design.group_sequential is not None:
+        text = "this is the trial without its looks: kaptrial looks has it with them"
+        notes.append(Note(code="looks", severity="information", text=text))
     return notes + analysis_notes(s)
 
 

@@ -47,7 +47,8 @@ def trials_key(s: Scenario) -> str:
     """
     if s.null is not None:
         s = with_null(s, s.null, expectancy=False)
-    endpoint, design = replace(s.estimand, day=s.design.visits[-1]), replace(s.design, looks=(), enrolment=None)
+    endpoint = replace(s.estimand, day=s.design.visits[-1])
+    design = replace(s.design, looks=(), group_sequential=None, enrolment=None)
     read = {"estimand": endpoint, "secondary": (), "variants": None, "sensitivity": None}
     s = replace(s, **read, design=design, decision=DecisionRule())  # type: ignore[arg-type]
     return hashlib.sha256(json.dumps(_simulated(as_raw(s)), sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,176 @@
+"""What trials with looks decide, replicate by replicate: boundaries at the information there was, stops, estimates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtri
+
+from kaptrial.arrays import Bools, Floats, Ints
+from kaptrial.estimators.fit import Fit
+from kaptrial.estimators.sequential.boundaries import Boundaries, spend
+from kaptrial.estimators.sequential.observed import spent_by
+from kaptrial.estimators.sequential.recursion import COARSE, FARTHEST, finest_of
+from kaptrial.estimators.sequential.stagewise import drift_at
+
+# The least by which information must grow from look to look, in shares of what was planned: a look with less spends as
+# if it had this; and the trials that are integrated at once.
+GROWTH, _AT_ONCE = 0.01, 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Course:
+    """What became of each trial; arrays (replicate,), those at looks (replicate, look), the end being the last.
+
+    `z`: towards benefit, of the p-value with the fit's degrees of freedom; NaN where there is no estimate.
+    `information`: as shares of what was planned, as the analysis' own standard errors have it; `spent_at`: the same as
+    the boundaries use it, rising. `stop`: the look that ended the trial, from 0. `efficacy`, `futility`: why.
+    """
+
+    z: Floats
+    information: Floats
+    spent_at: Floats
+    upper: Floats
+    lower: Floats
+    stop: Ints
+    efficacy: Bools
+    futility: Bools
+
+    @property
+    def n_looks(self) -> int:
+        """Looks, the end among them."""
+        return self.z.shape[1]
+
+
+def statistic(fit: Fit, sign: float) -> Floats:
+    """The test statistic as a z with the same p-value, so that a boundary is one for p; positive towards benefit."""
+    size = -ndtri(np.maximum(fit.p / 2.0, 1e-300))
+    return sign * np.sign(fit.departure) * np.minimum(size, FARTHEST)
+
+
+def shares(fits: Sequence[Fit], planned: float) -> Floats:
+    """The information of each fit as a share of what was planned, (replicate, look); NaN where there is no estimate."""
+    with np.errstate(divide="ignore"):
+        return np.stack([np.where(fit.failure == 0, 1.0 / fit.se**2, np.nan) for fit in fits], axis=-1) / planned
+
+
+def courses(fits: Sequence[Fit], plan: Boundaries, planned: float, sign: float, *, own: bool = False) -> Course:
+    """What the looks decide.
+
+    Parameters
+    ----------
+    fits : one a look, the end the last
+    plan : Boundaries
+        At the information that the looks were planned to have.
+    planned : float
+        The information, 1/SE², that the end was planned to have.
+    sign : float
+        1 where a larger estimate is better, −1 else.
+    own : bool
+        Whether errors are spent at each trial's own information; that and z come from one estimate of the variance, so
+        that small trials reject too often. Else at what was planned.
+    """
+    z, information = np.stack([statistic(fit, sign) for fit in fits], axis=-1), shares(fits, planned)
+    if own:
+        at = _rising(np.where(np.isfinite(information), information, plan.information))
+        upper, lower = _boundaries_at(at, plan)
+    else:
+        at, upper, lower = (np.broadcast_to(x, z.shape) for x in (plan.information, plan.upper, plan.lower))
+    return _ended(z, information, at, upper, lower, plan)
+
+
+def _boundaries_at(at: Floats, plan: Boundaries) -> tuple[Floats, Floats]:
+    """The boundaries of trials whose looks have this information, (replicate, look)."""
+    rule = plan.rule
+    upper, lower = np.empty_like(at), np.empty_like(at)
+    for some in _alike(at):
+        alpha = spent_by(rule.spending, plan.alpha_spent, plan.information, at[some], rule.sided)
+        beta = None
+        if plan.beta_spent is not None:
+            beta = spent_by(rule.futility, plan.beta_spent, plan.information, at[some])
+        fixed = np.broadcast_to(plan.lower, at[some].shape) if plan.has_futility and beta is None else None
+        upper[some], lower[some] = spend(
+            at[some],
+            alpha,
+            sided=rule.sided,
+            beta_spent=beta,
+            drift=plan.drift or 0.0,
+            lower=fixed,
+            binding=rule.binding,
+            grid=COARSE,
+        )
+    return upper, lower
+
+
+def _ended(z: Floats, information: Floats, at: Floats, upper: Floats, lower: Floats, plan: Boundaries) -> Course:
+    """Where each trial ends, and why."""
+    rule, k = plan.rule, z.shape[1]
+    with np.errstate(invalid="ignore"):
+        crossed = (np.abs(z) if rule.sided == 2 else z) >= upper
+        futile = z <= lower if plan.has_futility else np.zeros(z.shape, dtype=bool)
+    futile[:, -1] = False
+    ends = crossed | futile
+    ends[:, -1] = True
+    stop = np.argmax(ends, axis=1)
+    rows = np.arange(len(z))
+    return Course(
+        z=z,
+        information=information,
+        spent_at=at,
+        upper=upper,
+        lower=lower,
+        stop=stop,
+        efficacy=crossed[rows, stop],
+        futility=futile[rows, stop] & (stop < k - 1),
+    )
+
+
+def _rising(information: Floats) -> Floats:
+    """Information that grows from look to look and leaves something for the end."""
+    k = information.shape[1]
+    rising = information.copy()
+    for j in range(k):
+        before = rising[:, j - 1] if j else 0.0
+        most = np.inf if j + 1 == k else 1.0 - GROWTH * (k - 1 - j)
+        rising[:, j] = np.maximum(np.minimum(rising[:, j], most), before + GROWTH)
+    return rising
+
+
+def _alike(information: Floats) -> Iterator[Ints]:
+    """Trials that need as fine a grid as each other, some at a time."""
+    order = np.argsort([finest_of(each) for each in information], kind="stable")
+    yield from (order[first : first + _AT_ONCE] for first in range(0, len(order), _AT_ONCE))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimates:
+    """Estimates at the look that ended each trial, (replicate,), in the unit of the fit; NaN where there is none."""
+
+    naive: Floats
+    median_unbiased: Floats
+    lower: Floats
+    upper: Floats
+
+
+def estimates(course: Course, fits: Sequence[Fit], plan: Boundaries, sign: float) -> Estimates:
+    """The naive and the median-unbiased estimate, and the stagewise interval of the design's level.
+
+    These trials obey the boundary for futility whether it binds or not, and the order of outcomes counts on it.
+    """
+    tail = plan.rule.alpha / plan.rule.sided
+    values = np.full((4, len(course.stop)), np.nan)
+    low = -course.upper if plan.rule.sided == 2 else course.lower
+    for k, fit in enumerate(fits):
+        ended = np.flatnonzero((course.stop == k) & (fit.failure == 0))
+        values[0, ended] = fit.estimate[ended]
+        for some in _alike(course.spent_at[ended, : k + 1]):
+            here = ended[some]
+            at, below, above = (x[here, : k + 1] for x in (course.spent_at, low, course.upper))
+            z = sign * fit.statistic[here].clip(-FARTHEST, FARTHEST)
+            unit = sign * fit.se[here] * np.sqrt(at[:, -1])
+            null = 0.0 if fit.null is None else fit.null[here]
+            median, *ends = (null + unit * drift_at(share, z, at, below, above) for share in (0.5, tail, 1.0 - tail))
+            values[1:, here] = median, np.minimum(*ends), np.maximum(*ends)
+    return Estimates(naive=values[0], median_unbiased=values[1], lower=values[2], upper=values[3])

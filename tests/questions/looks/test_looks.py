@@ -1,0 +1,219 @@
+"""`kaptrial looks` and `kt.looks`: contract, the clean case by integration, decisions by hand, one line for errors."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import ndtri, stdtr
+
+import kaptrial as kt
+from kaptrial.estimators.fit import Fit
+from kaptrial.estimators.sequential.boundaries import Rule, design, futility_of
+from kaptrial.estimators.sequential.spending import spending_of
+from kaptrial.questions.looks.decisions import courses, estimates, statistic
+from kaptrial.scenario.looks import DAYS_IN_MONTH
+from tests.builders import CORRELATION, DAY, RATER_SD, TOTAL_SD, clean_raw
+
+PLAN = "{accrual_per_month: 10, looks: [{patients: 40}], spending: pocock}"
+SETTINGS = ["--set", f"design.group_sequential={PLAN}", "--set", "design.n_per_arm=40"]
+
+
+def clean_with(n, delta, visits=(0, DAY), method="ancova", **plan):
+    raw = clean_raw(n_per_arm=n, delta=delta)
+    raw["design"] |= {"visits": list(visits), "group_sequential": plan}
+    raw["analysis"] = {"methods": [method]}
+    return raw
+
+
+def by_look(results):
+    return {(row.question.column("look"), row.metric): row for row in results.rows}
+
+
+def fit_of(z, se, df=1e9):
+    z, se = np.asarray(z, dtype=float), np.asarray(se, dtype=float)
+    failure = np.where(np.isnan(z), 4, 0)
+    return Fit(estimate=z * se, se=se, df=np.full(len(z), df), failure=failure)
+
+
+def test_the_command_and_the_call_give_the_same(run, capsys, tmp_path, starter_looks):
+    capsys.readouterr()
+    out = tmp_path / "looks"
+    command = ["looks", "scenarios/starter.yaml", *SETTINGS, "--replicates", 256]
+    run(*command, "--workers", 2, "--json", tmp_path / "looks.json", "-o", out)
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.startswith("With looks, power for ketamine_cbt - ketamine")
+    assert {path.name for path in out.iterdir()} >= {"boundaries.pdf", "stopping.pdf", "results.csv", "scenario.yaml"}
+    rows = json.loads((tmp_path / "looks.json").read_text())["results"]
+    assert rows == json.loads(starter_looks.to_json())["results"]
+    whole = {row["metric"] for row in rows if row["look"] == 0}
+    assert whole >= {
+        "power", "type_i_error", "stop_efficacy", "stop_futility", "fixed_power", "expected_n", "max_n", "truth",
+        "expected_months", "mean_estimate", "bias", "mean_median_unbiased", "coverage",
+    }  # fmt: skip
+    each = {row["metric"] for row in rows if row["look"] == 1}
+    assert each >= {"stop_efficacy", "stop_futility", "cumulative_power", "information", "n_randomised", "months"}
+
+
+@pytest.fixture(scope="module")
+def starter_looks():
+    plan = {"accrual_per_month": 10, "looks": [{"patients": 40}], "spending": "pocock"}
+    scenario = kt.load_scenario("starter", {"design.n_per_arm": 40, "design.group_sequential": plan})
+    return kt.looks(scenario, replicates=256, workers=1)
+
+
+def test_shares_add_up(starter_looks):
+    value = {key: row.value for key, row in by_look(starter_looks).items()}
+    assert value[0, "power"] == pytest.approx(value[1, "stop_efficacy"] + value[2, "stop_efficacy"])
+    assert value[0, "stop_efficacy"] == value[1, "stop_efficacy"]
+    assert value[2, "cumulative_power"] == value[0, "power"]
+    stopped = value[1, "stop_efficacy"]
+    assert value[0, "expected_n"] == pytest.approx(stopped * value[1, "n_randomised"] + (1 - stopped) * 80)
+    assert value[1, "n_followed"] == 40
+    assert value[0, "max_n"] == 80
+
+
+def test_the_fixed_design_is_that_of_power(starter_looks):
+    scenario = kt.load_scenario("starter", {"design.n_per_arm": 40})
+    power = {row.metric: row.value for row in kt.power(scenario, replicates=256).rows}
+    value = {key: row.value for key, row in by_look(starter_looks).items()}
+    assert value[0, "fixed_power"] == power["power"]
+    assert value[0, "fixed_type_i_error"] == power["type_i_error"]
+    assert value[0, "truth"] == power["truth"]
+
+
+def test_power_says_that_it_has_no_looks():
+    plan = {"accrual_per_month": 10, "looks": [{"patients": 10}]}
+    scenario = kt.load_scenario("starter", {"design.n_per_arm": 10, "design.group_sequential": plan})
+    assert "looks" in {note.code for note in kt.power(scenario, replicates=4, nulls=False).notes}
+
+
+def as_integrated(n, replicates):
+    """A clean trial of n an arm, each look once its patients are followed up: stops for efficacy and futility, power,
+    type I error and information are those of the integral, within 4 MCSE. Gives the rows by look and metric."""
+    delta = 3.4 * np.sqrt(150 / n)
+    looks = [{"patients": round(0.8 * n)}, {"patients": round(1.3 * n)}]
+    plan = {"accrual_per_month": 10, "looks": looks, "recruitment": "stops", "sided": 1, "futility": "cp:.2"}
+    results = kt.looks(clean_with(n, delta, spending="hsd:-2", **plan), replicates=replicates)
+    value, plan = by_look(results), results.parts[0].designed.plan
+    assert_allclose(plan.information, [0.4, 0.65, 1.0], atol=0.01)
+    drift = delta / (TOTAL_SD * np.sqrt((1 - CORRELATION**2) * 2 / n))
+    for true, names in (
+        (drift, ("cumulative_power", "stop_futility")),
+        (0.0, ("cumulative_type_i_error", "stop_futility_type_i_error")),
+    ):
+        efficacy, futility = plan.stopping(true)
+        for k, expected in enumerate(zip(np.cumsum(efficacy), [*futility[:-1], 0.0], strict=True)):
+            for name, share in zip(names, expected, strict=True):
+                error = 4 * np.sqrt(max(share * (1 - share), 4 / replicates) / replicates)
+                assert value[k + 1, name].value == pytest.approx(share, abs=error)
+    return value
+
+
+def test_the_clean_case_by_integration():
+    as_integrated(150, 1024)
+
+
+@pytest.mark.validation
+def test_the_clean_case_by_integration_at_length():
+    # With 800 patients at the first look it does not matter that variances are estimated.
+    value = as_integrated(1000, 20_000)
+    above, covered = value[0, "median_unbiased_above_truth"], value[0, "coverage"]
+    assert above.value == pytest.approx(0.5, abs=4 * above.mcse)
+    assert covered.value == pytest.approx(0.95, abs=4 * covered.mcse)
+
+
+def information_with_partial_visits(n_followed, n_partial, n, rho):
+    """The share of the final information where some have the visit before the last only; variances known."""
+    return 1 / (((1 - rho**2) / n_followed + rho**2 / (n_followed + n_partial)) * n)
+
+
+def test_information_of_partial_visits_by_its_closed_form():
+    """A look at 160 of 400 patients, while 91 more have all visits but the last: MMRM uses them, ANCOVA does not."""
+    before = DAY - 7
+    plan = {"accrual_per_month": 400, "looks": [{"patients": 160}]}
+    value = {}
+    for method in ("mmrm", "ancova"):
+        raw = clean_with(200, 0, visits=(0, before, DAY), method=method, **plan)
+        raw["measurement"]["deviation_time_constant"]["value"] = 1e9
+        value[method] = by_look(kt.looks(raw, replicates=512, nulls=False))
+    # Given the baseline, of both visits: the variance of the score and its covariance with the other.
+    total, shared = TOTAL_SD**2, TOTAL_SD**2 - RATER_SD**2
+    rho = (shared - shared**2 / total) / (total - shared**2 / total)
+    month = 159 / 400 + DAY / DAYS_IN_MONTH
+    partial = sum(i / 400 + before / DAYS_IN_MONTH <= month + 1e-9 for i in range(400)) - 160
+    assert partial == 91
+    row = value["mmrm"][1, "information"]
+    assert row.value == pytest.approx(information_with_partial_visits(160, partial, 400, rho), abs=4 * row.mcse + 0.005)
+    assert value["ancova"][1, "information"].value == pytest.approx(0.4, abs=0.01)
+    assert row.value > 0.43
+
+
+def test_decisions_at_looks_by_hand():
+    plan = design(Rule(alpha=0.025, spending=spending_of("obf"), futility=futility_of("cp:.3")), [0.5, 1.0])
+    se = np.full(6, 1.0)
+    first = fit_of([3.0, -1.0, 1.5, 1.5, np.nan, -3.0], se * np.sqrt(2))
+    last = fit_of([0.0, 3.0, 2.5, 1.0, 2.5, 3.0], se)
+    course = courses([first, last], plan, 1.0, 1.0)
+    assert_array_equal(course.stop, [0, 0, 1, 1, 1, 0])
+    assert_array_equal(course.efficacy, [True, False, True, False, True, False])
+    assert_array_equal(course.futility, [False, True, False, False, False, True])
+    assert_allclose(course.information[:4, 0], 0.5)
+    mirrored = courses([fit_of(-first.statistic, first.se), fit_of(-last.statistic, last.se)], plan, 1.0, -1.0)
+    assert_array_equal(mirrored.stop, course.stop)
+    own = courses([first, last], plan, 1.0, 1.0, own=True)
+    assert_allclose(own.upper[0], plan.upper, atol=1e-4)
+    at_end = estimates(course, [first, last], plan, 1.0)
+    assert_allclose(at_end.naive[:2], first.estimate[:2])
+    assert_allclose(at_end.median_unbiased[:2], first.estimate[:2], atol=1e-3)
+    assert np.isfinite(at_end.median_unbiased[4])
+    reverse = estimates(mirrored, [fit_of(-first.statistic, first.se), fit_of(-last.statistic, last.se)], plan, -1.0)
+    assert_allclose(reverse.lower, -at_end.upper, atol=1e-9)
+
+
+def test_a_small_trial_is_judged_by_its_t():
+    fit = fit_of([2.5, -2.5], [1.0, 1.0], df=7.0)
+    p = stdtr(7.0, -2.5)
+    assert_allclose(statistic(fit, 1.0), [-ndtri(p), ndtri(p)])
+    assert_allclose(statistic(fit, -1.0), [ndtri(p), -ndtri(p)])
+
+
+def test_a_look_at_a_share_of_the_information_finds_its_patients():
+    plan = {"accrual_per_month": 20, "looks": [{"information": 0.5}]}
+    value = by_look(kt.looks(clean_with(60, 3, **plan), replicates=256, nulls=False))
+    assert value[1, "information"].value == pytest.approx(0.5, abs=0.03)
+    assert value[1, "n_followed"].value == pytest.approx(60, abs=3)
+
+
+@pytest.mark.parametrize(
+    ("plan", "said"),
+    [
+        ("{accrual_per_month: 10, looks: [{month: 0.2}]}", "looks[0].month = 0.2: nobody has reached the primary"),
+        ("{accrual_per_month: 10, looks: [{patients: 10}], spending: brien}", "spending = 'brien': must be one of obf"),
+        (
+            "{accrual_per_month: 10, looks: [{patients: 10}], spending: '.1,.2'}",
+            "spending[1] = 0.2: must end with alpha, 0.05",
+        ),
+    ],
+)
+def test_one_line_for_what_cannot_be(refused, plan, said):
+    line = refused("looks", "scenarios/starter.yaml", "--set", f"design.group_sequential={plan}", "--replicates", 128)
+    assert f"design.group_sequential.{said}" in line
+    assert "design.group_sequential" in refused("looks", "scenarios/starter.yaml")
+
+
+@pytest.mark.validation
+@pytest.mark.parametrize("spending", ["obf", "pocock", "hsd:-4", "kd:2"])
+@pytest.mark.parametrize("looks", [(1.0,), (0.8, 1.4)])
+@pytest.mark.parametrize("n", [20, 60, 200])
+def test_type_i_error_with_half_observed_patients(spending, looks, n):
+    """MMRM with Kenward and Roger's errors, a third as many again under way at a look: at most .05, at least .04."""
+    plan = {"accrual_per_month": n / 5, "spending": spending, "looks": [{"patients": round(x * n)} for x in looks]}
+    changes = {"design.group_sequential": plan, "design.n_per_arm": n, "analysis.methods": ["mmrm"]}
+    changes |= {"analysis.df": "kenward-roger", "therapies.cbt.max_effect": 0}
+    results = kt.looks(kt.load_scenario("starter", changes), replicates=20_000, nulls=False)
+    row = by_look(results)[0, "power"]
+    assert 0.04 - 4 * row.mcse < row.value < 0.05 + 4 * row.mcse
+    assert by_look(results)[1, "under_way"].value > 0
