@@ -36,6 +36,7 @@ MODELS = {
         "A logistic regression on the arm and {covariates} gives the difference of the two shares, standardised over"
         " all patients."
     ),
+    "odds_ratio": "A logistic regression on the arm and {covariates} gives the log odds ratio.",
     "firth": "A logistic regression with Firth's penalty on the arm and {covariates} gives the log odds ratio.",
     "fisher": "The two shares are compared by the exact test, without adjustment.",
     "logrank": "The times of the arms are compared over the whole follow-up, within strata where there are any.",

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from scipy.special import ndtri
+
 from kaptrial.estimators.fit import Failure
 from kaptrial.method_table import TIME
+from kaptrial.methods.number_needed import number_needed
 from kaptrial.questions.power.analysis_notes import analysis_notes
 from kaptrial.questions.power.execution import AT_BEST, Fits
 from kaptrial.questions.power.measures import TARGET_POWER
 from kaptrial.questions.power.nulls import differ_in, null_of
+from kaptrial.questions.power.rows import better
 from kaptrial.questions.power.truth import Truth
 from kaptrial.results import Note, Row, grouped
 from kaptrial.scenario.clinic_checks import what_weekdays_forbid
@@ -97,6 +101,23 @@ def fallbacks(s: Scenario, fits: Fits) -> list[Note]:
             text += ": its errors hold if it is right, those of `analysis.sandwich` in any case"
         notes.append(Note(code="fallback", severity="warning", text=text))
     return notes
+
+
+def numbers_needed(s: Scenario, rows: Sequence[Row]) -> list[Note]:
+    """The number needed to treat of each true risk difference, with the interval of a trial that finds it."""
+    said: dict[str, None] = {}
+    for about, by_metric in grouped(rows).items():
+        if about.measure != "risk_difference" or "empirical_se" not in by_metric or ":" in str(about.contrast):
+            continue
+        truth = by_metric["truth"].value
+        half = float(ndtri(1 - s.analysis.alpha / 2)) * by_metric["empirical_se"].value
+        number = number_needed(truth, truth - half, truth + half, better=better(s, about.endpoint))
+        said[
+            f"number needed to treat of {about.contrast}, {about.endpoint.replace('_', ' ')} on day {about.day:g}"
+            f" (by {about.analysis}{', ' + about.strategies if about.strategies else ''}): {number}; in brackets the"
+            f" {100 * (1 - s.analysis.alpha):g} % interval of a trial of this size that finds the truth"
+        ] = None
+    return [Note(code="number_needed_to_treat", severity="information", text=text) for text in said]
 
 
 def rooms(s: Scenario, rows: Sequence[Row]) -> list[Note]:
