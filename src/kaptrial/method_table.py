@@ -17,8 +17,12 @@ if TYPE_CHECKING:
     from kaptrial.results import Line
 
 SCORES = ("score", "change", "auc", "mean_score")
-BINARY = ("response", "remission", "sustained_response")
+RESPONSES = ("response", "remission", "sustained_response")
+# Of treatment and follow-up: they need no outcome, and everybody has them.
+ATTENDANCE = ("sessions_attended", "engaged", "dropout", "time_to_dropout")
+BINARY = (*RESPONSES, "engaged", "dropout")
 TIME = "time_to_relapse"
+TIMES = (TIME, "time_to_dropout")
 DAYS = "percent_abstinent_days"
 
 # Names of before, which are taken for ever.
@@ -27,6 +31,13 @@ OLD_NAMES = {"quasibinomial": "abstinent_days", "single_arm_change": "single_arm
 MARGIN_MEASURES = ("difference", "risk_difference", "log_hazard_ratio")
 
 Side = Literal["lower", "higher"]
+
+
+def endpoint_side(endpoint: str) -> Side | None:
+    """The favourable side of an endpoint; None of one that is a score, which its scale decides."""
+    if endpoint == "dropout":
+        return "lower"
+    return "higher" if endpoint in (*BINARY, *TIMES, *ATTENDANCE) else None
 
 
 @dataclass(frozen=True, kw_only=True)

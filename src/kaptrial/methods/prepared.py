@@ -9,7 +9,7 @@ import numpy as np
 from kaptrial.arrays import Floats
 from kaptrial.estimators import intercurrent
 from kaptrial.estimators.endpoints import Rule, endpoint, failures, with_missing_as_failures
-from kaptrial.method_table import BINARY
+from kaptrial.method_table import ATTENDANCE, RESPONSES, TIME, TIMES
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.scenario.trial import Estimand, Strategies
 from kaptrial.simulation.trials import Trials
@@ -40,10 +40,12 @@ def _failure_day(trials: Trials, strategies: Strategies) -> Floats | None:
 def patient_endpoint(trials: Trials, scores: Floats, scenario: Scenario, estimand: Estimand) -> Floats:
     """The estimand's endpoint of each patient from `scores`, (replicate, patient).
 
-    Of time_to_relapse it is the time without failure up to the estimand's day, as far as it is known.
+    Of a time it is the time without the event up to the estimand's day, as far as it is known.
     """
-    if estimand.endpoint == "time_to_relapse":
-        return relapse_times(trials, scores, scenario, estimand)[0]
+    if estimand.endpoint in TIMES:
+        return event_times(trials, scores, scenario, estimand)[0]
+    if estimand.endpoint in ATTENDANCE:
+        return _attendance(trials, scenario, estimand)
     y = endpoint(
         estimand.endpoint,
         scores_under(trials, scores, estimand.strategies, scenario.scale.worst),
@@ -53,8 +55,41 @@ def patient_endpoint(trials: Trials, scores: Floats, scenario: Scenario, estiman
         rule(scenario),
         _failure_day(trials, estimand.strategies),
     )
-    fails = scenario.analysis.missing_response == "failure" and estimand.endpoint in BINARY
+    fails = scenario.analysis.missing_response == "failure" and estimand.endpoint in RESPONSES
     return with_missing_as_failures(y) if fails else y
+
+
+def _attendance(trials: Trials, scenario: Scenario, estimand: Estimand) -> Floats:
+    """By the estimand's day: sessions attended, whether they are enough to be engaged, or whether the patient left."""
+    if estimand.endpoint == "dropout":
+        assert trials.dropout_day is not None
+        return (trials.dropout_day <= estimand.day).astype(float)
+    assert trials.attended is not None
+    attended = trials.attended[..., int(np.searchsorted(trials.days, estimand.day))]
+    if estimand.endpoint == "sessions_attended":
+        return attended
+    rule = scenario.engagement
+    assert rule is not None  # the scenario was checked
+    planned = np.array(scenario.planned_sessions(estimand.day))[trials.arm]
+    needed = np.full(planned.shape, rule.sessions or 0) if rule.share is None else np.ceil(rule.share * planned - 1e-9)
+    return (attended >= needed).astype(float)
+
+
+def event_times(trials: Trials, scores: Floats, scenario: Scenario, estimand: Estimand) -> tuple[Floats, np.ndarray]:
+    """Days from the origin to the event and whether it was seen, (replicate, patient); NaN who is not at risk."""
+    if estimand.endpoint == TIME:
+        return relapse_times(trials, scores, scenario, estimand)
+    assert trials.dropout_day is not None
+    until = np.minimum(trials.dropout_day, estimand.day)
+    return until - time_origin(scenario, estimand), trials.dropout_day <= estimand.day
+
+
+def time_origin(scenario: Scenario, estimand: Estimand) -> float:
+    """The day from which the times of an estimand run."""
+    relapse = scenario.relapse
+    if estimand.endpoint == TIME and relapse is not None and relapse.origin == "response":
+        return relapse.response_day
+    return scenario.randomisation.day
 
 
 def relapse_times(trials: Trials, scores: Floats, scenario: Scenario, estimand: Estimand) -> tuple[Floats, np.ndarray]:
@@ -66,8 +101,7 @@ def relapse_times(trials: Trials, scores: Floats, scenario: Scenario, estimand: 
     v = int(np.searchsorted(trials.days, estimand.day))
     under = scores_under(trials, scores, estimand.strategies, scenario.scale.worst)
     failed = failures(under, trials.baseline, trials.days, v, rule(scenario), _failure_day(trials, estimand.strategies))
-    origin = {"randomisation": scenario.randomisation.day, "response": relapse.response_day}[relapse.origin]
-    time, event = observed_at_visits(failed, trials.days[: v + 1], origin)
+    time, event = observed_at_visits(failed, trials.days[: v + 1], time_origin(scenario, estimand))
     if relapse.among == "responders":
         first = int(np.searchsorted(trials.days, relapse.response_day))
         time = np.where(failed[..., first] == 0, time, np.nan)

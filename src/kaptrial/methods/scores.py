@@ -24,7 +24,7 @@ from kaptrial.simulation.trials import Columns, Trials, trials_of
 if TYPE_CHECKING:
     from kaptrial.estimators.imputation import Imputation, Scores
 
-ONE_DAY = (*SCORES, *BINARY, DAYS)
+ONE_DAY = (*SCORES, *BINARY, DAYS, "sessions_attended")
 UNADJUSTED = (*ALWAYS, *COMPARED, *ARMS, *VISITS)
 ADJUSTED = (*UNADJUSTED, *COVARIATES)
 LEFT_OUT = "left out"

@@ -7,7 +7,7 @@ from typing import Any
 
 import jinja2
 
-from kaptrial.method_table import BINARY, TIME, methods
+from kaptrial.method_table import ATTENDANCE, RESPONSES, TIME, methods
 from kaptrial.pack.facts import Facts
 from kaptrial.scenario.scenario import Scenario
 
@@ -206,7 +206,9 @@ def _degrees(facts: Facts) -> str:
 
 def _missing(facts: Facts) -> str:
     s = facts.scenario
-    if s.estimand.endpoint in BINARY and s.analysis.missing_response == "failure":
+    if s.estimand.endpoint in ATTENDANCE:
+        return "Everybody has the outcome: who leaves attends no more."
+    if s.estimand.endpoint in RESPONSES and s.analysis.missing_response == "failure":
         return "Patients without the outcome count as failures."
     if s.estimand.endpoint == TIME:
         return "Patients who leave are censored at their last visit."

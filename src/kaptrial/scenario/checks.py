@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from kaptrial.errors import ABSENT, FieldError, nearest
-from kaptrial.method_table import BINARY, SCORES, TIME, methods
+from kaptrial.method_table import ATTENDANCE, BINARY, RESPONSES, SCORES, TIME, TIMES, methods
 from kaptrial.scenario.clinic_checks import check_clinic
 from kaptrial.scenario.contrast import factor_names, parse_contrast
 from kaptrial.scenario.gathering import Check, gathered
@@ -183,9 +183,14 @@ def _check_estimands(s: Scenario) -> Iterator[FieldError]:
         visits = ", ".join(f"{day:g}" for day in s.design.visits)
         if estimand.day not in s.design.visits or estimand.day <= s.randomisation.day:
             yield FieldError(f"{at}.day", estimand.day, f"must be a visit after randomisation; visits are {visits}")
+        if estimand.endpoint in ATTENDANCE:
+            yield from _check_benchmark(s, at, estimand)
+            yield from _check_methods(s, at, estimand)
+            yield from _check_attendance(s, at, estimand)
+            continue
         counted = s.scale.link == "logit"
         if (estimand.endpoint == "percent_abstinent_days") != counted:
-            allowed = "percent_abstinent_days" if counted else ", ".join((*SCORES, *BINARY, "time_to_relapse"))
+            allowed = "percent_abstinent_days" if counted else ", ".join((*SCORES, *RESPONSES, TIME, *ATTENDANCE))
             yield FieldError(f"{at}.endpoint", estimand.endpoint, f"with the scale {s.scale.id} must be {allowed}")
             continue
         yield from _check_benchmark(s, at, estimand)
@@ -208,13 +213,43 @@ def _check_estimands(s: Scenario) -> Iterator[FieldError]:
                 yield FieldError("relapse.response_day", s.relapse.response_day, allowed)
 
 
+def _check_attendance(s: Scenario, at: str, estimand: Estimand) -> Iterator[FieldError]:
+    """What makes attendance is declared, and no event is set aside: attendance is what they are about."""
+    endpoint = estimand.endpoint
+    for event in s.conduct.intercurrent_events:
+        strategy = getattr(estimand.strategies, event)
+        if strategy != "treatment_policy":
+            given = ABSENT if strategy is None else strategy
+            yield FieldError(
+                f"{at}.strategies.{event}", given, f"must be treatment_policy: {endpoint} is about conduct"
+            )
+    if endpoint in ("dropout", "time_to_dropout"):
+        if s.conduct.dropout is None:
+            yield FieldError("conduct.dropout", ABSENT, f"{endpoint} is asked for, and nobody leaves")
+        return
+    weights = parse_contrast(estimand.contrast, s.arms).weights
+    compared = [(arm, n) for arm, n, w in zip(s.arms, s.planned_sessions(estimand.day), weights, strict=True) if w != 0]
+    for arm, planned in compared:
+        if planned == 0:
+            allowed = f"must compare arms with sessions by day {estimand.day:g}: {arm.id} has none"
+            yield FieldError(f"{at}.contrast", estimand.contrast, allowed)
+            return
+    if endpoint == "engaged":
+        least = min(planned for _, planned in compared)
+        if s.engagement is None:
+            yield FieldError("engagement", ABSENT, "engaged needs engagement: sessions, or share of those planned")
+        elif s.engagement.sessions is not None and s.engagement.sessions > least:
+            allowed = f"must be at most {least}, what an arm plans by day {estimand.day:g}"
+            yield FieldError("engagement.sessions", s.engagement.sessions, allowed)
+
+
 def _check_benchmark(s: Scenario, at: str, estimand: Estimand) -> Iterator[FieldError]:
     """A benchmark is for one arm, and what needs a second arm is not."""
     benchmark = estimand.benchmark
     if len(s.arms) > 1:
         if benchmark is not None:
             yield FieldError(f"{at}.benchmark", benchmark, "goes with a trial of one arm")
-        if estimand.margin is not None and estimand.endpoint == TIME and estimand.margin <= 1:
+        if estimand.margin is not None and estimand.endpoint in TIMES and estimand.margin <= 1:
             yield FieldError(f"{at}.margin", estimand.margin, "of a time is a hazard ratio: must be > 1")
         return
     endpoints = tuple(dict.fromkeys(e for m in methods().values() if m.arms == "one" for e in m.endpoints))
@@ -251,9 +286,9 @@ def _check_missing_response(s: Scenario) -> Iterator[FieldError]:
     if s.analysis.missing_response == "left_out":
         return
     at, value = "analysis.missing_response", s.analysis.missing_response
-    binary = [estimand for estimand in s.estimands if estimand.endpoint in BINARY]
+    binary = [estimand for estimand in s.estimands if estimand.endpoint in RESPONSES]
     if not binary:
-        yield FieldError(at, value, f"goes with the endpoints {', '.join(BINARY)}")
+        yield FieldError(at, value, f"goes with the endpoints {', '.join(RESPONSES)}")
     for estimand in binary:
         for event in estimand.strategies.events("hypothetical"):
             if event in s.conduct.intercurrent_events:

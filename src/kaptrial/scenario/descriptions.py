@@ -79,6 +79,7 @@ KEYS: dict[str, dict[str, Key]] = {
         "design": Key("Size, visits, allocation and looks.", "{n_per_arm: 60, visits: [0, 7, 28]}"),
         "randomisation": Key("The day of randomisation, and the run-in before it.", "{day: 7}"),
         "relapse": Key("What counts as loss of response.", "{response_day: 14, fraction: 0.5}"),
+        "engagement": Key("Who counts as engaged with the therapy.", "{share: 0.75}"),
         "estimand": Key("The primary question.", "{contrast: ketamine_cbt - ketamine, day: 28}"),
         "secondary": Key("Further questions, asked in their order.", "[{contrast: ketamine_cbt - ketamine, day: 7}]"),
         "analysis": Key("How the trial is analysed.", "{methods: [mmrm], alpha: 0.05}"),
@@ -441,6 +442,10 @@ KEYS: dict[str, dict[str, Key]] = {
         "confirmed": Key("Whether the next visit must show it too.", "true"),
         "origin": Key("From when times run.", "randomisation"),
         "among": Key("In whom: all randomised (no response is a failure) or responders.", "randomised"),
+    },
+    "Engagement": {
+        "sessions": Key("At least this many sessions attended.", "6", "sessions"),
+        "share": Key("At least this share of the sessions planned by the estimand's day.", "0.75"),
     },
     "Analysis": {
         "methods": Key("Methods of analysis; what fits the trial unless given (docs/analyses.md).", "[mmrm]"),

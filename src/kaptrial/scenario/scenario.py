@@ -9,7 +9,7 @@ from pydantic import Discriminator, Tag
 
 from kaptrial.catalogue import Scale, scale, scale_names
 from kaptrial.errors import FieldError, nearest, raise_all
-from kaptrial.method_table import methods
+from kaptrial.method_table import ATTENDANCE, methods
 from kaptrial.scenario.checks import scenario_errors
 from kaptrial.scenario.clinic import Clinic
 from kaptrial.scenario.conduct import Conduct
@@ -23,7 +23,7 @@ from kaptrial.scenario.patients import Drug, Expectancy, Measurement, NaturalCou
 from kaptrial.scenario.prior import PriorField
 from kaptrial.scenario.sensitivity import Sensitivity
 from kaptrial.scenario.treatment import Arm, Therapy
-from kaptrial.scenario.trial import Analysis, Design, Estimand, Randomisation, Relapse
+from kaptrial.scenario.trial import Analysis, Design, Engagement, Estimand, Randomisation, Relapse
 
 Null = Literal["therapy", "synergy", "drug"]
 
@@ -90,6 +90,7 @@ class Scenario:
     conduct: Conduct = Conduct()
     randomisation: Randomisation = Randomisation()
     relapse: Relapse | None = None
+    engagement: Engagement | None = None
     secondary: tuple[Estimand, ...] = ()
     analysis: Analysis = Analysis()
     null: Null | None = None
@@ -140,6 +141,16 @@ class Scenario:
         """The covariates of adjusted analyses."""
         given = self.analysis.covariates
         return ("baseline", *self.strata) if given is None else given
+
+    def covariates_of(self, estimand: Estimand) -> tuple[str, ...]:
+        """The covariates of an estimand's adjusted analyses: the baseline of attendance only where it is asked for."""
+        if self.analysis.covariates is None and estimand.endpoint in ATTENDANCE:
+            return self.strata
+        return self.covariates
+
+    def planned_sessions(self, day: float) -> tuple[int, ...]:
+        """How many sessions each arm plans up to a day, that day included."""
+        return tuple(sum(each <= day for each in arm.therapy.days) if arm.therapy else 0 for arm in self.arms)
 
     @property
     def therapy_starts(self) -> tuple[float, ...]:

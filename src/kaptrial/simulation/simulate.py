@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from kaptrial.arrays import Floats, Ints
+from kaptrial.method_table import ATTENDANCE
 from kaptrial.model.delivered import DeliveredTreatment
 from kaptrial.model.streams import BLOCK, BlockStreams
 from kaptrial.scenario.drawn import of_replicates
@@ -19,7 +20,7 @@ from kaptrial.simulation.eligibility import eligible_patients
 from kaptrial.simulation.follow_up import after_dropout, expected_scores, follow_up, linear_predictor
 from kaptrial.simulation.patients import Patients, draw_patients
 from kaptrial.simulation.randomisation import allocate, draw_strata
-from kaptrial.simulation.received import Received, adherence, assign, beliefs
+from kaptrial.simulation.received import Received, adherence, assign, beliefs, sessions_attended
 from kaptrial.simulation.trials import Covariate, Trials
 
 # Patients of a block that are followed at once: their arrays take about 10 MB.
@@ -138,6 +139,9 @@ def _follow(
         observed &= ~delivered.visit_missed
     scores["baseline"] = visits.full[..., 0]
     scores["score"] = np.where(observed, visits.full, np.nan)
+    if any(estimand.endpoint in ATTENDANCE for estimand in s.estimands):
+        scores["attended"] = sessions_attended(s, received, visits.dropout_day)
+        scores["dropout_day"] = visits.dropout_day
     if s.randomisation.day > 0:
         scores["randomisation_score"] = visits.full[..., s.design.visits.index(s.randomisation.day)]
     # What would happen after dropout is neither seen nor part of the treatment under study.

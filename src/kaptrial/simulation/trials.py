@@ -34,7 +34,8 @@ class Trials:
     day of each intercurrent event that can happen, (replicate, patient), infinite if it did not. `patients`: their
     codes in a file. Only simulated trials have `latent`, the noise-free course under the treatment received, before
     rescue and dropout, and `outcome`, the score as it would have been recorded at every visit, dropout and rescue
-    included.
+    included; and, where an estimand asks for attendance, `attended`, the sessions attended by each visit, and
+    `dropout_day`, (replicate, patient), infinite for those who stayed.
     """
 
     arms: tuple[str, ...]
@@ -49,6 +50,8 @@ class Trials:
     events: dict[str, Floats] = field(default_factory=dict)
     latent: Floats | None = None
     outcome: Floats | None = None
+    attended: Floats | None = None
+    dropout_day: Floats | None = None
     patients: tuple[str, ...] = ()
 
     @property

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kaptrial.method_table import BINARY, DAYS, SCORES, TIME, methods
+from kaptrial.method_table import ATTENDANCE, BINARY, DAYS, SCORES, TIME, methods
 from kaptrial.output.terminal import by_mcse, error
 from kaptrial.results import Headline, Value
 from kaptrial.scenario.scenario import Scenario
@@ -119,10 +119,12 @@ def unit_of(s: Scenario, measure: str) -> str:
     ratios = {"log_odds_ratio": "odds ratio", "log_hazard_ratio": "hazard ratio", "log_rate_ratio": "rate ratio"}
     if measure in ratios:
         return ratios[measure]
-    if measure == "risk_difference" or measure in BINARY or s.scale.unit == "percent":
-        return "percentage points"
     if measure == "rmst_difference":
         return "days"
+    if measure == "difference" and s.estimand.endpoint == "sessions_attended":
+        return "sessions"
+    if measure == "risk_difference" or measure in BINARY or s.scale.unit == "percent":
+        return "percentage points"
     return f"{s.scale.id} {s.scale.unit}"
 
 
@@ -190,13 +192,14 @@ def least_differences(s: Scenario) -> list[float]:
 
 def when(s: Scenario) -> str:
     """The primary day, as part of a sentence."""
-    by = {TIME: "by", "sustained_response": "by", DAYS: "up to"}.get(s.estimand.endpoint, "on")
-    return f"{by} day {s.estimand.day:g}"
+    by_day = dict.fromkeys((TIME, "sustained_response", *ATTENDANCE), "by") | {DAYS: "up to"}
+    return f"{by_day.get(s.estimand.endpoint, 'on')} day {s.estimand.day:g}"
 
 
 def called(endpoint: str) -> str:
     """What an endpoint is called in a sentence."""
     names = {"percent_abstinent_days": "days abstinent", TIME: "relapse", "auc": "score averaged over time"}
+    names |= {"engaged": "engagement", "time_to_dropout": "dropout"}
     return names.get(endpoint, endpoint.replace("_", " "))
 
 

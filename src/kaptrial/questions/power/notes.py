@@ -8,7 +8,7 @@ from typing import Any
 from scipy.special import ndtri
 
 from kaptrial.estimators.fit import Failure
-from kaptrial.method_table import TIME
+from kaptrial.method_table import ATTENDANCE, TIME
 from kaptrial.methods.number_needed import number_needed
 from kaptrial.questions.power.analysis_notes import analysis_notes
 from kaptrial.questions.power.execution import AT_BEST, Fits
@@ -36,7 +36,7 @@ def notes_of(s: Scenario, columns: Mapping[str, Any], estimand_truths: Iterable[
         notes.append(Note(code=code, severity="warning", text=text))
 
     for estimand in s.estimands if nulls and s.null is None and len(s.arms) > 1 else ():
-        if null_of(s, estimand) is None:
+        if estimand.endpoint not in ATTENDANCE and null_of(s, estimand) is None:
             why = (
                 "its sides differ in both drug and therapy, and no null of the model makes them alike"
                 if differ_in(s, estimand)

@@ -124,6 +124,8 @@ def _compared(result: CellResult) -> dict[Question, dict[str, Row]]:
 def _effect_unit(result: CellResult) -> str:
     measure = next(iter(result.primary.values())).question.measure
     unit = result.cell.scenario.scale.unit
+    if result.cell.scenario.estimand.endpoint == "sessions_attended":
+        unit = "sessions"
     named = {"risk_difference": "probability", "rmst_difference": "days", "difference": unit, "change": unit}
     named |= dict.fromkeys(BINARY, "probability")
     return named.get(measure, measure.replace("_", " "))
