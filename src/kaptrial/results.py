@@ -44,6 +44,8 @@ class Question:
         What is compared; None where nothing is.
     endpoint : str
         Of a scenario; "" where a file says only a score.
+    outcome : str or None
+        The name of one of several outcomes; None where there is one.
     day : float or None
     strategies : str or None
         How intercurrent events are handled; None where the question has no such thing.
@@ -60,12 +62,15 @@ class Question:
     day: float | None = None
     strategies: str | None = None
     benchmark: float | None = None
+    outcome: str | None = None
     columns: tuple[tuple[str, Value], ...] = ()
 
     def flat(self) -> dict[str, Value]:
         """As columns of a table."""
         names = ("analysis", "contrast", "measure", "endpoint", "day")
         columns: dict[str, Value] = {name: getattr(self, name) for name in names}
+        if self.outcome is not None:
+            columns["outcome"] = self.outcome
         if self.strategies is not None:
             columns["strategies"] = self.strategies
         if self.benchmark is not None:

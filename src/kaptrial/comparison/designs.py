@@ -54,8 +54,12 @@ class Design:
     def asks_the_same(self, other: Design) -> bool:
         """Whether both ask one question: the methods may differ."""
         mine, its = self.scenario, other.scenario
-        level = (mine.outcome, mine.estimand.margin, mine.analysis.alpha)
-        return self._asked() == other._asked() and level == (its.outcome, its.estimand.margin, its.analysis.alpha)
+        level = (mine.primary_outcome.scale, mine.estimand.margin, mine.analysis.alpha)
+        return self._asked() == other._asked() and level == (
+            its.primary_outcome.scale,
+            its.estimand.margin,
+            its.analysis.alpha,
+        )
 
     def _asked(self) -> tuple[object, ...]:
         about = self.question

@@ -48,11 +48,11 @@ def patient_endpoint(trials: Trials, scores: Floats, scenario: Scenario, estiman
         return _attendance(trials, scenario, estimand)
     y = endpoint(
         estimand.endpoint,
-        scores_under(trials, scores, estimand.strategies, scenario.scale.worst),
+        scores_under(trials, scores, estimand.strategies, scenario.scale_of(estimand).worst),
         trials.baseline,
         trials.days,
         estimand.day,
-        rule(scenario),
+        rule(scenario, estimand),
         _failure_day(trials, estimand.strategies),
     )
     fails = scenario.analysis.missing_response == "failure" and estimand.endpoint in RESPONSES
@@ -99,8 +99,10 @@ def relapse_times(trials: Trials, scores: Floats, scenario: Scenario, estimand: 
     relapse = scenario.relapse
     assert relapse is not None  # the scenario was checked
     v = int(np.searchsorted(trials.days, estimand.day))
-    under = scores_under(trials, scores, estimand.strategies, scenario.scale.worst)
-    failed = failures(under, trials.baseline, trials.days, v, rule(scenario), _failure_day(trials, estimand.strategies))
+    under = scores_under(trials, scores, estimand.strategies, scenario.scale_of(estimand).worst)
+    failed = failures(
+        under, trials.baseline, trials.days, v, rule(scenario, estimand), _failure_day(trials, estimand.strategies)
+    )
     time, event = observed_at_visits(failed, trials.days[: v + 1], time_origin(scenario, estimand))
     if relapse.among == "responders":
         first = int(np.searchsorted(trials.days, relapse.response_day))
@@ -108,9 +110,9 @@ def relapse_times(trials: Trials, scores: Floats, scenario: Scenario, estimand: 
     return time, event
 
 
-def rule(scenario: Scenario) -> Rule:
-    """The scale's rules of response and remission and the scenario's of relapse."""
-    scale, relapse = scenario.scale, scenario.relapse
+def rule(scenario: Scenario, estimand: Estimand) -> Rule:
+    """The rules of response and remission of the estimand's scale and the scenario's of relapse."""
+    scale, relapse = scenario.scale_of(estimand), scenario.relapse
     return Rule(
         sign=scale.sign,
         best=scale.best,

@@ -106,7 +106,9 @@ class SimulatedQuestion:
     def scores(self) -> tuple[Floats, Floats]:
         """Scores after randomisation under the strategies, as changes if the endpoint is one, and their days."""
         later = self.trials.days > self.scenario.randomisation.day
-        under = scores_under(self.trials, self.trials.score, self.estimand.strategies, self.scenario.scale.worst)
+        under = scores_under(
+            self.trials, self.trials.score, self.estimand.strategies, self.scenario.scale_of(self.estimand).worst
+        )
         y = under[..., later]
         return (y - self.trials.baseline[..., None] if self.estimand.endpoint == "change" else y), self.trials.days[
             later
@@ -138,13 +140,18 @@ def estimates(
     fits: dict[int, Fit] = {}
     groups: dict[tuple[object, ...], list[int]] = {}
     for i, (estimand, analysis) in enumerate(asked):
-        shared = (estimand.strategies, estimand.endpoint == "change") if method_of(analysis).one_fit else (i,)
+        shared = (
+            (estimand.outcome, estimand.strategies, estimand.endpoint == "change")
+            if method_of(analysis).one_fit
+            else (i,)
+        )
         groups.setdefault((analysis, *shared), []).append(i)
     for members in groups.values():
         name, _, option = asked[members[0]][1].partition(" ")
+        of_outcome = trials.of(scenario.other_outcome(asked[members[0]][0]))
         questions = [
             SimulatedQuestion(
-                trials=trials, scenario=scenario, estimand=asked[i][0], option=option, seed=seed, block=block
+                trials=of_outcome, scenario=scenario, estimand=asked[i][0], option=option, seed=seed, block=block
             )
             for i in members
         ]

@@ -35,6 +35,37 @@ def _follow_deviation(start, z, kept, fresh, deviation):  # type: ignore[no-unty
                 deviation[r, i, v + 1] = kept[r, v] * deviation[r, i, v] + fresh[r, v] * z[r, i, v]
 
 
+def between(
+    known_days: Floats, known: Floats, days: Floats, z: Floats, sd: Floats | float, time_constant_days: Floats | float
+) -> Floats:
+    """The deviations of `ornstein_uhlenbeck` on other `days`, drawn given those on the `known_days`.
+
+    `known`: (replicate, patient, known day); `z`: standard normals (replicate, patient, day); days rise and do not
+    begin before the first known one. The process is Markov, so that a day given the one drawn before it and the next
+    known one is normal: a draw onwards, updated by what follows.
+    """
+    out = np.empty(z.shape, order="F")
+    last_day, last = known_days[0], known[..., 0]
+    for k, day in enumerate(days):
+        following = int(np.searchsorted(known_days, day))
+        if following < len(known_days) and known_days[following] == day:
+            out[..., k] = known[..., following]
+            last_day, last = day, out[..., k]
+            continue
+        if following > 0 and known_days[following - 1] >= last_day:
+            last_day, last = known_days[following - 1], known[..., following - 1]
+        kept = np.exp(-(day - last_day) / time_constant_days)
+        mean, variance = kept * last, sd**2 * (1 - kept**2)
+        if following < len(known_days):
+            onwards = np.exp(-(known_days[following] - day) / time_constant_days)
+            gain = onwards * variance / (onwards**2 * variance + sd**2 * (1 - onwards**2))
+            mean = mean + gain * (known[..., following] - onwards * mean)
+            variance = variance * (1 - gain * onwards)
+        out[..., k] = mean + np.sqrt(variance) * z[..., k]
+        last_day, last = day, out[..., k]
+    return out
+
+
 def record(score: Floats, *, low: float, high: float, step: float, round_: bool, clip: bool) -> Floats:
     """The recorded score: rounded to multiples of `step` and clipped to [low, high] if asked."""
     if round_ and step > 0:

@@ -50,11 +50,23 @@ class Stream(IntEnum):
     DESIGN_PRIOR = 24
     # That of an analysis, trial after trial.
     IMPUTATION = 25
+    # Those of an outcome that is not primary, addressed by its number too.
+    OTHER_TRAIT = 26
+    OTHER_DEVIATION = 27
+    OTHER_RATER = 28
+    OTHER_DAY_OUTCOME = 29
+    OTHER_BASELINE_DAY_OUTCOME = 30
+    OTHER_MISSED = 31
+    BRIDGE = 40
 
 
-def generator(seed: int, block: int, stream: Stream, attempt: int = 0) -> np.random.Generator:
-    """The generator of one stream. `attempt` > 0 redraws a block's patients who were not eligible."""
-    key = (block, int(stream)) if attempt == 0 else (block, int(stream), attempt)
+def generator(seed: int, block: int, stream: Stream, attempt: int = 0, number: int = 0) -> np.random.Generator:
+    """The generator of one stream. `attempt` > 0 redraws a block's patients who were not eligible.
+
+    `number`: of an outcome that is not primary, from 1.
+    """
+    more = (attempt, number) if number else (attempt,) if attempt else ()
+    key = (block, int(stream), *more)
     return np.random.Generator(np.random.SFC64(np.random.SeedSequence(seed, spawn_key=key)))
 
 
@@ -63,13 +75,14 @@ class BlockStreams:
 
     def __init__(self, seed: int, block: int) -> None:
         self.seed, self.block = seed, block
-        self._generators: dict[tuple[Stream, int], np.random.Generator] = {}
+        self._generators: dict[tuple[Stream, int, int], np.random.Generator] = {}
 
-    def of(self, stream: Stream, attempt: int = 0) -> np.random.Generator:
-        """One stream's generator; `attempt` as in `generator`."""
-        if (stream, attempt) not in self._generators:
-            self._generators[stream, attempt] = generator(self.seed, self.block, stream, attempt)
-        return self._generators[stream, attempt]
+    def of(self, stream: Stream, attempt: int = 0, number: int = 0) -> np.random.Generator:
+        """One stream's generator; `attempt` and `number` as in `generator`."""
+        key = stream, attempt, number
+        if key not in self._generators:
+            self._generators[key] = generator(self.seed, self.block, *key)
+        return self._generators[key]
 
 
 def normals(rng: np.random.Generator, n_patients: int, count: int) -> Floats:

@@ -480,7 +480,7 @@ class Facts:
         """Keys of everything cited, in order."""
         keys = {n for _, number in self.assumed for n in (number.source, number.spread_source) if n and n != ASSUMPTION}
         keys |= {each["source"] for each in self.scenario.scale.thresholds["mcid"]}
-        scale = self.scenario.outcome.scale
+        scale = self.scenario.primary_outcome.scale
         keys |= scale.sources if isinstance(scale, OwnScale) else set()
         return sorted(keys - {ASSUMPTION, DEFINITION})
 

@@ -207,7 +207,7 @@ def rejects(fits: Fits, analysis: str, s: Scenario) -> Bools:
     """
     fit = fits[0, analysis]
     if s.estimand.margin is not None:
-        side = better(s, s.estimand.endpoint, analysis)
+        side = better(s, s.estimand, analysis)
         margin = on_scale_of(method_of(analysis).measure_of(s.estimand.endpoint), s.estimand.margin, side)
         shown, _ = non_inferior(fit, margin, better=side, alpha_one_sided=s.analysis.alpha / 2)
         return np.asarray(shown, dtype=bool)

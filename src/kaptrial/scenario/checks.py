@@ -10,6 +10,7 @@ from kaptrial.method_table import ATTENDANCE, BINARY, RESPONSES, SCORES, TIME, T
 from kaptrial.scenario.clinic_checks import check_clinic
 from kaptrial.scenario.contrast import factor_names, parse_contrast
 from kaptrial.scenario.gathering import Check, gathered
+from kaptrial.scenario.outcomes import check_outcomes, check_primary
 from kaptrial.scenario.own_sources import check_own_sources
 from kaptrial.scenario.sourced import EFFECT_UNITS, ByArm, walk
 from kaptrial.scenario.treatment import Doses, quantities
@@ -121,7 +122,7 @@ def _check_units(s: Scenario) -> Iterator[FieldError]:
         if s.population.baseline.spread == m.deviation_sd.value == m.rater_sd.value == 0:
             yield FieldError("population.entry", ABSENT, "must not be given where day-0 scores do not vary")
     for path, value in walk(s):
-        if value.unit in EFFECT_UNITS and value.unit != wanted:
+        if not path.startswith("outcomes.") and value.unit in EFFECT_UNITS and value.unit != wanted:
             yield FieldError(f"{path}.unit", value.unit, f"must be {wanted}, the latent unit of {s.scale.id}")
 
 
@@ -180,35 +181,41 @@ def _check_estimands(s: Scenario) -> Iterator[FieldError]:
         except FieldError as error:
             yield error.below(at)
             continue
-        visits = ", ".join(f"{day:g}" for day in s.design.visits)
-        if estimand.day not in s.design.visits or estimand.day <= s.randomisation.day:
+        if estimand.outcome is not None and estimand.outcome not in (s.outcomes or {}):
+            known = ", ".join(s.outcomes or {}) or "none"
+            allowed = f"must be one of the outcomes declared: {known}{nearest(estimand.outcome, s.outcomes or {})}"
+            yield FieldError(f"{at}.outcome", estimand.outcome, allowed)
+            continue
+        scale, days = s.scale_of(estimand), s.visits_of(s.other_outcome(estimand))
+        visits = ", ".join(f"{day:g}" for day in days)
+        if estimand.day not in days or estimand.day <= s.randomisation.day:
             yield FieldError(f"{at}.day", estimand.day, f"must be a visit after randomisation; visits are {visits}")
         if estimand.endpoint in ATTENDANCE:
             yield from _check_benchmark(s, at, estimand)
             yield from _check_methods(s, at, estimand)
             yield from _check_attendance(s, at, estimand)
             continue
-        counted = s.scale.link == "logit"
+        counted = scale.link == "logit"
         if (estimand.endpoint == "percent_abstinent_days") != counted:
             allowed = "percent_abstinent_days" if counted else ", ".join((*SCORES, *RESPONSES, TIME, *ATTENDANCE))
-            yield FieldError(f"{at}.endpoint", estimand.endpoint, f"with the scale {s.scale.id} must be {allowed}")
+            yield FieldError(f"{at}.endpoint", estimand.endpoint, f"with the scale {scale.id} must be {allowed}")
             continue
         yield from _check_benchmark(s, at, estimand)
         yield from _check_methods(s, at, estimand)
         yield from _check_strategies(s, at, estimand)
         relapses = estimand.endpoint in ("sustained_response", "time_to_relapse")
-        if (relapses or estimand.endpoint == "response") and not s.scale.has_response:
+        if (relapses or estimand.endpoint == "response") and not scale.has_response:
             yield FieldError(
-                f"{at}.endpoint", estimand.endpoint, f"{s.scale.id} has no sourced response rule; {OWN_RULE}"
+                f"{at}.endpoint", estimand.endpoint, f"{scale.id} has no sourced response rule; {OWN_RULE}"
             )
-        if estimand.endpoint == "remission" and s.scale.remission_at is None:
+        if estimand.endpoint == "remission" and scale.remission_at is None:
             yield FieldError(
-                f"{at}.endpoint", estimand.endpoint, f"{s.scale.id} has no sourced remission rule; {OWN_RULE}"
+                f"{at}.endpoint", estimand.endpoint, f"{scale.id} has no sourced remission rule; {OWN_RULE}"
             )
         if relapses:
             if s.relapse is None:
                 yield FieldError("relapse", ABSENT, f"{estimand.endpoint} needs relapse: response_day and fraction")
-            elif s.relapse.response_day not in s.design.visits or s.relapse.response_day > estimand.day:
+            elif s.relapse.response_day not in days or s.relapse.response_day > estimand.day:
                 allowed = f"must be a visit not after the estimand's day; visits are {visits}"
                 yield FieldError("relapse.response_day", s.relapse.response_day, allowed)
 
@@ -216,6 +223,10 @@ def _check_estimands(s: Scenario) -> Iterator[FieldError]:
 def _check_attendance(s: Scenario, at: str, estimand: Estimand) -> Iterator[FieldError]:
     """What makes attendance is declared, and no event is set aside: attendance is what they are about."""
     endpoint = estimand.endpoint
+    if s.other_outcome(estimand) is not None:
+        yield FieldError(
+            f"{at}.outcome", estimand.outcome, f"must not be given with {endpoint}, which is of no outcome"
+        )
     for event in s.conduct.intercurrent_events:
         strategy = getattr(estimand.strategies, event)
         if strategy != "treatment_policy":
@@ -400,7 +411,16 @@ def _check_prior(s: Scenario) -> Iterator[FieldError]:
 
 
 # What can be asked of any arms; what asks about arms by their names; and what only follows once all of that holds.
-OF_PARTS: tuple[Check, ...] = (_check_arms, _check_units, _check_drug, _check_prior, check_clinic, check_own_sources)
+OF_PARTS: tuple[Check, ...] = (
+    check_primary,
+    _check_arms,
+    _check_units,
+    _check_drug,
+    _check_prior,
+    check_outcomes,
+    check_clinic,
+    check_own_sources,
+)
 OF_NAMED_ARMS: tuple[Check, ...] = (
     _check_one_arm,
     _check_estimands,

@@ -16,6 +16,7 @@ class Key(NamedTuple):
 _SHARE = "{value: 0.1, unit: share, source: assumption, note: why}"
 _PER_DAY = "{value: 0.004, unit: per_day, source: assumption, note: why}"
 _POINTS = "{value: 6, unit: points, source: assumption, note: why}"
+_POINTS_SD = "{value: 15, sd: 4, unit: points, source: assumption, note: why}"
 _DAYS = "{value: 14, unit: day, source: assumption, note: why}"
 _NONE = "{value: 0.3, unit: none, source: assumption, note: why}"
 _MONEY = "{value: 100, unit: money, source: assumption, note: why}"
@@ -36,7 +37,11 @@ KEYS: dict[str, dict[str, Key]] = {
         "notes": Key(
             "What a reader should know: figures met or missed, limits, simplifications.", "After murrough2013a."
         ),
-        "outcome": Key("The outcome scale.", "{scale: MADRS}"),
+        "outcome": Key("The outcome scale; or outcomes.", "{scale: MADRS}"),
+        "outcomes": Key(
+            "Several outcomes of one illness, by name, one of them primary (docs/outcomes.md).",
+            "{depression: {scale: MADRS, primary: true}}",
+        ),
         "population": Key(
             "The patients.",
             "{description: adults with depression,"
@@ -130,6 +135,47 @@ KEYS: dict[str, dict[str, Key]] = {
             "A scale of the catalogue, by its name, or one of your own; percent_abstinent_days is counted day by day.",
             "MADRS",
         )
+    },
+    "OneOfSeveral": {
+        "scale": Key("A scale of the catalogue, by its name, or one of your own.", "ISI"),
+        "primary": Key(
+            "Whether it is the primary outcome, which population, measurement and all effects are about.", "true"
+        ),
+        "baseline": Key("Trait baseline of this outcome: mean and SD between patients.", _POINTS_SD),
+        "measurement": Key(
+            "How this outcome is measured.",
+            f"{{deviation_sd: {_POINTS}, deviation_time_constant: {_DAYS}, rater_sd: {_POINTS}}}",
+        ),
+        "loadings": Key(
+            "What improvement in the primary outcome is worth in this one, by what it comes from.",
+            f"{{per: point, drug: {_NONE}, therapy: {_NONE}, natural_course: {_NONE}, expectancy: {_NONE}}}",
+        ),
+        "correlation": Key(
+            "Correlation of its scores with those of the primary outcome.", f"{{baseline: {_NONE}, deviation: {_NONE}}}"
+        ),
+        "visits": Key("The visits of the design at which it is measured; all unless given.", "[0, 14, 28]"),
+        "missed": Key(
+            "Share of its measurements after randomisation that are missed at visits which patients attend, at random.",
+            _SHARE,
+        ),
+    },
+    "Loadings": {
+        "per": Key(
+            "point: points (or logits) of this outcome for one of the primary; sd: its baseline SDs for one baseline SD"
+            " of the primary.",
+            "point",
+        ),
+        "drug": Key("Of the drug's effect, and of rescue.", _NONE),
+        "therapy": Key("Of the therapy's effect, its therapist's part included.", _NONE),
+        "natural_course": Key("Of the course without treatment.", _NONE),
+        "expectancy": Key("Of belief and hope.", _NONE),
+    },
+    "WithPrimary": {
+        "baseline": Key(
+            "Of trait baselines, as scores are recorded: negative where the better directions differ.", _NONE
+        ),
+        "deviation": Key("Of deviations from the course.", _NONE),
+        "rater": Key("Of rater errors at the same visit; none unless given.", _NONE),
     },
     "OwnScale": {
         "id": Key("What results call it.", "craving"),
@@ -339,6 +385,7 @@ KEYS: dict[str, dict[str, Key]] = {
             "`a - b` of two arms; in a 2×2 also f:g, f or main(f); of one arm its id.", "ketamine_cbt - ketamine"
         ),
         "day": Key("A visit after randomisation.", "28", "day"),
+        "outcome": Key("Which of several outcomes, by its name; the primary one unless given.", "sleep"),
         "endpoint": Key("What is compared on that day.", "score"),
         "strategies": Key("How intercurrent events are handled.", "{rescue: treatment_policy}"),
         "methods": Key("Its own methods of analysis, in place of analysis.methods.", "[mmrm]"),

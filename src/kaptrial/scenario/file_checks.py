@@ -42,6 +42,8 @@ def _check_effects(s: Scenario) -> Iterator[FieldError]:
     """No effect is longer than the scale, and no SD than half of it, as that of scores at both of its ends."""
     longest = s.scale.high - s.scale.low if s.scale.link == "identity" else MAX_LOGIT
     for path, value in walk(s):
+        if path.startswith("outcomes."):
+            continue
         for at, number in (("value", value.value), ("sd", value.sd)):
             most = longest / 2 if at == "sd" or path.endswith("sd") else longest
             if value.unit in EFFECT_UNITS and number is not None and abs(number) > most:
@@ -94,7 +96,15 @@ def _check_asked_once(s: Scenario) -> Iterator[FieldError]:
         contrast = estimand.contrast.strip()
         handled = estimand.strategies.described(s.conduct.intercurrent_events)
         for analysis in s.analyses(estimand):
-            key = (contrast, estimand.day, estimand.endpoint, handled, estimand.benchmark, analysis)
+            key = (
+                contrast,
+                s.other_outcome(estimand),
+                estimand.day,
+                estimand.endpoint,
+                handled,
+                estimand.benchmark,
+                analysis,
+            )
             if key in asked:
                 allowed = f"must differ from {asked[key]} in contrast, day, endpoint, strategies or method, {analysis}"
                 yield FieldError(at, f"{contrast}, {estimand.endpoint}, day {estimand.day:g}", allowed)
@@ -123,6 +133,13 @@ def file_errors(s: Scenario) -> list[FieldError]:
     return gathered(s, CHECKS)
 
 
+def _check_primary_estimand(s: Scenario) -> Iterator[FieldError]:
+    """What a trial is sized by is its primary outcome."""
+    if s.other_outcome(s.estimand) is not None:
+        allowed = "must be the primary outcome; questions about others are secondary"
+        yield FieldError("estimand.outcome", s.estimand.outcome, allowed)
+
+
 def question_errors(s: Scenario) -> list[FieldError]:
     """Questions asked twice, and of too many visits; of a scenario that is sound otherwise."""
-    return gathered(s, (_check_asked_once, _check_visits))
+    return gathered(s, (_check_asked_once, _check_visits, _check_primary_estimand))

@@ -17,8 +17,8 @@ from kaptrial.method_table import methods
 from kaptrial.scenario.descriptions import KEYS
 from kaptrial.scenario.files import as_raw
 from kaptrial.scenario.noun import noun
+from kaptrial.scenario.outcomes import simulated_scales
 from kaptrial.scenario.paths import bare, fields_of, noun_places
-from kaptrial.scenario.scenario import simulated_scales
 from kaptrial.scenario.sourced import EFFECT_UNITS, ByArm, Quantity, Sourced
 
 
@@ -87,6 +87,7 @@ def _choices() -> Mapping[tuple[str, str], tuple[str, ...]]:
     """What the catalogue and the methods allow where the type says text."""
     return {
         ("Outcome", "scale"): tuple(simulated_scales()),
+        ("OneOfSeveral", "scale"): tuple(simulated_scales()),
         ("Doses", "route"): tuple(route_names()),
         ("Prior", "name"): tuple(prior_names()),
         ("Estimand", "methods"): tuple(methods()),

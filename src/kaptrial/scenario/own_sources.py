@@ -43,5 +43,6 @@ def unused_sources(s: Scenario) -> tuple[str, ...]:
     named = {name for _, value in walk(s) for name in (value.source, value.spread_source)}
     named |= {belief.source for belief in ((s.prior.also if s.prior else None) or {}).values()}
     named |= {stated.source for stated in (s.decision.own_priors or {}).values()}
-    named |= s.outcome.scale.sources if isinstance(s.outcome.scale, OwnScale) else set()
+    for outcome in (s.primary_outcome, *s.other_outcomes.values()):
+        named |= outcome.scale.sources if isinstance(outcome.scale, OwnScale) else set()
     return tuple(key for key in s.sources or {} if key not in named)

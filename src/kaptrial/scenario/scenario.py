@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from dataclasses import replace
+from typing import Any, Literal
 
-from pydantic import Discriminator, Tag
-
-from kaptrial.catalogue import Scale, scale, scale_names
-from kaptrial.errors import FieldError, nearest, raise_all
+from kaptrial.catalogue import Scale
+from kaptrial.errors import raise_all
 from kaptrial.method_table import ATTENDANCE, methods
 from kaptrial.scenario.checks import scenario_errors
 from kaptrial.scenario.clinic import Clinic
@@ -17,7 +16,7 @@ from kaptrial.scenario.contrast import Contrast, factor_names, parse_contrast, r
 from kaptrial.scenario.decision import DecisionRule
 from kaptrial.scenario.default_analysis import Facts, default_analysis
 from kaptrial.scenario.noun import Identifier, Text, noun
-from kaptrial.scenario.own_scale import OwnScale
+from kaptrial.scenario.outcomes import OneOfSeveral, Outcome, as_scale, primary_outcome
 from kaptrial.scenario.own_sources import OwnSource
 from kaptrial.scenario.patients import Drug, Expectancy, Measurement, NaturalCourse, Population
 from kaptrial.scenario.prior import PriorField
@@ -28,43 +27,11 @@ from kaptrial.scenario.trial import Analysis, Design, Engagement, Estimand, Rand
 Null = Literal["therapy", "synergy", "drug"]
 
 
-def simulated_scales() -> list[str]:
-    """The scales of the catalogue that can be simulated.
-
-    What is counted day by day is simulated as a percentage; the catalogue's numbers of days are records only.
-    """
-    return [name for name in scale_names() if scale(name).link == "identity" or scale(name).unit == "percent"]
-
-
-def _which(raw: object) -> str:
-    return "#own" if isinstance(raw, Mapping | OwnScale) else "#named"
-
-
-ScaleField = Annotated[Annotated[OwnScale, Tag("#own")] | Annotated[Text, Tag("#named")], Discriminator(_which)]
-
-
-@noun
-class Outcome:
-    """The outcome scale on which the trial is measured: the name of one of the catalogue, or one of its own."""
-
-    scale: ScaleField
-
-    def __post_init__(self) -> None:
-        if isinstance(self.scale, OwnScale):
-            return
-        simulated = simulated_scales()
-        if self.scale in scale_names() and self.scale not in simulated:
-            allowed = "numbers of days are not simulated: must be percent_abstinent_days or a score"
-            raise FieldError("scale", self.scale, allowed)
-        if self.scale not in simulated:
-            hint = nearest(self.scale, simulated)
-            raise FieldError("scale", self.scale, f"must be one of {', '.join(simulated)}{hint}")
-
-
 @noun
 class Scenario:
     """Everything a run needs but the seed and the number of replicates.
 
+    `outcome`: the one outcome; or `outcomes`: several of one illness, by name, one of them primary (docs/outcomes.md).
     `variants`: named sets of settings (path: value) that a power run sets beside the scenario itself. `null`: the
     hypothesis under which to simulate (docs/model.md); None is the scenario as it stands. `prior`: what is believed
     about the world, for assurance and decisions (docs/design_prior.md). `decision`: how a Bayesian trial concludes
@@ -76,7 +43,8 @@ class Scenario:
 
     title: Text
     question: Text
-    outcome: Outcome
+    outcome: Outcome | None = None
+    outcomes: dict[Identifier, OneOfSeveral] | None = None
     population: Population
     drug: Drug
     therapies: dict[Identifier, Therapy]
@@ -112,10 +80,47 @@ class Scenario:
         return build(with_settings(as_raw(self), values))
 
     @property
+    def primary_outcome(self) -> Outcome | OneOfSeveral:
+        """The outcome, or the primary one of several."""
+        return primary_outcome(self.outcome, self.outcomes)
+
+    @property
+    def other_outcomes(self) -> dict[str, OneOfSeveral]:
+        """The outcomes that are not primary, by name, in the order of the file."""
+        return {name: each for name, each in (self.outcomes or {}).items() if not each.primary}
+
+    @property
     def scale(self) -> Scale:
-        """The outcome scale."""
-        chosen = self.outcome.scale
-        return chosen.as_scale() if isinstance(chosen, OwnScale) else scale(chosen)
+        """The scale of the primary outcome."""
+        return as_scale(self.primary_outcome.scale)
+
+    def other_outcome(self, estimand: Estimand) -> str | None:
+        """The name of the outcome that an estimand is about; None where that is the primary one."""
+        return estimand.outcome if estimand.outcome in self.other_outcomes else None
+
+    def outcome_named(self, estimand: Estimand) -> str | None:
+        """The name of the outcome that an estimand is about; None where there is but one."""
+        primary = next((name for name, each in (self.outcomes or {}).items() if each.primary), None)
+        return estimand.outcome or primary
+
+    def scale_of(self, estimand: Estimand) -> Scale:
+        """The scale of the outcome that an estimand is about."""
+        other = self.other_outcome(estimand)
+        return self.scale if other is None else as_scale(self.other_outcomes[other].scale)
+
+    def visits_of(self, outcome: str | None) -> tuple[float, ...]:
+        """The visits at which an outcome is measured; of the primary one, None, all."""
+        own = None if outcome is None else self.other_outcomes[outcome].visits
+        return self.design.visits if own is None else own
+
+    def without_other_outcomes(self) -> Scenario:
+        """The scenario with the primary outcome alone, and without the questions about others."""
+        if not self.other_outcomes:
+            return self
+        primary = {name: each for name, each in (self.outcomes or {}).items() if each.primary}
+        asked = tuple(estimand for estimand in self.secondary if self.other_outcome(estimand) is None)
+        analysis = replace(self.analysis, multiplicity=None)
+        return replace(self, outcomes=primary, secondary=asked, analysis=analysis, variants=None)
 
     @property
     def factors(self) -> tuple[str, ...]:

@@ -244,10 +244,12 @@ class Estimand:
     `margin`: the non-inferiority margin, in the endpoint's unit; of a time it is a hazard ratio.
     `benchmark`: of one arm, the value that the test asks about: a share, or a change in points with its sign (0 unless
     given).
+    `outcome`: which of several outcomes, by its name; the primary one unless given.
     """
 
     contrast: Text
     day: Day
+    outcome: Identifier | None = None
     endpoint: Endpoint = "score"
     strategies: Strategies = Strategies()
     methods: tuple[MethodName, ...] | None = None

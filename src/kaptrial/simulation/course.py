@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import numpy as np
 
 from kaptrial.arrays import Floats, Ints
 from kaptrial.model import expectancy
 from kaptrial.model.response import DrugParameters, PatientParameters, TherapyParameters, course, timetable
+from kaptrial.scenario.outcomes import Part
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.scenario.sourced import Sourced
 from kaptrial.scenario.treatment import zero_if_absent
-from kaptrial.simulation.assessments import AssessmentSchedule
+from kaptrial.simulation.assessments import AssessmentSchedule, Reading
 from kaptrial.simulation.by_replicate import Parameter, by_arm, by_visit, flat, of_patients, spread_over
 from kaptrial.simulation.patients import Patients
 from kaptrial.simulation.received import Received, first_session, schedules_of
@@ -18,16 +21,34 @@ from kaptrial.simulation.received import Received, first_session, schedules_of
 LN2 = float(np.log(2.0))
 
 
-def improvement_of(
-    s: Scenario,
-    schedule: AssessmentSchedule,
-    patients: Patients,
-    received: Received,
-) -> Floats:
-    """Noise-free improvement at the assessment days, (replicate, patient, day)."""
+def improvement_of(s: Scenario, schedule: AssessmentSchedule, patients: Patients, received: Received) -> Floats:
+    """Noise-free improvement of the primary outcome at the assessment days, (replicate, patient, day)."""
+    parts = _parts(s, schedule.days, patients, received)
+    improvement = next(parts)[1] + next(parts)[1]
+    for _, part in parts:
+        improvement += part
+    return improvement
+
+
+def improvements_of(s: Scenario, readings: Sequence[Reading], patients: Patients, received: Received) -> list[Floats]:
+    """The same of several outcomes, each on its days and with its loadings; what is read on the same days at once."""
+    if len(readings) == 1 and readings[0].loadings is None:
+        return [improvement_of(s, readings[0].schedule, patients, received)]
+    totals = [np.zeros((*received.arm.shape, len(each.schedule.days)), order="F") for each in readings]
+    for days in {tuple(each.schedule.days) for each in readings}:
+        alike = [i for i, each in enumerate(readings) if tuple(each.schedule.days) == days]
+        for name, part in _parts(s, np.array(days), patients, received):
+            for i in alike:
+                loadings = readings[i].loadings
+                totals[i] += part if loadings is None else by_visit(loadings[name]) * part
+    return totals
+
+
+def _parts(s: Scenario, days: Floats, patients: Patients, received: Received) -> Iterator[tuple[Part, Floats]]:
+    """What improvement in the primary outcome is the sum of: first the drug's part, then the therapy's."""
     schedules, arm = schedules_of(s), received.arm
     drug, therapy = course(
-        timetable(schedule.days, schedules),
+        timetable(days, schedules),
         arm=arm,
         taken=received.taken,
         drug=drug_parameters(s),
@@ -40,16 +61,17 @@ def improvement_of(
         ),
         own_day=received.own_day,
     )
-    improvement = drug + therapy
-    days = schedule.days
+    yield "drug", drug
+    yield "therapy", therapy
     if s.natural_course is not None:
         n = s.natural_course
-        improvement += spread_over(patients.natural_change, -np.expm1(-days / by_visit(n.time_constant.value)))
+        yield "natural_course", spread_over(patients.natural_change, -np.expm1(-days / by_visit(n.time_constant.value)))
         if n.immediate is not None:
-            improvement += by_visit(n.immediate.change.value) * -np.expm1(-days / by_visit(n.immediate.onset.value))
+            onset = by_visit(n.immediate.onset.value)
+            yield "natural_course", by_visit(n.immediate.change.value) * -np.expm1(-days / onset)
     if received.therapist_effect is not None:
         started = np.greater(days, first_session(schedules, received)[..., None], order="F")
-        improvement += spread_over(received.therapist_effect, started)
+        yield "therapy", spread_over(received.therapist_effect, started)
     x = s.expectancy
     if x.drug is not None and received.belief is not None:
         onset, half_life = x.drug.onset.value, x.drug.half_life.value
@@ -66,14 +88,13 @@ def improvement_of(
         shape = np.stack(shapes, axis=-2)
         lost = zero_if_absent(x.drug.disappointment)
         own_shape = of_patients(shape, arm, visits=True)
-        improvement += expectancy.expectancy(received.belief, own_shape, x.drug.effect.value, lost)
+        yield "expectancy", expectancy.expectancy(received.belief, own_shape, x.drug.effect.value, lost)
     if x.therapy is not None:
         hoped = np.array([bool(a.therapy and s.therapies[a.therapy.name].is_hoped_for) for a in s.arms])
         onset, half_life = by_visit(x.therapy.onset.value), by_visit(x.therapy.half_life.value)
         shape = expectancy.rise_and_fade(days, s.randomisation.day, onset, half_life)
         lost = zero_if_absent(x.therapy.disappointment)
-        improvement += expectancy.expectancy(hoped[arm], shape, x.therapy.effect.value, lost)
-    return improvement
+        yield "expectancy", expectancy.expectancy(hoped[arm], shape, x.therapy.effect.value, lost)
 
 
 def drug_parameters(s: Scenario) -> DrugParameters:

@@ -9,9 +9,9 @@ import numpy as np
 from kaptrial.errors import TooFewEligible
 from kaptrial.model.streams import BlockStreams
 from kaptrial.scenario.scenario import Scenario
-from kaptrial.simulation.assessments import AssessmentSchedule
+from kaptrial.simulation.assessments import Reading
 from kaptrial.simulation.course import improvement_of
-from kaptrial.simulation.follow_up import linear_predictor, record
+from kaptrial.simulation.follow_up import Noise, linear_predictor, record
 from kaptrial.simulation.patients import Patients, draw_patients
 from kaptrial.simulation.randomisation import draw_strata
 from kaptrial.simulation.received import Received
@@ -20,18 +20,18 @@ from kaptrial.simulation.received import Received
 MAX_SCREENED = 200
 
 
-def eligible_patients(s: Scenario, streams: BlockStreams, schedule: AssessmentSchedule) -> Patients:
+def eligible_patients(s: Scenario, streams: BlockStreams, reading: Reading) -> Patients:
     """A block's patients who meet the criterion of the run-in, redrawn until all do."""
     run_in = s.randomisation.run_in
     assert run_in is not None
     assert run_in.eligible is not None
-    patients = draw_patients(s, streams, draw_strata(s, streams), schedule)
-    eligible = _meets(s, schedule, patients)
+    patients = draw_patients(s, streams, draw_strata(s, streams), reading.schedule)
+    eligible = _meets(s, reading, patients)
     for attempt in range(1, MAX_SCREENED):
         if eligible.all():
             return patients
-        others = draw_patients(s, streams, draw_strata(s, streams, attempt), schedule, attempt)
-        better = ~eligible & _meets(s, schedule, others)
+        others = draw_patients(s, streams, draw_strata(s, streams, attempt), reading.schedule, attempt)
+        better = ~eligible & _meets(s, reading, others)
         patients = Patients(
             **{f.name: _where(better, getattr(others, f.name), getattr(patients, f.name)) for f in fields(patients)}
         )
@@ -51,17 +51,15 @@ def _where(mask: np.ndarray, new: np.ndarray, old: np.ndarray) -> np.ndarray:
     return np.where(mask.reshape(mask.shape + (1,) * (old.ndim - 2)), new, old)
 
 
-def _meets(s: Scenario, schedule: AssessmentSchedule, patients: Patients) -> np.ndarray:
+def _meets(s: Scenario, reading: Reading, patients: Patients) -> np.ndarray:
     """Who has improved enough on the recorded score; before randomisation every arm is the same."""
     assert s.randomisation.run_in is not None
     assert s.randomisation.run_in.eligible is not None
     rule = s.randomisation.run_in.eligible
     everyone = np.zeros(patients.trait.shape, dtype=np.int64)
-    nothing = np.zeros((1, 1, 1))
-    improvement = improvement_of(s, schedule, patients, Received(arm=everyone))
-    v = int(np.searchsorted(schedule.visits, rule.on_day))
-    scores = [
-        record(s, schedule, w, linear_predictor(s, patients.trait, improvement) + nothing, patients, None)
-        for w in (0, v)
-    ]
+    improvement = improvement_of(s, reading.schedule, patients, Received(arm=everyone))
+    v = int(np.searchsorted(reading.schedule.visits, rule.on_day))
+    predictor = linear_predictor(s.scale, patients.trait, improvement)
+    noise = Noise(deviation=patients.deviation, rater_error=patients.rater_error)
+    scores = [record(reading, w, predictor, noise) for w in (0, v)]
     return (scores[1] - scores[0]) * s.scale.sign >= rule.improved_by * np.abs(scores[0] - s.scale.best)

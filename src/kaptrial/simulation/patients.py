@@ -51,9 +51,7 @@ def draw_patients(
         low=entry.at_least - slack if entry and entry.at_least is not None else -np.inf,
         high=entry.at_most + slack if entry and entry.at_most is not None else np.inf,
     )
-    spread = s.population.baseline.spread
-    off_centre = zero.trait - s.population.baseline.value - shift
-    standardised = np.divide(off_centre, spread, out=np.zeros_like(zero.trait), where=np.greater(spread, 0))
+    standardised = _standardised(s, zero.trait, shift)
     varying = population.correlate(standardised, z[..., 3:], s.population.correlation_matrix())
     deviation = _deviations(s, streams, schedule.days, zero.deviation, attempt)
     rater_error = np.zeros(1)
@@ -76,6 +74,17 @@ def draw_patients(
         rater_error=rater_error,
         strata=strata,
     )
+
+
+def standardised_trait(s: Scenario, patients: Patients) -> Floats:
+    """How far each trait lies from the mean of its strata, in SDs between patients, (replicate, patient)."""
+    return _standardised(s, patients.trait, _shift(s, patients.strata))
+
+
+def _standardised(s: Scenario, trait: Floats, shift: Floats) -> Floats:
+    baseline = s.population.baseline
+    off_centre = trait - baseline.value - shift
+    return np.divide(off_centre, baseline.spread, out=np.zeros_like(trait), where=np.greater(baseline.spread, 0))
 
 
 def _shift(s: Scenario, strata: Ints) -> Floats:

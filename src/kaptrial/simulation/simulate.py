@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,14 +14,15 @@ from kaptrial.model.streams import BLOCK, BlockStreams
 from kaptrial.scenario.drawn import of_replicates
 from kaptrial.scenario.nulls import with_null
 from kaptrial.scenario.scenario import Scenario
-from kaptrial.simulation.assessments import AssessmentSchedule, assessment_schedule
-from kaptrial.simulation.course import improvement_of
+from kaptrial.simulation.assessments import Reading, other_readings, primary_reading
+from kaptrial.simulation.course import improvements_of
 from kaptrial.simulation.eligibility import eligible_patients
 from kaptrial.simulation.follow_up import after_dropout, expected_scores, follow_up, linear_predictor
+from kaptrial.simulation.other_outcomes import follow_others
 from kaptrial.simulation.patients import Patients, draw_patients
 from kaptrial.simulation.randomisation import allocate, draw_strata
 from kaptrial.simulation.received import Received, adherence, assign, beliefs, sessions_attended
-from kaptrial.simulation.trials import Covariate, Trials
+from kaptrial.simulation.trials import Covariate, Measured, Trials
 
 # Patients of a block that are followed at once: their arrays take about 10 MB.
 PATIENTS_AT_ONCE = 200
@@ -74,33 +75,36 @@ def simulate_block(
     """
     s = scenario if scenario.null is None else with_null(scenario, scenario.null, expectancy=False)
     s = of_replicates(s, block * BLOCK + np.arange(BLOCK))
-    schedule, streams = assessment_schedule(s), BlockStreams(seed, block)
+    reading, streams = primary_reading(s), BlockStreams(seed, block)
     # A run-in redraws those who do not pass it until all do. Without one patients are followed some at a time.
     run_in, n = s.randomisation.run_in, s.n_total
-    screened = eligible_patients(s, streams, schedule) if run_in is not None and run_in.eligible is not None else None
+    screened = eligible_patients(s, streams, reading) if run_in is not None and run_in.eligible is not None else None
     strata = draw_strata(s, streams) if screened is None else screened.strata
     arm = allocate(s, streams, strata, force_arm)
     therapist, therapist_effect = assign(s, streams, arm, delivered)
     at_once = n if screened is not None else PATIENTS_AT_ONCE
     scores: dict[str, Any] = {}
     events: dict[str, Floats] = {}
+    others = other_readings(s)
+    measured: dict[str, dict[str, Floats]] = {name: {} for name in others}
     for first in range(0, n, at_once):
         part = slice(first, min(first + at_once, n))
-        patients = draw_patients(s, streams, strata[:, part], schedule) if screened is None else screened
+        patients = draw_patients(s, streams, strata[:, part], reading.schedule) if screened is None else screened
         effect = None if therapist_effect is None else therapist_effect[:, part]
         given = None if delivered is None else delivered.of_patients(part)
-        followed = _follow(s, streams, schedule, patients, arm[:, part], effect, given, full=full)
-        for whole, of_part in zip((scores, events), followed, strict=True):
+        own, days, of_others = _follow(s, streams, reading, others, patients, arm[:, part], effect, given, full=full)
+        for whole, of_part in ((scores, own), (events, days), *((measured[name], of_others[name]) for name in others)):
             _insert(whole, of_part, part, n)
     return Trials(
         arms=tuple(a.id for a in s.arms),
-        days=schedule.visits,
+        days=reading.schedule.visits,
         arm=np.ascontiguousarray(arm),
         factors=s.factors,
         levels=tuple(tuple((a.factors or {}).values()) for a in s.arms) if s.factors else (),
         covariates=_covariates(s, strata, scores.pop("randomisation_score", None)),
         therapist=None if therapist is None else np.ascontiguousarray(therapist),
         events=events,
+        others={name: Measured(days=others[name].schedule.visits, **arrays) for name, arrays in measured.items()},
         **scores,
     )
 
@@ -108,15 +112,17 @@ def simulate_block(
 def _follow(
     s: Scenario,
     streams: BlockStreams,
-    schedule: AssessmentSchedule,
+    reading: Reading,
+    others: Mapping[str, Reading],
     patients: Patients,
     arm: Ints,
     therapist_effect: Floats | None,
     delivered: DeliveredTreatment | None,
     *,
     full: bool,
-) -> tuple[dict[str, Floats], dict[str, Floats]]:
-    """What becomes of the next patients: the scores of Trials, and that of randomisation; the days of their events."""
+) -> tuple[dict[str, Floats], dict[str, Floats], dict[str, dict[str, Floats]]]:
+    """What becomes of the next patients: the scores of Trials, the days of their events, the scores of the others."""
+    schedule = reading.schedule
     taken, events = adherence(s, streams, arm, delivered)
     received = Received(
         arm=arm,
@@ -125,14 +131,14 @@ def _follow(
         belief=beliefs(s, streams, arm),
         own_day=None if delivered is None else delivered.event_day,
     )
-    improvement = improvement_of(s, schedule, patients, received)
-    visits = follow_up(s, streams, schedule, patients, arm, improvement)
+    improvement, *of_others = improvements_of(s, [reading, *others.values()], patients, received)
+    visits = follow_up(s, streams, reading, patients, arm, improvement)
     if delivered is not None:
         visits = visits.lost_by(delivered.loss_day)
     scores = {}
     if full:
-        scores["latent"] = expected_scores(s, schedule, linear_predictor(s, patients.trait, improvement))
-        after = after_dropout(s, schedule, patients, received, visits)
+        scores["latent"] = expected_scores(reading, linear_predictor(s.scale, patients.trait, improvement))
+        after = after_dropout(s, reading, patients, received, visits)
         scores["outcome"] = np.where(schedule.visits >= visits.dropout_day[..., None], after, visits.full)
     observed = np.less(schedule.visits, visits.dropout_day[..., None], order="F")
     if delivered is not None:
@@ -145,8 +151,11 @@ def _follow(
     if s.randomisation.day > 0:
         scores["randomisation_score"] = visits.full[..., s.design.visits.index(s.randomisation.day)]
     # What would happen after dropout is neither seen nor part of the treatment under study.
-    days = (events | visits.rescues).items()
-    return scores, {name: np.where(day < visits.dropout_day, day, np.inf) for name, day in days}
+    days = {name: np.where(day < visits.dropout_day, day, np.inf) for name, day in (events | visits.rescues).items()}
+    measured = {}
+    if others:
+        measured = follow_others(s, streams, others, patients, received, visits, of_others, delivered, full=full)
+    return scores, days, measured
 
 
 def _insert(whole: dict[str, Floats], of_part: dict[str, Floats], part: slice, n: int) -> None:
@@ -181,4 +190,5 @@ def _concatenate(blocks: list[Trials]) -> Trials:
         for name, c in first.covariates.items()
     }
     events = {name: np.concatenate([b.events[name] for b in blocks]) for name in first.events}
-    return Trials(**{**vars(first), **arrays, "covariates": covariates, "events": events})
+    others = {name: Measured.joined([b.others[name] for b in blocks]) for name in first.others}
+    return Trials(**{**vars(first), **arrays, "covariates": covariates, "events": events, "others": others})

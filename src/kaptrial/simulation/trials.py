@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,31 @@ class Covariate:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Measured:
+    """An outcome that is not primary, with what `Trials` has of the primary one; `days` are its own visits."""
+
+    days: Floats
+    baseline: Floats
+    score: Floats
+    randomisation_score: Floats | None = None
+    latent: Floats | None = None
+    outcome: Floats | None = None
+
+    def _changed(self, change: Callable[[str, Floats], Floats]) -> Measured:
+        arrays = {name: x for name, x in vars(self).items() if x is not None and name != "days"}
+        return Measured(days=self.days, **{name: change(name, x) for name, x in arrays.items()})
+
+    def first(self, n: int) -> Measured:
+        """The first n replicates."""
+        return self._changed(lambda _, x: x[:n])
+
+    @staticmethod
+    def joined(parts: Sequence[Measured]) -> Measured:
+        """The replicates of all parts."""
+        return parts[0]._changed(lambda name, _: np.concatenate([getattr(part, name) for part in parts]))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Trials:
     """Trials of one design. Axes (replicate, patient, visit); NaN where a score was not observed.
 
@@ -35,7 +60,8 @@ class Trials:
     codes in a file. Only simulated trials have `latent`, the noise-free course under the treatment received, before
     rescue and dropout, and `outcome`, the score as it would have been recorded at every visit, dropout and rescue
     included; and, where an estimand asks for attendance, `attended`, the sessions attended by each visit, and
-    `dropout_day`, (replicate, patient), infinite for those who stayed.
+    `dropout_day`, (replicate, patient), infinite for those who stayed. `others`: the outcomes that are not primary, by
+    name.
     """
 
     arms: tuple[str, ...]
@@ -53,6 +79,18 @@ class Trials:
     attended: Floats | None = None
     dropout_day: Floats | None = None
     patients: tuple[str, ...] = ()
+    others: dict[str, Measured] = field(default_factory=dict)
+
+    def of(self, outcome: str | None) -> Trials:
+        """The trials with another outcome in place of the primary one, which is None."""
+        if outcome is None:
+            return self
+        own = dict(vars(self.others[outcome]))
+        at_randomisation = own.pop("randomisation_score")
+        covariates = self.covariates
+        if at_randomisation is not None:
+            covariates = covariates | {"randomisation_score": Covariate(values=at_randomisation)}
+        return replace(self, **own, covariates=covariates)
 
     @property
     def n_replicates(self) -> int:
@@ -66,7 +104,8 @@ class Trials:
         }
         covariates = {k: Covariate(values=c.values[:n], levels=c.levels) for k, c in self.covariates.items()}
         events = {name: day[:n] for name, day in self.events.items()}
-        return Trials(**{**vars(self), **cut, "covariates": covariates, "events": events})
+        others = {name: measured.first(n) for name, measured in self.others.items()}
+        return Trials(**{**vars(self), **cut, "covariates": covariates, "events": events, "others": others})
 
     def to_frame(self) -> pd.DataFrame:
         """Long format, one row a replicate, patient and visit after day 0; what a file of `kaptrial simulate` holds."""
@@ -98,6 +137,17 @@ class Trials:
         for name, value in (("score", self.score), ("latent", self.latent), ("outcome", self.outcome)):
             if value is not None:
                 columns[name] = value[..., shown].ravel()
+        for outcome, own in self.others.items():
+            columns[f"{outcome}_baseline"] = spread(own.baseline)
+            for name, value in (
+                (outcome, own.score),
+                (f"{outcome}_latent", own.latent),
+                (f"{outcome}_outcome", own.outcome),
+            ):
+                if value is not None:
+                    at = np.full((*self.arm.shape, len(self.days)), np.nan)
+                    at[..., np.searchsorted(self.days, own.days)] = value
+                    columns[name] = at[..., shown].ravel()
         return pd.DataFrame(columns)
 
 

@@ -139,7 +139,7 @@ def clinic_key(s: Scenario) -> str:
         # The entry criterion and who meets it.
         "population": s.population,
         "measurement": s.measurement,
-        "scale": s.outcome,
+        "scale": s.primary_outcome,
     }
     return hashlib.sha256(json.dumps(as_raw(asked), sort_keys=True).encode()).hexdigest()
 

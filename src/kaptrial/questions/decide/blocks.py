@@ -142,7 +142,7 @@ def run(
 ) -> dict[tuple[str, str], Outcome]:
     """One block of trials under design priors (shifts of the null, or the trials as they are) and analysis priors."""
     s = model.scenario
-    rule, side = s.decision, better(s, model.estimand.endpoint)
+    rule, side = s.decision, better(s, model.estimand)
     at = thresholds(rule, side)
     out = {}
     try:
@@ -189,7 +189,7 @@ def _benefit(below: Floats, side: Better) -> Floats:
 
 
 def _prior(model: TrialModel, name: str) -> EffectPrior:
-    side = better(model.scenario, model.estimand.endpoint)
+    side = better(model.scenario, model.estimand)
     day = model.estimand.day
     stated = belief(name, model.scenario.decision.own_priors)
     return named(stated, roles=model.roles, days=[day], contrast=model.weights, visit=0, unit=model.unit, better=side)

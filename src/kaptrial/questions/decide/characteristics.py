@@ -184,7 +184,7 @@ def _rows(cell: Cell, design: str, analysis: str, outcome: Outcome, within: int,
     for decision in Decision:
         if decision != Decision.EQUIVALENT or s.decision.rope is not None:
             add_share(decision.name.lower(), outcome.decision == decision)
-    side = better(s, s.estimand.endpoint)
+    side = better(s, s.estimand)
     benefit = -outcome.true if side == "lower" else outcome.true
     beyond = benefit > s.decision.margin
     against = (outcome.decision == Decision.NO_GO) | (outcome.decision == Decision.EQUIVALENT)

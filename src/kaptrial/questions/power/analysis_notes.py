@@ -53,4 +53,5 @@ def _margin_kind(s: Scenario, estimand: Estimand) -> str:
         return "a difference of shares"
     if estimand.endpoint == "sessions_attended":
         return "sessions"
-    return "percentage points" if s.scale.unit == "percent" else s.scale.unit
+    unit = s.scale_of(estimand).unit
+    return "percentage points" if unit == "percent" else unit

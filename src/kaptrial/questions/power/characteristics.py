@@ -85,7 +85,7 @@ def characteristics(
                     if i in p.estimands:
                         alpha = cell.scenario.analysis.alpha
                         new_rows.append(analysed(rejection(about, p.metric, fit[i, analysis], alpha)))
-                side = None if len(cell.scenario.arms) == 1 else favours(cell.scenario, estimand.endpoint, truth[i])
+                side = None if len(cell.scenario.arms) == 1 else favours(cell.scenario, estimand, truth[i])
                 rows += [replace(row, favours=side) for row in new_rows]
         if cell.scenario.analysis.multiplicity is not None:
             rows += multiplicity_rows(cell.scenario, cell.columns, own, under_null)

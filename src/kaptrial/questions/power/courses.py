@@ -38,6 +38,7 @@ def trajectories(scenario: Scenario, *, seed: int) -> pd.DataFrame:
     import pandas as pd
 
     rows = []
+    scenario = scenario.without_other_outcomes()
     visits = scenario.design.visits
     grid = tuple(sorted({*visits, *_fine(scenario)}))
     fine = replace(scenario, design=replace(scenario.design, visits=grid, n_per_arm=None, n_total=PATIENTS))
@@ -88,6 +89,7 @@ def decay(scenario: Scenario, *, seed: int, last_day: int | None = None) -> pd.D
     """
     import pandas as pd
 
+    scenario = scenario.without_other_outcomes()
     alone = _drug_alone(scenario, int(series_days(scenario)[-1]) + FOLLOWED if last_day is None else last_day)
     days, scale = np.asarray(alone.design.visits), scenario.scale
     rows = []
@@ -97,7 +99,7 @@ def decay(scenario: Scenario, *, seed: int, last_day: int | None = None) -> pd.D
         improvement = ((trials.latent - trials.latent[..., :1]) * scale.sign).mean(axis=(0, 1))
         share = np.full(len(days), np.nan)
         if scale.has_response:
-            share = responded(trials.score, trials.baseline[..., None], rule(alone)).mean(axis=(0, 1))
+            share = responded(trials.score, trials.baseline[..., None], rule(alone, alone.estimand)).mean(axis=(0, 1))
         doses = len(arm.doses[0].days)
         for day, mean, responding in zip(days, improvement, share, strict=True):
             rows.append({"doses": doses, "day": day, "improvement": mean, "responding": responding})

@@ -20,6 +20,7 @@ from kaptrial.methods.simulated import estimates
 from kaptrial.model.delivered import DeliveredTreatment
 from kaptrial.model.streams import BLOCK
 from kaptrial.process import Cost, end_with, keep_freed_memory, timed
+from kaptrial.scenario.outcomes import as_scale
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.scenario.trial import Estimand
 from kaptrial.simulation.simulate import simulate_block
@@ -197,7 +198,12 @@ def _at_best(trials: Trials, scenario: Scenario) -> Trials:
     combined = (trials.arm == scenario_arm_with_both(scenario))[..., None]
     later = trials.days > scenario.randomisation.day
     score = np.where(combined & later & ~np.isnan(trials.score), scenario.scale.best, trials.score)
-    return replace(trials, score=score)
+    others = {}
+    for name, own in trials.others.items():
+        changed = combined & (own.days > scenario.randomisation.day) & ~np.isnan(own.score)
+        best = as_scale(scenario.other_outcomes[name].scale).best
+        others[name] = replace(own, score=np.where(changed, best, own.score))
+    return replace(trials, score=score, others=others)
 
 
 def scenario_arm_with_both(scenario: Scenario) -> int:
@@ -207,7 +213,7 @@ def scenario_arm_with_both(scenario: Scenario) -> int:
 
 def best_endpoint(scenario: Scenario, estimand: Estimand) -> float:
     """The best value an endpoint can take: the end of the scale, or certainty."""
-    return 1.0 if estimand.endpoint in RESPONSES else scenario.scale.best
+    return 1.0 if estimand.endpoint in RESPONSES else scenario.scale_of(estimand).best
 
 
 def _join(fits: Sequence[Fit], n: int) -> Fit:

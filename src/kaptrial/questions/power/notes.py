@@ -8,13 +8,12 @@ from typing import Any
 from scipy.special import ndtri
 
 from kaptrial.estimators.fit import Failure
-from kaptrial.method_table import ATTENDANCE, TIME
+from kaptrial.method_table import ATTENDANCE, TIME, endpoint_side
 from kaptrial.methods.number_needed import number_needed
 from kaptrial.questions.power.analysis_notes import analysis_notes
 from kaptrial.questions.power.execution import AT_BEST, Fits
 from kaptrial.questions.power.measures import TARGET_POWER
 from kaptrial.questions.power.nulls import differ_in, null_of
-from kaptrial.questions.power.rows import better
 from kaptrial.questions.power.truth import Truth
 from kaptrial.results import Note, Row, grouped
 from kaptrial.scenario.clinic_checks import what_weekdays_forbid
@@ -111,7 +110,7 @@ def numbers_needed(s: Scenario, rows: Sequence[Row]) -> list[Note]:
             continue
         truth = by_metric["truth"].value
         half = float(ndtri(1 - s.analysis.alpha / 2)) * by_metric["empirical_se"].value
-        number = number_needed(truth, truth - half, truth + half, better=better(s, about.endpoint))
+        number = number_needed(truth, truth - half, truth + half, better=endpoint_side(about.endpoint) or "higher")
         said[
             f"number needed to treat of {about.contrast}, {about.endpoint.replace('_', ' ')} on day {about.day:g}"
             f" (by {about.analysis}{', ' + about.strategies if about.strategies else ''}): {number}; in brackets the"

@@ -39,6 +39,7 @@ def question(s: Scenario, estimand: Estimand, analysis: str, columns: Mapping[st
         contrast=estimand.contrast,
         measure=method_of(analysis).measure_of(estimand.endpoint),
         endpoint=estimand.endpoint,
+        outcome=s.outcome_named(estimand),
         day=estimand.day,
         strategies=estimand.strategies.described(s.conduct.intercurrent_events),
         benchmark=None if len(s.arms) > 1 else estimand.benchmark or 0.0,
@@ -46,12 +47,13 @@ def question(s: Scenario, estimand: Estimand, analysis: str, columns: Mapping[st
     )
 
 
-def better(s: Scenario, endpoint: str, analysis: str | None = None) -> Side:
-    """Which direction is the favourable one, of an endpoint or of an analysis' estimate of it.
+def better(s: Scenario, estimand: Estimand, analysis: str | None = None) -> Side:
+    """Which direction is the favourable one, of an estimand's endpoint or of an analysis' estimate of it.
 
     Shares but that of dropout and times rise, scores go as their scale; hazards fall where times rise.
     """
-    own: Side = "higher" if s.scale.better == "higher" else "lower"
+    own: Side = "higher" if s.scale_of(estimand).better == "higher" else "lower"
+    endpoint = estimand.endpoint
     outcome = endpoint_side(endpoint) or own
     if analysis is None or endpoint in BINARY:
         return outcome
@@ -123,7 +125,7 @@ def rejections(s: Scenario, estimand: Estimand, fit: Fit, about: Question) -> di
     """Which replicates reject, (replicate,), by what the share of them is called."""
     alpha = s.analysis.alpha
     hits = {_rejection_name(s, estimand): rejects(fit, alpha)}
-    side = better(s, estimand.endpoint, about.analysis)
+    side = better(s, estimand, about.analysis)
     if s.contrast(estimand).kind == "single":
         hits["power_better"] = rejects(fit, alpha, better=side)
     test_only = method_of(about.analysis).test_only
@@ -198,11 +200,11 @@ def expected_sides(s: Scenario, fits: Sequence[Fits]) -> dict[tuple[int, str], S
     return sides
 
 
-def favours(s: Scenario, endpoint: str, truth: Truth) -> str | None:
+def favours(s: Scenario, estimand: Estimand, truth: Truth) -> str | None:
     """Which side of the contrast the truth favours, `a` the left or `b` the right; None if it favours neither."""
     if abs(truth.value) <= SIGN_KNOWN * truth.mcse:
         return None
-    return "a" if (truth.value > 0) == (better(s, endpoint) == "higher") else "b"
+    return "a" if (truth.value > 0) == (better(s, estimand) == "higher") else "b"
 
 
 def multiplicity_rows(
@@ -219,7 +221,8 @@ def multiplicity_rows(
 
     assert s.analysis.multiplicity is not None
     about: dict[str, Any] = {"analysis": s.analysis.multiplicity.procedure, "columns": tuple(columns.items())}
-    together = Question(contrast="all estimands", measure="rejection", strategies="", **about)
+    outcome = "" if s.outcomes else None
+    together = Question(contrast="all estimands", measure="rejection", strategies="", outcome=outcome, **about)
     for i, estimand in enumerate(s.estimands):
         add(rejected[:, i], "power_multiplicity", question(s, estimand, first[i], columns))
     add(rejected.any(axis=1), "power_any", together)

@@ -129,7 +129,8 @@ def analysis_lines(scenario: Scenario) -> list[str]:
         name, why = scenario.default_analysis(estimand)
         declared = estimand.methods or scenario.analysis.methods
         what = ", ".join(declared) if declared else f"{name}, by default ({why})"
-        lines.append(f"analysis of {estimand.contrast}, {estimand.endpoint} on day {estimand.day:g}: {what}")
+        outcome = f" of {estimand.outcome}" if estimand.outcome else ""
+        lines.append(f"analysis of {estimand.contrast}, {estimand.endpoint}{outcome} on day {estimand.day:g}: {what}")
     return lines
 
 
@@ -165,8 +166,11 @@ def show_description(scenario: Scenario, truths: Sequence[Truth], seed: int) -> 
         if note.severity == "warning":
             paragraph(f"warning: {note.text}", "  ")
     _show_assumptions(scenario)
-    for line in [*scale_lines(scenario.outcome.scale), *in_percent(scenario)]:
+    for line in [*scale_lines(scenario.primary_outcome.scale), *in_percent(scenario)]:
         paragraph(line)
+    for outcome in scenario.other_outcomes.values():
+        for line in scale_lines(outcome.scale):
+            paragraph(line)
     for name, publication in (scenario.sources or {}).items():
         paragraph(f"{name}: {publication}", "  ")
     if truths:
@@ -199,8 +203,10 @@ def _show_truths(scenario: Scenario, truths: Sequence[Truth], seed: int) -> None
     for estimand, truth in zip(scenario.estimands, truths, strict=True):
         means = (f"{mean:.2f}" for mean in truth.arm_means)
         asked = (estimand.contrast, estimand.endpoint, f"{estimand.day:g}", estimand.strategies.described(events))
-        true_lines.append((*asked, by_mcse(truth.value, truth.mcse), error(truth.mcse), *means))
-    keys = [(name, key) for name in ("contrast", "endpoint", "day", "strategies" if events else "")]
+        outcome = [scenario.outcome_named(estimand) or ""] if scenario.outcomes else []
+        true_lines.append((*outcome, *asked, by_mcse(truth.value, truth.mcse), error(truth.mcse), *means))
+    keys = [("outcome", key)] if scenario.outcomes else []
+    keys += [(name, key) for name in ("contrast", "endpoint", "day", "strategies" if events else "")]
     names = ("truth", "MCSE", *(arm.id for arm in scenario.arms))
     title = f"Truth under the model (means of the recorded endpoint by arm; seed {seed})"
     table(*of_rows([*keys, *((name, number) for name in names)], true_lines), title=title)

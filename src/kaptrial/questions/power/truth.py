@@ -14,6 +14,7 @@ from kaptrial.scenario.nulls import additive
 from kaptrial.scenario.patients import Expectancy
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.scenario.trial import Estimand
+from kaptrial.simulation.assessments import other_readings
 from kaptrial.simulation.simulate import simulate_block
 from kaptrial.simulation.trials import Trials
 
@@ -110,24 +111,37 @@ def _potential_outcomes(s: Scenario, estimands: list[Estimand], seed: int, block
         values, failed, shares = [], [], []
         for block in range(blocks):
             trials = simulate_block(s, seed=seed, block=FIRST_BLOCK + block, full=True, force_arm=a)
-            assert trials.outcome is not None
-            assert trials.latent is not None
-            values.append([patient_endpoint(trials, trials.outcome, s, e).ravel() for e in estimands])
+            values.append([_endpoint(trials, s, e).ravel() for e in estimands])
             failed.append([_failed(trials, s, e).ravel() for e in estimands])
-            past = (trials.latent - s.scale.best) * s.scale.sign > 0
-            shares.append([past[..., s.design.visits.index(e.day)].mean() for e in estimands])
+            shares.append([_past_best(trials, s, e) for e in estimands])
         endpoints.append(np.concatenate(values, axis=1))
         events.append(np.concatenate(failed, axis=1))
         beyond.append(np.mean(shares, axis=0))
     return np.stack(endpoints), np.stack(events), np.stack(beyond)
 
 
+def _endpoint(trials: Trials, s: Scenario, estimand: Estimand) -> Floats:
+    """The endpoint of each patient, observed or not."""
+    own = trials.of(s.other_outcome(estimand))
+    assert own.outcome is not None
+    return patient_endpoint(own, own.outcome, s, estimand)
+
+
+def _past_best(trials: Trials, s: Scenario, estimand: Estimand) -> float:
+    """The share of patients whose latent score on the estimand's day is better than the scale's best."""
+    own, scale = trials.of(s.other_outcome(estimand)), s.scale_of(estimand)
+    assert own.latent is not None
+    past = (own.latent[..., own.days == estimand.day] - scale.best) * scale.sign > 0
+    return float(past.mean())
+
+
 def _failed(trials: Trials, s: Scenario, estimand: Estimand) -> Bools:
     """Whether each patient's time ended in the event; no patient's where the endpoint is no time."""
     if estimand.endpoint not in TIMES:
         return np.zeros(trials.arm.shape, dtype=np.bool_)
-    assert trials.outcome is not None
-    return event_times(trials, trials.outcome, s, estimand)[1]
+    own = trials.of(s.other_outcome(estimand))
+    assert own.outcome is not None
+    return event_times(own, own.outcome, s, estimand)[1]
 
 
 def _truth(s: Scenario, estimand: Estimand, endpoints: Floats, failed: Bools, beyond: Floats) -> Truth:
@@ -186,6 +200,13 @@ def _log_hazard_ratio(times: Floats, failed: Bools, weights: Floats) -> tuple[fl
 def _icc(s: Scenario, estimand: Estimand, a: int, sd: float) -> float:
     session = s.arms[a].therapy
     therapists = s.therapies[session.name].therapists if session else None
-    if therapists is None or sd == 0 or s.scale.link != "identity" or estimand.endpoint not in ("score", "change"):
+    if (
+        therapists is None
+        or sd == 0
+        or s.scale_of(estimand).link != "identity"
+        or estimand.endpoint not in ("score", "change")
+    ):
         return 0.0
-    return therapists.sd.value**2 / sd**2
+    other = s.other_outcome(estimand)
+    loadings = None if other is None else other_readings(s)[other].loadings
+    return float((therapists.sd.value * (1.0 if loadings is None else loadings["therapy"])) ** 2 / sd**2)

@@ -100,7 +100,7 @@ def solve_size(search: Search) -> Answer:
 
 def largest(s: Scenario, arms: int) -> float:
     """The largest size to be simulated unless bounds are given."""
-    affordable = _LARGEST_TRIAL * arms / (len(s.arms) * len(assessment_schedule(s).days))
+    affordable = _LARGEST_TRIAL * arms / (len(s.arms) * len(assessment_schedule(s.scale, s.design.visits).days))
     return float(min(LARGEST_ARM * arms, 100_000, max(affordable, s.design.n_per_arm or s.n_total)))
 
 
