@@ -9,7 +9,8 @@ import numpy as np
 from kaptrial.arrays import Floats
 from kaptrial.estimators import intercurrent
 from kaptrial.estimators.endpoints import Rule, endpoint, failures, with_missing_as_failures
-from kaptrial.method_table import ATTENDANCE, RESPONSES, TIME, TIMES
+from kaptrial.method_table import ATTENDANCE, MAY_FAIL, TIME, TIMES, USE, USE_TIMES
+from kaptrial.methods import substance_use
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.scenario.trial import Estimand, Strategies
 from kaptrial.simulation.trials import Trials
@@ -46,16 +47,14 @@ def patient_endpoint(trials: Trials, scores: Floats, scenario: Scenario, estiman
         return event_times(trials, scores, scenario, estimand)[0]
     if estimand.endpoint in ATTENDANCE:
         return _attendance(trials, scenario, estimand)
-    y = endpoint(
-        estimand.endpoint,
-        scores_under(trials, scores, estimand.strategies, scenario.scale_of(estimand).worst),
-        trials.baseline,
-        trials.days,
-        estimand.day,
-        rule(scenario, estimand),
-        _failure_day(trials, estimand.strategies),
-    )
-    fails = scenario.analysis.missing_response == "failure" and estimand.endpoint in RESPONSES
+    under = scores_under(trials, scores, estimand.strategies, scenario.scale_of(estimand).worst)
+    failure_day = _failure_day(trials, estimand.strategies)
+    if estimand.endpoint in USE:
+        y = substance_use.of_patient(trials, under, scenario, estimand, failure_day)
+    else:
+        own_rule = rule(scenario, estimand)
+        y = endpoint(estimand.endpoint, under, trials.baseline, trials.days, estimand.day, own_rule, failure_day)
+    fails = scenario.analysis.missing_response == "failure" and estimand.endpoint in MAY_FAIL
     return with_missing_as_failures(y) if fails else y
 
 
@@ -79,9 +78,19 @@ def event_times(trials: Trials, scores: Floats, scenario: Scenario, estimand: Es
     """Days from the origin to the event and whether it was seen, (replicate, patient); NaN who is not at risk."""
     if estimand.endpoint == TIME:
         return relapse_times(trials, scores, scenario, estimand)
+    if estimand.endpoint in USE_TIMES:
+        under = scores_under(trials, scores, estimand.strategies, scenario.scale_of(estimand).worst)
+        return substance_use.times(trials, under, scenario, estimand, _failure_day(trials, estimand.strategies))
     assert trials.dropout_day is not None
     until = np.minimum(trials.dropout_day, estimand.day)
     return until - time_origin(scenario, estimand), trials.dropout_day <= estimand.day
+
+
+def event_counts(trials: Trials, scores: Floats, scenario: Scenario, estimand: Estimand) -> tuple[Floats, Floats]:
+    """Events of each patient and the days over which they were counted; no number where there is none."""
+    under = scores_under(trials, scores, estimand.strategies, scenario.scale_of(estimand).worst)
+    count, exposure = substance_use.counted(trials, under, scenario, estimand)
+    return count, np.where(exposure > 0, exposure, np.nan)
 
 
 def time_origin(scenario: Scenario, estimand: Estimand) -> float:

@@ -11,7 +11,7 @@ import numpy as np
 from kaptrial.arrays import Bools, Floats, Ints
 from kaptrial.estimators.fit import Fit
 from kaptrial.method_table import method_of, methods
-from kaptrial.methods.prepared import covariate_columns, event_times, patient_endpoint, scores_under
+from kaptrial.methods.prepared import covariate_columns, event_counts, event_times, patient_endpoint, scores_under
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.scenario.trial import Estimand
 from kaptrial.simulation.trials import Trials
@@ -123,6 +123,10 @@ class SimulatedQuestion:
     def times(self) -> tuple[Floats, Bools]:
         """Days from the origin to the event, and whether it was seen."""
         return event_times(self.trials, self.trials.score, self.scenario, self.estimand)
+
+    def counts(self) -> tuple[Floats, Floats]:
+        """Events of each patient, and the days over which they were counted."""
+        return event_counts(self.trials, self.trials.score, self.scenario, self.estimand)
 
 
 def estimate(trials: Trials, scenario: Scenario, estimand: Estimand, analysis: str) -> Fit:

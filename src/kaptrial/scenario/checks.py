@@ -6,13 +6,26 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from kaptrial.errors import ABSENT, FieldError, nearest
-from kaptrial.method_table import ATTENDANCE, BINARY, RESPONSES, SCORES, TIME, TIMES, methods
+from kaptrial.method_table import (
+    ATTENDANCE,
+    BINARY,
+    DAYS,
+    MAY_FAIL,
+    RESPONSES,
+    SCORES,
+    TIME,
+    TIMES,
+    USE,
+    USE_COUNTS,
+    methods,
+)
 from kaptrial.scenario.clinic_checks import check_clinic
 from kaptrial.scenario.contrast import factor_names, parse_contrast
 from kaptrial.scenario.gathering import Check, gathered
 from kaptrial.scenario.outcomes import check_outcomes, check_primary
 from kaptrial.scenario.own_sources import check_own_sources
 from kaptrial.scenario.sourced import EFFECT_UNITS, ByArm, walk
+from kaptrial.scenario.substance_use import check_declared, check_use
 from kaptrial.scenario.treatment import Doses, quantities
 from kaptrial.scenario.trial import Estimand
 
@@ -196,13 +209,15 @@ def _check_estimands(s: Scenario) -> Iterator[FieldError]:
             yield from _check_attendance(s, at, estimand)
             continue
         counted = scale.link == "logit"
-        if (estimand.endpoint == "percent_abstinent_days") != counted:
-            allowed = "percent_abstinent_days" if counted else ", ".join((*SCORES, *RESPONSES, TIME, *ATTENDANCE))
-            yield FieldError(f"{at}.endpoint", estimand.endpoint, f"with the scale {scale.id} must be {allowed}")
+        if (estimand.endpoint in (DAYS, *USE)) != counted:
+            fitting = (DAYS, *USE, *ATTENDANCE) if counted else (*SCORES, *RESPONSES, TIME, *ATTENDANCE)
+            allowed = f"with the scale {scale.id} must be {', '.join(fitting)}"
+            yield FieldError(f"{at}.endpoint", estimand.endpoint, allowed)
             continue
         yield from _check_benchmark(s, at, estimand)
         yield from _check_methods(s, at, estimand)
         yield from _check_strategies(s, at, estimand)
+        yield from check_use(s, at, estimand)
         relapses = estimand.endpoint in ("sustained_response", "time_to_relapse")
         if (relapses or estimand.endpoint == "response") and not scale.has_response:
             yield FieldError(
@@ -297,9 +312,9 @@ def _check_missing_response(s: Scenario) -> Iterator[FieldError]:
     if s.analysis.missing_response == "left_out":
         return
     at, value = "analysis.missing_response", s.analysis.missing_response
-    binary = [estimand for estimand in s.estimands if estimand.endpoint in RESPONSES]
+    binary = [estimand for estimand in s.estimands if estimand.endpoint in MAY_FAIL]
     if not binary:
-        yield FieldError(at, value, f"goes with the endpoints {', '.join(RESPONSES)}")
+        yield FieldError(at, value, f"goes with the endpoints {', '.join(MAY_FAIL)}")
     for estimand in binary:
         for event in estimand.strategies.events("hypothetical"):
             if event in s.conduct.intercurrent_events:
@@ -320,7 +335,10 @@ def _check_strategies(s: Scenario, at: str, estimand: Estimand) -> Iterator[Fiel
             if event in s.conduct.intercurrent_events and getattr(strategies, event) != "composite":
                 allowed = f"must be composite: {estimand.endpoint} counts it as a failure"
                 yield FieldError(f"{at}.strategies.{event}", getattr(strategies, event), allowed)
-    elif failures and value is None and estimand.endpoint not in BINARY:
+    elif failures and estimand.endpoint in (*USE_COUNTS, "drinks_per_day"):
+        allowed = f"must be another one: days after it are not counted as any number of {estimand.endpoint}"
+        yield FieldError(f"{at}.strategies.{failures[0]}", "composite", allowed)
+    elif failures and value is None and estimand.endpoint not in (*BINARY, *TIMES):
         allowed = f"must be baseline or worst: the {estimand.endpoint} after {failures[0]}, a failure"
         yield FieldError(f"{at}.strategies.composite_value", ABSENT, allowed)
 
@@ -418,6 +436,7 @@ OF_PARTS: tuple[Check, ...] = (
     _check_drug,
     _check_prior,
     check_outcomes,
+    check_declared,
     check_clinic,
     check_own_sources,
 )

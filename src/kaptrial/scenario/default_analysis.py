@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kaptrial.method_table import BINARY, DAYS, SCORES, TIMES
+from kaptrial.method_table import BINARY, DAYS, SCORES, TIMES, USE_COUNTS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +34,10 @@ def default_analysis(facts: Facts) -> tuple[str, str]:
             return "nested", "therapists"
         return ("abstinent_days", "days out of days") if facts.endpoint == DAYS else ("firth", "a share")
     if facts.endpoint not in SCORES:
-        return ("nested", "therapists") if facts.therapists else ("ancova", "a number that everybody has")
+        if facts.therapists:
+            return "nested", "therapists"
+        counts = facts.endpoint in USE_COUNTS
+        return ("counts", "a count over the days seen") if counts else ("ancova", "one number a patient")
     repeated = facts.incomplete and facts.visits > 1
     if repeated:
         incomplete = f"{facts.visits} visits, scores that can be missing"

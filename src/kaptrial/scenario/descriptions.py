@@ -29,6 +29,14 @@ _RESCUE = (
 )
 _BOOKING = "{attempts: 2}"
 
+_AMOUNT = Key(
+    "Drinks on a day of use, where use is counted by days.",
+    "{mean: {value: 8, log_sd: 0.6, unit: drinks, source: assumption, note: why},"
+    " dispersion: {value: 0.5, unit: none, source: assumption, note: why},"
+    " loading: {value: 0.2, unit: none, source: assumption, note: why}, heavy_from: 5}",
+)
+_USE = Key("What endpoints of days of use ask.", "{abstinent_last: 14, relapse_days: 3}")
+
 # By the name of the noun, then of the key.
 KEYS: dict[str, dict[str, Key]] = {
     "Scenario": {
@@ -134,7 +142,26 @@ KEYS: dict[str, dict[str, Key]] = {
         "scale": Key(
             "A scale of the catalogue, by its name, or one of your own; percent_abstinent_days is counted day by day.",
             "MADRS",
-        )
+        ),
+        "amount": _AMOUNT,
+        "use": _USE,
+    },
+    "Amount": {
+        "mean": Key(
+            "Mean drinks on a day of use before treatment, in the median patient.",
+            "{value: 8, log_sd: 0.6, unit: drinks, source: assumption, note: why}",
+        ),
+        "dispersion": Key("SD of the logarithm of the drinks from day to day in one patient.", _NONE),
+        "loading": Key("By how much one logit of improvement lowers the logarithm of the drinks.", _NONE),
+        "heavy_from": Key("Drinks from which a day is a heavy one.", "5", "drinks"),
+        "grams_per_drink": Key("Pure alcohol in a drink.", "14", "g"),
+        "women": Key("Share of women, whose WHO risk levels are lower.", _SHARE),
+    },
+    "UseRules": {
+        "abstinent_last": Key("abstinent_last: the days up to the visit that must be without use.", "14", "days"),
+        "relapse_days": Key("time_to_confirmed_relapse: days of use running that confirm it.", "3", "days"),
+        "risk_days": Key("risk_level_reduction: the days up to the visit over which risk is taken.", "28", "days"),
+        "risk_levels": Key("risk_level_reduction: WHO levels by which it must have fallen.", "2", "levels"),
     },
     "OneOfSeveral": {
         "scale": Key("A scale of the catalogue, by its name, or one of your own.", "ISI"),
@@ -158,6 +185,8 @@ KEYS: dict[str, dict[str, Key]] = {
             "Share of its measurements after randomisation that are missed at visits which patients attend, at random.",
             _SHARE,
         ),
+        "amount": _AMOUNT,
+        "use": _USE,
     },
     "Loadings": {
         "per": Key(

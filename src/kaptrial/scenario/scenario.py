@@ -21,6 +21,7 @@ from kaptrial.scenario.own_sources import OwnSource
 from kaptrial.scenario.patients import Drug, Expectancy, Measurement, NaturalCourse, Population
 from kaptrial.scenario.prior import PriorField
 from kaptrial.scenario.sensitivity import Sensitivity
+from kaptrial.scenario.substance_use import Amount, UseRules
 from kaptrial.scenario.treatment import Arm, Therapy
 from kaptrial.scenario.trial import Analysis, Design, Engagement, Estimand, Randomisation, Relapse
 
@@ -121,6 +122,16 @@ class Scenario:
         asked = tuple(estimand for estimand in self.secondary if self.other_outcome(estimand) is None)
         analysis = replace(self.analysis, multiplicity=None)
         return replace(self, outcomes=primary, secondary=asked, analysis=analysis, variants=None)
+
+    @property
+    def amount(self) -> Amount | None:
+        """The amount on a day of use, of an outcome counted by days."""
+        return self.primary_outcome.amount
+
+    @property
+    def use_rules(self) -> UseRules | None:
+        """What endpoints of use ask."""
+        return self.primary_outcome.use
 
     @property
     def factors(self) -> tuple[str, ...]:

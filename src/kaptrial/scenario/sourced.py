@@ -25,7 +25,7 @@ EFFECT_UNITS = ("points", "logit")
 _IN_WORDS = {
     "points": "points", "logit": "logits", "share": "share", "day": "days", "dose": "reference doses", "kg": "kg",
     "none": "", "money": "money", "per_day": "per day", "per_month": "per month", "per_year": "per year",
-    "per_point": "per point of the score",
+    "per_point": "per point of the score", "drinks": "drinks",
 }  # fmt: skip
 
 
@@ -152,6 +152,9 @@ PositiveMultiple = _of(unit="none", low=0, high=1000, open_low=True)
 Slope = _of(unit="per_point", low=-10, high=10)
 Loading = _of(unit="none", low=-1000, high=1000)
 FullCorrelation = _of(unit="none", low=-1, high=1)
+# Drinks on a day of use, of the median patient.
+VaryingDrinks = _of(unit="drinks", low=0, high=1000, open_low=True, spread="log_sd")
+LogSpread = _of(unit="none", low=0, high=GREATEST_SPREAD["log_sd"])
 Correlation = _of(unit="none", low=-1, high=1, open_low=True)
 Concentration = _of(unit="dose", low=0, high=1000, open_low=True)
 BodyWeight = _of(unit="kg", low=0, high=500, open_low=True)

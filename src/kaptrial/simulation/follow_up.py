@@ -94,13 +94,15 @@ RESCUE_STREAMS = {"rescue": Stream.RESCUE, "open_label_ketamine": Stream.OPEN_LA
 class FollowUp:
     """Scores as they would be recorded without dropout, and the days of rescues and dropout (infinite: never).
 
-    `rescues`: by intercurrent event, `rescue` and `open_label_ketamine` where they are declared.
+    `rescues`: by intercurrent event, `rescue` and `open_label_ketamine` where they are declared. `predictor`: the
+    latent course at the assessment days, rescues included.
     """
 
     full: Floats
     rescues: dict[str, Floats]
     dropout_day: Floats
     noise: Noise
+    predictor: Floats
 
     def lost_by(self, day: Floats) -> FollowUp:
         """The same where patients are gone by `day` at the latest, (replicate, patient); what is later did not come."""
@@ -177,7 +179,7 @@ def follow_up(
                 )
                 starts = takes[event] & bad & np.isinf(rescues[event]) & (day < dropout_day)
                 rescues[event] = np.where(starts, day, rescues[event])
-    return FollowUp(full=full, rescues=rescues, dropout_day=dropout_day, noise=noise)
+    return FollowUp(full=full, rescues=rescues, dropout_day=dropout_day, noise=noise, predictor=predictor)
 
 
 def received_after_dropout(s: Scenario, received: Received, visits: FollowUp) -> Received | None:
@@ -197,12 +199,14 @@ def received_after_dropout(s: Scenario, received: Received, visits: FollowUp) ->
     return received_before(s, received, visits.dropout_day)
 
 
-def after_dropout(s: Scenario, reading: Reading, patients: Patients, received: Received, visits: FollowUp) -> Floats:
-    """Scores of the primary outcome at every visit as they are after dropout."""
+def predictor_after_dropout(
+    s: Scenario, reading: Reading, patients: Patients, received: Received, visits: FollowUp
+) -> Floats:
+    """The latent course of the primary outcome at the assessment days as it is after dropout."""
     after = received_after_dropout(s, received, visits)
     if after is None:
-        return visits.full
+        return visits.predictor
     predictor = linear_predictor(s.scale, patients.trait, improvement_of(s, reading.schedule, patients, after))
     for event, rescue in rescues_of(s).items():
         predictor += s.scale.sign * rescue_improvement(rescue, reading.schedule.days, visits.rescues[event])
-    return recorded(reading, predictor, visits.noise)
+    return predictor

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kaptrial.method_table import ATTENDANCE, BINARY, DAYS, SCORES, TIMES, method_of
+from kaptrial.method_table import BINARY, DAYS, NOT_OF_SCORES, SCORES, TIMES, method_of
 from kaptrial.output.terminal import by_mcse
 from kaptrial.questions.power.headline import least_differences, method_in_words, share_lost, unit_of, when
 from kaptrial.scenario.scenario import Scenario
@@ -53,7 +53,7 @@ def _variable(s: Scenario) -> str:
     if s.estimand.endpoint == DAYS:
         return "percent of days abstinent"
     name = s.estimand.endpoint.replace("_", " ")
-    return name if s.estimand.endpoint in ATTENDANCE else f"{name} of {s.scale.id}"
+    return name if s.estimand.endpoint in NOT_OF_SCORES else f"{name} of {s.scale.id}"
 
 
 @dataclass(frozen=True, kw_only=True)

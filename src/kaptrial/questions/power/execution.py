@@ -15,7 +15,7 @@ import numpy as np
 
 from kaptrial.errors import TooFewEligible, UserError
 from kaptrial.estimators.fit import Fit
-from kaptrial.method_table import ATTENDANCE, RESPONSES
+from kaptrial.method_table import NOT_OF_SCORES, RESPONSES
 from kaptrial.methods.simulated import estimates
 from kaptrial.model.delivered import DeliveredTreatment
 from kaptrial.model.streams import BLOCK
@@ -183,7 +183,7 @@ def run_block(
     interactions = [
         (i, name)
         for i, name in asked
-        if scenario.contrast(every[i]).kind == "interaction" and every[i].endpoint not in ATTENDANCE
+        if scenario.contrast(every[i]).kind == "interaction" and every[i].endpoint not in NOT_OF_SCORES
     ]
     if at_best and interactions:
         best = _at_best(trials, scenario)

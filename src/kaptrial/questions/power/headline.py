@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kaptrial.method_table import ATTENDANCE, BINARY, DAYS, SCORES, TIME, methods
+from kaptrial.method_table import ATTENDANCE, BINARY, DAYS, SCORES, TIME, USE_COUNTS, USE_SHARES, USE_TIMES, methods
 from kaptrial.output.terminal import by_mcse, error
 from kaptrial.results import Headline, Value
 from kaptrial.scenario.scenario import Scenario
@@ -121,11 +121,18 @@ def unit_of(s: Scenario, measure: str) -> str:
         return ratios[measure]
     if measure == "rmst_difference":
         return "days"
-    if measure == "difference" and s.estimand.endpoint == "sessions_attended":
-        return "sessions"
+    own = own_unit(s.estimand.endpoint)
+    if measure == "difference" and own is not None:
+        return own
     if measure == "risk_difference" or measure in BINARY or s.scale.unit == "percent":
         return "percentage points"
     return f"{s.scale.id} {s.scale.unit}"
+
+
+def own_unit(endpoint: str) -> str | None:
+    """The unit of an endpoint that is not in that of the scale."""
+    units = dict.fromkeys(USE_COUNTS, "days") | {"sessions_attended": "sessions", "drinks_per_day": "drinks a day"}
+    return units.get(endpoint)
 
 
 def _size(s: Scenario, numbers: Mapping[str, Value]) -> str:
@@ -192,15 +199,16 @@ def least_differences(s: Scenario) -> list[float]:
 
 def when(s: Scenario) -> str:
     """The primary day, as part of a sentence."""
-    by_day = dict.fromkeys((TIME, "sustained_response", *ATTENDANCE), "by") | {DAYS: "up to"}
+    by_day = dict.fromkeys((TIME, "sustained_response", *ATTENDANCE, *USE_TIMES), "by")
+    by_day |= dict.fromkeys((DAYS, *USE_COUNTS, "drinks_per_day", *USE_SHARES), "up to")
     return f"{by_day.get(s.estimand.endpoint, 'on')} day {s.estimand.day:g}"
 
 
 def called(endpoint: str) -> str:
     """What an endpoint is called in a sentence."""
     names = {"percent_abstinent_days": "days abstinent", TIME: "relapse", "auc": "score averaged over time"}
-    names |= {"engaged": "engagement", "time_to_dropout": "dropout"}
-    return names.get(endpoint, endpoint.replace("_", " "))
+    names |= {"engaged": "engagement", "abstinent_last": "abstinence over the last days"}
+    return names.get(endpoint, endpoint.removeprefix("time_to_").replace("_", " "))
 
 
 def _article(noun: str) -> str:

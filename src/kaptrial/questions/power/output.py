@@ -13,6 +13,7 @@ from kaptrial.output.folder import footer, save_all, write_results
 from kaptrial.questions.power import figures, titles
 from kaptrial.questions.power.courses import course_drawn, decay, mean_mg_per_kg, series_days, trajectories
 from kaptrial.questions.power.doses import all_doses, dose_word
+from kaptrial.questions.power.headline import own_unit
 from kaptrial.questions.power.rows import question
 from kaptrial.questions.power.titles import ENOUGH
 from kaptrial.results import Question, Row, grouped
@@ -123,9 +124,7 @@ def _compared(result: CellResult) -> dict[Question, dict[str, Row]]:
 
 def _effect_unit(result: CellResult) -> str:
     measure = next(iter(result.primary.values())).question.measure
-    unit = result.cell.scenario.scale.unit
-    if result.cell.scenario.estimand.endpoint == "sessions_attended":
-        unit = "sessions"
+    unit = own_unit(result.cell.scenario.estimand.endpoint) or result.cell.scenario.scale.unit
     named = {"risk_difference": "probability", "rmst_difference": "days", "difference": unit, "change": unit}
     named |= dict.fromkeys(BINARY, "probability")
     return named.get(measure, measure.replace("_", " "))

@@ -12,7 +12,16 @@ from kaptrial.arrays import Bools
 from kaptrial.estimators import multiplicity
 from kaptrial.estimators.fit import Fit
 from kaptrial.estimators.margin import non_inferior, on_scale_of
-from kaptrial.method_table import ATTENDANCE, BINARY, MARGIN_MEASURES, TIMES, Side, endpoint_side, method_of
+from kaptrial.method_table import (
+    ATTENDANCE,
+    BINARY,
+    MARGIN_MEASURES,
+    NOT_OF_SCORES,
+    TIMES,
+    Side,
+    endpoint_side,
+    method_of,
+)
 from kaptrial.questions.power.execution import AT_BEST, Fits
 from kaptrial.questions.power.measures import (
     SIGN_KNOWN,
@@ -98,7 +107,7 @@ def estimand_rows(s: Scenario, estimand: Estimand, fits: Fits, i: int, about: Qu
     if not method.test_only and estimand.endpoint not in method.exact:
         detectable = detectable_difference(sd, float(np.median(fit.df[ok])), alpha, TARGET_POWER)
         add("detectable_difference", detectable, detectable * sd_error(est) / sd if sd > 0 else 0.0)
-    if s.contrast(estimand).kind == "interaction" and estimand.endpoint not in ATTENDANCE:
+    if s.contrast(estimand).kind == "interaction" and estimand.endpoint not in NOT_OF_SCORES:
         room = room_for_synergy(s, estimand, known.if_additive)
         if room is not None:
             add("room_for_synergy", *room)
