@@ -25,6 +25,8 @@ DAYS = "percent_abstinent_days"
 USE_COUNTS = ("days_used", "heavy_days")
 USE_SHARES = ("abstinent_last", "risk_level_reduction")
 USE_TIMES = ("time_to_first_use", "time_to_first_heavy_day", "time_to_confirmed_relapse")
+# Counts, whose rates are compared; the first is of events, at visits.
+COUNTS = ("count", *USE_COUNTS)
 USE = (*USE_COUNTS, "drinks_per_day", *USE_SHARES, *USE_TIMES)
 # What the scores of visits alone do not tell.
 NOT_OF_SCORES = (*ATTENDANCE, *USE)
@@ -45,7 +47,7 @@ Side = Literal["lower", "higher"]
 
 def endpoint_side(endpoint: str) -> Side | None:
     """The favourable side of an endpoint; None of one that is a score, which its scale decides."""
-    if endpoint in ("dropout", "drinks_per_day", *USE_COUNTS):
+    if endpoint in ("dropout", "drinks_per_day", *COUNTS):
         return "lower"
     return "higher" if endpoint in (*BINARY, *TIMES, *ATTENDANCE) else None
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from kaptrial.arrays import Floats, Ints
 from kaptrial.estimators.fit import Fit
-from kaptrial.method_table import DAYS, USE_COUNTS, method
+from kaptrial.method_table import COUNTS, DAYS, method
 from kaptrial.methods.options import ALWAYS, ARMS, COMPARED, COVARIATES, Options
 from kaptrial.methods.rows import NAN, contrasts, fit_row, value_row
 from kaptrial.methods.simulated import SimulatedQuestion
@@ -170,7 +170,7 @@ def count_rows(data: DataFile, options: Options) -> list[Line]:
     "counts",
     label="negative binomial regression",
     summary="counts, negative binomial regression",
-    endpoints=USE_COUNTS,
+    endpoints=COUNTS,
     measure="log_rate_ratio",
     rows=count_rows,
     options=OF_DAYS,

@@ -8,7 +8,7 @@ import numpy as np
 
 from kaptrial.arrays import Floats
 from kaptrial.estimators import intercurrent
-from kaptrial.estimators.endpoints import Rule, endpoint, failures, with_missing_as_failures
+from kaptrial.estimators.endpoints import Rule, endpoint, events_at_visits, failures, with_missing_as_failures
 from kaptrial.method_table import ATTENDANCE, MAY_FAIL, TIME, TIMES, USE, USE_TIMES
 from kaptrial.methods import substance_use
 from kaptrial.scenario.scenario import Scenario
@@ -49,6 +49,9 @@ def patient_endpoint(trials: Trials, scores: Floats, scenario: Scenario, estiman
         return _attendance(trials, scenario, estimand)
     under = scores_under(trials, scores, estimand.strategies, scenario.scale_of(estimand).worst)
     failure_day = _failure_day(trials, estimand.strategies)
+    if estimand.endpoint == "count":
+        count, exposure = event_counts(trials, scores, scenario, estimand)
+        return np.where(exposure < estimand.day - scenario.randomisation.day, np.nan, count)
     if estimand.endpoint in USE:
         y = substance_use.of_patient(trials, under, scenario, estimand, failure_day)
     else:
@@ -89,7 +92,10 @@ def event_times(trials: Trials, scores: Floats, scenario: Scenario, estimand: Es
 def event_counts(trials: Trials, scores: Floats, scenario: Scenario, estimand: Estimand) -> tuple[Floats, Floats]:
     """Events of each patient and the days over which they were counted; no number where there is none."""
     under = scores_under(trials, scores, estimand.strategies, scenario.scale_of(estimand).worst)
-    count, exposure = substance_use.counted(trials, under, scenario, estimand)
+    if estimand.endpoint == "count":
+        count, exposure = events_at_visits(under, trials.days, scenario.randomisation.day, estimand.day)
+    else:
+        count, exposure = substance_use.counted(trials, under, scenario, estimand)
     return count, np.where(exposure > 0, exposure, np.nan)
 
 

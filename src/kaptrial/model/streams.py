@@ -62,6 +62,9 @@ class Stream(IntEnum):
     AMOUNT = 33
     AMOUNT_BEFORE = 34
     SEX = 35
+    # Those of counts of events.
+    COUNT_BEFORE = 36
+    COUNT = 37
     BRIDGE = 40
 
 

@@ -9,6 +9,7 @@ from kaptrial.errors import ABSENT, FieldError, nearest
 from kaptrial.method_table import (
     ATTENDANCE,
     BINARY,
+    COUNTS,
     DAYS,
     MAY_FAIL,
     RESPONSES,
@@ -16,7 +17,6 @@ from kaptrial.method_table import (
     TIME,
     TIMES,
     USE,
-    USE_COUNTS,
     methods,
 )
 from kaptrial.scenario.clinic_checks import check_clinic
@@ -140,9 +140,14 @@ def _check_units(s: Scenario) -> Iterator[FieldError]:
 
 
 def _check_drug(s: Scenario) -> Iterator[FieldError]:
+    dropout = s.conduct.dropout
+    for key in ("last_score", "current_latent") if dropout is not None and s.scale.link == "log" else ():
+        if getattr(dropout, key) is not None:
+            allowed = "goes with scores and days: a count depends on how long it was counted"
+            yield FieldError(f"conduct.dropout.{key}", getattr(dropout, key).value, allowed)
     if s.scale.link != "identity":
         if s.drug.share is not None:
-            allowed = f"{s.scale.id} is on a linked scale: give max_effect in logits"
+            allowed = f"{s.scale.id} is on a linked scale: give max_effect in {s.scale.latent_unit}"
             yield FieldError("drug.share", s.drug.share.value, allowed)
         if s.population.entry is not None:
             yield FieldError(
@@ -183,6 +188,8 @@ def _check_one_arm(s: Scenario) -> Iterator[FieldError]:
         )
 
 
+# The endpoints of an outcome, by its link.
+_FITTING = {"identity": (*SCORES, *RESPONSES, TIME), "logit": (DAYS, *USE), "log": ("count",)}
 # What to do where the scale has no rule.
 OWN_RULE = "a scale of your own may have one (outcome.scale)"
 
@@ -208,10 +215,9 @@ def _check_estimands(s: Scenario) -> Iterator[FieldError]:
             yield from _check_methods(s, at, estimand)
             yield from _check_attendance(s, at, estimand)
             continue
-        counted = scale.link == "logit"
-        if (estimand.endpoint in (DAYS, *USE)) != counted:
-            fitting = (DAYS, *USE, *ATTENDANCE) if counted else (*SCORES, *RESPONSES, TIME, *ATTENDANCE)
-            allowed = f"with the scale {scale.id} must be {', '.join(fitting)}"
+        fitting = _FITTING[scale.link]
+        if estimand.endpoint not in fitting:
+            allowed = f"with the scale {scale.id} must be {', '.join((*fitting, *ATTENDANCE))}"
             yield FieldError(f"{at}.endpoint", estimand.endpoint, allowed)
             continue
         yield from _check_benchmark(s, at, estimand)
@@ -329,14 +335,17 @@ def _check_strategies(s: Scenario, at: str, estimand: Estimand) -> Iterator[Fiel
         if getattr(strategies, event) is None:
             allowed = "can happen: declare treatment_policy, hypothetical, composite or while_on_treatment"
             yield FieldError(f"{at}.strategies.{event}", ABSENT, allowed)
+    for event in strategies.events("while_on_treatment") if estimand.endpoint == "count" else ():
+        allowed = "must be another one: count is of all days up to the visit"
+        yield FieldError(f"{at}.strategies.{event}", "while_on_treatment", allowed)
     failures, value = strategies.events("composite"), strategies.composite_value
     if estimand.endpoint in ("sustained_response", "time_to_relapse"):
         for event in ("rescue", "open_label_ketamine"):
             if event in s.conduct.intercurrent_events and getattr(strategies, event) != "composite":
                 allowed = f"must be composite: {estimand.endpoint} counts it as a failure"
                 yield FieldError(f"{at}.strategies.{event}", getattr(strategies, event), allowed)
-    elif failures and estimand.endpoint in (*USE_COUNTS, "drinks_per_day"):
-        allowed = f"must be another one: days after it are not counted as any number of {estimand.endpoint}"
+    elif failures and estimand.endpoint in (*COUNTS, "drinks_per_day"):
+        allowed = f"must be another one: a failure is no number of {estimand.endpoint.replace('_', ' ')}"
         yield FieldError(f"{at}.strategies.{failures[0]}", "composite", allowed)
     elif failures and value is None and estimand.endpoint not in (*BINARY, *TIMES):
         allowed = f"must be baseline or worst: the {estimand.endpoint} after {failures[0]}, a failure"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kaptrial.method_table import BINARY, DAYS, SCORES, TIMES, USE_COUNTS
+from kaptrial.method_table import BINARY, COUNTS, DAYS, SCORES, TIMES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ def default_analysis(facts: Facts) -> tuple[str, str]:
     if facts.endpoint not in SCORES:
         if facts.therapists:
             return "nested", "therapists"
-        counts = facts.endpoint in USE_COUNTS
+        counts = facts.endpoint in COUNTS
         return ("counts", "a count over the days seen") if counts else ("ancova", "one number a patient")
     repeated = facts.incomplete and facts.visits > 1
     if repeated:

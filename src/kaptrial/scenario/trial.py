@@ -196,9 +196,9 @@ class Design:
 Strategy = Literal["treatment_policy", "hypothetical", "composite", "while_on_treatment"]
 Endpoint = Literal[
     "score", "change", "auc", "mean_score", "response", "remission", "sustained_response", "time_to_relapse",
-    "percent_abstinent_days", "sessions_attended", "engaged", "dropout", "time_to_dropout", "days_used", "heavy_days",
-    "drinks_per_day", "abstinent_last", "risk_level_reduction", "time_to_first_use", "time_to_first_heavy_day",
-    "time_to_confirmed_relapse",
+    "percent_abstinent_days", "sessions_attended", "engaged", "dropout", "time_to_dropout", "count", "days_used",
+    "heavy_days", "drinks_per_day", "abstinent_last", "risk_level_reduction", "time_to_first_use",
+    "time_to_first_heavy_day", "time_to_confirmed_relapse",
 ]  # fmt: skip
 MethodName = Annotated[str, Field(strict=True), AfterValidator(scenario_method_name)]
 Structure = Literal["us", "toeph", "toep", "ar1h", "ar1", "csh", "cs"]

@@ -9,7 +9,7 @@ import numpy as np
 
 from kaptrial.method_table import BINARY, DAYS, NOT_OF_SCORES, SCORES, TIMES, method_of
 from kaptrial.output.terminal import by_mcse
-from kaptrial.questions.power.headline import least_differences, method_in_words, share_lost, unit_of, when
+from kaptrial.questions.power.headline import least_differences, method_in_words, own_unit, share_lost, unit_of, when
 from kaptrial.scenario.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -118,5 +118,7 @@ def truth_in_words(s: Scenario, truth: Truth) -> str:
     factor = 100.0 if e.endpoint in BINARY else 1.0
     value = f"{by_mcse(factor * truth.value, max(factor * truth.mcse, 0.005))}"
     if "ratio" in unit:  # the contrast of means is of the endpoint itself
-        unit = "percentage points" if s.scale.unit == "percent" else "days" if e.endpoint in TIMES else unit
+        of_shares = e.endpoint in BINARY or s.scale.unit == "percent"
+        unit = "days" if e.endpoint in TIMES else "percentage points" if of_shares else unit
+        unit = own_unit(e.endpoint) or unit
     return f"Under these assumptions the truth of {e.contrast} ({_variable(s)} {when(s)}) is {value} {unit}."

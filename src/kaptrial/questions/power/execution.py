@@ -183,7 +183,7 @@ def run_block(
     interactions = [
         (i, name)
         for i, name in asked
-        if scenario.contrast(every[i]).kind == "interaction" and every[i].endpoint not in NOT_OF_SCORES
+        if scenario.contrast(every[i]).kind == "interaction" and every[i].endpoint not in (*NOT_OF_SCORES, "count")
     ]
     if at_best and interactions:
         best = _at_best(trials, scenario)

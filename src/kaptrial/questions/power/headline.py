@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kaptrial.method_table import ATTENDANCE, BINARY, DAYS, SCORES, TIME, USE_COUNTS, USE_SHARES, USE_TIMES, methods
+from kaptrial.method_table import (
+    ATTENDANCE,
+    BINARY,
+    COUNTS,
+    DAYS,
+    SCORES,
+    TIME,
+    USE_COUNTS,
+    USE_SHARES,
+    USE_TIMES,
+    methods,
+)
 from kaptrial.output.terminal import by_mcse, error
 from kaptrial.results import Headline, Value
 from kaptrial.scenario.scenario import Scenario
@@ -131,7 +142,8 @@ def unit_of(s: Scenario, measure: str) -> str:
 
 def own_unit(endpoint: str) -> str | None:
     """The unit of an endpoint that is not in that of the scale."""
-    units = dict.fromkeys(USE_COUNTS, "days") | {"sessions_attended": "sessions", "drinks_per_day": "drinks a day"}
+    units = {"count": "events", "sessions_attended": "sessions", "drinks_per_day": "drinks a day"}
+    units |= dict.fromkeys(USE_COUNTS, "days")
     return units.get(endpoint)
 
 
@@ -200,14 +212,14 @@ def least_differences(s: Scenario) -> list[float]:
 def when(s: Scenario) -> str:
     """The primary day, as part of a sentence."""
     by_day = dict.fromkeys((TIME, "sustained_response", *ATTENDANCE, *USE_TIMES), "by")
-    by_day |= dict.fromkeys((DAYS, *USE_COUNTS, "drinks_per_day", *USE_SHARES), "up to")
+    by_day |= dict.fromkeys((DAYS, *COUNTS, "drinks_per_day", *USE_SHARES), "up to")
     return f"{by_day.get(s.estimand.endpoint, 'on')} day {s.estimand.day:g}"
 
 
 def called(endpoint: str) -> str:
     """What an endpoint is called in a sentence."""
     names = {"percent_abstinent_days": "days abstinent", TIME: "relapse", "auc": "score averaged over time"}
-    names |= {"engaged": "engagement", "abstinent_last": "abstinence over the last days"}
+    names |= {"count": "events", "engaged": "engagement", "abstinent_last": "abstinence over the last days"}
     return names.get(endpoint, endpoint.removeprefix("time_to_").replace("_", " "))
 
 

@@ -107,7 +107,7 @@ def estimand_rows(s: Scenario, estimand: Estimand, fits: Fits, i: int, about: Qu
     if not method.test_only and estimand.endpoint not in method.exact:
         detectable = detectable_difference(sd, float(np.median(fit.df[ok])), alpha, TARGET_POWER)
         add("detectable_difference", detectable, detectable * sd_error(est) / sd if sd > 0 else 0.0)
-    if s.contrast(estimand).kind == "interaction" and estimand.endpoint not in NOT_OF_SCORES:
+    if s.contrast(estimand).kind == "interaction" and estimand.endpoint not in (*NOT_OF_SCORES, "count"):
         room = room_for_synergy(s, estimand, known.if_additive)
         if room is not None:
             add("room_for_synergy", *room)

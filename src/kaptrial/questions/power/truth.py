@@ -8,7 +8,7 @@ import numpy as np
 
 from kaptrial.arrays import Bools, Floats
 from kaptrial.estimators.survival import cox
-from kaptrial.method_table import BINARY, TIMES, USE_COUNTS
+from kaptrial.method_table import BINARY, COUNTS, TIMES
 from kaptrial.methods.prepared import event_times, patient_endpoint
 from kaptrial.scenario.nulls import additive
 from kaptrial.scenario.patients import Expectancy
@@ -160,7 +160,7 @@ def _truth(s: Scenario, estimand: Estimand, endpoints: Floats, failed: Bools, be
             logits = np.zeros(len(means))
             logits[used] = np.log(shares[used] / (1 - shares[used]))
             measures["log_odds_ratio"] = _mean_and_error(centred, slopes, float(weights @ logits))
-    if estimand.endpoint in USE_COUNTS and (means[used] > 0).all():
+    if estimand.endpoint in COUNTS and (means[used] > 0).all():
         slopes = np.divide(weights, means, out=np.zeros(len(means)), where=used)  # of the log in the mean
         logs = np.log(means, out=np.zeros(len(means)), where=used)
         measures["log_rate_ratio"] = _mean_and_error(centred, slopes, float(weights @ logs))
