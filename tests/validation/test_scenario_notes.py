@@ -283,6 +283,26 @@ SENTENCES: list[tuple[str, Settings, str]] = [
         "Should the drug move ideation only with mood (variant), the sequence has a power of"
         " <power_multiplicity:2; variant=ideation follows mood; outcome=ideation; day=1>",
     ),
+    (
+        "cannabis_days_of_use", {},
+        "60 an arm have a power of <power:2; endpoint=days_used> for a rate of days of use lower by 22 %, by"
+        " negative binomial regression (type I error <type_i_error:3; endpoint=days_used>), <power:2;"
+        " endpoint=percent_abstinent_days> for the share of days abstinent (<type_i_error:3;"
+        " endpoint=percent_abstinent_days>), and <power:2; endpoint=abstinent_last> for abstinence over the last"
+        " two weeks (<type_i_error:3; endpoint=abstinent_last>;",
+    ),
+    (
+        "opioid_repeated_sessions", {},
+        "60 an arm have a power of <power:2; variant=as declared; analysis=logrank> by the log-rank test of the"
+        " time to the first use (type I error <type_i_error:3; variant=as declared; analysis=logrank>), and"
+        " <power:2; variant=as declared; analysis=response> for abstinence through the year (<type_i_error:3;"
+        " variant=as declared; analysis=response>;",
+    ),
+    (
+        "opioid_repeated_sessions", {},
+        "27 an arm, as in krupitsky2007, <power:2; variant=as large as krupitsky2007; analysis=logrank> and"
+        " <power:2; variant=as large as krupitsky2007; analysis=response>",
+    ),
 ]  # fmt: skip
 
 

@@ -24,7 +24,7 @@ QUALITIES: tuple[str, ...] = get_args(Quality)
 class Figure:
     """One reported figure, as reported; `measures` is empty unless the model should reproduce it."""
 
-    name: str | list[str] | None
+    name: str | list[str] | None = None
     time: str
     arm: str
     statistic: str
