@@ -11,21 +11,24 @@ from pydantic import AfterValidator, Discriminator, Tag, ValidationInfo
 
 from kaptrial.catalogue import source_keys
 from kaptrial.errors import ABSENT, FieldError, nearest
+from kaptrial.scenario.derived import check_figures, formula
 from kaptrial.scenario.noun import Number, Text, noun
 
 ASSUMPTION = "assumption"
 SPREADS = ("sd", "log_sd", "logit_sd")
 # The largest spreads on the log and the logit scale, where 5 is a factor of 150 from one patient to the next.
 GREATEST_SPREAD = {"log_sd": 5.0, "logit_sd": 10.0}
-# The unit of an effect is the unit of the latent scale: points of a score, or logits of a day's abstinence.
-EFFECT_UNITS = ("points", "logit")
+# The unit of an effect is the unit of the latent scale: points of a score, logits of a day's abstinence, or the
+# logarithm of a rate of events.
+EFFECT_UNITS = ("points", "logit", "log")
 
 
 # Units as readers write them; in a file they are one word.
 _IN_WORDS = {
-    "points": "points", "logit": "logits", "share": "share", "day": "days", "dose": "reference doses", "kg": "kg",
+    "points": "points", "logit": "logits", "log": "log rate", "share": "share", "day": "days", "kg": "kg",
+    "dose": "reference doses",
     "none": "", "money": "money", "per_day": "per day", "per_month": "per month", "per_year": "per year",
-    "per_point": "per point of the score",
+    "per_point": "per point of the score", "drinks": "drinks",
 }  # fmt: skip
 
 
@@ -56,8 +59,8 @@ class Sourced:
     says why.
 
     `sd`, `log_sd`, `logit_sd`: standard deviation between patients on the natural, log or logit scale. On the last two
-    `value` is the median. The spread has the value's source unless `spread_source` names another. `derived` says how a
-    value was worked out from the source's figures.
+    `value` is the median. The spread has the value's source unless `spread_source` names another. `derived` and
+    `spread_derived` say how value and spread were worked out from the source's figures (`scenario/derived.py`).
     """
 
     value: Number
@@ -70,6 +73,7 @@ class Sourced:
     derived: Text | None = None
     spread_source: SourceKey | None = None
     spread_note: Text | None = None
+    spread_derived: Text | None = None
 
     def __post_init__(self) -> None:
         given = [name for name in SPREADS if getattr(self, name) is not None]
@@ -79,10 +83,13 @@ class Sourced:
             if not 0 <= getattr(self, name) <= GREATEST_SPREAD.get(name, math.inf):
                 most = f", ≤ {GREATEST_SPREAD[name]:g}" if name in GREATEST_SPREAD else ""
                 raise FieldError(name, getattr(self, name), f"must be ≥ 0{most}")
-        if self.spread_source is not None and not given:
-            raise FieldError("spread_source", self.spread_source, f"needs a spread: one of {', '.join(SPREADS)}")
+        for name in ("spread_source", "spread_derived"):
+            if getattr(self, name) is not None and not given:
+                raise FieldError(name, getattr(self, name), f"needs a spread: one of {', '.join(SPREADS)}")
         for key, note in (("source", "note"), ("spread_source", "spread_note")):
             check_note(getattr(self, key), note, getattr(self, note))
+        check_figures("derived", self.derived, self.source)
+        check_figures("spread_derived", self.spread_derived, self.spread_source or self.source)
 
     @property
     def spread(self) -> float:
@@ -93,6 +100,14 @@ class Sourced:
     def is_assumption(self) -> bool:
         """True if the value or its spread rests on an assumption and not on a published figure."""
         return ASSUMPTION in (self.source, self.spread_source)
+
+    @property
+    def is_recomputed(self) -> bool:
+        """True if value and spread follow from published figures by formulas."""
+        said = formula(self.derived, self.source) is not None
+        if any(getattr(self, name) is not None for name in SPREADS):
+            said &= formula(self.spread_derived, self.spread_source or self.source) is not None
+        return said and not self.is_assumption
 
 
 def check_note(source: str | None, note_key: str, note: str | None) -> None:
@@ -152,6 +167,9 @@ PositiveMultiple = _of(unit="none", low=0, high=1000, open_low=True)
 Slope = _of(unit="per_point", low=-10, high=10)
 Loading = _of(unit="none", low=-1000, high=1000)
 FullCorrelation = _of(unit="none", low=-1, high=1)
+# Drinks on a day of use, of the median patient.
+VaryingDrinks = _of(unit="drinks", low=0, high=1000, open_low=True, spread="log_sd")
+LogSpread = _of(unit="none", low=0, high=GREATEST_SPREAD["log_sd"])
 Correlation = _of(unit="none", low=-1, high=1, open_low=True)
 Concentration = _of(unit="dose", low=0, high=1000, open_low=True)
 BodyWeight = _of(unit="kg", low=0, high=500, open_low=True)
