@@ -48,3 +48,13 @@ def test_a_look_is_analysed_as_its_file_would_be():
     line = kt.analyse(table, "mmrm", **options).rows[0].numbers
     assert line["estimate"] == np.float64(fit.estimate[0]).round(12) or abs(line["estimate"] - fit.estimate[0]) < 1e-8
     assert abs(line["se"] - fit.se[0]) < 1e-8
+
+
+def test_days_of_use_are_of_those_randomised():
+    scenario = kt.load_scenario("cannabis_days_of_use")
+    trials = simulate_block(scenario, seed=2, block=0).first(4)
+    since = np.linspace(80, 1, 20)
+    seen = at_look(trials, since)
+    assert trials.used is not None
+    assert_array_equal(seen.used, trials.used[:, :20])
+    assert seen.score.shape[1] == seen.baseline.shape[1] == 20

@@ -26,22 +26,21 @@ def at_look(trials: Trials, days_since: Floats) -> Trials:
         Scores of later days are not observed, and later events have not happened.
     """
     n = len(days_since)
+    cut = {
+        name: value[:, :n] for name, value in vars(trials).items() if isinstance(value, np.ndarray) and name != "days"
+    }
     covariates = {
         name: Covariate(values=each.values[:, :n], levels=each.levels) for name, each in trials.covariates.items()
     }
-    events = {name: np.where(day[:, :n] <= days_since, day[:, :n], np.inf) for name, day in trials.events.items()}
-    return replace(
-        trials,
-        arm=trials.arm[:, :n],
-        baseline=trials.baseline[:, :n],
-        score=_past(trials.score[:, :n], trials.days, days_since),
-        covariates=covariates,
-        therapist=None if trials.therapist is None else trials.therapist[:, :n],
-        events=events,
-        latent=None,
-        outcome=None,
-        others={name: _measured(own, days_since) for name, own in trials.others.items()},
-    )
+    changed = {
+        "score": _past(cut["score"], trials.days, days_since),
+        "dropout_day": None if trials.dropout_day is None else _happened(cut["dropout_day"], days_since),
+        "events": {name: _happened(day[:, :n], days_since) for name, day in trials.events.items()},
+        "others": {name: _measured(own, days_since) for name, own in trials.others.items()},
+        "latent": None,
+        "outcome": None,
+    }
+    return Trials(**{**vars(trials), **cut, **changed, "covariates": covariates})
 
 
 def _measured(own: Measured, days_since: Floats) -> Measured:
@@ -58,3 +57,7 @@ def _measured(own: Measured, days_since: Floats) -> Measured:
 
 def _past(score: Floats, days: Floats, days_since: Floats) -> Floats:
     return np.where(days <= days_since[:, None], score, np.nan)
+
+
+def _happened(day: Floats, days_since: Floats) -> Floats:
+    return np.where(day <= days_since, day, np.inf)

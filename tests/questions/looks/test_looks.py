@@ -187,6 +187,27 @@ def test_a_look_at_a_share_of_the_information_finds_its_patients():
     assert value[1, "n_followed"].value == pytest.approx(60, abs=3)
 
 
+def test_small_looks_and_exact_tests_are_told():
+    plan = {"accrual_per_month": 10, "looks": [{"patients": 16}]}
+    changes = {"design.group_sequential": plan, "design.n_per_arm": 20, "analysis.methods": ["mmrm"]}
+    for df, told in (("satterthwaite", True), ("kenward-roger", False)):
+        scenario = kt.load_scenario("starter", changes | {"analysis.df": df})
+        codes = {note.code for note in kt.looks(scenario, replicates=16, nulls=False).notes}
+        assert ("small_look" in codes) == told
+    exact = {"design.group_sequential": plan, "estimand.endpoint": "response", "analysis.methods": ["fisher"]}
+    with pytest.raises(kt.FieldError, match=r"analysis\.methods = 'fisher': is an exact test"):
+        kt.looks(kt.load_scenario("starter", exact), replicates=16)
+
+
+def test_a_look_at_patients_who_count_as_failures_takes_those_followed_up():
+    plan = {"accrual_per_month": 60, "looks": [{"patients": 60}]}
+    changes = {"design.group_sequential": plan, "estimand.endpoint": "response"}
+    changes |= {"analysis.methods": ["response"], "analysis.missing_response": "failure"}
+    value = by_look(kt.looks(kt.load_scenario("starter", changes), replicates=64, nulls=False))
+    assert value[1, "n_randomised"].value > 100
+    assert value[1, "information"].value == pytest.approx(0.5, abs=0.05)
+
+
 @pytest.mark.parametrize(
     ("plan", "said"),
     [

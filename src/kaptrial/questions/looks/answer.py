@@ -12,6 +12,7 @@ import numpy as np
 from kaptrial.errors import FieldError
 from kaptrial.estimators.sequential.boundaries import LEAST_STEP, Boundaries, Rule, design, futility_of
 from kaptrial.estimators.sequential.spending import spending_of
+from kaptrial.method_table import TIMES, method_of
 from kaptrial.output.folder import write_folder
 from kaptrial.output.terminal import by_mcse
 from kaptrial.questions.looks.decisions import courses, estimates
@@ -112,7 +113,10 @@ def count_replicates(cells: Sequence[Cell], replicates: int, *, nulls: bool = Tr
 
 def rule_of(s: Scenario) -> Rule:
     """The errors that a scenario's looks keep; one-sided at half of the analysis' two-sided level."""
-    plan = plan_of(s)
+    plan, analysis = plan_of(s), s.analyses(s.estimand)[0]
+    if method_of(analysis).test_only and s.estimand.endpoint not in TIMES:
+        allowed = "is an exact test, in which looks have no information: must be another one"
+        raise FieldError("analysis.methods", analysis, allowed)
     try:
         return Rule(
             alpha=s.analysis.alpha if plan.sided == 2 else s.analysis.alpha / 2,
@@ -142,8 +146,8 @@ def planned(s: Scenario, fits: Analysed, information: float) -> Boundaries:
 def _planned_information(fits: Analysed, analysis: str) -> float:
     """The information at the end. Raises FieldError where a look has none."""
     if any(information_of(fit) == 0 for fit in fits.looks):
-        allowed = "gives no standard error at one of the looks, from which information is: must be another one"
-        raise FieldError("analysis.methods", analysis, f"{allowed}, or the look a later one")
+        allowed = "has no estimate at one of the looks in any trial: must be another one, or the look a later one"
+        raise FieldError("analysis.methods", analysis, allowed)
     return information_of(fits.looks[-1])
 
 

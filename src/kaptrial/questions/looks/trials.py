@@ -10,7 +10,7 @@ import numpy as np
 from kaptrial.arrays import Floats
 from kaptrial.errors import FieldError
 from kaptrial.estimators.fit import Fit
-from kaptrial.method_table import TIME
+from kaptrial.method_table import TIME, USE_TIMES
 from kaptrial.methods.simulated import estimates
 from kaptrial.model.streams import BLOCK
 from kaptrial.process import keep_freed_memory
@@ -20,8 +20,9 @@ from kaptrial.scenario.scenario import Scenario
 from kaptrial.simulation.at_look import at_look
 from kaptrial.simulation.simulate import simulate_block
 
-# Methods that use the visits of patients who have not reached the primary one; the others take those who have.
-_OF_ALL_VISITS = ("mmrm", "nested_mmrm")
+# Methods that use the visits of patients who have not reached the primary one, and endpoints of which these are
+# censored; the others take the patients who have.
+_OF_ALL_VISITS, _CENSORED = ("mmrm", "nested_mmrm"), (TIME, *USE_TIMES)
 # A day later than any visit.
 _LATE = 1e9
 
@@ -136,11 +137,12 @@ def _at_month(
 
 def _fit(trials: object, scenario: Scenario, analysis: str, since: Floats, followed: int, seed: int, block: int) -> Fit:
     estimand = scenario.estimand
-    partial = analysis.partition(" ")[0] in _OF_ALL_VISITS or estimand.endpoint == TIME
+    censored = estimand.endpoint in _CENSORED and scenario.analysis.missing_response != "failure"
+    partial = analysis.partition(" ")[0] in _OF_ALL_VISITS or censored
     seen = at_look(trials, since if partial else since[:followed])  # type: ignore[arg-type]
     return estimates(seen, scenario, [(estimand, analysis)], seed=seed, block=block)[0]
 
 
 def _joined(fits: Sequence[Fit], n: int) -> Fit:
     names = [name for name, x in vars(fits[0]).items() if x is not None]
-    return Fit(**{name: np.concatenate([getattr(fit, name) for fit in fits])[:n] for name in names})
+    return type(fits[0])(**{name: np.concatenate([getattr(fit, name) for fit in fits])[:n] for name in names})
