@@ -12,6 +12,7 @@ import numpy as np
 
 from kaptrial.arrays import Floats, Ints
 from kaptrial.errors import DataError, FieldError
+from kaptrial.simulation.arm_sums import ArmSums
 from kaptrial.simulation.data_file import DataFile, count, listed, read_file, without_rounding
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ class Trials:
     day of each intercurrent event that can happen, (replicate, patient), infinite if it did not. `patients`: their
     codes in a file. Only simulated trials have `latent`, the noise-free course under the treatment received, before
     rescue and dropout, and `outcome`, the score as it would have been recorded at every visit, dropout and rescue
-    included. `others`: the outcomes that are not primary, by name.
+    included. `sums`: of what their patients were drawn from, where they were asked for. `others`: the outcomes that are
+    not primary, by name.
     """
 
     arms: tuple[str, ...]
@@ -76,6 +78,7 @@ class Trials:
     outcome: Floats | None = None
     patients: tuple[str, ...] = ()
     others: dict[str, Measured] = field(default_factory=dict)
+    sums: ArmSums | None = None
 
     def of(self, outcome: str | None) -> Trials:
         """The trials with another outcome in place of the primary one, which is None."""
@@ -101,7 +104,9 @@ class Trials:
         covariates = {k: Covariate(values=c.values[:n], levels=c.levels) for k, c in self.covariates.items()}
         events = {name: day[:n] for name, day in self.events.items()}
         others = {name: measured.first(n) for name, measured in self.others.items()}
-        return Trials(**{**vars(self), **cut, "covariates": covariates, "events": events, "others": others})
+        return Trials(
+            **{**vars(self), **cut, "covariates": covariates, "events": events, "others": others, "sums": None}
+        )
 
     def to_frame(self) -> pd.DataFrame:
         """Long format, one row a replicate, patient and visit after day 0; what a file of `kaptrial simulate` holds."""

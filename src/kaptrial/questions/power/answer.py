@@ -42,11 +42,19 @@ def answer(
     workers: int = 1,
     nulls: bool = True,
     delivered: Sequence[Sequence[DeliveredTreatment]] | None = None,
+    controls: bool = True,
     progress: Callable[[int], None] | None = None,
 ) -> PowerResults:
     """The characteristics of every cell, in its clinic where `delivered` says what that made of the protocol."""
     cell_results = characteristics(
-        cells, seed=seed, replicates=replicates, workers=workers, nulls=nulls, delivered=delivered, progress=progress
+        cells,
+        seed=seed,
+        replicates=replicates,
+        workers=workers,
+        nulls=nulls,
+        delivered=delivered,
+        controls=controls,
+        progress=progress,
     )
     return results_of(cell_results, provenance)
 
