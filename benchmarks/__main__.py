@@ -48,6 +48,9 @@ COMMANDS = (
     "analyse tests/data/two_arm_monotone.csv --method mmrm",
     "power scenarios/starter.yaml --replicates 1000",
     "size scenarios/starter.yaml",
+    "evidence replicate all",
+    "clinic scenarios/clinic_one_therapist_short.yaml --replicates 64 -o results",
+    "power scenarios/clinic_one_therapist_short.yaml --clinic --replicates 128",
     FIRST,
 )
 HEAD = (

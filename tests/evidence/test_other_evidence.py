@@ -9,10 +9,11 @@ import pytest
 
 from kaptrial.catalogue import trial
 from kaptrial.evidence import other_evidence
-from kaptrial.evidence.card import card
+from kaptrial.evidence.cards import card
+from kaptrial.evidence.indications import PTSD_AT_END
 from kaptrial.evidence.other_evidence import Choice, doubts, main_figures
 from kaptrial.evidence.shipped_priors import PRIOR
-from kaptrial.evidence.summary import QUANTILES
+from kaptrial.evidence.summary import quantiles
 from kaptrial.evidence.synthesis.shipped import fold_shapes, prior_draws, rough_folds
 
 
@@ -21,8 +22,19 @@ def test_as_shipped_the_figures_are_those_of_the_card():
     figures = main_figures(prior_draws(PRIOR), seed=1)
     for name in ("ketamine", "midazolam"):
         row = rows[other_evidence.FIGURES[name]]
-        found = np.quantile(figures[name], QUANTILES, method="inverted_cdf")
-        assert found.tolist() == pytest.approx([row["median"], row["q05"], row["q95"]], abs=1e-12)
+        found = quantiles(figures[name])
+        assert found == pytest.approx({q: row[q] for q in found}, abs=1e-12)
+    effect = card(PRIOR, indication="PTSD", seed=1)[-1]
+    assert effect["figure"] == PTSD_AT_END.figure
+    found = quantiles(figures["ptsd"])
+    assert found == pytest.approx({q: effect[q] for q in found}, abs=1e-12)
+
+
+def test_figures_without_a_row_are_named_with_the_reason():
+    excluded = other_evidence.without_row()
+    assert ("su2017", "response %", "needs a statistic of its own") in excluded
+    assert not [each for each in excluded if each[:2] == ("sl_body2021", "PTSD d")]  # has a row, as read before
+    assert all(why for _, _, why in excluded)
 
 
 def test_rough_folds_are_those_above_the_limit_that_were_not_fitted_anew():
@@ -52,6 +64,9 @@ def test_rough_rows_are_marked_and_counted(run, monkeypatch, tmp_path, capsys):
     shown = capsys.readouterr().out
     assert "2.0*" in shown
     assert "1 of 2 rows" in shown
+    assert "Excluded figures without a row. albott2018 (PTSD remission %), albott2018 (median time" in " ".join(
+        shown.split()
+    )
     first, second = json.loads((tmp_path / "out.json").read_text())["results"]
     assert (first["pareto_k"], second["rough"], second["why"]) == (None, True, "assumed: n")
     assert (tmp_path / "out" / "sensitivity.csv").exists()

@@ -182,7 +182,7 @@ def test_parts_of_a_calibration_share_a_folder_that_lists_them(tmp_path, monkeyp
     monkeypatch.setattr(calibration.fit, "draws_before_data", lambda *_, **__: None)
     monkeypatch.setattr(calibration.shipped, "as_table", lambda _: (["a", "b"], [[1.0, 2.0]]))
     monkeypatch.setattr(calibration.shipped, "from_table", lambda *_: {})
-    monkeypatch.setattr(calibration.card, "simulated_card", lambda _: [])
+    monkeypatch.setattr(calibration.cards, "simulated_card", lambda _, indication: [])
     monkeypatch.setattr(calibration, "_fit", lambda *_: None)
     monkeypatch.setattr(calibration, "_write_fit", lambda write, *_: write("p.csv", lambda path: path.write_text("1")))
     monkeypatch.setattr(calibration, "_fit_abstinence", lambda write, _: write("x.npz", lambda path: path.touch()))

@@ -1,7 +1,19 @@
 """FACTS: published sources, outcome scales and routes, as data files with their sources, and their reader."""
 
 from kaptrial.catalogue.citation import Citation
-from kaptrial.catalogue.reader import Route, Scale, potency, route, route_names, scale, scale_names, source, source_keys
+from kaptrial.catalogue.reader import (
+    Route,
+    Scale,
+    StatedDuration,
+    potency,
+    route,
+    route_names,
+    scale,
+    scale_names,
+    source,
+    source_keys,
+    stated_durations,
+)
 from kaptrial.catalogue.trials import Figure, Trial, read_trial, trial, trial_keys
 
 __all__ = [
@@ -9,6 +21,7 @@ __all__ = [
     "Figure",
     "Route",
     "Scale",
+    "StatedDuration",
     "Trial",
     "potency",
     "read_trial",
@@ -18,6 +31,7 @@ __all__ = [
     "scale_names",
     "source",
     "source_keys",
+    "stated_durations",
     "trial",
     "trial_keys",
 ]

@@ -73,6 +73,37 @@ class Route:
     source: str | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class StatedDuration:
+    """How long an effect lasts, as the literature states it: a range in days or of shares of the baseline."""
+
+    id: str
+    says: str
+    indication: str
+    unit: str
+    low: float
+    high: float
+    quality: str
+    sources: tuple[str, ...]
+    note: str
+
+
+@cache
+def stated_durations() -> tuple[StatedDuration, ...]:
+    """Every statement of the catalogue on how long effects last."""
+    return tuple(
+        StatedDuration(
+            id=key,
+            **{name: raw[name] for name in ("says", "indication", "unit", "quality")},
+            low=float(raw["range"][0]),
+            high=float(raw["range"][1]),
+            sources=tuple(raw["sources"]),
+            note=raw.get("note", ""),
+        )
+        for key, raw in _load("durations").items()
+    )
+
+
 @cache
 def _load(name: str) -> dict[str, Any]:
     text = (files("kaptrial.catalogue") / "data" / f"{name}.yaml").read_text(encoding="utf-8")

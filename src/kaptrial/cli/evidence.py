@@ -119,45 +119,35 @@ def sensitivity(
 @app.command()
 def card(
     prior: Annotated[str | None, typer.Option(metavar="NAME", help="A shipped prior; else the default.")] = None,
+    indication: Annotated[
+        str, typer.Option(metavar="NAME", help="depression, bipolar depression, PTSD, OCD or anxiety.")
+    ] = "depression",
     seed: Annotated[int, typer.Option(min=0, help="Seed of every random stream.")] = 1,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="DIR", help="Write every prior's card, and figures.")
     ] = None,
 ) -> None:
     """What the calibrated model says a new trial would show, beside the published figures."""
-    from kaptrial.catalogue.priors import prior_names, provenance
-    from kaptrial.errors import nearest
+    from kaptrial import evidence
     from kaptrial.evidence import terminal
-    from kaptrial.evidence.card import card as card_of
-    from kaptrial.evidence.shipped_priors import BEFORE, PRIOR, shown_together
-    from kaptrial.output.folder import write_folder
 
-    name = prior or PRIOR
-    if name not in prior_names():
-        raise UserError(f"--prior = {name!r}: must be one of {', '.join(prior_names())}{nearest(name, prior_names())}")
     check_outputs(output, None)
-    rows = card_of(name, seed=seed)
-    results = of_lines("card", rows, made_by(seed=seed))
+    results = evidence.card(prior, indication=indication, seed=seed)
+    hand_over(results, lambda: terminal.show_card(results), None, output)
 
-    def write(folder: Path, _: object) -> None:
-        import pandas as pd
 
-        from kaptrial.evidence.output import write_card
-        from kaptrial.evidence.synthesis.model import PARAMETERS
-        from kaptrial.evidence.synthesis.shipped import prior_draws
+@app.command()
+def durations(
+    seed: Annotated[int, typer.Option(min=0, help="Seed of every random stream.")] = 1,
+    json_file: JsonFile = None,
+) -> None:
+    """How long effects last: what the literature states, and what the calibrated model says of the same."""
+    from kaptrial import evidence
+    from kaptrial.evidence import terminal
 
-        tables = {each: pd.DataFrame(card_of(each, seed=seed)) for each in shown_together()}
-        draws = {each: prior_draws(each) for each in (BEFORE, PRIOR)}
-        about = made_by(seed=seed) | {
-            "prior": PRIOR,
-            "before": BEFORE,
-            "trials": len(provenance(PRIOR)["trials"]),
-            "parameters": list(PARAMETERS),
-        }
-        write_card(folder, tables, draws, about)
-
-    results = replace(results, writer=partial(write_folder, write))
-    hand_over(results, lambda: terminal.show_card(rows, name, made_by(seed=seed)), None, output)
+    check_outputs(None, json_file)
+    results = evidence.durations(seed=seed)
+    hand_over(results, lambda: terminal.show_durations(results), json_file)
 
 
 @app.command()
@@ -187,19 +177,18 @@ def self_check(
     seed: Annotated[int, typer.Option(min=0, help="Seed of every random stream.")] = 1,
 ) -> None:
     """Simulation-based calibration of the synthesis on a reduced set of trials: slow, minutes to an hour."""
+    from kaptrial.evidence import terminal
     from kaptrial.evidence.output import write_self_check
     from kaptrial.evidence.synthesis import self_check as check
     from kaptrial.output.folder import write_folder
-    from kaptrial.priors import sbc
 
     check_outputs(output, None)
     ranks = check.ranks(fits, seed=seed, say=typer.echo)
-    outside = ", ".join(sbc.outside(ranks)) or "none"
     results = of_lines("self-check", ranks.to_dict("records"), made_by(seed=seed, fits=fits))
     writer = partial(write_folder, lambda folder, _: write_self_check(folder, ranks, results.provenance))
     hand_over(
         replace(results, writer=writer),
-        lambda: typer.echo(f"{fits} fits; parameters outside their simultaneous band (level 1 − .05/m): {outside}"),
+        lambda: terminal.show_self_check(ranks),
         None,
         output,
     )

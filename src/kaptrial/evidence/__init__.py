@@ -1,6 +1,7 @@
 """The catalogue of published trials, and what the calibrated model says of them.
 
-`list`, `show`, `replicate`, `predict` and `sensitivity` are what Python users call, as `kaptrial.evidence.list()`.
+`list`, `show`, `replicate`, `predict`, `card`, `durations` and `sensitivity` are what Python users call, as
+`kaptrial.evidence.list()`.
 """
 
 from __future__ import annotations
@@ -137,6 +138,57 @@ def predict(file: str, *, replicates: int = 2000, seed: int = 1) -> PredictionRe
     from kaptrial.evidence.answer import predicted
 
     return predicted(file, seed=seed, replicates=replicates)
+
+
+def card(prior: str | None = None, *, indication: str = "depression", seed: int = 1) -> Results[Line]:
+    """What a shipped prior says a new trial would show, beside the published figures.
+
+    Parameters
+    ----------
+    prior : str, optional
+        Name of a shipped prior; else the default.
+    indication : str
+        "depression", "bipolar depression", "PTSD", "OCD" or "anxiety", in any case.
+    seed : int
+
+    Returns
+    -------
+    Results
+        A row a line: median and 50 and 90 % intervals of a new trial, and what was published. Notes say which
+        published figures lie outside, what of the indication was fitted, and how far the data narrowed the prior.
+
+    Raises
+    ------
+    FieldError
+        Where there is no such prior, or it does not speak of the indication.
+
+    Examples
+    --------
+    >>> import kaptrial as kt
+    >>> any("must not be sized by it" in note.text for note in kt.evidence.card(indication="ptsd").notes)
+    True
+    """
+    from kaptrial.evidence.answer import card as of_prior
+
+    return of_prior(prior, indication, seed=seed)
+
+
+def durations(*, seed: int = 1) -> Results[Line]:
+    """How long effects last, as the literature states it, and what the calibrated model says of the same.
+
+    Parameters
+    ----------
+    seed : int
+
+    Returns
+    -------
+    Results
+        A row a statement: the range stated, its source, the model's median and 90 % interval for a new trial, and
+        whether the interval holds the whole range, `inside`.
+    """
+    from kaptrial.evidence.answer import durations as stated
+
+    return stated(seed=seed)
 
 
 def sensitivity(*, seed: int = 1) -> Results[Line]:

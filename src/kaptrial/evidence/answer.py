@@ -59,7 +59,7 @@ def varied_evidence(*, seed: int) -> Results[Line]:
         kind="sensitivity",
         rows=[Line(numbers=row) for row in rows],
         provenance=provenance(seed=seed, **other_evidence.FIGURES),
-        notes=[_rough_rows(rows)] if any(row["rough"] for row in rows) else [],
+        notes=[*([_rough_rows(rows)] if any(row["rough"] for row in rows) else []), _without_row()],
         writer=partial(write_folder, write_sensitivity),
     )
 
@@ -70,6 +70,60 @@ def _rough_rows(rows: Sequence[Mapping[str, Any]]) -> Note:
     rough = sum(bool(row["rough"]) for row in rows)
     text = f"Rough, by weights with a Pareto k above {LARGEST_K}: {rough} of {len(rows)} rows, marked by *."
     return Note(code="rough_rows", severity="warning", text=text)
+
+
+def _without_row() -> Note:
+    from kaptrial.evidence.other_evidence import without_row
+
+    by_reason: dict[str, dict[str, None]] = {}  # figures of several arms under one name are named once
+    for key, figure, why in without_row():
+        by_reason.setdefault(why, {})[f"{key} ({figure})"] = None
+    said = "; ".join(f"{', '.join(figures)}: {why}" for why, figures in by_reason.items())
+    return Note(code="without_row", severity="information", text=f"Excluded figures without a row. {said}.")
+
+
+def card(prior: str | None, indication: str, *, seed: int) -> Results[Line]:
+    """What a shipped prior says a new trial of an indication would show, beside what was published of it.
+
+    Raises FieldError where there is no such prior, or it does not speak of the indication.
+    """
+    from kaptrial.evidence import cards
+    from kaptrial.evidence.published import beside, outside
+    from kaptrial.evidence.shipped_priors import PRIOR
+
+    prior = prior or PRIOR
+    if prior not in prior_names():
+        raise FieldError("prior", prior, f"must be one of {', '.join(prior_names())}{nearest(prior, prior_names())}")
+    name = cards.indication_named(indication, prior)
+    lines, outlying = [], []
+    for row in cards.card(prior, indication=name, seed=seed):
+        figures = beside(row, cards.references(name, row["figure"]), prior)
+        sources = ", ".join(dict.fromkeys(p.source for p in figures))
+        lines.append(Line(numbers=row | {"published": "; ".join(p.text for p in figures), "source": sources}))
+        outlying += [note] if (note := outside(row, figures)) is not None else []
+    about = {"prior": prior, "indication": name, "setting": cards.setting(name), "seed": seed}
+    return Results(
+        kind="card",
+        rows=lines,
+        provenance=provenance(**about),
+        notes=[*outlying, *cards.learnt(prior, name)],
+        writer=partial(write_folder, _write_card),
+    )
+
+
+def durations(*, seed: int) -> Results[Line]:
+    """How long effects last, as the literature states it and as the shipped prior has it."""
+    from kaptrial.evidence import duration_summary
+    from kaptrial.evidence.shipped_priors import PRIOR
+
+    lines = [Line(numbers=row) for row in duration_summary.rows(seed=seed)]
+    return Results(kind="durations", rows=lines, provenance=provenance(prior=PRIOR, seed=seed))
+
+
+def _write_card(folder: Path, results: Results[Line]) -> None:
+    from kaptrial.evidence.output import write_card  # which loads what draws
+
+    write_card(folder, results)
 
 
 def trial_named(key: str) -> Trial:

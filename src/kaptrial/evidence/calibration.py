@@ -13,9 +13,10 @@ import yaml
 
 from kaptrial.arrays import Floats
 from kaptrial.catalogue.priors import prior_names
-from kaptrial.evidence import card
+from kaptrial.evidence import cards
 from kaptrial.evidence.shipped_priors import BEFORE, VARIANTS
 from kaptrial.evidence.synthesis import abstinence, fit, shipped
+from kaptrial.evidence.synthesis.arms import POPULATION
 from kaptrial.evidence.synthesis.leaving_out import marginal, resampled, smoothed
 from kaptrial.evidence.synthesis.model import PARAMETERS
 from kaptrial.results import provenance
@@ -52,7 +53,7 @@ def calibrate(write: Write, *, only: str | None = None, say: Callable[[str], Non
             _write_fit(write, evidence, posterior, quality_set, SEED + offset)
     if only == "cards":  # of the priors as they are shipped; new priors come with theirs
         for name in prior_names():
-            _write_card(write, name, shipped.prior_draws(name), card.sha256_of_draws(name))
+            _write_card(write, name, shipped.prior_draws(name), cards.sha256_of_draws(name))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,9 +127,10 @@ def _write_prior(write: Write, name: str, names: list[str], table: Floats, about
 
 
 def _write_card(write: Write, name: str, draws: Mapping[str, Floats], sha256: str) -> None:
-    """What the prior says a new trial would show, so that nobody needs to wait for it."""
-    text = card.as_kept(card.simulated_card(draws), sha256)
-    write(card.card_file(name), lambda path: path.write_text(text, encoding="utf-8"))
+    """What the prior says a new trial of each indication would show, so that nobody needs to wait for it."""
+    simulated = {each: cards.simulated_card(draws, indication=each) for each in POPULATION}
+    text = cards.as_kept(simulated, sha256)
+    write(cards.card_file(name), lambda path: path.write_text(text, encoding="utf-8"))
 
 
 def _fit_folds(write: Write, evidence: fit.Evidence, fitted: Posterior, say: Callable[[str], None]) -> None:

@@ -12,23 +12,22 @@ from kaptrial.arrays import Floats
 from kaptrial.catalogue import Trial, trial, trial_keys
 from kaptrial.catalogue.priors import provenance
 from kaptrial.catalogue.trials import QUALITIES
-from kaptrial.evidence.published_arm import Baseline, arm_scenario, new_trial_effects, scores_by_block
+from kaptrial.evidence.indication_summary import standardised_benefit
+from kaptrial.evidence.indications import INDICATIONS, PTSD_AT_END
+from kaptrial.evidence.published_arm import arm_scenario, new_trial_effects, scores_by_block
 from kaptrial.evidence.replication import resized
 from kaptrial.evidence.reweighting import log_likelihoods
 from kaptrial.evidence.shipped_priors import PRIOR
 from kaptrial.evidence.statistics import responders
-from kaptrial.evidence.summary import MADRS, QUANTILES, SIX, one_infusion
-from kaptrial.evidence.synthesis.arms import POPULATION, Course
+from kaptrial.evidence.summary import MADRS, one_infusion, quantiles, without_drug
+from kaptrial.evidence.synthesis.arms import POPULATION
 from kaptrial.evidence.synthesis.fit import PUBLISHED
 from kaptrial.evidence.synthesis.layout import Target, targets
 from kaptrial.evidence.synthesis.leaving_out import resampled, smoothed
 from kaptrial.evidence.synthesis.model import chosen_targets
 from kaptrial.evidence.synthesis.shipped import LARGEST_K, fold_draws, fold_shapes, prior_draws
 
-CAPS = Baseline(endpoint="CAPS-5", mean=42.0, sd=8.0)
 PATIENTS = 400
-# The pooled g in PTSD (specialk2024) is of 6 trials with 221 patients.
-PTSD_TRIALS, PTSD_PATIENTS = 6, 110
 FIGURES = {
     "ketamine": "response at 24 h, one infusion",
     "midazolam": "response at 24 h, midazolam",
@@ -60,6 +59,17 @@ FORMER_READINGS: dict[str, dict[int, dict[str, Any]]] = {
 }  # fmt: skip
 
 
+def without_row() -> list[tuple[str, str, str]]:
+    """Figures that no fit uses and that no row puts back: trial, figure, and why. Of indications that the model has."""
+    return [
+        (study.key, figure.statistic, figure.not_target)
+        for study in map(trial, trial_keys())
+        if study.indication in POPULATION
+        for i, figure in enumerate(study.figures)
+        if figure.not_target is not None and i not in FORMER_READINGS.get(study.key, {})
+    ]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Choice:
     """Other evidence than what was fitted: what is changed, why one may, and the draws under it.
@@ -85,8 +95,8 @@ def rows(*, seed: int) -> list[dict[str, Any]]:
         row: dict[str, Any] = {"reading": choice.reading, "why": choice.why}
         row |= {"pareto_k": choice.pareto_k, "rough": choice.rough}
         for figure, values in main_figures(choice.draws, seed=seed).items():
-            quantiles = np.quantile(values, QUANTILES, method="inverted_cdf")
-            row |= {f"{figure}_{q}": float(x) for q, x in zip(("median", "q05", "q95"), quantiles, strict=True)}
+            found = quantiles(values)
+            row |= {f"{figure}_{q}": found[q] for q in ("median", "q05", "q95")}
         table.append(row)
     return table
 
@@ -95,7 +105,7 @@ def main_figures(draws: Mapping[str, Floats], *, seed: int) -> dict[str, Floats]
     """The `FIGURES`, one value a draw: those of depression as the card has them."""
     effects = new_trial_effects(draws, np.random.default_rng(np.random.SeedSequence([seed, 77])), elsewhere=False)
     infusion = one_infusion(PATIENTS)
-    arms = {"single": infusion, "midazolam": _control(infusion)}
+    arms = {"single": infusion, "midazolam": without_drug(infusion, "midazolam")}
     scenarios = {
         name: arm_scenario(arm, draws, effects, MADRS, days=days, n=PATIENTS)
         for (name, arm), days in zip(arms.items(), ((1.0, 7.0), (1.0,)), strict=True)
@@ -103,20 +113,7 @@ def main_figures(draws: Mapping[str, Floats], *, seed: int) -> dict[str, Floats]
     single, midazolam = _scores(scenarios, [seed, 77])
     out = {"ketamine": responders(single, 1).mean(axis=1), "midazolam": responders(midazolam, 1).mean(axis=1)}
 
-    rng = np.random.default_rng(np.random.SeedSequence([seed, 78]))
-    effects = new_trial_effects(draws, rng, elsewhere=True, pooled=PTSD_TRIALS)
-    series = replace(infusion, n=PTSD_PATIENTS, dose_days=SIX, dose_sizes=(1.0,) * 6, given_days=SIX, population="PTSD")
-    scenarios = {
-        name: arm_scenario(arm, draws, effects, CAPS, days=(14.0,), n=PTSD_PATIENTS)
-        for name, arm in (("series", series), ("midazolam", _control(series)))
-    }
-    left, right = (y[..., 0] - y[..., 1] for y in _scores(scenarios, [seed, 78]))
-    pooled = np.sqrt((left.var(axis=1, ddof=1) + right.var(axis=1, ddof=1)) / 2)
-    return out | {"ptsd": (left.mean(axis=1) - right.mean(axis=1)) / pooled}
-
-
-def _control(arm: Course) -> Course:
-    return replace(arm, dose_days=(), dose_sizes=(), belief="midazolam")
+    return out | {"ptsd": standardised_benefit(INDICATIONS["PTSD"], PTSD_AT_END, draws, seed=seed)}
 
 
 def _scores(scenarios: Mapping[str, Any], seed: Sequence[int]) -> Iterator[Floats]:

@@ -6,7 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kaptrial.catalogue.priors import REFERENCE_POPULATION
+from kaptrial.catalogue.priors import provenance as of_prior
 from kaptrial.evidence import figures
+from kaptrial.evidence.shipped_priors import BEFORE, PRIOR, shown_together
+from kaptrial.evidence.synthesis.model import PARAMETERS
+from kaptrial.evidence.synthesis.shipped import prior_draws
 from kaptrial.output.files import write_text
 from kaptrial.output.folder import save, save_all, write_results
 
@@ -51,22 +56,30 @@ def replication_figures(results: ReplicationResults) -> dict[str, Figure]:
     return {"replication": figures.replication(results.table)}
 
 
-def write_card(
-    folder: Path,
-    tables: Mapping[str, pd.DataFrame],
-    draws: Mapping[str, Mapping[str, Any]],
-    provenance: Mapping[str, Any],
-) -> None:
-    """card.csv (every prior's card), the cards side by side, prior against posterior, and what trades off."""
+def write_card(folder: Path, results: Results[Line]) -> None:
+    """card.csv; of depression every prior's, the cards side by side, prior against posterior, and what trades off."""
+    provenance = results.provenance
+    if provenance["indication"] == REFERENCE_POPULATION:
+        _write_cards(folder, provenance)
+    else:
+        write_results(folder, results, name="card")
+
+
+def _write_cards(folder: Path, provenance: Mapping[str, Any]) -> None:
     import pandas as pd
 
-    made = f"kaptrial {provenance['version']}, seed {provenance['seed']}"
-    footer = f"{made}, {provenance['prior']}: {provenance['trials']} trials"
+    from kaptrial.evidence.answer import card
+
+    seed = provenance["seed"]
+    tables = {each: pd.DataFrame(card(each, REFERENCE_POPULATION, seed=seed).flat()) for each in shown_together()}
+    trials = len(of_prior(PRIOR)["trials"])
+    made = f"kaptrial {provenance['version']}, seed {seed}"
+    footer = f"{made}, {PRIOR}: {trials} trials"
     every = pd.concat([table.assign(prior=name) for name, table in tables.items()], ignore_index=True)
     write_text(folder / "card.csv", every.to_csv(index=False))
     save(folder, "cards", figures.predictive_summaries(tables), footer)
-    before, after = draws[provenance["before"]], draws[provenance["prior"]]
-    columns = {name: (before[name], after[name]) for name in provenance["parameters"]}
+    before, after = prior_draws(BEFORE), prior_draws(PRIOR)
+    columns = {name: (before[name], after[name]) for name in PARAMETERS}
     figure = figures.distributions(columns, names=list(columns))
     save(folder, "prior_posterior", figure, f"grey: before data; blue: {footer}")
     save(folder, "trade_off", figures.joint_draws(after), footer)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kaptrial.catalogue import Citation, Figure, Trial
+from kaptrial.evidence.published import in_words
 from kaptrial.output.tables import key, number, of_rows, text
 from kaptrial.output.terminal import paragraph, table
 
@@ -278,26 +279,60 @@ def with_interval(row: Mapping[str, Any], figure: str) -> str:
     return f"{100 * middle:.0f} % ({100 * low:.0f} to {100 * high:.0f})"
 
 
-def show_card(rows: Sequence[Mapping[str, Any]], prior: str, provenance: Mapping[str, Any]) -> None:
+def show_card(results: Results[Line]) -> None:
     """The calibrated model beside what was published."""
     lines = []
-    for row in rows:
-        values = [in_words(row["unit"], row[q]) for q in ("median", "q05", "q95")]
+    for row in results.flat():
+        values = [in_words(str(row["unit"]), float(row[q] or 0.0)) for q in ("median", "q05", "q95")]
         lines.append((row["figure"], values[0], f"{values[1]} to {values[2]}", row["published"], row["source"]))
     numbers = [("median", number), ("90 % interval", number)]
     table(*of_rows([("a new trial would show", key), *numbers, ("published", text), ("source", text)], lines))
+    provenance = results.provenance
     paragraph(
-        f"{prior}: MADRS 32 (SD 5), ketamine 0.5 mg/kg IV, response 50 %, relapse when less than 40 % of the baseline "
-        "is gone. Intervals run over draws and between trials. * was not fitted, or only as part of a pooled analysis. "
-        f"kaptrial {provenance['version']}, seed {provenance['seed']}."
+        f"{provenance['prior']}: {provenance['setting']}. Intervals run over draws and between trials. * was not "
+        f"fitted, or only as part of a pooled analysis. kaptrial {provenance['version']}, seed {provenance['seed']}."
+    )
+    for note in results.notes:
+        paragraph(note.text)
+
+
+def show_self_check(ranks: pd.DataFrame) -> None:
+    """Which parameters' ranks leave their band, and how well the fits mixed."""
+    from kaptrial.evidence.synthesis.self_check import LARGEST_R_HAT
+    from kaptrial.priors import sbc
+
+    rough, divergent = int((ranks["r_hat"] > LARGEST_R_HAT).sum()), int((ranks["divergences"] > 0).sum())
+    outside = ", ".join(sbc.outside(ranks)) or "none"
+    paragraph(
+        f"{len(ranks)} fits, {rough} with an R-hat above {LARGEST_R_HAT}, {divergent} with a divergence; of "
+        f"{len(sbc.ranked(ranks))} parameters outside their simultaneous band (together 95 %): {outside}"
     )
 
 
-def in_words(unit: str, value: float) -> str:
-    """A number of a predictive summary in its unit."""
-    if value in (float("inf"), float("-inf")):
-        return "not reached"
-    if unit == "share":
-        return f"{100 * value:.0f} %"
-    number = f"{value:.1f}" if value < 10 else f"{value:.0f}"
-    return f"{number} days" if unit == "days" else f"× {number}"
+def show_durations(results: Results[Line]) -> None:
+    """The ranges stated, and what the model says of the same."""
+    lines = []
+    for row in results.flat():
+        median, low, high = (in_words(str(row["unit"]), float(row[name] or 0.0)) for name in ("median", "q05", "q95"))
+        inside = "yes" if row["inside"] else "no"
+        about = (row["indication"], row["figure"], stated(row), median, f"{low} to {high}", inside)
+        lines.append((*about, row["quality"], row["source"]))
+    numbers = [(name, number) for name in ("stated", "median", "90 % interval", "inside")]
+    texts = [("quality", text), ("source", text)]
+    table(*of_rows([("indication", key), ("stated of", key), *numbers, *texts], lines))
+    for row in results.flat():
+        if row["note"]:
+            paragraph(f"{row['source']}: {row['note']}.")
+    provenance = results.provenance
+    paragraph(
+        f"{provenance['prior']}: median and 90 % interval of a new trial, over draws and between trials; inside: the "
+        "whole range stated is in the interval. Depression: response 50 %, lost with less than 40 % of the baseline "
+        f"gone. kaptrial {provenance['version']}, seed {provenance['seed']}."
+    )
+
+
+def stated(row: Mapping[str, Any]) -> str:
+    """The range of a statement in its unit, with all of its digits."""
+    factor, unit = (100, "%") if row["unit"] == "share" else (1, "days")
+    low, high = (f"{factor * row[name]:g}" for name in ("stated_low", "stated_high"))
+    return f"{low} {unit}" if low == high else f"{low} to {high} {unit}"

@@ -20,18 +20,18 @@ def ornstein_uhlenbeck(
     kept = np.exp(-np.diff(days) / time_constant_days)
     fresh = sd * np.sqrt(1 - kept**2)
     deviation = np.empty((*start.shape, len(days)), order="F")
+    deviation[..., 0] = start
     of_replicates = (len(start), len(days) - 1)
     kept, fresh = (np.asfortranarray(np.broadcast_to(x, of_replicates)) for x in (kept, fresh))
-    _follow_deviation(np.asfortranarray(start), np.asfortranarray(z), kept, fresh, deviation)
+    _follow_deviation(np.asfortranarray(z), kept, fresh, deviation)
     return deviation
 
 
 @njit(cache=True, nogil=True)
-def _follow_deviation(start, z, kept, fresh, deviation):  # type: ignore[no-untyped-def]
-    deviation[..., 0] = start
+def _follow_deviation(z, kept, fresh, deviation):  # type: ignore[no-untyped-def]
     for v in range(kept.shape[1]):
-        for i in range(start.shape[1]):
-            for r in range(start.shape[0]):
+        for i in range(deviation.shape[1]):
+            for r in range(deviation.shape[0]):
                 deviation[r, i, v + 1] = kept[r, v] * deviation[r, i, v] + fresh[r, v] * z[r, i, v]
 
 

@@ -157,10 +157,18 @@ def course(
     own = (np.asfortranarray(x) for x in of_patients)
     whose = (drug.linear, by_replicate, by_arm, *own, drug_effect, therapy_effect)
     if own_day is None:
-        _follow_all(*what, *whose)
+        everything = np.ones(table.index.max() + 1, dtype=np.bool_)
+        _follow_all(*what, everything, _runs(by_replicate, by_arm), *whose)
     else:
         _follow_own(*what, np.ascontiguousarray(own_day.transpose(1, 0, 2)), *whose)
     return drug_effect, therapy_effect
+
+
+def _runs(by_replicate: Floats, by_arm: Floats) -> Ints:
+    """Where runs of replicates with the same parameters begin, and how many replicates there are."""
+    changed = (by_replicate[:, 1:] != by_replicate[:, :-1]).any(axis=0)
+    changed |= (by_arm[:, 1:] != by_arm[:, :-1]).any(axis=(0, 2))
+    return np.concatenate([[0], np.flatnonzero(changed) + 1, [len(changed) + 1]])
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -175,11 +183,10 @@ def consolidation_gain(fast: float, slow: float, dt: float) -> float:
 @njit(cache=True, nogil=True, error_model="numpy")
 def _follow_all(  # type: ignore[no-untyped-def]
     day, kind, size, factor, index, count,
-    arm, received, linear, by_replicate, by_arm,
+    arm, received, everything, runs, linear, by_replicate, by_arm,
     decay_rate, max_effect, max_therapy_effect, responder, drug_effect, therapy_effect,
 ):  # fmt: skip
     n_arms, longest = day.shape
-    everything = np.ones(index.max() + 1, dtype=np.bool_)
     # What is left of learning, and of the window, from one event to a later one: the same for all patients of an arm.
     learning_kept = np.empty((n_arms, longest, longest))
     window_kept = np.empty((n_arms, longest, longest))
@@ -188,12 +195,8 @@ def _follow_all(  # type: ignore[no-untyped-def]
     # What comes of learning where everything was received, which is most often wanted again.
     known = np.empty((n_arms, longest, KNOWN))
     # Replicates of the same parameters are followed together, patient by patient, as they lie in memory.
-    n_replicates = arm.shape[0]
-    start = 0
-    while start < n_replicates:
-        stop = start + 1
-        while stop < n_replicates and _are_equal(by_replicate, by_arm, start, stop):
-            stop += 1
+    for run in range(len(runs) - 1):
+        start, stop = runs[run], runs[run + 1]
         k_w = by_replicate[4, start]
         for a in range(n_arms):
             g, k_l, gamma, kappa = by_arm[0, start, a], by_arm[1, start, a], by_arm[2, start, a], by_arm[3, start, a]
@@ -211,7 +214,6 @@ def _follow_all(  # type: ignore[no-untyped-def]
             decay_rate, max_effect, max_therapy_effect, responder, learning_kept, window_kept, known, shape, slowing,
             start, stop, drug_effect, therapy_effect,
         )  # fmt: skip
-        start = stop
 
 
 @njit(error_model="numpy", **INNER)
@@ -236,19 +238,6 @@ def _follow_together(  # type: ignore[no-untyped-def]
                 by_arm[3, r, a], by_arm[4, r, a], decay_rate[r, i], max_effect[r, i], max_therapy_effect[r, i],
                 responder[r, i], shape[a], slowing[a], drug_effect[r, i], therapy_effect[r, i],
             )  # fmt: skip
-
-
-@njit(cache=True, nogil=True)
-def _are_equal(by_replicate: Floats, by_arm: Floats, r: int, other: int) -> bool:
-    """Whether two replicates have the same parameters of drug and therapies."""
-    for k in range(by_replicate.shape[0]):
-        if by_replicate[k, r] != by_replicate[k, other]:
-            return False
-    for k in range(by_arm.shape[0]):
-        for a in range(by_arm.shape[2]):
-            if by_arm[k, r, a] != by_arm[k, other, a]:
-                return False
-    return True
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

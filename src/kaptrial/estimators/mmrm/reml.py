@@ -433,39 +433,41 @@ def add_mean(phi: Floats, out: Derivatives) -> None:
     _, hessian, slopes, vectors = out
     n_parameters, n = vectors.shape
     phi_a, columns = np.empty((n_parameters, n * n)), np.empty((n * n, n_parameters))  # (ΦA)', a parameter a column
-    phi_vectors = np.zeros((n, n_parameters))
+    by_coefficient, phi_vectors = np.empty((n, n_parameters)), np.empty((n, n_parameters))
     row, traces = np.empty(n), np.empty(n_parameters)
     for k in range(n_parameters):
         mirror(slopes[k])
-    for k in range(n_parameters):
-        for c in range(n):
-            row[:] = 0.0
-            for e in range(n):
-                f = phi[c, e]
-                phi_vectors[c, k] += f * vectors[k, e]
-                for d in range(n):
-                    row[d] += f * slopes[k, e, d]
+        for e in range(n):
+            by_coefficient[e, k] = vectors[k, e]
+    for c in range(n):
+        product_row(phi, c, by_coefficient, n_parameters, phi_vectors[c])
+        for k in range(n_parameters):
+            product_row(phi, c, slopes[k], n, row)
             for d in range(n):
                 phi_a[k, c * n + d] = row[d]
                 columns[d * n + c, k] = row[d]
     for k in range(n_parameters):
-        traces[: k + 1] = 0.0
-        _add_row(phi_a, k, columns, traces)
+        product_row(phi_a, k, columns, k + 1, traces)
         for el in range(k + 1):
             hessian[k, el] -= traces[el]
-        traces[: k + 1] = 0.0
-        _add_row(vectors, k, phi_vectors, traces)
+        product_row(vectors, k, phi_vectors, k + 1, traces)
         for el in range(k + 1):
             hessian[k, el] -= 2.0 * traces[el]
 
 
 @njit(cache=True, nogil=True)
-def _add_row(a: Floats, k: int, b: Floats, out: Floats) -> None:
-    """Add the first k + 1 elements of row k of AB. The processor takes many columns at once, each summed in order."""
-    for c in range(len(b)):
-        f = a[k, c]
-        for el in range(k + 1):
-            out[el] += f * b[c, el]
+def product_row(a: Floats, k: int, b: Floats, n: int, out: Floats) -> None:
+    """The first n elements of row k of AB. The processor takes many columns at once, each summed in order."""
+    by_four = len(b) - len(b) % 4
+    out[:n] = 0.0
+    for c in range(0, by_four, 4):
+        f0, f1, f2, f3 = a[k, c], a[k, c + 1], a[k, c + 2], a[k, c + 3]
+        for el in range(n):
+            out[el] = out[el] + f0 * b[c, el] + f1 * b[c + 1, el] + f2 * b[c + 2, el] + f3 * b[c + 3, el]
+    for c in range(by_four, len(b)):
+        f0 = a[k, c]
+        for el in range(n):
+            out[el] += f0 * b[c, el]
 
 
 @njit(cache=True, nogil=True)

@@ -224,17 +224,14 @@ def _add_therapist(
     row = np.empty(n + 1)
     for k in range(last):
         with_b[k] = _product(turned, b_dot[k])
-        row[:] = 0.0
+        reml.product_row(b_dot, k, phi, n, row)
         row[n] = b_dot[k, n]
-        for e in range(n):
-            for i in range(n):
-                row[i] += b_dot[k, e] * phi[e, i]
         for i in range(n + 1):
             columns[i, k] = row[i]
     for k in range(last):
         for e in range(n + 1):
             f = 2.0 * shrunk * b_dot[k, e]
-            for el in range(k + 1):
+            for el in range(k + 1 if f != 0.0 else 0):  # 0 for the other arms' coefficients
                 hessian[k, el] -= f * columns[e, el]
         f = shrunk * shrunk * (1.0 + 2.0 * shrunk * square) * c_dot[k]
         for el in range(k + 1):
@@ -243,7 +240,7 @@ def _add_therapist(
         for i in range(n):
             f, mine = shrunk * b[i], shrunk * b_dot[k, i] - shrunk * shrunk * c_dot[k] * b[i]
             out.vectors[k, i] += mine * b[n] + f * b_dot[k, n]
-            for j in range(i + 1):
+            for j in range(i + 1 if b_dot[k, i] != 0.0 or b[i] != 0.0 else 0):
                 out.slopes[k, i, j] += mine * b[j] + f * b_dot[k, j]
     gradient[last] += s * c - s * s * square
     hessian[last, last] += s * s * c * (2.0 * s * square - c)

@@ -18,6 +18,8 @@ from kaptrial.priors import sbc
 
 # Few trials, but of every kind of figure: means with SDs, shares, relapse, saline and midazolam.
 REDUCED = ("murrough2013a", "singh2016", "mathew2010", "ibrahim2012", "karmadep2_2025")
+# Fits of data sets are short; above this their ranks are rough.
+LARGEST_R_HAT = 1.05
 
 
 def ranks(n_fits: int, *, seed: int, say: Callable[[str], None] = print) -> pd.DataFrame:

@@ -65,7 +65,7 @@ def characteristics(
             needed = runs[-1].estimands if together else null.estimands
             runs.append(Run(scenario=null.scenario, clinic=clinic, estimands=needed, at_best=False))
     fits = iter(fits_of(runs, seed, replicates, workers, progress, controls=controls))
-    known = shared_truths([cell.scenario for cell in cells], seed)
+    known = shared_truths([cell.scenario for cell in cells], seed, workers)
     results = []
     for cell, plan, known_truths in zip(cells, plans, known, strict=True):
         own, truth = next(fits), [each.actual for each in known_truths]

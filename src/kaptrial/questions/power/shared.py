@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from kaptrial.model.delivered import DeliveredTreatment
-from kaptrial.questions.power.execution import Fits, Job, run
+from kaptrial.questions.power.execution import Fits, Job, in_threads, run
 from kaptrial.questions.power.truth import Truth, truths, truths_if_additive, truths_without_expectancy
 from kaptrial.scenario.decision import DecisionRule
-from kaptrial.scenario.files import scenario_hash
+from kaptrial.scenario.files import as_raw
 from kaptrial.scenario.nulls import with_null
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.scenario.trial import Estimand
+
+# What tells a value with its source from other parts of a scenario, and what it says in words.
+SOURCED = {"value", "unit", "source"}
+ORIGIN = {"source", "note", "derived", "spread_source", "spread_note"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +50,19 @@ def trials_key(s: Scenario) -> str:
     endpoint, design = replace(s.estimand, day=s.design.visits[-1]), replace(s.design, looks=(), enrolment=None)
     read = {"estimand": endpoint, "secondary": (), "variants": None, "sensitivity": None}
     s = replace(s, **read, design=design, decision=DecisionRule())  # type: ignore[arg-type]
-    return scenario_hash(s)
+    return hashlib.sha256(json.dumps(_simulated(as_raw(s)), sort_keys=True).encode()).hexdigest()
+
+
+def _simulated(raw: Any) -> Any:
+    """What trials are simulated from: values without their origin, and a value of 0 without its spread in logs."""
+    if isinstance(raw, Mapping):
+        dropped = ORIGIN if raw.keys() >= SOURCED else set()
+        if dropped and raw["value"] == 0:
+            dropped = dropped | {"log_sd"}
+        return {key: _simulated(value) for key, value in raw.items() if key not in dropped}
+    if isinstance(raw, list):
+        return [_simulated(item) for item in raw]
+    return raw
 
 
 def truth_key(s: Scenario) -> str:
@@ -103,16 +122,25 @@ def fits_of(
     return out
 
 
-def shared_truths(scenarios: Sequence[Scenario], seed: int) -> list[list[Truths]]:
+def shared_truths(scenarios: Sequence[Scenario], seed: int, workers: int = 1) -> list[list[Truths]]:
     """The truths of each scenario's estimands, simulated once for scenarios that share them."""
-    truths_of: dict[tuple[str, Estimand], Truths] = {}
-    for key, group in _grouped(scenarios, truth_key).items():
-        s, estimands = _asking_all(group)
-        actual = truths(s, seed=seed)
-        has_interplay = any(t.gamma or t.kappa or t.xi for t in s.therapies.values())
-        additive = truths_if_additive(s, seed=seed) if has_interplay else actual
-        has_hope = s.expectancy.drug is not None or s.expectancy.therapy is not None
-        unhoped = truths_without_expectancy(s, seed=seed) if has_hope else actual
-        for estimand, *three in zip(estimands, actual, additive, unhoped, strict=True):
-            truths_of[key, estimand] = Truths(actual=three[0], if_additive=three[1], without_expectancy=three[2])
+    asked = {key: _asking_all(group) for key, group in _grouped(scenarios, truth_key).items()}
+    each = in_threads(_three_truths, [(s, seed) for s, _ in asked.values()], workers)
+    truths_of = {
+        (key, estimand): truth
+        for (key, (_, estimands)), of_scenario in zip(asked.items(), each, strict=True)
+        for estimand, truth in zip(estimands, of_scenario, strict=True)
+    }
     return [[truths_of[truth_key(s), estimand] for estimand in s.estimands] for s in scenarios]
+
+
+def _three_truths(s: Scenario, seed: int) -> list[Truths]:
+    actual = truths(s, seed=seed)
+    has_interplay = any(t.gamma or t.kappa or t.xi for t in s.therapies.values())
+    additive = truths_if_additive(s, seed=seed) if has_interplay else actual
+    has_hope = s.expectancy.drug is not None or s.expectancy.therapy is not None
+    unhoped = truths_without_expectancy(s, seed=seed) if has_hope else actual
+    return [
+        Truths(actual=as_is, if_additive=if_additive, without_expectancy=without)
+        for as_is, if_additive, without in zip(actual, additive, unhoped, strict=True)
+    ]
