@@ -170,6 +170,8 @@ def power(
     nulls: bool = True,
     variants: bool = True,
     clinic: bool = False,
+    mcse: float | None = None,
+    control_variates: bool = True,
 ) -> PowerResults:
     """Power and the other operating characteristics, each with its Monte Carlo standard error.
 
@@ -189,6 +191,10 @@ def power(
         Whether the scenario's variants are run, too.
     clinic : bool
         Whether the trials are run as the scenario's clinic would run them.
+    mcse : float, optional
+        Monte Carlo standard error that every power and error rate is to have: as many trials are run as that takes.
+    control_variates : bool
+        Whether figures are made more precise by the known means of the draws behind them (docs/precision.md).
 
     Returns
     -------
@@ -207,11 +213,13 @@ def power(
     >>> results.to_frame().query("metric == 'power'")["design.n_per_arm"].tolist()
     [20, 40]
     """
-    from kaptrial.questions.power.answer import answer
+    from kaptrial.questions.power.answer import answer, answer_to_precision, check_precision
     from kaptrial.questions.power.cells import cells
 
+    check_precision(mcse, clinic=clinic)
     asked = cells(_raw(scenario), vary or {}, variants=variants)
     made = _made(scenario, asked[0].scenario, seed=seed, replicates=replicates, vary=dict(vary or {}))
+    made |= {"control_variates": True} if control_variates else {}
     delivered = None
     if clinic:
         from kaptrial.questions.clinic.operations import delivered_to
@@ -219,15 +227,9 @@ def power(
         plans = [cell.scenario for cell in asked]
         delivered = delivered_to(plans, seed=seed, replicates=replicates, workers=_at_once(workers))
         made |= {"clinic": True}
-    return answer(
-        asked,
-        provenance=made,
-        seed=seed,
-        replicates=replicates,
-        workers=_at_once(workers),
-        nulls=nulls,
-        delivered=delivered,
-    )
+    run: dict[str, Any] = {"provenance": made, "seed": seed, "replicates": replicates, "workers": _at_once(workers)}
+    run |= {"nulls": nulls, "delivered": delivered, "controls": control_variates}
+    return answer(asked, **run) if mcse is None else answer_to_precision(asked, mcse=mcse, **run)
 
 
 def size(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -178,6 +178,15 @@ def power(
     clinic: Annotated[
         bool, typer.Option("--clinic", help="The trial as its clinic would run it (docs/clinic.md).")
     ] = False,
+    mcse: Annotated[
+        float | None, typer.Option(metavar="ERROR", help="Run until every power and error rate has this MCSE.")
+    ] = None,
+    control_variates: Annotated[
+        bool,
+        typer.Option(
+            "--control-variates/--no-control-variates", help="Use the known means of the draws (docs/precision.md)."
+        ),
+    ] = True,
     everything: Annotated[
         bool, typer.Option("--all", help="Show diagnostics too: standard errors, coverage, errors of sign and size.")
     ] = False,
@@ -188,12 +197,14 @@ def power(
     """Power and the other operating characteristics, each with its Monte Carlo standard error."""
     from kaptrial.output.terminal import progress
     from kaptrial.questions.power import terminal
-    from kaptrial.questions.power.answer import answer
+    from kaptrial.questions.power.answer import answer, answer_to_precision, check_precision
     from kaptrial.questions.power.characteristics import count_replicates
 
+    check_precision(mcse, clinic=clinic)
     cells = cells_of(scenario, settings, vary, variants=variants)
     check_outputs(output, json_file)
     provenance = provenance_of(scenario, cells[0].scenario, seed, replicates, settings, vary)
+    provenance |= {"control_variates": True} if control_variates else {}
     delivered = None
     if clinic:
         from kaptrial.questions.clinic.operations import count_clinics, delivered_to
@@ -205,9 +216,10 @@ def power(
             delivered = delivered_to(plans, seed=seed, replicates=replicates, workers=workers, progress=advance)
     total = count_replicates(cells, replicates, nulls=nulls)
     say_cost(cells[0].scenario, total, workers)
-    run = partial(answer, cells, provenance=provenance, seed=seed, replicates=replicates, workers=workers)
+    asked: Any = answer if mcse is None else partial(answer_to_precision, mcse=mcse)
+    run = partial(asked, cells, provenance=provenance, seed=seed, replicates=replicates, workers=workers)
     with progress(total) as advance:
-        results = run(nulls=nulls, delivered=delivered, progress=advance)
+        results = run(nulls=nulls, delivered=delivered, controls=control_variates, progress=advance)
     hand_over(results, lambda: terminal.show_power(results, everything=everything), json_file, output)
 
 

@@ -85,9 +85,9 @@ def controlled_share(hits: Bools, fit: Fit) -> Controlled:
 def _smooth_step(hits: Bools, signal: Floats, prediction: Floats, shift: Floats, sd: float, own: Bools) -> Floats:
     """The probability of a hit given the prediction less its mean given `shift`, in a fold.
 
-    With slopes from other replicates the prediction is N(shift, sd²) given what varies within arms. A hit is taken for a
-    signal beyond one of two thresholds, and what the prediction leaves of the signal for normal; where that is not so
-    the difference has mean 0 all the same.
+    With slopes from other replicates the prediction is N(shift, sd²) given what varies within arms. A hit is taken for
+    a signal beyond one of two thresholds, and what the prediction leaves of the signal for normal; where that is not
+    so the difference has mean 0 all the same.
     """
     others, out = ~own, np.zeros(int(own.sum()))
     left = float((signal[others] - prediction[others]).std(ddof=1))
