@@ -20,8 +20,9 @@ from kaptrial.questions.power.measures import share
 from kaptrial.simulation.arm_sums import KnownDraws
 
 FOLDS = 8
-# Replicates to a coefficient that is fitted, and of the rarer kind for a share: with fewer the plain figure stands.
-LEAST_PER_COEFFICIENT, LEAST_OF_A_KIND = 8, 40
+# Replicates to a coefficient that is fitted: with fewer the plain figure stands. What is found must not decide this: a
+# rule by the number of hits would pick the plain figure where it is far off.
+LEAST_PER_COEFFICIENT = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,8 +67,8 @@ def controlled_share(hits: Bools, fit: Fit) -> Controlled:
     of a hit, as a function of the prediction, is known, too.
     """
     plain, every = share(hits), np.ones(len(hits), dtype=np.bool_)
-    known, rarer = _known(fit, every), min(int(hits.sum()), int((~hits).sum()))
-    if known is None or rarer < LEAST_OF_A_KIND:
+    known = _known(fit, every)
+    if known is None:
         return _better(plain, plain)
     n, signal = known.normals.shape[1], _signal(fit)
     of_signal, left = _Slopes(np.concatenate(known[:2], axis=1), signal), hits.astype(float)
@@ -77,9 +78,10 @@ def controlled_share(hits: Bools, fit: Fit) -> Controlled:
         sd = float(np.sqrt(slopes[:n] @ slopes[:n]))
         if sd > 0.0:
             left[own] -= _smooth_step(hits, signal, along + shift, shift, sd, own)
-    slopes_left = _Slopes(np.concatenate(known[1:], axis=1), left)
-    controlled = left - slopes_left.predicted()
-    return _better(plain, min(_mean(left), _mean(controlled), key=lambda each: each[1]))
+    left -= _Slopes(np.concatenate(known[1:], axis=1), left).predicted()
+    # As if one hit more were unexplained: with few hits chance can leave none, and an error of 0 would be claimed.
+    value, error = _mean(left)
+    return _better(plain, (value, float(np.hypot(error, 1.0 / len(left)))))
 
 
 def _smooth_step(hits: Bools, signal: Floats, prediction: Floats, shift: Floats, sd: float, own: Bools) -> Floats:
