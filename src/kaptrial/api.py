@@ -239,7 +239,7 @@ def size(
     over: str | Sequence[str] | None = None,
     costs: Mapping[str, float] | None = None,
     between: tuple[float, float] | None = None,
-    replicates: int = 2000,
+    replicates: int = 1000,
     seed: int = 1,
     workers: int | None = None,
 ) -> SizeResults | StaffedResults:

@@ -244,7 +244,7 @@ def size(
         ),
     ] = None,
     between: Annotated[str, typer.Option(metavar="LOW,HIGH", help="Where to look for it.")] = "",
-    replicates: Annotated[int, typer.Option(min=100, max=10_000_000, help="Trials at each point tried.")] = 2000,
+    replicates: Annotated[int, typer.Option(min=100, max=10_000_000, help="Trials at each point tried.")] = 1000,
     seed: Seed = 1,
     settings: Settings = None,
     workers: Workers = AUTO,

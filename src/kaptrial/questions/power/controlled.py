@@ -60,16 +60,25 @@ def controlled_mean(values: Floats, fit: Fit, kept: Bools) -> Controlled:
 
 
 def controlled_share(hits: Bools, fit: Fit) -> Controlled:
-    """The share of the replicates that are hits, such as rejections.
+    """The share of the replicates that are hits, such as rejections."""
+    plain, values = share(hits), controlled_hits(hits, fit)
+    if values is None:
+        return _better(plain, plain)
+    # As if one hit more were unexplained: with few hits chance can leave none, and an error of 0 would be claimed.
+    value, error = _mean(values)
+    return _better(plain, (value, float(np.hypot(error, 1.0 / len(hits)))))
+
+
+def controlled_hits(hits: Bools, fit: Fit) -> Floats | None:
+    """A number for each replicate whose mean is the controlled share of hits; None without controls.
 
     The signal that a hit is a step of (the p-value as a normal score) is regressed on the normals and on what varies
     within arms. Given the latter its prediction is normal with a known mean and SD, so that the mean of the probability
     of a hit, as a function of the prediction, is known, too.
     """
-    plain, every = share(hits), np.ones(len(hits), dtype=np.bool_)
-    known = _known(fit, every)
+    known = _known(fit, np.ones(len(hits), dtype=np.bool_))
     if known is None:
-        return _better(plain, plain)
+        return None
     n, signal = known.normals.shape[1], _signal(fit)
     of_signal, left = _Slopes(np.concatenate(known[:2], axis=1), signal), hits.astype(float)
     for k, own in enumerate(of_signal.folds):
@@ -79,9 +88,7 @@ def controlled_share(hits: Bools, fit: Fit) -> Controlled:
         if sd > 0.0:
             left[own] -= _smooth_step(hits, signal, along + shift, shift, sd, own)
     left -= _Slopes(np.concatenate(known[1:], axis=1), left).predicted()
-    # As if one hit more were unexplained: with few hits chance can leave none, and an error of 0 would be claimed.
-    value, error = _mean(left)
-    return _better(plain, (value, float(np.hypot(error, 1.0 / len(left)))))
+    return left
 
 
 def _smooth_step(hits: Bools, signal: Floats, prediction: Floats, shift: Floats, sd: float, own: Bools) -> Floats:

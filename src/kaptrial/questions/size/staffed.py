@@ -302,7 +302,7 @@ def _corrected(question: _Question, law: StaffedLaw, cheapest: Mapping[int, int]
     tried += [(n, best) for n in beside if n <= high and question.caseload(n, best) >= 1]
     points: list[Point] = [question.at(k).at(n) for n, k in tried]
     by_law = np.array([special.ndtri(law.power(n, k)) for n, k in tried])
-    line = fit_line(by_law, np.stack([point.rejects for point in points]))
+    line = fit_line(by_law, np.stack([point.shares for point in points]))
     return line if line is not None and line.slope > 0 else None
 
 
