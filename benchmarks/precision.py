@@ -42,7 +42,8 @@ class Cost:
             squared * TRIALS / self.goal**2 * each
             for squared, each in ((self.plain, self.seconds_plain), (self.controlled, self.seconds_controlled))
         )
-        return f"| {self.name} | {before:.2g} s | {after:.2g} s | {before / after:.1f} | {self.plain / self.controlled:.1f} |"
+        ratios = f"{before / after:.1f} | {self.plain / self.controlled:.1f}"
+        return f"| {self.name} | {before:.2g} s | {after:.2g} s | {ratios} |"
 
 
 def costs() -> list[Cost]:
