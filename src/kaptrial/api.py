@@ -171,7 +171,7 @@ def power(
     variants: bool = True,
     clinic: bool = False,
     mcse: float | None = None,
-    control_variates: bool = True,
+    control_variates: bool = False,
 ) -> PowerResults:
     """Power and the other operating characteristics, each with its Monte Carlo standard error.
 
@@ -192,7 +192,8 @@ def power(
     clinic : bool
         Whether the trials are run as the scenario's clinic would run them.
     mcse : float, optional
-        Monte Carlo standard error that every power and error rate is to have: as many trials are run as that takes.
+        Monte Carlo standard error that every power and error rate is to have: as many trials are run as that takes, with control
+        variates.
     control_variates : bool
         Whether figures are made more precise by the known means of the draws behind them (docs/precision.md).
 
@@ -239,9 +240,10 @@ def size(
     over: str | Sequence[str] | None = None,
     costs: Mapping[str, float] | None = None,
     between: tuple[float, float] | None = None,
-    replicates: int = 1000,
+    replicates: int = 2000,
     seed: int = 1,
     workers: int | None = None,
+    control_variates: bool = False,
 ) -> SizeResults | StaffedResults:
     """The smallest size, or other number, at which the primary estimand's power is reached.
 
@@ -259,6 +261,8 @@ def size(
         Where it is looked for.
     replicates, seed, workers : int, optional
         As for `power`, at each point tried.
+    control_variates : bool
+        As for `power`: the same interval from fewer trials.
 
     Returns
     -------
@@ -279,7 +283,9 @@ def size(
     raw = _raw(scenario)
     paths = [] if over is None else [over] if isinstance(over, str) else list(over)
     run: dict[str, Any] = {"replicates": replicates, "seed": seed, "workers": _at_once(workers)}
+    run |= {"controls": control_variates}
     made = _made(scenario, build(raw), seed=seed, replicates=replicates)
+    made |= {"control_variates": True} if control_variates else {}
     return answer(raw, target=power, over=paths, costs=costs or {}, bounds=between, provenance=made, **run)
 
 

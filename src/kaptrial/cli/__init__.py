@@ -26,6 +26,7 @@ from kaptrial.cli.options import (
     AUTO,
     MANY_TRIALS,
     App,
+    ControlVariates,
     Folder,
     JsonFile,
     ScenarioFile,
@@ -183,12 +184,7 @@ def power(
     mcse: Annotated[
         float | None, typer.Option(metavar="ERROR", help="Run until every power and error rate has this MCSE.")
     ] = None,
-    control_variates: Annotated[
-        bool,
-        typer.Option(
-            "--control-variates/--no-control-variates", help="Use the known means of the draws (docs/precision.md)."
-        ),
-    ] = True,
+    control_variates: ControlVariates = False,
     everything: Annotated[
         bool, typer.Option("--all", help="Show diagnostics too: standard errors, coverage, errors of sign and size.")
     ] = False,
@@ -246,9 +242,10 @@ def size(
         ),
     ] = None,
     between: Annotated[str, typer.Option(metavar="LOW,HIGH", help="Where to look for it.")] = "",
-    replicates: Annotated[int, typer.Option(min=100, max=10_000_000, help="Trials at each point tried.")] = 1000,
+    replicates: Annotated[int, typer.Option(min=100, max=10_000_000, help="Trials at each point tried.")] = 2000,
     seed: Seed = 1,
     settings: Settings = None,
+    control_variates: ControlVariates = False,
     workers: Workers = AUTO,
     json_file: JsonFile = None,
 ) -> None:
@@ -265,7 +262,9 @@ def size(
     base, points = build(raw), count_points(paths) * replicates
     say_cost(base, points, workers)
     made = provenance_of(scenario, base, seed, replicates, settings)
-    run = {"target": target, "replicates": replicates, "seed": seed, "workers": workers}
+    made |= {"control_variates": True} if control_variates else {}
+    run: dict[str, Any] = {"target": target, "replicates": replicates, "seed": seed, "workers": workers}
+    run |= {"controls": control_variates}
     with progress(points) as advance:
         results = answer(raw, over=paths, costs=costs, bounds=bounds, provenance=made, **run, progress=advance)
     hand_over(results, lambda: show(results), json_file)

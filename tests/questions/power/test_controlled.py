@@ -114,3 +114,12 @@ def test_as_many_replicates_are_run_as_the_error_asked_for_needs():
         kt.power("starter", mcse=0.5)
     with pytest.raises(FieldError, match="goes without `clinic`"):
         kt.power("starter", mcse=0.01, clinic=True)
+
+
+def test_size_finds_a_narrower_interval_from_the_same_trials():
+    plain, controlled = (
+        kt.size("starter", power=0.8, replicates=512, control_variates=each).rows[0].numbers for each in (False, True)
+    )
+    assert controlled["upper"] - controlled["lower"] < 0.8 * (plain["upper"] - plain["lower"])
+    assert controlled["lower"] <= plain["upper"]
+    assert plain["lower"] <= controlled["upper"]

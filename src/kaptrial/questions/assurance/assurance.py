@@ -24,9 +24,8 @@ from kaptrial.scenario.scenario import Scenario
 
 # Replicates of the power at the scenario's own values, beside which assurance stands.
 CLASSICAL_REPLICATES = 2000
-# The truth of one draw needs to be known only within the spread between draws, some points: the same 1,280 patients in
-# every arm give it within about a tenth of a point.
-TRUTH_BLOCKS, TRUTH_PATIENTS = 1, 10
+# The truth of one draw needs to be known only within the spread between draws: 128 × 50 patients in each arm.
+TRUTH_BLOCKS, TRUTH_PATIENTS = 1, 50
 # The prior predictive interval of the truth.
 LOWER, UPPER = 0.05, 0.95
 

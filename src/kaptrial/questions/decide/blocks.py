@@ -29,9 +29,8 @@ from kaptrial.scenario.decision import FIXED, NULL, PRIOR
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.simulation.simulate import simulate_block
 
-# The truth of a null is rough, of a tenth of the patients. Of the scenario's prior each draw gets one block of trials,
-# and its truth need only be known within the spread between draws.
-_ROUGH, _OF_DRAW = {"blocks": 1, "patients": 50}, {"blocks": 1, "patients": 10}
+# Of the scenario's prior each draw gets one block of trials; its truth is known within the spread between draws.
+_TRUTH = {"blocks": 1, "patients": 50}
 
 
 class Outcome(NamedTuple):
@@ -73,7 +72,7 @@ class Truths:
         """Of the scenario's primary estimand; `rough`: from a tenth of the patients."""
         key = truth_key(s), rough
         if key not in self._known:
-            self._known[key] = truths(s, seed=self.seed, **(_ROUGH if rough else {}))[0]
+            self._known[key] = truths(s, seed=self.seed, **(_TRUTH if rough else {}))[0]
         return self._known[key]
 
 
@@ -100,7 +99,7 @@ def tasks(s: Scenario, true: Truths, *, replicates: int, draws_of_prior: int, se
         assert s.prior is not None  # it was checked
         for block, draw in enumerate(draws(s.prior, ketamine_routes(s), seed=seed, n=draws_of_prior)):
             believed = with_draw(replace(s, variants=None, secondary=()), draw)
-            truth = truths(believed, seed=seed, **_OF_DRAW)[0].value
+            truth = truths(believed, seed=seed, **_TRUTH)[0].value
             yield Task(model_of(believed), (PRIOR,), truth, seed, block)
 
 

@@ -51,7 +51,7 @@ def answer(
     workers: int = 1,
     nulls: bool = True,
     delivered: Sequence[Sequence[DeliveredTreatment]] | None = None,
-    controls: bool = True,
+    controls: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> PowerResults:
     """The characteristics of every cell, in its clinic where `delivered` says what that made of the protocol."""
@@ -79,7 +79,7 @@ def check_precision(mcse: float | None, *, clinic: bool) -> None:
 def answer_to_precision(
     cells: Sequence[Cell], *, mcse: float, provenance: Mapping[str, Any], replicates: int, **run: Any
 ) -> PowerResults:
-    """As `answer`, of as many replicates as every power and error rate needs for a Monte Carlo SE of `mcse`.
+    """As `answer` with control variates, of as many replicates as every power and error rate needs for a Monte Carlo SE of `mcse`.
 
     From `FIRST` or `replicates` of them, the fewer, the number that is needed is foreseen, and all are run under the
     same seed, the earlier ones among them, until the errors are small enough. As the number depends on what was found,
@@ -88,7 +88,8 @@ def answer_to_precision(
     """
     n = min(FIRST, replicates)
     while True:
-        results = answer(cells, provenance={**provenance, "replicates": n, "mcse": mcse}, replicates=n, **run)
+        made = {**provenance, "replicates": n, "mcse": mcse, "control_variates": True}
+        results = answer(cells, provenance=made, replicates=n, **{**run, "controls": True})
         worst = max((row.mcse for row in results.rows if row.metric in PRECISE), default=0.0)
         if worst <= mcse:
             return results

@@ -54,7 +54,7 @@ def characteristics(
     workers: int = 1,
     nulls: bool = True,
     delivered: Sequence[Sequence[DeliveredTreatment]] | None = None,
-    controls: bool = True,
+    controls: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> list[CellResult]:
     """Simulate and analyse every cell, and the nulls that its contrasts ask for.

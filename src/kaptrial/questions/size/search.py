@@ -95,10 +95,12 @@ class Search:
         seed: int,
         workers: int,
         progress: Callable[[int], None] | None = None,
+        *,
+        controls: bool = False,
     ) -> None:
         self.raw, self.base, self.path, self.target = raw, base, path, target
         self.bounds, self.replicates, self.seed, self.workers = bounds, replicates, seed, workers
-        self.progress = progress
+        self.progress, self.controls = progress, controls
         self.pilot = min(replicates, _PILOT)
         self.goal = float(special.ndtri(target))
         self.alpha = base.analysis.alpha
@@ -138,7 +140,7 @@ class Search:
         if not fresh and (value, count) in self._points:
             return self._points[value, count]
         s = self.scenario(value)
-        job = Job(scenario=s, seed=self.seed + fresh, replicates=count, controls=True)
+        job = Job(scenario=s, seed=self.seed + fresh, replicates=count, controls=self.controls)
         (fits,) = run([job], workers=self.workers, progress=self.progress)
         point = _point(value, fits[0, s.analyses(s.estimand)[0]], self.alpha)
         if not fresh:

@@ -145,6 +145,7 @@ def solve_staffed(
     seed: int = 1,
     workers: int = 1,
     progress: Callable[[int], None] | None = None,
+    controls: bool = False,
 ) -> StaffedAnswer:
     """The cheapest number of patients and therapists at which the primary estimand's power is `target`.
 
@@ -158,7 +159,7 @@ def solve_staffed(
         raise FieldError("target", target, allowed)
 
     def search(at: Raw, scenario: Scenario) -> Search:
-        return Search(at, scenario, path, target, None, replicates, seed, workers, progress)
+        return Search(at, scenario, path, target, None, replicates, seed, workers, progress, controls=controls)
 
     question = _Question(
         raw=raw,
