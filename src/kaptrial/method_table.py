@@ -17,16 +17,39 @@ if TYPE_CHECKING:
     from kaptrial.results import Line
 
 SCORES = ("score", "change", "auc", "mean_score")
-BINARY = ("response", "remission", "sustained_response")
-TIME = "time_to_relapse"
+RESPONSES = ("response", "remission", "sustained_response")
+# Of treatment and follow-up: they need no outcome, and everybody has them.
+ATTENDANCE = ("sessions_attended", "engaged", "dropout", "time_to_dropout")
+# Of the days of use of a substance.
 DAYS = "percent_abstinent_days"
+USE_COUNTS = ("days_used", "heavy_days")
+USE_SHARES = ("abstinent_last", "risk_level_reduction")
+USE_TIMES = ("time_to_first_use", "time_to_first_heavy_day", "time_to_confirmed_relapse")
+# Counts, whose rates are compared; the first is of events, at visits.
+COUNTS = ("count", *USE_COUNTS)
+USE = (*USE_COUNTS, "drinks_per_day", *USE_SHARES, *USE_TIMES)
+# What the scores of visits alone do not tell.
+NOT_OF_SCORES = (*ATTENDANCE, *USE)
+BINARY = (*RESPONSES, "engaged", "dropout", *USE_SHARES)
+TIME = "time_to_relapse"
+TIMES = (TIME, "time_to_dropout", *USE_TIMES)
+# Where a patient who is not seen may count as a failure.
+MAY_FAIL = (*RESPONSES, *USE_SHARES, *USE_TIMES)
 
 # Names of before, which are taken for ever.
 OLD_NAMES = {"quasibinomial": "abstinent_days", "single_arm_change": "single_arm", "single_arm_response": "single_arm"}
+OTHER_NAMES = OLD_NAMES | {"negative_binomial": "counts"}
 # What a non-inferiority margin is of: no odds ratio, and no difference of mean times.
 MARGIN_MEASURES = ("difference", "risk_difference", "log_hazard_ratio")
 
 Side = Literal["lower", "higher"]
+
+
+def endpoint_side(endpoint: str) -> Side | None:
+    """The favourable side of an endpoint; None of one that is a score, which its scale decides."""
+    if endpoint in ("dropout", "drinks_per_day", *COUNTS):
+        return "lower"
+    return "higher" if endpoint in (*BINARY, *TIMES, *ATTENDANCE) else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +166,7 @@ def scenario_method_name(given: str) -> str:
 
 
 def _known(given: str, names: list[str]) -> str:
-    name = OLD_NAMES.get(given, given)
+    name = OTHER_NAMES.get(given, given)
     if name not in names:
         raise FieldError("", given, f"must be one of {', '.join(names)}{nearest(given, names)}")
     return name

@@ -26,6 +26,7 @@ SCORES = (
     "response",
     "firth",
     "fisher",
+    "odds_ratio",
     "mmrm",
     "nested",
     "nested_mmrm",

@@ -20,6 +20,7 @@ BY_VISIT = (
     "nested_mmrm",
     "reference_based",
     "response",
+    "odds_ratio",
     "firth",
     "single_arm",
 )

@@ -17,11 +17,12 @@ from kaptrial.catalogue.trials import trial_keys
 class Scale:
     """An outcome scale: its range, unit, direction, and the rules of response and remission where a source gives one.
 
-    `link` is "identity" for scores and "logit" for outcomes counted day by day, whose latent scale is the logit of a
-    day's success. Response is an improvement by `response_fraction` of the way to the best score, or by
-    `response_points`, which only a scenario's own scale may say. `remission_at`: the score at or better than which is
-    remission. `thresholds` holds the sourced MCIDs and reliable changes as the data file states them. `indication`: the
-    population of the design priors in whom the scale measures the illness; None where it is not one of theirs.
+    `link` is "identity" for scores, "logit" for outcomes counted day by day, whose latent scale is the logit of a day's
+    success, and "log" for counts of events, whose latent scale is the log of their rate in `period_days`. Response is
+    an improvement by `response_fraction` of the way to the best score, or by `response_points`, which only a scenario's
+    own scale may say. `remission_at`: the score at or better than which is remission. `thresholds` holds the sourced
+    MCIDs and reliable changes as the data file states them. `indication`: the population of the design priors in whom
+    the scale measures the illness; None where it is not one of theirs.
     """
 
     id: str
@@ -37,6 +38,7 @@ class Scale:
     thresholds: dict[str, Any]
     indication: str | None
     response_points: float | None = None
+    period_days: float | None = None
 
     @property
     def has_response(self) -> bool:
@@ -60,8 +62,8 @@ class Scale:
 
     @property
     def latent_unit(self) -> str:
-        """The unit of effects on the latent scale: points, or logit."""
-        return "logit" if self.link == "logit" else "points"
+        """The unit of effects on the latent scale: points, logit, or log of a rate."""
+        return "points" if self.link == "identity" else self.link
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -78,6 +78,14 @@ def percent_over_period(score: Floats, days: Floats, v: int) -> Floats:
     return score[..., start : v + 1] @ (length / length.sum())
 
 
+def events_at_visits(count: Floats, days: Floats, after: float, day: float) -> tuple[Floats, Floats]:
+    """Events after one day up to another from the counts since the visit before, and the days of the counts seen."""
+    asked = (days > after) & (days <= day)
+    length = np.diff(days, prepend=0.0)[asked]
+    seen = np.isfinite(count[..., asked])
+    return np.where(seen, count[..., asked], 0.0).sum(axis=-1), np.where(seen, length, 0.0).sum(axis=-1)
+
+
 def with_missing_as_failures(response: Floats) -> Floats:
     """Responses with 0 where none was observed."""
     return np.where(np.isnan(response), 0.0, response)

@@ -8,7 +8,7 @@ import numpy as np
 
 from kaptrial.arrays import Floats, Ints
 from kaptrial.estimators.fit import Fit
-from kaptrial.method_table import DAYS, method
+from kaptrial.method_table import COUNTS, DAYS, method
 from kaptrial.methods.options import ALWAYS, ARMS, COMPARED, COVARIATES, Options
 from kaptrial.methods.rows import NAN, contrasts, fit_row, value_row
 from kaptrial.methods.simulated import SimulatedQuestion
@@ -153,13 +153,6 @@ def _successes(q: SimulatedQuestion) -> tuple[Floats, Floats]:
     return np.round(q.y * total / 100), total
 
 
-@method(
-    "counts",
-    label="negative binomial regression",
-    summary="counts, negative binomial regression",
-    measure="log_rate_ratio",
-    options=OF_DAYS,
-)
 def count_rows(data: DataFile, options: Options) -> list[Line]:
     """Counts: negative binomial rate ratio, the logarithm of the exposure as offset."""
     from kaptrial.estimators.counts import negative_binomial
@@ -171,3 +164,18 @@ def count_rows(data: DataFile, options: Options) -> list[Line]:
         rows.append(fit_row(options, result.fit, _about("counts", contrast, "log_rate_ratio", "count"), counts.n_used))
     about, failure = _about("counts", None, "theta", "count"), int(result.fit.failure[0])
     return [*rows, value_row(result.theta[0], about, failure=failure)]
+
+
+@method(
+    "counts",
+    label="negative binomial regression",
+    summary="counts, negative binomial regression",
+    endpoints=COUNTS,
+    measure="log_rate_ratio",
+    rows=count_rows,
+    options=OF_DAYS,
+)
+def _counts(q: SimulatedQuestion) -> Fit:
+    from kaptrial.estimators.counts import negative_binomial
+
+    return negative_binomial(*q.counts(), q.arm, q.covariates, q.weights).fit

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from kaptrial.errors import ABSENT, FieldError
 from kaptrial.estimators.endpoints import with_missing_as_failures
 from kaptrial.estimators.fit import Fit
 from kaptrial.method_table import BINARY, method
+from kaptrial.methods.number_needed import number_needed
 from kaptrial.methods.options import VISITS, Options
 from kaptrial.methods.rows import contrasts_of, days_asked, fit_row, named, value_row, visit_of
 from kaptrial.methods.scores import ADJUSTED, LEFT_OUT, UNADJUSTED, all_columns, complete, n_used, note_unseen, read
@@ -50,42 +52,76 @@ def _fate(options: Options) -> str:
     return "counted as failures" if options.missing_response == "failure" else LEFT_OUT
 
 
-def _logistic_rows(data: DataFile, options: Options, *, firth: bool = False) -> list[Line]:
-    """Logistic regression: odds ratio and standardised risk difference; Fisher's exact test for two arms."""
+def _logistic_rows(
+    data: DataFile, options: Options, name: str, *, firth: bool = False, risks: bool = True
+) -> Iterator[Line]:
+    """Logistic regression: odds ratio and, if asked, standardised risk difference and Fisher's exact test."""
     from kaptrial.estimators import binary
 
     trials = read(data, options)
     columns, kept, days = all_columns(trials), complete(data, trials), days_asked(trials.days, options)
     note_unseen(data, trials, kept, days, _fate(options))
-    rows = []
     for day in days:
         y = responses(trials, options, visit_of(trials.days, day))
         n = n_used(y, kept)
         for contrast, weights in contrasts_of(trials, options):
             result = binary.logistic(y, trials.arm, columns, weights, firth=firth)
-            for fit, measure in (
-                (result.log_odds_ratio, "log_odds_ratio"),
-                (result.risk_difference, "risk_difference"),
-                (result.risk_difference_random, "risk_difference_random_covariates"),
-            ):
-                name = "firth" if firth else "response"
-                about = Question(analysis=name, contrast=contrast, measure=measure, endpoint="response", day=day)
-                rows.append(fit_row(options, fit, about, n))
-            if sum(weight != 0 for weight in weights) == 2:
-                rows.append(
-                    _fisher_row(y, trials, replace(about, analysis="fisher", measure="risk_difference"), weights)
-                )
-    return rows
+            about = Question(analysis=name, contrast=contrast, measure="log_odds_ratio", endpoint="response", day=day)
+            log_odds_ratio = fit_row(options, result.log_odds_ratio, about, n)
+            yield log_odds_ratio
+            differences = (
+                ("risk_difference", result.risk_difference),
+                ("risk_difference_random_covariates", result.risk_difference_random),
+            )
+            for measure, fit in differences if risks else ():
+                row = fit_row(options, fit, replace(about, measure=measure), n)
+                yield _with_number_needed(row) if sum(filter(_is_positive, weights)) == 1 else row
+            yield _odds_ratio_row(log_odds_ratio)
+            if risks and sum(weight != 0 for weight in weights) == 2:
+                exact = replace(about, analysis="fisher", measure="risk_difference")
+                yield _fisher_row(y, trials, exact, weights)
+
+
+def _is_positive(weight: float) -> bool:
+    return weight > 0
+
+
+def _odds_ratio_row(log_odds_ratio: Line) -> Line:
+    """The odds ratio of a line of its logarithm: the same test, exp of the ends, the SE by the delta method."""
+    with np.errstate(over="ignore"):
+        ratios = {name: float(np.exp(number)) for name, number in _numbers(log_odds_ratio).items()}
+    se = ratios["estimate"] * _number(log_odds_ratio, "se")
+    return Line(numbers={**log_odds_ratio.numbers, **ratios, "measure": "odds_ratio", "se": se})
+
+
+def _with_number_needed(row: Line) -> Line:
+    """The line of a risk difference with its number needed to treat."""
+    said = number_needed(*_numbers(row).values())
+    return Line(numbers={**row.numbers, "number_needed_to_treat": said})
+
+
+def _numbers(row: Line) -> dict[str, float]:
+    """A line's estimate and the ends of its interval."""
+    return {name: _number(row, name) for name in ("estimate", "lower", "upper")}
+
+
+def _number(row: Line, name: str) -> float:
+    return float(row.numbers[name])  # type: ignore[arg-type]
 
 
 def response_rows(data: DataFile, options: Options) -> list[Line]:
     """Logistic regression by maximum likelihood."""
-    return _logistic_rows(data, options)
+    return list(_logistic_rows(data, options, "response"))
+
+
+def odds_ratio_rows(data: DataFile, options: Options) -> list[Line]:
+    """The odds ratio alone, by maximum likelihood."""
+    return list(_logistic_rows(data, options, "odds_ratio", risks=False))
 
 
 def firth_rows(data: DataFile, options: Options) -> list[Line]:
     """As `response_rows`, by Firth's penalised likelihood."""
-    return _logistic_rows(data, options, firth=True)
+    return list(_logistic_rows(data, options, "firth", firth=True))
 
 
 def fisher_rows(data: DataFile, options: Options) -> list[Line]:
@@ -112,6 +148,7 @@ def _fisher_row(y: Floats, trials: Trials, about: Question, weights: list[float]
 
     exact = fisher(y, trials.arm, weights)
     row = value_row(exact.risk_difference[0], about, failure=int(exact.failure[0]))
+    row = _with_number_needed(row)
     compared = np.array(weights)[trials.arm] != 0
     return Line(numbers={**row.numbers, "p": float(exact.p[0]), "n_observed": int(np.isfinite(y[compared]).sum())})
 
@@ -129,6 +166,22 @@ def _response(q: SimulatedQuestion) -> Fit:
     from kaptrial.estimators.binary import logistic
 
     return logistic(q.y, q.arm, q.covariates, q.weights).risk_difference_random
+
+
+@method(
+    "odds_ratio",
+    label="logistic regression",
+    summary="logistic regression, odds ratio",
+    endpoints=BINARY,
+    better="higher",
+    measure="log_odds_ratio",
+    rows=odds_ratio_rows,
+    options=(*ADJUSTED, *RULE),
+)
+def _odds_ratio(q: SimulatedQuestion) -> Fit:
+    from kaptrial.estimators.binary import logistic
+
+    return logistic(q.y, q.arm, q.covariates, q.weights).log_odds_ratio
 
 
 @method(

@@ -11,7 +11,7 @@ import numpy as np
 from kaptrial.arrays import Bools, Floats
 from kaptrial.errors import DataError, FieldError
 from kaptrial.estimators.fit import Failure, Fit
-from kaptrial.method_table import BINARY, DAYS, SCORES, method, methods
+from kaptrial.method_table import BINARY, COUNTS, DAYS, SCORES, method, methods
 from kaptrial.methods.options import ALWAYS, ARMS, COMPARED, COVARIATES, VISITS, Options
 from kaptrial.methods.prepared import covariate_columns
 from kaptrial.methods.rows import NAN, contrasts_of, days_asked, fit_row, named, value_row, visit_of
@@ -24,7 +24,7 @@ from kaptrial.simulation.trials import Columns, Trials, trials_of
 if TYPE_CHECKING:
     from kaptrial.estimators.imputation import Imputation, Scores
 
-ONE_DAY = (*SCORES, *BINARY, DAYS)
+ONE_DAY = (*SCORES, *BINARY, DAYS, "sessions_attended", *COUNTS, "drinks_per_day")
 UNADJUSTED = (*ALWAYS, *COMPARED, *ARMS, *VISITS)
 ADJUSTED = (*UNADJUSTED, *COVARIATES)
 LEFT_OUT = "left out"

@@ -11,7 +11,7 @@ import numpy as np
 from kaptrial.arrays import Bools, Floats, Ints
 from kaptrial.estimators.fit import Fit
 from kaptrial.method_table import method_of, methods
-from kaptrial.methods.prepared import covariate_columns, patient_endpoint, relapse_times, scores_under
+from kaptrial.methods.prepared import covariate_columns, event_counts, event_times, patient_endpoint, scores_under
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.scenario.trial import Estimand
 from kaptrial.simulation.trials import Trials
@@ -78,13 +78,13 @@ class SimulatedQuestion:
     @property
     def covariates(self) -> Floats:
         """All covariates."""
-        return covariate_columns(self.trials, self.scenario.covariates)
+        return covariate_columns(self.trials, self.scenario.covariates_of(self.estimand))
 
     def strata(self) -> Ints | None:
         """The stratum of each patient, of the factors among the covariates; None where there are none."""
         stratum = None
         for name in self.scenario.strata:
-            if name in self.scenario.covariates:
+            if name in self.scenario.covariates_of(self.estimand):
                 covariate = self.trials.covariates[name]
                 level = covariate.values.astype(np.int64)
                 stratum = level if stratum is None else stratum * len(covariate.levels) + level
@@ -92,12 +92,12 @@ class SimulatedQuestion:
 
     def unstratified_covariates(self) -> Floats:
         """The covariates besides those that `strata` is made of."""
-        names = [name for name in self.scenario.covariates if name not in self.scenario.strata]
+        names = [name for name in self.scenario.covariates_of(self.estimand) if name not in self.scenario.strata]
         return covariate_columns(self.trials, names)
 
     def split_covariates(self) -> tuple[Floats, Floats]:
         """Covariates with a slope at each visit, and with one slope."""
-        names = self.scenario.covariates
+        names = self.scenario.covariates_of(self.estimand)
         return (
             covariate_columns(self.trials, [name for name in names if name in BY_VISIT]),
             covariate_columns(self.trials, [name for name in names if name not in BY_VISIT]),
@@ -121,8 +121,12 @@ class SimulatedQuestion:
         return generator(self.seed, self.block, Stream.IMPUTATION)
 
     def times(self) -> tuple[Floats, Bools]:
-        """Days from the origin to failure, and whether it was seen."""
-        return relapse_times(self.trials, self.trials.score, self.scenario, self.estimand)
+        """Days from the origin to the event, and whether it was seen."""
+        return event_times(self.trials, self.trials.score, self.scenario, self.estimand)
+
+    def counts(self) -> tuple[Floats, Floats]:
+        """Events of each patient, and the days over which they were counted."""
+        return event_counts(self.trials, self.trials.score, self.scenario, self.estimand)
 
 
 def estimate(trials: Trials, scenario: Scenario, estimand: Estimand, analysis: str) -> Fit:

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kaptrial import method_table
 from kaptrial.arrays import Bools, Floats, Ints
 from kaptrial.errors import ABSENT, DataError, FieldError
 from kaptrial.estimators.fit import Failure, Fit, too_few
 from kaptrial.method_table import TIME, method
 from kaptrial.methods.options import ALWAYS, ARMS, COMPARED, COVARIATES, Options
+from kaptrial.methods.prepared import time_origin
 from kaptrial.methods.rows import NAN, contrasts, fit_row, value_row
 from kaptrial.methods.simulated import SimulatedQuestion
 from kaptrial.results import Line, Question
@@ -150,7 +152,7 @@ def median_rows(times: Times, analysis: str) -> list[Line]:
     "logrank",
     label="the log-rank test",
     summary="log-rank test",
-    endpoints=(TIME,),
+    endpoints=method_table.TIMES,
     arms="two",
     measure="log_hazard_ratio",
     test_only=True,
@@ -176,7 +178,7 @@ def _logrank_test(time: Floats, event: Bools, arm: Ints, weights: Sequence[float
     "cox",
     label="Cox regression",
     summary="Cox regression",
-    endpoints=(TIME,),
+    endpoints=method_table.TIMES,
     measure="log_hazard_ratio",
     rows=cox_rows,
     options=(*TIMES, "stratum", *COVARIATES),
@@ -191,7 +193,7 @@ def _cox(q: SimulatedQuestion) -> Fit:
     "rmst",
     label="restricted mean times",
     summary="restricted mean time",
-    endpoints=(TIME,),
+    endpoints=method_table.TIMES,
     arms="two",
     measure="rmst_difference",
     usual_outcome="higher",
@@ -201,8 +203,6 @@ def _cox(q: SimulatedQuestion) -> Fit:
 def _rmst(q: SimulatedQuestion) -> Fit:
     from kaptrial.estimators import survival
 
-    relapse = q.scenario.relapse
-    assert relapse is not None  # the scenario was checked
-    origin = relapse.response_day if relapse.origin == "response" else q.scenario.randomisation.day
-    areas = survival.rmst(*q.times(), q.arm, len(q.weights), q.estimand.day - origin)
+    horizon = q.estimand.day - time_origin(q.scenario, q.estimand)
+    areas = survival.rmst(*q.times(), q.arm, len(q.weights), horizon)
     return areas.difference(q.weights)

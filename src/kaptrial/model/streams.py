@@ -57,6 +57,14 @@ class Stream(IntEnum):
     OTHER_DAY_OUTCOME = 29
     OTHER_BASELINE_DAY_OUTCOME = 30
     OTHER_MISSED = 31
+    # Those of substance use.
+    AMOUNT_OF_PATIENT = 32
+    AMOUNT = 33
+    AMOUNT_BEFORE = 34
+    SEX = 35
+    # Those of counts of events.
+    COUNT_BEFORE = 36
+    COUNT = 37
     BRIDGE = 40
 
 

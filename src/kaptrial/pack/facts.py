@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from kaptrial import __version__
 from kaptrial.citation import cite
-from kaptrial.method_table import BINARY, SCORES, TIME, methods
+from kaptrial.method_table import ATTENDANCE, MAY_FAIL, NOT_OF_SCORES, SCORES, TIME, USE_TIMES, methods
 from kaptrial.output.figures import name_in_words
 from kaptrial.pack.numbers import Number, Numbers
 from kaptrial.pack.study import Study
@@ -125,6 +125,8 @@ class Facts:
         """The primary outcome."""
         s = self.scenario
         name = called(s.estimand.endpoint)
+        if s.estimand.endpoint in NOT_OF_SCORES:
+            return name
         return s.scale.label if s.estimand.endpoint == "score" else f"{name} ({s.scale.label})"
 
     @cached_property
@@ -140,7 +142,7 @@ class Facts:
     @cached_property
     def covariates(self) -> str:
         """What the primary analysis adjusts for."""
-        names = [name.replace("_", " ") for name in self.scenario.covariates]
+        names = [name.replace("_", " ") for name in self.scenario.covariates_of(self.scenario.estimand)]
         if not methods()[self.method_name].adjusts or not names:
             return "nothing"
         return _listed([f"the {name} score" if name == "baseline" else name for name in names])
@@ -352,8 +354,8 @@ class Facts:
         """
         s = self.scenario
         arms = self.study.flow
-        everybody = s.estimand.endpoint == TIME or (
-            s.estimand.endpoint in BINARY and s.analysis.missing_response == "failure"
+        everybody = s.estimand.endpoint in (TIME, *ATTENDANCE, *USE_TIMES) or (
+            s.estimand.endpoint in MAY_FAIL and s.analysis.missing_response == "failure"
         )
         if everybody:
             n = float(s.n_total)

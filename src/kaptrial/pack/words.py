@@ -7,7 +7,7 @@ from typing import Any
 
 import jinja2
 
-from kaptrial.method_table import BINARY, TIME, methods
+from kaptrial.method_table import ATTENDANCE, MAY_FAIL, TIME, USE_TIMES, methods
 from kaptrial.pack.facts import Facts
 from kaptrial.scenario.scenario import Scenario
 
@@ -36,6 +36,7 @@ MODELS = {
         "A logistic regression on the arm and {covariates} gives the difference of the two shares, standardised over"
         " all patients."
     ),
+    "odds_ratio": "A logistic regression on the arm and {covariates} gives the log odds ratio.",
     "firth": "A logistic regression with Firth's penalty on the arm and {covariates} gives the log odds ratio.",
     "fisher": "The two shares are compared by the exact test, without adjustment.",
     "logrank": "The times of the arms are compared over the whole follow-up, within strata where there are any.",
@@ -45,6 +46,7 @@ MODELS = {
         "Days abstinent out of days observed; a logistic model on the arm and {covariates}, with a scale factor for the"
         " variation beyond the binomial."
     ),
+    "counts": "A negative binomial model of the count on the arm and {covariates}, the days seen as exposure.",
     "beta_binomial": "Days abstinent out of days observed, beta-binomial, on the arm and {covariates}.",
     "single_arm": "The one arm is tested against the value that the question names.",
 }
@@ -205,9 +207,11 @@ def _degrees(facts: Facts) -> str:
 
 def _missing(facts: Facts) -> str:
     s = facts.scenario
-    if s.estimand.endpoint in BINARY and s.analysis.missing_response == "failure":
+    if s.estimand.endpoint in ATTENDANCE:
+        return "Everybody has the outcome: who leaves attends no more."
+    if s.estimand.endpoint in MAY_FAIL and s.analysis.missing_response == "failure":
         return "Patients without the outcome count as failures."
-    if s.estimand.endpoint == TIME:
+    if s.estimand.endpoint in (TIME, *USE_TIMES):
         return "Patients who leave are censored at their last visit."
     if facts.method_name in ("mmrm", "nested_mmrm"):
         return "Missing scores are taken to be missing at random, given the scores that were seen; none is imputed."

@@ -6,13 +6,26 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from kaptrial.errors import ABSENT, FieldError, nearest
-from kaptrial.method_table import BINARY, SCORES, TIME, methods
+from kaptrial.method_table import (
+    ATTENDANCE,
+    BINARY,
+    COUNTS,
+    DAYS,
+    MAY_FAIL,
+    RESPONSES,
+    SCORES,
+    TIME,
+    TIMES,
+    USE,
+    methods,
+)
 from kaptrial.scenario.clinic_checks import check_clinic
 from kaptrial.scenario.contrast import factor_names, parse_contrast
 from kaptrial.scenario.gathering import Check, gathered
 from kaptrial.scenario.outcomes import check_outcomes, check_primary
 from kaptrial.scenario.own_sources import check_own_sources
 from kaptrial.scenario.sourced import EFFECT_UNITS, ByArm, walk
+from kaptrial.scenario.substance_use import check_declared, check_use
 from kaptrial.scenario.treatment import Doses, quantities
 from kaptrial.scenario.trial import Estimand
 
@@ -127,9 +140,14 @@ def _check_units(s: Scenario) -> Iterator[FieldError]:
 
 
 def _check_drug(s: Scenario) -> Iterator[FieldError]:
+    dropout = s.conduct.dropout
+    for key in ("last_score", "current_latent") if dropout is not None and s.scale.link == "log" else ():
+        if getattr(dropout, key) is not None:
+            allowed = "goes with scores and days: a count depends on how long it was counted"
+            yield FieldError(f"conduct.dropout.{key}", getattr(dropout, key).value, allowed)
     if s.scale.link != "identity":
         if s.drug.share is not None:
-            allowed = f"{s.scale.id} is on a linked scale: give max_effect in logits"
+            allowed = f"{s.scale.id} is on a linked scale: give max_effect in {s.scale.latent_unit}"
             yield FieldError("drug.share", s.drug.share.value, allowed)
         if s.population.entry is not None:
             yield FieldError(
@@ -170,6 +188,8 @@ def _check_one_arm(s: Scenario) -> Iterator[FieldError]:
         )
 
 
+# The endpoints of an outcome, by its link.
+_FITTING = {"identity": (*SCORES, *RESPONSES, TIME), "logit": (DAYS, *USE), "log": ("count",)}
 # What to do where the scale has no rule.
 OWN_RULE = "a scale of your own may have one (outcome.scale)"
 
@@ -190,14 +210,20 @@ def _check_estimands(s: Scenario) -> Iterator[FieldError]:
         visits = ", ".join(f"{day:g}" for day in days)
         if estimand.day not in days or estimand.day <= s.randomisation.day:
             yield FieldError(f"{at}.day", estimand.day, f"must be a visit after randomisation; visits are {visits}")
-        counted = scale.link == "logit"
-        if (estimand.endpoint == "percent_abstinent_days") != counted:
-            allowed = "percent_abstinent_days" if counted else ", ".join((*SCORES, *BINARY, "time_to_relapse"))
-            yield FieldError(f"{at}.endpoint", estimand.endpoint, f"with the scale {scale.id} must be {allowed}")
+        if estimand.endpoint in ATTENDANCE:
+            yield from _check_benchmark(s, at, estimand)
+            yield from _check_methods(s, at, estimand)
+            yield from _check_attendance(s, at, estimand)
+            continue
+        fitting = _FITTING[scale.link]
+        if estimand.endpoint not in fitting:
+            allowed = f"with the scale {scale.id} must be {', '.join((*fitting, *ATTENDANCE))}"
+            yield FieldError(f"{at}.endpoint", estimand.endpoint, allowed)
             continue
         yield from _check_benchmark(s, at, estimand)
         yield from _check_methods(s, at, estimand)
         yield from _check_strategies(s, at, estimand)
+        yield from check_use(s, at, estimand)
         relapses = estimand.endpoint in ("sustained_response", "time_to_relapse")
         if (relapses or estimand.endpoint == "response") and not scale.has_response:
             yield FieldError(
@@ -215,13 +241,47 @@ def _check_estimands(s: Scenario) -> Iterator[FieldError]:
                 yield FieldError("relapse.response_day", s.relapse.response_day, allowed)
 
 
+def _check_attendance(s: Scenario, at: str, estimand: Estimand) -> Iterator[FieldError]:
+    """What makes attendance is declared, and no event is set aside: attendance is what they are about."""
+    endpoint = estimand.endpoint
+    if s.other_outcome(estimand) is not None:
+        yield FieldError(
+            f"{at}.outcome", estimand.outcome, f"must not be given with {endpoint}, which is of no outcome"
+        )
+    for event in s.conduct.intercurrent_events:
+        strategy = getattr(estimand.strategies, event)
+        if strategy != "treatment_policy":
+            given = ABSENT if strategy is None else strategy
+            yield FieldError(
+                f"{at}.strategies.{event}", given, f"must be treatment_policy: {endpoint} is about conduct"
+            )
+    if endpoint in ("dropout", "time_to_dropout"):
+        if s.conduct.dropout is None:
+            yield FieldError("conduct.dropout", ABSENT, f"{endpoint} is asked for, and nobody leaves")
+        return
+    weights = parse_contrast(estimand.contrast, s.arms).weights
+    compared = [(arm, n) for arm, n, w in zip(s.arms, s.planned_sessions(estimand.day), weights, strict=True) if w != 0]
+    for arm, planned in compared:
+        if planned == 0:
+            allowed = f"must compare arms with sessions by day {estimand.day:g}: {arm.id} has none"
+            yield FieldError(f"{at}.contrast", estimand.contrast, allowed)
+            return
+    if endpoint == "engaged":
+        least = min(planned for _, planned in compared)
+        if s.engagement is None:
+            yield FieldError("engagement", ABSENT, "engaged needs engagement: sessions, or share of those planned")
+        elif s.engagement.sessions is not None and s.engagement.sessions > least:
+            allowed = f"must be at most {least}, what an arm plans by day {estimand.day:g}"
+            yield FieldError("engagement.sessions", s.engagement.sessions, allowed)
+
+
 def _check_benchmark(s: Scenario, at: str, estimand: Estimand) -> Iterator[FieldError]:
     """A benchmark is for one arm, and what needs a second arm is not."""
     benchmark = estimand.benchmark
     if len(s.arms) > 1:
         if benchmark is not None:
             yield FieldError(f"{at}.benchmark", benchmark, "goes with a trial of one arm")
-        if estimand.margin is not None and estimand.endpoint == TIME and estimand.margin <= 1:
+        if estimand.margin is not None and estimand.endpoint in TIMES and estimand.margin <= 1:
             yield FieldError(f"{at}.margin", estimand.margin, "of a time is a hazard ratio: must be > 1")
         return
     endpoints = tuple(dict.fromkeys(e for m in methods().values() if m.arms == "one" for e in m.endpoints))
@@ -258,9 +318,9 @@ def _check_missing_response(s: Scenario) -> Iterator[FieldError]:
     if s.analysis.missing_response == "left_out":
         return
     at, value = "analysis.missing_response", s.analysis.missing_response
-    binary = [estimand for estimand in s.estimands if estimand.endpoint in BINARY]
+    binary = [estimand for estimand in s.estimands if estimand.endpoint in MAY_FAIL]
     if not binary:
-        yield FieldError(at, value, f"goes with the endpoints {', '.join(BINARY)}")
+        yield FieldError(at, value, f"goes with the endpoints {', '.join(MAY_FAIL)}")
     for estimand in binary:
         for event in estimand.strategies.events("hypothetical"):
             if event in s.conduct.intercurrent_events:
@@ -275,13 +335,19 @@ def _check_strategies(s: Scenario, at: str, estimand: Estimand) -> Iterator[Fiel
         if getattr(strategies, event) is None:
             allowed = "can happen: declare treatment_policy, hypothetical, composite or while_on_treatment"
             yield FieldError(f"{at}.strategies.{event}", ABSENT, allowed)
+    for event in strategies.events("while_on_treatment") if estimand.endpoint == "count" else ():
+        allowed = "must be another one: count is of all days up to the visit"
+        yield FieldError(f"{at}.strategies.{event}", "while_on_treatment", allowed)
     failures, value = strategies.events("composite"), strategies.composite_value
     if estimand.endpoint in ("sustained_response", "time_to_relapse"):
         for event in ("rescue", "open_label_ketamine"):
             if event in s.conduct.intercurrent_events and getattr(strategies, event) != "composite":
                 allowed = f"must be composite: {estimand.endpoint} counts it as a failure"
                 yield FieldError(f"{at}.strategies.{event}", getattr(strategies, event), allowed)
-    elif failures and value is None and estimand.endpoint not in BINARY:
+    elif failures and estimand.endpoint in (*COUNTS, "drinks_per_day"):
+        allowed = f"must be another one: a failure is no number of {estimand.endpoint.replace('_', ' ')}"
+        yield FieldError(f"{at}.strategies.{failures[0]}", "composite", allowed)
+    elif failures and value is None and estimand.endpoint not in (*BINARY, *TIMES):
         allowed = f"must be baseline or worst: the {estimand.endpoint} after {failures[0]}, a failure"
         yield FieldError(f"{at}.strategies.composite_value", ABSENT, allowed)
 
@@ -379,6 +445,7 @@ OF_PARTS: tuple[Check, ...] = (
     _check_drug,
     _check_prior,
     check_outcomes,
+    check_declared,
     check_clinic,
     check_own_sources,
 )

@@ -29,6 +29,14 @@ _RESCUE = (
 )
 _BOOKING = "{attempts: 2}"
 
+_AMOUNT = Key(
+    "Drinks on a day of use, where use is counted by days.",
+    "{mean: {value: 8, log_sd: 0.6, unit: drinks, source: assumption, note: why},"
+    " dispersion: {value: 0.5, unit: none, source: assumption, note: why},"
+    " loading: {value: 0.2, unit: none, source: assumption, note: why}, heavy_from: 5}",
+)
+_USE = Key("What endpoints of days of use ask.", "{abstinent_last: 14, relapse_days: 3}")
+
 # By the name of the noun, then of the key.
 KEYS: dict[str, dict[str, Key]] = {
     "Scenario": {
@@ -84,6 +92,7 @@ KEYS: dict[str, dict[str, Key]] = {
         "design": Key("Size, visits, allocation and looks.", "{n_per_arm: 60, visits: [0, 7, 28]}"),
         "randomisation": Key("The day of randomisation, and the run-in before it.", "{day: 7}"),
         "relapse": Key("What counts as loss of response.", "{response_day: 14, fraction: 0.5}"),
+        "engagement": Key("Who counts as engaged with the therapy.", "{share: 0.75}"),
         "estimand": Key("The primary question.", "{contrast: ketamine_cbt - ketamine, day: 28}"),
         "secondary": Key("Further questions, asked in their order.", "[{contrast: ketamine_cbt - ketamine, day: 7}]"),
         "analysis": Key("How the trial is analysed.", "{methods: [mmrm], alpha: 0.05}"),
@@ -133,7 +142,26 @@ KEYS: dict[str, dict[str, Key]] = {
         "scale": Key(
             "A scale of the catalogue, by its name, or one of your own; percent_abstinent_days is counted day by day.",
             "MADRS",
-        )
+        ),
+        "amount": _AMOUNT,
+        "use": _USE,
+    },
+    "Amount": {
+        "mean": Key(
+            "Mean drinks on a day of use before treatment, in the median patient.",
+            "{value: 8, log_sd: 0.6, unit: drinks, source: assumption, note: why}",
+        ),
+        "dispersion": Key("SD of the logarithm of the drinks from day to day in one patient.", _NONE),
+        "loading": Key("By how much one logit of improvement lowers the logarithm of the drinks.", _NONE),
+        "heavy_from": Key("Drinks from which a day is a heavy one.", "5", "drinks"),
+        "grams_per_drink": Key("Pure alcohol in a drink.", "14", "g"),
+        "women": Key("Share of women, whose WHO risk levels are lower.", _SHARE),
+    },
+    "UseRules": {
+        "abstinent_last": Key("abstinent_last: the days up to the visit that must be without use.", "14", "days"),
+        "relapse_days": Key("time_to_confirmed_relapse: days of use running that confirm it.", "3", "days"),
+        "risk_days": Key("risk_level_reduction: the days up to the visit over which risk is taken.", "28", "days"),
+        "risk_levels": Key("risk_level_reduction: WHO levels by which it must have fallen.", "2", "levels"),
     },
     "OneOfSeveral": {
         "scale": Key("A scale of the catalogue, by its name, or one of your own.", "ISI"),
@@ -157,6 +185,8 @@ KEYS: dict[str, dict[str, Key]] = {
             "Share of its measurements after randomisation that are missed at visits which patients attend, at random.",
             _SHARE,
         ),
+        "amount": _AMOUNT,
+        "use": _USE,
     },
     "Loadings": {
         "per": Key(
@@ -181,7 +211,8 @@ KEYS: dict[str, dict[str, Key]] = {
         "label": Key("Its name in full.", "Craving on a line of 10 cm"),
         "better": Key("Which way a score is better.", "lower"),
         "source": Key("Where range and step are from; `definition`: from how the scale is built.", "definition"),
-        "kind": Key("A score, or the share of days without what is counted, in percent.", "score"),
+        "kind": Key("A score, the share of days without what is counted, or a count of events.", "score"),
+        "period_days": Key("Of a count: the days that its rate is of.", "365", "days"),
         "range": Key("The ends of a score.", "{low: 0, high: 10}"),
         "step": Key("The smallest difference between two scores.", "0.1", "that of the scale"),
         "unit": Key("The unit of a score, in a word.", "cm"),
@@ -488,6 +519,10 @@ KEYS: dict[str, dict[str, Key]] = {
         "confirmed": Key("Whether the next visit must show it too.", "true"),
         "origin": Key("From when times run.", "randomisation"),
         "among": Key("In whom: all randomised (no response is a failure) or responders.", "randomised"),
+    },
+    "Engagement": {
+        "sessions": Key("At least this many sessions attended.", "6", "sessions"),
+        "share": Key("At least this share of the sessions planned by the estimand's day.", "0.75"),
     },
     "Analysis": {
         "methods": Key("Methods of analysis; what fits the trial unless given (docs/analyses.md).", "[mmrm]"),

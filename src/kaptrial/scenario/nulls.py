@@ -34,6 +34,20 @@ def with_null(scenario: Scenario, null: Null, *, expectancy: bool) -> Scenario:
     return s if expectancy else replace(s, expectancy=replace(s.expectancy, therapy=None))
 
 
+def attended_alike(s: Scenario, arm_id: str) -> Scenario:
+    """The scenario in which attendance is the same in every arm: conduct and session days of this one, and neither
+    drug, therapies nor hope move the scores that dropout may depend on. Therapists stay.
+    """
+    conduct, s = s.conduct, with_null(with_null(s, "therapy", expectancy=False), "drug", expectancy=False)
+    references = dict.fromkeys((arm.id for arm in s.arms), arm_id)
+    model = next(arm for arm in s.arms if arm.id == arm_id)
+    arms = tuple(
+        replace(arm, therapy=replace(arm.therapy, days=model.therapy.days)) if arm.therapy and model.therapy else arm
+        for arm in s.arms
+    )
+    return replace(s, arms=arms, conduct=_with_references(conduct, references), null=None)
+
+
 def additive(therapy: Therapy) -> Therapy:
     """The therapy with γ = κ = ξ = 0: additive with the drug on the latent scale."""
     return replace(therapy, gamma=None, kappa=None, xi=None)

@@ -14,6 +14,7 @@ from kaptrial.scenario.noun import Flag, Text, noun
 from kaptrial.scenario.own_scale import OwnScale
 from kaptrial.scenario.patients import Measurement
 from kaptrial.scenario.sourced import EFFECT_UNITS, FullCorrelation, Loading, Share, VaryingEffect, walk
+from kaptrial.scenario.substance_use import Amount, UseRules
 from kaptrial.scenario.treatment import Schedule
 
 if TYPE_CHECKING:
@@ -58,9 +59,14 @@ def as_scale(chosen: OwnScale | str) -> Scale:
 
 @noun
 class Outcome:
-    """The outcome scale on which the trial is measured: the name of one of the catalogue, or one of its own."""
+    """The outcome scale on which the trial is measured: the name of one of the catalogue, or one of its own.
+
+    `amount`, `use`: of days of use of a substance, the amount and what their endpoints ask.
+    """
 
     scale: ScaleField
+    amount: Amount | None = None
+    use: UseRules | None = None
 
     def __post_init__(self) -> None:
         _check_scale(self.scale)
@@ -112,6 +118,8 @@ class OneOfSeveral:
     correlation: WithPrimary | None = None
     visits: Schedule | None = None
     missed: Share | None = None
+    amount: Amount | None = None
+    use: UseRules | None = None
 
     def __post_init__(self) -> None:
         _check_scale(self.scale)
@@ -122,6 +130,9 @@ class OneOfSeveral:
                     allowed = "must not be given of the primary outcome, which population and measurement are about"
                     raise FieldError(key, "given", allowed)
             return
+        for key in ("amount", "use"):
+            if getattr(self, key) is not None:
+                raise FieldError(key, "given", "goes with the primary outcome, whose days of use are kept")
         for key in needed:
             if getattr(self, key) is None:
                 raise FieldError(key, ABSENT, "must be given of an outcome that is not primary")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo
@@ -98,15 +99,16 @@ class ReliableChange:
 class OwnScale:
     """A scale of the scenario's own, what the catalogue would say of it.
 
-    `kind`: a score between the ends of `range`, recorded in steps of `step`; or the share of days without what is
-    counted (use, say), in percent, of which more is better. `id` is what results call it.
+    `kind`: a score between the ends of `range`, recorded in steps of `step`; the share of days without what is counted
+    (use, say), in percent, of which more is better; or the count of events since the visit before, of which fewer are
+    better, its rate in `period_days`. `id` is what results call it.
     """
 
     id: Text
     label: Text
     better: Literal["lower", "higher"]
     source: ScaleSource
-    kind: Literal["score", "share_of_days"] = "score"
+    kind: Literal["score", "share_of_days", "count"] = "score"
     range: ScaleRange | None = None
     step: Positive | None = None
     unit: Text = "points"
@@ -114,16 +116,24 @@ class OwnScale:
     remission: RemissionRule | None = None
     mcid: tuple[Difference, ...] = ()
     reliable_change: tuple[ReliableChange, ...] = ()
+    period_days: Annotated[Positive, Field(le=3650)] | None = None
     note: Text | None = None
 
     def __post_init__(self) -> None:
         if self.id in scale_names():
             raise FieldError("id", self.id, "must differ from the scales of the catalogue")
         check_note(self.source, "note", self.note)
+        if (self.period_days is None) == (self.kind == "count"):
+            allowed = "must be given with count, and with no other kind: the days that its rate is of"
+            raise FieldError("period_days", ABSENT if self.period_days is None else self.period_days, allowed)
         if self.kind == "score":
             self._check_score()
+        elif self.kind == "count":
+            self._check_counted("lower", "fewer events")
         else:
-            self._check_days()
+            self._check_counted("higher", "the days without")
+            if self.unit not in ("points", PERCENT):
+                raise FieldError("unit", self.unit, "must be percent with share_of_days")
 
     def _check_score(self) -> None:
         if self.range is None:
@@ -154,14 +164,14 @@ class OwnScale:
                     allowed = f"must be at most the length of the scale, {high - low:g}"
                     raise FieldError(f"{key}[{i}].value", each.value, allowed)
 
-    def _check_days(self) -> None:
-        if self.better != "higher":
-            raise FieldError("better", self.better, "must be higher with share_of_days: count the days without")
+    def _check_counted(self, better: str, what: str) -> None:
+        """Of what is counted `better` is better, and what a score has is not said of it."""
+        if self.better != better:
+            raise FieldError("better", self.better, f"must be {better} with {self.kind}: count {what}")
         for key in ("range", "step", "response", "remission", "mcid", "reliable_change"):
             if getattr(self, key):
-                raise FieldError(key, ABSENT, "must not be given with share_of_days, 0 to 100 % of the days")
-        if self.unit not in ("points", PERCENT):
-            raise FieldError("unit", self.unit, "must be percent with share_of_days")
+                extent = "0 to 100 % of the days" if self.kind == "share_of_days" else "0 and more events"
+                raise FieldError(key, ABSENT, f"must not be given with {self.kind}, {extent}")
 
     @property
     def sources(self) -> set[str]:
@@ -172,16 +182,17 @@ class OwnScale:
     def as_scale(self) -> Scale:
         """The same as the catalogue would give it."""
         counts_days, rule = self.kind == "share_of_days", self.remission
-        ends = self.range or ScaleRange(low=0.0, high=100.0)
+        low, high = (self.range.low, self.range.high) if self.range else (0.0, 100.0 if counts_days else math.inf)
         return Scale(
             id=self.id,
             label=self.label,
-            unit=PERCENT if counts_days else self.unit,
-            low=ends.low,
-            high=ends.high,
+            unit=PERCENT if counts_days else "events" if self.kind == "count" and self.unit == "points" else self.unit,
+            low=low,
+            high=high,
             step=self.step or 0.0,
             better=self.better,
-            link="logit" if counts_days else "identity",
+            link={"score": "identity", "share_of_days": "logit", "count": "log"}[self.kind],
+            period_days=self.period_days,
             response_fraction=self.response.fraction if self.response else None,
             response_points=self.response.points if self.response else None,
             remission_at=(rule.at_most if rule.at_least is None else rule.at_least) if rule else None,
@@ -202,6 +213,8 @@ def described(own: OwnScale | str) -> list[str]:
         return []
     scale = own.as_scale()
     extent = f"{scale.low:g} to {scale.high:g} {scale.unit}" + (f" in steps of {scale.step:g}" if scale.step else "")
+    if own.kind == "count":
+        extent = f"{scale.unit} since the visit before, their rate in {own.period_days:g} days"
     lines = [f"{own.id}, a scale of this file: {own.label}, {extent}, {own.better} is better ({own.source})"]
     if own.response is not None:
         by_fraction = f"{100 * (own.response.fraction or 0):g} % of the way to the best score"

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from kaptrial.catalogue import Scale
 from kaptrial.errors import raise_all
-from kaptrial.method_table import methods
+from kaptrial.method_table import ATTENDANCE, methods
 from kaptrial.scenario.checks import scenario_errors
 from kaptrial.scenario.clinic import Clinic
 from kaptrial.scenario.conduct import Conduct
@@ -21,8 +21,9 @@ from kaptrial.scenario.own_sources import OwnSource
 from kaptrial.scenario.patients import Drug, Expectancy, Measurement, NaturalCourse, Population
 from kaptrial.scenario.prior import PriorField
 from kaptrial.scenario.sensitivity import Sensitivity
+from kaptrial.scenario.substance_use import Amount, UseRules
 from kaptrial.scenario.treatment import Arm, Therapy
-from kaptrial.scenario.trial import Analysis, Design, Estimand, Randomisation, Relapse
+from kaptrial.scenario.trial import Analysis, Design, Engagement, Estimand, Randomisation, Relapse
 
 Null = Literal["therapy", "synergy", "drug"]
 
@@ -58,6 +59,7 @@ class Scenario:
     conduct: Conduct = Conduct()
     randomisation: Randomisation = Randomisation()
     relapse: Relapse | None = None
+    engagement: Engagement | None = None
     secondary: tuple[Estimand, ...] = ()
     analysis: Analysis = Analysis()
     null: Null | None = None
@@ -122,6 +124,16 @@ class Scenario:
         return replace(self, outcomes=primary, secondary=asked, analysis=analysis, variants=None)
 
     @property
+    def amount(self) -> Amount | None:
+        """The amount on a day of use, of an outcome counted by days."""
+        return self.primary_outcome.amount
+
+    @property
+    def use_rules(self) -> UseRules | None:
+        """What endpoints of use ask."""
+        return self.primary_outcome.use
+
+    @property
     def factors(self) -> tuple[str, ...]:
         """The two factors of a 2×2, or nothing."""
         return factor_names(self.arms)
@@ -145,6 +157,16 @@ class Scenario:
         """The covariates of adjusted analyses."""
         given = self.analysis.covariates
         return ("baseline", *self.strata) if given is None else given
+
+    def covariates_of(self, estimand: Estimand) -> tuple[str, ...]:
+        """The covariates of an estimand's adjusted analyses: the baseline of attendance only where it is asked for."""
+        if self.analysis.covariates is None and estimand.endpoint in ATTENDANCE:
+            return self.strata
+        return self.covariates
+
+    def planned_sessions(self, day: float) -> tuple[int, ...]:
+        """How many sessions each arm plans up to a day, that day included."""
+        return tuple(sum(each <= day for each in arm.therapy.days) if arm.therapy else 0 for arm in self.arms)
 
     @property
     def therapy_starts(self) -> tuple[float, ...]:

@@ -17,15 +17,17 @@ ASSUMPTION = "assumption"
 SPREADS = ("sd", "log_sd", "logit_sd")
 # The largest spreads on the log and the logit scale, where 5 is a factor of 150 from one patient to the next.
 GREATEST_SPREAD = {"log_sd": 5.0, "logit_sd": 10.0}
-# The unit of an effect is the unit of the latent scale: points of a score, or logits of a day's abstinence.
-EFFECT_UNITS = ("points", "logit")
+# The unit of an effect is the unit of the latent scale: points of a score, logits of a day's abstinence, or the
+# logarithm of a rate of events.
+EFFECT_UNITS = ("points", "logit", "log")
 
 
 # Units as readers write them; in a file they are one word.
 _IN_WORDS = {
-    "points": "points", "logit": "logits", "share": "share", "day": "days", "dose": "reference doses", "kg": "kg",
+    "points": "points", "logit": "logits", "log": "log rate", "share": "share", "day": "days", "kg": "kg",
+    "dose": "reference doses",
     "none": "", "money": "money", "per_day": "per day", "per_month": "per month", "per_year": "per year",
-    "per_point": "per point of the score",
+    "per_point": "per point of the score", "drinks": "drinks",
 }  # fmt: skip
 
 
@@ -152,6 +154,9 @@ PositiveMultiple = _of(unit="none", low=0, high=1000, open_low=True)
 Slope = _of(unit="per_point", low=-10, high=10)
 Loading = _of(unit="none", low=-1000, high=1000)
 FullCorrelation = _of(unit="none", low=-1, high=1)
+# Drinks on a day of use, of the median patient.
+VaryingDrinks = _of(unit="drinks", low=0, high=1000, open_low=True, spread="log_sd")
+LogSpread = _of(unit="none", low=0, high=GREATEST_SPREAD["log_sd"])
 Correlation = _of(unit="none", low=-1, high=1, open_low=True)
 Concentration = _of(unit="dose", low=0, high=1000, open_low=True)
 BodyWeight = _of(unit="kg", low=0, high=500, open_low=True)

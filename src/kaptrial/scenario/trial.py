@@ -101,6 +101,19 @@ class Relapse:
 
 
 @noun
+class Engagement:
+    """Who is engaged with the therapy: at least `sessions` attended, or a `share` of those planned by the day."""
+
+    sessions: Annotated[int, Field(strict=True, ge=1)] | None = None
+    share: Annotated[float, Field(strict=True, gt=0, le=1)] | None = None
+
+    def __post_init__(self) -> None:
+        if (self.sessions is None) == (self.share is None):
+            given = ABSENT if self.sessions is None else self.sessions
+            raise FieldError("sessions", given, "must be given, or share of the sessions planned, and not both")
+
+
+@noun
 class Look:
     """A look at the data when `share` of the patients have been followed up, in the order of their randomisation.
 
@@ -183,7 +196,9 @@ class Design:
 Strategy = Literal["treatment_policy", "hypothetical", "composite", "while_on_treatment"]
 Endpoint = Literal[
     "score", "change", "auc", "mean_score", "response", "remission", "sustained_response", "time_to_relapse",
-    "percent_abstinent_days",
+    "percent_abstinent_days", "sessions_attended", "engaged", "dropout", "time_to_dropout", "count", "days_used",
+    "heavy_days", "drinks_per_day", "abstinent_last", "risk_level_reduction", "time_to_first_use",
+    "time_to_first_heavy_day", "time_to_confirmed_relapse",
 ]  # fmt: skip
 MethodName = Annotated[str, Field(strict=True), AfterValidator(scenario_method_name)]
 Structure = Literal["us", "toeph", "toep", "ar1h", "ar1", "csh", "cs"]

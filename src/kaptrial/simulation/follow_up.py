@@ -8,7 +8,7 @@ import numpy as np
 
 from kaptrial.arrays import Floats, Ints
 from kaptrial.catalogue import Scale
-from kaptrial.model import conduct, measurement
+from kaptrial.model import conduct, counts, measurement
 from kaptrial.model.streams import BlockStreams, Stream, uniforms
 from kaptrial.scenario.conduct import Rescue
 from kaptrial.scenario.scenario import Scenario
@@ -26,7 +26,8 @@ def linear_predictor(scale: Scale, trait: Floats, improvement: Floats) -> Floats
 @dataclass(frozen=True, kw_only=True)
 class Noise:
     """What lies between the course and the record, (replicate, patient, …): deviations at the assessment days, rater
-    errors at the visits, and for an outcome counted by days the uniforms of the days before entry and after it."""
+    errors at the visits, and for an outcome counted by days the uniforms of the days before entry and after it, for a
+    count of events those of day 0 and of the later visits."""
 
     deviation: Floats
     rater_error: Floats
@@ -37,7 +38,10 @@ class Noise:
 def noise_of(streams: BlockStreams, reading: Reading, patients: Patients) -> Noise:
     """The noise of the primary outcome of the next patients."""
     n, before, later = patients.trait.shape[1], None, None
-    if reading.scale.link != "identity":
+    if reading.scale.link == "log":
+        before = uniforms(streams.of(Stream.COUNT_BEFORE), n, 1)
+        later = uniforms(streams.of(Stream.COUNT), n, len(reading.schedule.visits) - 1)
+    elif reading.scale.link != "identity":
         before = uniforms(streams.of(Stream.BASELINE_DAY_OUTCOME), n, reading.measurement.baseline_period_days)
         later = uniforms(streams.of(Stream.DAY_OUTCOME), n, len(reading.schedule.days) - 1)
         before, later = np.asfortranarray(before), np.asfortranarray(later)
@@ -52,8 +56,11 @@ def record(reading: Reading, visit: int, predictor: Floats, noise: Noise) -> Flo
     if scale.link == "identity":
         score = noisy[..., 0] + noise.rater_error[..., visit]
         return measurement.record(score, low=scale.low, high=scale.high, step=scale.step, round_=m.round, clip=m.clip)
-    assert noise.days_before is not None  # a day-by-day outcome always draws its days
+    assert noise.days_before is not None  # what is counted always draws its days, or its counts
     assert noise.days_later is not None
+    if scale.link == "log":
+        u = noise.days_before[..., 0] if visit == 0 else noise.days_later[..., visit - 1]
+        return counts.poisson(u, _expected_count(reading, visit, noisy))
     if visit == 0:
         n = m.baseline_period_days
         return measurement.percent_of_days(noisy, noise.days_before[..., :n], np.array([0]), np.array([n]))[..., 0]
@@ -67,10 +74,22 @@ def recorded(reading: Reading, predictor: Floats, noise: Noise) -> Floats:
     return np.stack([record(reading, v, predictor, noise) for v in range(len(reading.schedule.visits))], axis=-1)
 
 
+def _expected_count(reading: Reading, visit: int, log_rate: Floats) -> Floats:
+    """The mean number of events of one visit, from the log rate on its days; of day 0, of the period before entry."""
+    assert reading.scale.period_days is not None  # a count has a rate
+    a_day = np.minimum(np.exp(log_rate) / reading.scale.period_days, MOST_EVENTS_A_DAY)
+    return a_day[..., 0] * reading.measurement.baseline_period_days if visit == 0 else a_day.sum(axis=-1)
+
+
 def expected_scores(reading: Reading, predictor: Floats) -> Floats:
     """The noise-free score at every visit."""
     if reading.scale.link == "identity":
         return predictor
+    if reading.scale.link == "log":
+        visits = range(len(reading.schedule.visits))
+        return np.stack(
+            [_expected_count(reading, v, predictor[..., reading.schedule.slice(v)]) for v in visits], axis=-1
+        )
     return measurement.mean_percent(predictor, reading.schedule.first, reading.schedule.length)
 
 
@@ -87,6 +106,8 @@ def _centre(reading: Reading) -> float:
     return mean if reading.scale.link == "identity" else 100 / (1 + np.exp(-mean))
 
 
+# No count of events comes near; beyond it numbers overflow.
+MOST_EVENTS_A_DAY = 1000.0
 RESCUE_STREAMS = {"rescue": Stream.RESCUE, "open_label_ketamine": Stream.OPEN_LABEL}
 
 
@@ -94,13 +115,15 @@ RESCUE_STREAMS = {"rescue": Stream.RESCUE, "open_label_ketamine": Stream.OPEN_LA
 class FollowUp:
     """Scores as they would be recorded without dropout, and the days of rescues and dropout (infinite: never).
 
-    `rescues`: by intercurrent event, `rescue` and `open_label_ketamine` where they are declared.
+    `rescues`: by intercurrent event, `rescue` and `open_label_ketamine` where they are declared. `predictor`: the
+    latent course at the assessment days, rescues included.
     """
 
     full: Floats
     rescues: dict[str, Floats]
     dropout_day: Floats
     noise: Noise
+    predictor: Floats
 
     def lost_by(self, day: Floats) -> FollowUp:
         """The same where patients are gone by `day` at the latest, (replicate, patient); what is later did not come."""
@@ -177,7 +200,7 @@ def follow_up(
                 )
                 starts = takes[event] & bad & np.isinf(rescues[event]) & (day < dropout_day)
                 rescues[event] = np.where(starts, day, rescues[event])
-    return FollowUp(full=full, rescues=rescues, dropout_day=dropout_day, noise=noise)
+    return FollowUp(full=full, rescues=rescues, dropout_day=dropout_day, noise=noise, predictor=predictor)
 
 
 def received_after_dropout(s: Scenario, received: Received, visits: FollowUp) -> Received | None:
@@ -197,12 +220,14 @@ def received_after_dropout(s: Scenario, received: Received, visits: FollowUp) ->
     return received_before(s, received, visits.dropout_day)
 
 
-def after_dropout(s: Scenario, reading: Reading, patients: Patients, received: Received, visits: FollowUp) -> Floats:
-    """Scores of the primary outcome at every visit as they are after dropout."""
+def predictor_after_dropout(
+    s: Scenario, reading: Reading, patients: Patients, received: Received, visits: FollowUp
+) -> Floats:
+    """The latent course of the primary outcome at the assessment days as it is after dropout."""
     after = received_after_dropout(s, received, visits)
     if after is None:
-        return visits.full
+        return visits.predictor
     predictor = linear_predictor(s.scale, patients.trait, improvement_of(s, reading.schedule, patients, after))
     for event, rescue in rescues_of(s).items():
         predictor += s.scale.sign * rescue_improvement(rescue, reading.schedule.days, visits.rescues[event])
-    return recorded(reading, predictor, visits.noise)
+    return predictor

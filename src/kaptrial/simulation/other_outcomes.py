@@ -99,6 +99,10 @@ def _noise(
     correlation = outcome.correlation.deviation.value
     shared = _primary_deviation(s, days, streams, number, patients) if correlation != 0 else np.zeros(1)
     deviation = by_visit(m.deviation_sd.value) * _correlated(correlation, shared, own)
+    if reading.scale.link == "log":
+        before = uniforms(streams.of(Stream.OTHER_BASELINE_DAY_OUTCOME, number=number), n, 1)
+        later = uniforms(streams.of(Stream.OTHER_DAY_OUTCOME, number=number), n, len(reading.schedule.visits) - 1)
+        return Noise(deviation=deviation, rater_error=np.zeros(1), days_before=before, days_later=later)
     if reading.scale.link != "identity":
         before = uniforms(streams.of(Stream.OTHER_BASELINE_DAY_OUTCOME, number=number), n, m.baseline_period_days)
         later = uniforms(streams.of(Stream.OTHER_DAY_OUTCOME, number=number), n, len(days) - 1)

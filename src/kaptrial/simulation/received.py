@@ -118,6 +118,17 @@ def received_before(s: Scenario, received: Received, day: Floats) -> Received:
     return replace(received, taken=before if received.taken is None else before & received.taken)
 
 
+def sessions_attended(s: Scenario, received: Received, dropout_day: Floats) -> Floats:
+    """How many sessions each patient has attended by each visit, (replicate, patient, visit): none after leaving."""
+    day, n_doses = treatment_days(schedules_of(s))
+    is_session = (np.arange(day.shape[1]) >= n_doses[:, None]) & np.isfinite(day)
+    own_day = day[received.arm] if received.own_day is None else received.own_day
+    attended = is_session[received.arm] & (own_day < dropout_day[..., None])
+    if received.taken is not None:
+        attended &= received.taken
+    return np.stack([(attended & (own_day <= visit)).sum(axis=-1) for visit in s.design.visits], axis=-1).astype(float)
+
+
 def first_session(schedules: list[ArmSchedule], received: Received) -> Floats:
     """Day of each patient's first attended session; infinity if there is none."""
     arm, taken, own_day = received.arm, received.taken, received.own_day

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from kaptrial.arrays import Floats, Ints
+from kaptrial.method_table import ATTENDANCE, USE
 from kaptrial.model.delivered import DeliveredTreatment
 from kaptrial.model.streams import BLOCK, BlockStreams
 from kaptrial.scenario.drawn import of_replicates
@@ -16,11 +17,18 @@ from kaptrial.scenario.scenario import Scenario
 from kaptrial.simulation.assessments import Reading, other_readings, primary_reading
 from kaptrial.simulation.course import improvements_of
 from kaptrial.simulation.eligibility import eligible_patients
-from kaptrial.simulation.follow_up import after_dropout, expected_scores, follow_up, linear_predictor
+from kaptrial.simulation.follow_up import (
+    expected_scores,
+    follow_up,
+    linear_predictor,
+    predictor_after_dropout,
+    recorded,
+)
 from kaptrial.simulation.other_outcomes import follow_others
 from kaptrial.simulation.patients import Patients, draw_patients
 from kaptrial.simulation.randomisation import allocate, draw_strata
-from kaptrial.simulation.received import Received, adherence, assign, beliefs
+from kaptrial.simulation.received import Received, adherence, assign, beliefs, sessions_attended
+from kaptrial.simulation.substance_use import daily_use
 from kaptrial.simulation.trials import Covariate, Measured, Trials
 
 # Patients of a block that are followed at once: their arrays take about 10 MB.
@@ -134,16 +142,22 @@ def _follow(
     visits = follow_up(s, streams, reading, patients, arm, improvement)
     if delivered is not None:
         visits = visits.lost_by(delivered.loss_day)
-    scores = {}
+    scores, predictor = {}, visits.predictor
     if full:
         scores["latent"] = expected_scores(reading, linear_predictor(s.scale, patients.trait, improvement))
-        after = after_dropout(s, reading, patients, received, visits)
+        predictor = predictor_after_dropout(s, reading, patients, received, visits)
+        after = visits.full if predictor is visits.predictor else recorded(reading, predictor, visits.noise)
         scores["outcome"] = np.where(schedule.visits >= visits.dropout_day[..., None], after, visits.full)
     observed = np.less(schedule.visits, visits.dropout_day[..., None], order="F")
     if delivered is not None:
         observed &= ~delivered.visit_missed
     scores["baseline"] = visits.full[..., 0]
     scores["score"] = np.where(observed, visits.full, np.nan)
+    if any(estimand.endpoint in USE for estimand in s.estimands):
+        scores |= daily_use(s, streams, patients, predictor, visits.noise)
+    if any(estimand.endpoint in ATTENDANCE for estimand in s.estimands):
+        scores["attended"] = sessions_attended(s, received, visits.dropout_day)
+        scores["dropout_day"] = visits.dropout_day
     if s.randomisation.day > 0:
         scores["randomisation_score"] = visits.full[..., s.design.visits.index(s.randomisation.day)]
     # What would happen after dropout is neither seen nor part of the treatment under study.
@@ -158,7 +172,7 @@ def _insert(whole: dict[str, Floats], of_part: dict[str, Floats], part: slice, n
     """Put what some of the `n` patients have into the arrays of all, which lie trial by trial."""
     for name, x in of_part.items():
         if name not in whole:
-            whole[name] = np.empty((BLOCK, n, *x.shape[2:]))
+            whole[name] = np.empty((BLOCK, n, *x.shape[2:]), dtype=x.dtype)
         whole[name][:, part] = x
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kaptrial.arrays import Floats, Ints
+from kaptrial.arrays import Bools, Floats, Ints
 from kaptrial.errors import DataError, FieldError
 from kaptrial.simulation.data_file import DataFile, count, listed, read_file, without_rounding
 
@@ -59,7 +59,10 @@ class Trials:
     day of each intercurrent event that can happen, (replicate, patient), infinite if it did not. `patients`: their
     codes in a file. Only simulated trials have `latent`, the noise-free course under the treatment received, before
     rescue and dropout, and `outcome`, the score as it would have been recorded at every visit, dropout and rescue
-    included. `others`: the outcomes that are not primary, by name.
+    included; and, where an estimand asks for attendance, `attended`, the sessions attended by each visit, and
+    `dropout_day`, (replicate, patient), infinite for those who stayed; where one asks for days of use, `used` and
+    `drinks` of each day, (replicate, patient, day), `drinks_before` a day and `is_woman`, (replicate, patient).
+    `others`: the outcomes that are not primary, by name.
     """
 
     arms: tuple[str, ...]
@@ -74,6 +77,12 @@ class Trials:
     events: dict[str, Floats] = field(default_factory=dict)
     latent: Floats | None = None
     outcome: Floats | None = None
+    attended: Floats | None = None
+    dropout_day: Floats | None = None
+    used: Bools | None = None
+    drinks: Floats | None = None
+    drinks_before: Floats | None = None
+    is_woman: Bools | None = None
     patients: tuple[str, ...] = ()
     others: dict[str, Measured] = field(default_factory=dict)
 

@@ -39,6 +39,8 @@ def power(facts: Facts) -> Section:
         text = f"{text} {facts.belief_rate} of trials."
         blocks.append(Paragraph(text=text))
     blocks.append(_questions(facts))
+    needed = dict.fromkeys(note.text for note in study.power.notes if note.code == "number_needed_to_treat")
+    blocks += [Paragraph(text=capital(text) + ".", style="note") for text in needed]
     for title, name, results, path in (
         ("By the number of patients", "power_by_size", study.by_size, study.size_path),
         ("By the size of the effect", "power_by_effect", study.by_effect, study.effect_path),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from kaptrial.method_table import BINARY, TIME, methods
+from kaptrial.method_table import BINARY, MAY_FAIL, TIMES, methods
+from kaptrial.questions.power.headline import own_unit
 from kaptrial.results import Note
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.scenario.trial import Estimand
@@ -16,7 +17,7 @@ def analysis_notes(s: Scenario) -> list[Note]:
         for name in s.methods(estimand):
             if s.has_therapists(estimand) and not methods()[name].needs_therapists:
                 without_therapists.append(name)
-            if not methods()[name].adjusts or not set(s.strata) <= set(s.covariates):
+            if not methods()[name].adjusts or not set(s.strata) <= set(s.covariates_of(estimand)):
                 without_strata.append(name)
     notes = []
     if chosen:
@@ -24,7 +25,7 @@ def analysis_notes(s: Scenario) -> list[Note]:
         text = f"no method is declared, and the analysis is the one that fits the trial: {named}"
         notes.append(Note(code="default_analysis", severity="information", text=text))
     if s.analysis.missing_response == "failure":
-        endpoints = ", ".join(dict.fromkeys(e.endpoint for e in s.estimands if e.endpoint in BINARY))
+        endpoints = ", ".join(dict.fromkeys(e.endpoint for e in s.estimands if e.endpoint in MAY_FAIL))
         text = f"patients without a {endpoints} count as failures; the truth is of what they would have had"
         notes.append(Note(code="missing_response", severity="information", text=text))
     margins = [f"{e.margin:g} of {e.endpoint} ({_margin_kind(s, e)})" for e in s.estimands if e.margin is not None]
@@ -47,9 +48,12 @@ def analysis_notes(s: Scenario) -> list[Note]:
 
 def _margin_kind(s: Scenario, estimand: Estimand) -> str:
     """What a margin of an estimand is."""
-    if estimand.endpoint == TIME:
+    if estimand.endpoint in TIMES:
         return "a hazard ratio"
     if estimand.endpoint in BINARY:
         return "a difference of shares"
+    own = own_unit(estimand.endpoint)
+    if own is not None:
+        return own
     unit = s.scale_of(estimand).unit
     return "percentage points" if unit == "percent" else unit

@@ -9,7 +9,15 @@ from kaptrial.model.delivered import DeliveredTreatment
 from kaptrial.model.streams import BLOCK
 from kaptrial.questions.power.cells import Cell
 from kaptrial.questions.power.execution import Fits
-from kaptrial.questions.power.notes import RUN_IN_CLINIC, calendar_notes, fallbacks, never_analysed, notes_of, rooms
+from kaptrial.questions.power.notes import (
+    RUN_IN_CLINIC,
+    calendar_notes,
+    fallbacks,
+    never_analysed,
+    notes_of,
+    numbers_needed,
+    rooms,
+)
 from kaptrial.questions.power.nulls import NullRun, null_runs
 from kaptrial.questions.power.rows import analysed, estimand_rows, favours, multiplicity_rows, question, rejection
 from kaptrial.questions.power.shared import Run, fits_of, shared_truths, trials_key
@@ -86,6 +94,7 @@ def characteristics(
         notes += [
             *([*calendar_notes(cell.scenario), RUN_IN_CLINIC] if delivered is not None else []),
             *rooms(cell.scenario, rows),
+            *numbers_needed(cell.scenario, rows),
         ]
         results.append(CellResult(cell=cell, rows=rows, fits=own, truths=truth, notes=notes, under_null=under_null))
     return results

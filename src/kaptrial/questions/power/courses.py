@@ -15,7 +15,7 @@ from kaptrial.scenario.patients import Expectancy
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.scenario.sourced import ByArm
 from kaptrial.scenario.treatment import Arm, Doses
-from kaptrial.scenario.trial import Estimand, Randomisation
+from kaptrial.scenario.trial import Endpoint, Estimand, Randomisation
 from kaptrial.simulation.simulate import simulate_block
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def _drug_alone(scenario: Scenario, last_day: int) -> Scenario:
         hope = replace(hope, belief=hope.belief.by_arm[source.id])
     one_dose = replace(dose, mg_per_kg=mean_mg_per_kg(dose), mg=None, body_weight=None)
     allocation = replace(scenario.design.allocation, ratio=None, block=None)
-    endpoint = scenario.estimand.endpoint if counted else "score"
+    endpoint: Endpoint = "percent_abstinent_days" if counted else "score"
     return replace(
         scenario,
         arms=tuple(

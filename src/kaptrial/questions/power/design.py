@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kaptrial.method_table import BINARY, DAYS, TIME, method_of
+from kaptrial.method_table import BINARY, DAYS, NOT_OF_SCORES, SCORES, TIMES, method_of
 from kaptrial.output.terminal import by_mcse
-from kaptrial.questions.power.headline import least_differences, method_in_words, share_lost, unit_of, when
+from kaptrial.questions.power.headline import least_differences, method_in_words, own_unit, share_lost, unit_of, when
 from kaptrial.scenario.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ def estimand_in_words(s: Scenario) -> list[tuple[str, str]]:
 def _variable(s: Scenario) -> str:
     if s.estimand.endpoint == DAYS:
         return "percent of days abstinent"
-    return f"{s.estimand.endpoint.replace('_', ' ')} of {s.scale.id}"
+    name = s.estimand.endpoint.replace("_", " ")
+    return name if s.estimand.endpoint in NOT_OF_SCORES else f"{name} of {s.scale.id}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +92,7 @@ def within_arms(s: Scenario, truth: Truth, seed: int) -> WithinArms:
 
 def effect_in_words(s: Scenario, truth: Truth, seed: int) -> list[str]:
     """Observed SD and correlation with the baseline on the primary day; the effect in SDs and among sourced MCIDs."""
-    if s.scale.link != "identity" or s.estimand.endpoint in (*BINARY, TIME):
+    if s.scale.link != "identity" or s.estimand.endpoint not in SCORES:
         return []
     within = within_arms(s, truth, seed)
     lines = [
@@ -117,5 +118,7 @@ def truth_in_words(s: Scenario, truth: Truth) -> str:
     factor = 100.0 if e.endpoint in BINARY else 1.0
     value = f"{by_mcse(factor * truth.value, max(factor * truth.mcse, 0.005))}"
     if "ratio" in unit:  # the contrast of means is of the endpoint itself
-        unit = "percentage points" if s.scale.unit == "percent" else "days" if e.endpoint == TIME else unit
+        of_shares = e.endpoint in BINARY or s.scale.unit == "percent"
+        unit = "days" if e.endpoint in TIMES else "percentage points" if of_shares else unit
+        unit = own_unit(e.endpoint) or unit
     return f"Under these assumptions the truth of {e.contrast} ({_variable(s)} {when(s)}) is {value} {unit}."

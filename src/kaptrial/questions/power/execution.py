@@ -15,6 +15,7 @@ import numpy as np
 
 from kaptrial.errors import TooFewEligible, UserError
 from kaptrial.estimators.fit import Fit
+from kaptrial.method_table import NOT_OF_SCORES, RESPONSES
 from kaptrial.methods.simulated import estimates
 from kaptrial.model.delivered import DeliveredTreatment
 from kaptrial.model.streams import BLOCK
@@ -179,7 +180,11 @@ def run_block(
     asked = [(i, analysis) for i in numbers for analysis in scenario.analyses(every[i])]
     draws = {"seed": seed, "block": block}
     fits = dict(zip(asked, estimates(trials, scenario, [(every[i], name) for i, name in asked], **draws), strict=True))
-    interactions = [(i, name) for i, name in asked if scenario.contrast(every[i]).kind == "interaction"]
+    interactions = [
+        (i, name)
+        for i, name in asked
+        if scenario.contrast(every[i]).kind == "interaction" and every[i].endpoint not in (*NOT_OF_SCORES, "count")
+    ]
     if at_best and interactions:
         best = _at_best(trials, scenario)
         at_best_fits = estimates(best, scenario, [(every[i], name) for i, name in interactions], **draws)
@@ -208,11 +213,7 @@ def scenario_arm_with_both(scenario: Scenario) -> int:
 
 def best_endpoint(scenario: Scenario, estimand: Estimand) -> float:
     """The best value an endpoint can take: the end of the scale, or certainty."""
-    return (
-        1.0
-        if estimand.endpoint in ("response", "remission", "sustained_response")
-        else scenario.scale_of(estimand).best
-    )
+    return 1.0 if estimand.endpoint in RESPONSES else scenario.scale_of(estimand).best
 
 
 def _join(fits: Sequence[Fit], n: int) -> Fit:

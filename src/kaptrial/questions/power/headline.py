@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kaptrial.method_table import BINARY, DAYS, SCORES, TIME, methods
+from kaptrial.method_table import (
+    ATTENDANCE,
+    BINARY,
+    COUNTS,
+    DAYS,
+    SCORES,
+    TIME,
+    USE_COUNTS,
+    USE_SHARES,
+    USE_TIMES,
+    methods,
+)
 from kaptrial.output.terminal import by_mcse, error
 from kaptrial.results import Headline, Value
 from kaptrial.scenario.scenario import Scenario
@@ -119,11 +130,21 @@ def unit_of(s: Scenario, measure: str) -> str:
     ratios = {"log_odds_ratio": "odds ratio", "log_hazard_ratio": "hazard ratio", "log_rate_ratio": "rate ratio"}
     if measure in ratios:
         return ratios[measure]
-    if measure == "risk_difference" or measure in BINARY or s.scale.unit == "percent":
-        return "percentage points"
     if measure == "rmst_difference":
         return "days"
+    own = own_unit(s.estimand.endpoint)
+    if measure == "difference" and own is not None:
+        return own
+    if measure == "risk_difference" or measure in BINARY or s.scale.unit == "percent":
+        return "percentage points"
     return f"{s.scale.id} {s.scale.unit}"
+
+
+def own_unit(endpoint: str) -> str | None:
+    """The unit of an endpoint that is not in that of the scale."""
+    units = {"count": "events", "sessions_attended": "sessions", "drinks_per_day": "drinks a day"}
+    units |= dict.fromkeys(USE_COUNTS, "days")
+    return units.get(endpoint)
 
 
 def _size(s: Scenario, numbers: Mapping[str, Value]) -> str:
@@ -190,14 +211,16 @@ def least_differences(s: Scenario) -> list[float]:
 
 def when(s: Scenario) -> str:
     """The primary day, as part of a sentence."""
-    by = {TIME: "by", "sustained_response": "by", DAYS: "up to"}.get(s.estimand.endpoint, "on")
-    return f"{by} day {s.estimand.day:g}"
+    by_day = dict.fromkeys((TIME, "sustained_response", *ATTENDANCE, *USE_TIMES), "by")
+    by_day |= dict.fromkeys((DAYS, *COUNTS, "drinks_per_day", *USE_SHARES), "up to")
+    return f"{by_day.get(s.estimand.endpoint, 'on')} day {s.estimand.day:g}"
 
 
 def called(endpoint: str) -> str:
     """What an endpoint is called in a sentence."""
     names = {"percent_abstinent_days": "days abstinent", TIME: "relapse", "auc": "score averaged over time"}
-    return names.get(endpoint, endpoint.replace("_", " "))
+    names |= {"count": "events", "engaged": "engagement", "abstinent_last": "abstinence over the last days"}
+    return names.get(endpoint, endpoint.removeprefix("time_to_").replace("_", " "))
 
 
 def _article(noun: str) -> str:

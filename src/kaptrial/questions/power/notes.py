@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from scipy.special import ndtri
+
 from kaptrial.estimators.fit import Failure
-from kaptrial.method_table import TIME
+from kaptrial.method_table import ATTENDANCE, TIME, endpoint_side
+from kaptrial.methods.number_needed import number_needed
 from kaptrial.questions.power.analysis_notes import analysis_notes
 from kaptrial.questions.power.execution import AT_BEST, Fits
 from kaptrial.questions.power.measures import TARGET_POWER
@@ -32,7 +35,7 @@ def notes_of(s: Scenario, columns: Mapping[str, Any], estimand_truths: Iterable[
         notes.append(Note(code=code, severity="warning", text=text))
 
     for estimand in s.estimands if nulls and s.null is None and len(s.arms) > 1 else ():
-        if null_of(s, estimand) is None:
+        if estimand.endpoint not in ATTENDANCE and null_of(s, estimand) is None:
             why = (
                 "its sides differ in both drug and therapy, and no null of the model makes them alike"
                 if differ_in(s, estimand)
@@ -97,6 +100,23 @@ def fallbacks(s: Scenario, fits: Fits) -> list[Note]:
             text += ": its errors hold if it is right, those of `analysis.sandwich` in any case"
         notes.append(Note(code="fallback", severity="warning", text=text))
     return notes
+
+
+def numbers_needed(s: Scenario, rows: Sequence[Row]) -> list[Note]:
+    """The number needed to treat of each true risk difference, with the interval of a trial that finds it."""
+    said: dict[str, None] = {}
+    for about, by_metric in grouped(rows).items():
+        if about.measure != "risk_difference" or "empirical_se" not in by_metric or ":" in str(about.contrast):
+            continue
+        truth = by_metric["truth"].value
+        half = float(ndtri(1 - s.analysis.alpha / 2)) * by_metric["empirical_se"].value
+        number = number_needed(truth, truth - half, truth + half, better=endpoint_side(about.endpoint) or "higher")
+        said[
+            f"number needed to treat of {about.contrast}, {about.endpoint.replace('_', ' ')} on day {about.day:g}"
+            f" (by {about.analysis}{', ' + about.strategies if about.strategies else ''}): {number}; in brackets the"
+            f" {100 * (1 - s.analysis.alpha):g} % interval of a trial of this size that finds the truth"
+        ] = None
+    return [Note(code="number_needed_to_treat", severity="information", text=text) for text in said]
 
 
 def rooms(s: Scenario, rows: Sequence[Row]) -> list[Note]:

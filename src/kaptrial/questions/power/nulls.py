@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from kaptrial.scenario.nulls import with_null
+from kaptrial.method_table import ATTENDANCE
+from kaptrial.scenario.nulls import attended_alike, with_null
 from kaptrial.scenario.scenario import Null, Scenario
 from kaptrial.scenario.trial import Estimand
 
@@ -16,6 +17,11 @@ class NullRun:
     scenario: Scenario
     metric: str
     estimands: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        """The null: one of the model, or that all arms are alike."""
+        return self.scenario.null or "alike"
 
 
 def null_of(s: Scenario, estimand: Estimand) -> Null | None:
@@ -49,7 +55,7 @@ def null_runs(s: Scenario) -> list[NullRun]:
         return []
     wanted: dict[Null, list[int]] = {}
     for i, estimand in enumerate(s.estimands):
-        null = null_of(s, estimand)
+        null = None if estimand.endpoint in ATTENDANCE else null_of(s, estimand)
         if null is not None:
             wanted.setdefault(null, []).append(i)
     runs = []
@@ -60,4 +66,17 @@ def null_runs(s: Scenario) -> list[NullRun]:
         if part is not None:
             hopeful = with_null(s, null, expectancy=True)
             runs.append(NullRun(scenario=hopeful, metric="expectancy_only_rate", estimands=tuple(estimands)))
-    return runs
+    return runs + _runs_of_attendance(s)
+
+
+def _runs_of_attendance(s: Scenario) -> list[NullRun]:
+    """The nulls of attendance, which conduct makes: all arms attend as the one on the right does."""
+    wanted: dict[int, list[int]] = {}
+    for i, estimand in enumerate(s.estimands):
+        contrast = s.contrast(estimand)
+        if estimand.endpoint in ATTENDANCE and contrast.kind != "single":
+            wanted.setdefault(contrast.right[-1], []).append(i)
+    return [
+        NullRun(scenario=attended_alike(s, s.arms[arm].id), metric="type_i_error", estimands=tuple(estimands))
+        for arm, estimands in wanted.items()
+    ]

@@ -13,6 +13,7 @@ from kaptrial.output.folder import footer, save_all, write_results
 from kaptrial.questions.power import figures, titles
 from kaptrial.questions.power.courses import course_drawn, decay, mean_mg_per_kg, series_days, trajectories
 from kaptrial.questions.power.doses import all_doses, dose_word
+from kaptrial.questions.power.headline import own_unit
 from kaptrial.questions.power.rows import question
 from kaptrial.questions.power.titles import ENOUGH
 from kaptrial.results import Question, Row, grouped
@@ -62,17 +63,10 @@ def _estimates(results: Sequence[CellResult]) -> pd.DataFrame:
 
 def figures_of(results: PowerResults) -> dict[str, Figure]:
     """The figures by name: courses, what is compared, and power over what is varied."""
-    first, seed = results.cells[0], results.provenance["seed"]
+    first = results.cells[0]
     scenario = first.cell.scenario
     variant = titles.of_variant(first)
-    course, dose = trajectories(scenario, seed=seed), dose_word(all_doses(scenario))
-    latest = max((c for c in results.cells if _same_but_for_day(c, first)), key=lambda c: c.cell.scenario.estimand.day)
-    title = variant + titles.effect(latest)
-    drawn = {
-        "trajectories": figures.trajectories(course, _arms(scenario), dose=dose, unit=_unit(scenario), title=title)
-    }
-    if any(doses.is_ketamine and doses.days for arm in scenario.arms for doses in arm.doses):
-        drawn["decay"] = _decay(scenario, seed, variant)
+    drawn = _courses(results) if scenario.scale.link != "log" else {}  # events have no course between visits
     compared = _compared(first)
     if len(compared) > 1:
         unit = f"{titles.contrast_in_words(scenario)} ({_effect_unit(first)})"
@@ -93,6 +87,21 @@ def figures_of(results: PowerResults) -> dict[str, Figure]:
         drawn["power_map"] = figures.heat_map(rows, (paths[0], paths[1]), title=title)
     if "room_for_synergy" in first.primary:
         drawn["interaction_room"] = _room(first)
+    return drawn
+
+
+def _courses(results: PowerResults) -> dict[str, Figure]:
+    """Mean courses of the arms, and of the drug alone."""
+    first, seed = results.cells[0], results.provenance["seed"]
+    scenario, variant = first.cell.scenario, titles.of_variant(first)
+    course, dose = trajectories(scenario, seed=seed), dose_word(all_doses(scenario))
+    latest = max((c for c in results.cells if _same_but_for_day(c, first)), key=lambda c: c.cell.scenario.estimand.day)
+    title = variant + titles.effect(latest)
+    drawn = {
+        "trajectories": figures.trajectories(course, _arms(scenario), dose=dose, unit=_unit(scenario), title=title)
+    }
+    if any(doses.is_ketamine and doses.days for arm in scenario.arms for doses in arm.doses):
+        drawn["decay"] = _decay(scenario, seed, variant)
     return drawn
 
 
@@ -123,7 +132,7 @@ def _compared(result: CellResult) -> dict[Question, dict[str, Row]]:
 
 def _effect_unit(result: CellResult) -> str:
     measure = next(iter(result.primary.values())).question.measure
-    unit = result.cell.scenario.scale.unit
+    unit = own_unit(result.cell.scenario.estimand.endpoint) or result.cell.scenario.scale.unit
     named = {"risk_difference": "probability", "rmst_difference": "days", "difference": unit, "change": unit}
     named |= dict.fromkeys(BINARY, "probability")
     return named.get(measure, measure.replace("_", " "))

@@ -12,7 +12,16 @@ from kaptrial.arrays import Bools
 from kaptrial.estimators import multiplicity
 from kaptrial.estimators.fit import Fit
 from kaptrial.estimators.margin import non_inferior, on_scale_of
-from kaptrial.method_table import BINARY, MARGIN_MEASURES, TIME, Side, method_of
+from kaptrial.method_table import (
+    ATTENDANCE,
+    BINARY,
+    MARGIN_MEASURES,
+    NOT_OF_SCORES,
+    TIMES,
+    Side,
+    endpoint_side,
+    method_of,
+)
 from kaptrial.questions.power.execution import AT_BEST, Fits
 from kaptrial.questions.power.measures import (
     SIGN_KNOWN,
@@ -50,13 +59,14 @@ def question(s: Scenario, estimand: Estimand, analysis: str, columns: Mapping[st
 def better(s: Scenario, estimand: Estimand, analysis: str | None = None) -> Side:
     """Which direction is the favourable one, of an estimand's endpoint or of an analysis' estimate of it.
 
-    Shares and times rise, scores go as their scale; hazards fall where times rise.
+    Shares but that of dropout and times rise, scores go as their scale; hazards fall where times rise.
     """
+    own: Side = "higher" if s.scale_of(estimand).better == "higher" else "lower"
     endpoint = estimand.endpoint
-    outcome: Side = "higher" if endpoint in (*BINARY, TIME) or s.scale_of(estimand).better == "higher" else "lower"
-    if analysis is None:
+    outcome = endpoint_side(endpoint) or own
+    if analysis is None or endpoint in BINARY:
         return outcome
-    return method_of(analysis).favourable(None if endpoint == TIME else outcome)
+    return method_of(analysis).favourable(None if endpoint in TIMES else outcome)
 
 
 def estimand_rows(s: Scenario, estimand: Estimand, fits: Fits, i: int, about: Question, known: Truths) -> list[Row]:
@@ -97,7 +107,7 @@ def estimand_rows(s: Scenario, estimand: Estimand, fits: Fits, i: int, about: Qu
     if not method.test_only and estimand.endpoint not in method.exact:
         detectable = detectable_difference(sd, float(np.median(fit.df[ok])), alpha, TARGET_POWER)
         add("detectable_difference", detectable, detectable * sd_error(est) / sd if sd > 0 else 0.0)
-    if s.contrast(estimand).kind == "interaction":
+    if s.contrast(estimand).kind == "interaction" and estimand.endpoint not in (*NOT_OF_SCORES, "count"):
         room = room_for_synergy(s, estimand, known.if_additive)
         if room is not None:
             add("room_for_synergy", *room)
@@ -160,7 +170,7 @@ def _rejection_name(s: Scenario, estimand: Estimand) -> str:
     In one arm a null of the model leaves what it is tested against, its benchmark.
     """
     kind = s.contrast(estimand).kind
-    if s.null is None or kind == "single":
+    if s.null is None or kind == "single" or estimand.endpoint in ATTENDANCE:
         return "power"
     if s.null == "synergy":
         return "false_synergy_rate" if kind == "interaction" else "power"
@@ -229,7 +239,7 @@ def multiplicity_rows(
     for run_, fits in nulls:
         if run_.metric != "expectancy_only_rate":
             wrong = _adjusted(s, fits, first)[:, list(run_.estimands)]
-            add(wrong.any(axis=1), f"familywise_error_{run_.scenario.null}", together)
+            add(wrong.any(axis=1), f"familywise_error_{run_.name}", together)
     return rows
 
 

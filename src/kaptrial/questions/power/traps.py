@@ -104,6 +104,8 @@ def _unused(s: Scenario) -> Iterator[tuple[str, str]]:
         yield "unused", "drug.window_half_life: changes nothing while no therapy has a gamma above 0"
     if s.relapse is not None and not any(e.endpoint in (TIME, "sustained_response") for e in s.estimands):
         yield "unused", "relapse: no estimand asks for time_to_relapse or sustained_response"
+    if s.engagement is not None and not any(e.endpoint == "engaged" for e in s.estimands):
+        yield "unused", "engagement: no estimand asks for engaged"
     period = next(f.default for f in fields(Measurement) if f.name == "baseline_period_days")
     if s.scale.link == "identity" and s.measurement.baseline_period_days != period:
         yield "unused", "measurement.baseline_period_days: is for outcomes counted by days"

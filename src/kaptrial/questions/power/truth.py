@@ -8,8 +8,8 @@ import numpy as np
 
 from kaptrial.arrays import Bools, Floats
 from kaptrial.estimators.survival import cox
-from kaptrial.method_table import BINARY
-from kaptrial.methods.prepared import patient_endpoint, relapse_times
+from kaptrial.method_table import BINARY, COUNTS, TIMES
+from kaptrial.methods.prepared import event_times, patient_endpoint
 from kaptrial.scenario.nulls import additive
 from kaptrial.scenario.patients import Expectancy
 from kaptrial.scenario.scenario import Scenario
@@ -136,12 +136,12 @@ def _past_best(trials: Trials, s: Scenario, estimand: Estimand) -> float:
 
 
 def _failed(trials: Trials, s: Scenario, estimand: Estimand) -> Bools:
-    """Whether each patient's time to relapse ended in failure; no patient's where the endpoint is no time."""
-    if estimand.endpoint != "time_to_relapse":
+    """Whether each patient's time ended in the event; no patient's where the endpoint is no time."""
+    if estimand.endpoint not in TIMES:
         return np.zeros(trials.arm.shape, dtype=np.bool_)
     own = trials.of(s.other_outcome(estimand))
     assert own.outcome is not None
-    return relapse_times(own, own.outcome, s, estimand)[1]
+    return event_times(own, own.outcome, s, estimand)[1]
 
 
 def _truth(s: Scenario, estimand: Estimand, endpoints: Floats, failed: Bools, beyond: Floats) -> Truth:
@@ -160,7 +160,11 @@ def _truth(s: Scenario, estimand: Estimand, endpoints: Floats, failed: Bools, be
             logits = np.zeros(len(means))
             logits[used] = np.log(shares[used] / (1 - shares[used]))
             measures["log_odds_ratio"] = _mean_and_error(centred, slopes, float(weights @ logits))
-    if estimand.endpoint == "time_to_relapse":
+    if estimand.endpoint in COUNTS and (means[used] > 0).all():
+        slopes = np.divide(weights, means, out=np.zeros(len(means)), where=used)  # of the log in the mean
+        logs = np.log(means, out=np.zeros(len(means)), where=used)
+        measures["log_rate_ratio"] = _mean_and_error(centred, slopes, float(weights @ logs))
+    if estimand.endpoint in TIMES:
         measures["log_hazard_ratio"] = _log_hazard_ratio(endpoints, failed, weights)
     return Truth(
         value=value,
