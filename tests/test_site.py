@@ -66,12 +66,13 @@ def test_links_hold_in_the_repository(file):
 
 def test_links_are_those_of_the_site():
     where = {"docs/a.md": "a.md", "docs/sub/b.md": "sub/b.md", "README.md": "index.md", "README.md#two": "two.md"}
-    text = (
-        "[b](sub/b.md#x) [r](../README.md#two) [h](../README.md) [p](../pyproject.toml) [n](nothing.md) docs/sub/b.md"
-    )
-    assert relinked(text, "docs/a.md", "a.md", where) == (
-        "[b](sub/b.md#x) [r](two.md#two) [h](index.md) p (`pyproject.toml`) [n](nothing.md) [docs/sub/b.md](sub/b.md)"
-    )
+    kept = "[b](sub/b.md#x) [n](nothing.md)"
+    assert relinked(kept, "docs/a.md", "a.md", where) == kept
+    cut = relinked("[r](../README.md#two) [h](../README.md)", "docs/a.md", "a.md", where)
+    assert cut == "[r](two.md#two) [h](index.md)"
+    without = relinked("[settings](../pyproject.toml) [tests](../tests/data)", "docs/a.md", "a.md", where)
+    assert without == "settings (`pyproject.toml`) `tests/data`"
+    assert relinked("see docs/sub/b.md", "docs/a.md", "a.md", where) == "see [docs/sub/b.md](sub/b.md)"
     assert relinked("[a](../a.md)", "docs/sub/b.md", "sub/b.md", where) == "[a](../a.md)"
     assert relinked("```\n[b](sub/b.md) docs/a.md\n```\n", "README.md", "index.md", where).startswith("```\n[b](sub")
 

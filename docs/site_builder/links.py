@@ -43,12 +43,14 @@ def _relinked(link: re.Match[str], source: str, page: str, pages: Mapping[str, s
     target, text = link["target"], link["text"]
     if re.match(r"[a-z]+:|#", target) and f"{source}{target}" not in pages:
         return link[0]
-    path, hash_sign, anchor = target.partition("#")
+    path, hash_sign, heading = target.partition("#")
     file = posixpath.normpath(posixpath.join(posixpath.dirname(source), path)) if path else source
-    new = pages.get(f"{file}#{anchor}", pages.get(file))
+    new = pages.get(f"{file}#{heading}", pages.get(file))
     if new is None:
-        return f"{text} (`{file}`)" if (ROOT / file).exists() else link[0]
-    return f"{link['image']}[{text}]({_relative(new, page)}{hash_sign}{anchor})"
+        if not (ROOT / file).exists():
+            return link[0]
+        return f"`{file}`" if file.startswith(text) else f"{text} (`{file}`)"
+    return f"{link['image']}[{text}]({_relative(new, page)}{hash_sign}{heading})"
 
 
 def _named(file: str, page: str, pages: Mapping[str, str]) -> str:
