@@ -16,6 +16,7 @@ from kaptrial.methods.options import Options
 from kaptrial.methods.terminal import show_analysis
 from kaptrial.output import terminal
 from kaptrial.output.terminal import by_mcse, with_error
+from kaptrial.priors.recomputed import recomputed
 from kaptrial.questions.assurance.terminal import SHOWN, show_assurance
 from kaptrial.questions.clinic.tables import Quantity
 from kaptrial.questions.clinic.terminal import show_clinic, show_plans
@@ -210,7 +211,7 @@ def test_evidence(page):
 def test_check(page, name):
     path = SCENARIOS / f"{name}.yaml"
     scenario = load(path)
-    out = page(show_check, scenario, path.name, beside_prior(scenario, MADE))
+    out = page(show_check, scenario, path.name, beside_prior(scenario, MADE), recomputed(scenario))
     for where, value in walk(scenario):
         if value.is_assumption:
             assert f"{value.value:g}" in out

@@ -165,6 +165,16 @@ OTHER_SOURCES = [
     ("cadss_nct04226963", "CADSS", [0, 92]),
     ("cssrs_guide", "intensity", [2, 25]),
     ("cgi_nida", "severity", [1, 7]),
+    ("cgi_nida", "improvement", [1, 7]),
+    ("teo2018", "cut-off", 42),
+    ("euroqol_faq", "VAS", [0, 100]),
+    ("moca_table", "total", 30),
+    ("hads_bioprotocol", "noncase", [0, 7]),
+    ("dbt_jpn_table", "", 16.61),
+    ("ogawa2020", "", 75.5),
+    ("iliakis2021", "outpatients", 28.2),
+    ("isi_pcl5_tbi", "correlation", 0.46),
+    ("byrne2011", "completed", 53),
 ]
 
 

@@ -29,6 +29,11 @@ def test_a_path_is_said_in_words(path, words):
     assert path_in_words(path) == words
 
 
+def test_a_notebook_shows_a_figure_as_a_picture():
+    figure, _ = new_figure(SINGLE, 1)
+    assert figure._repr_png_().startswith(b"\x89PNG")
+
+
 def test_labels_at_the_same_place_are_moved_apart_around_it():
     figure, grid = new_figure(SINGLE, 2.5)
     axes = grid[0, 0]

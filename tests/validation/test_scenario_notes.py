@@ -199,6 +199,110 @@ SENTENCES: list[tuple[str, Settings, str]] = [
         "ptsd_week_long_dose", {},
         "which 54 an arm cannot see (power <power:2; contrast=full_dose - low_dose>)",
     ),
+    (
+        "bipolar_single_infusion", {},
+        "With 30 an arm the power at 24 h is <power:2; day=1; endpoint=score> by MMRM (9.2 points, type I error"
+        " <type_i_error:3; day=1; endpoint=score>;",
+    ),
+    (
+        "bipolar_single_infusion", {},
+        "on day 7 <power:2; day=7> (6.3 points, type I error <type_i_error:3; day=7>)",
+    ),
+    (
+        "borderline_dbt", {},
+        "60 an arm have a power of <power:2; day=84> by the nested MMRM (3.1 points, type I error"
+        " <type_i_error:3; day=84>;",
+    ),
+    (
+        "borderline_dbt", {},
+        "in the variant, where therapy adds nothing, such a trial rejects in <power:3; variant=no added effect;"
+        " day=84>",
+    ),
+    (
+        "depression_series_midazolam", {},
+        "31 an arm would have a power of <power:2; day=25; endpoint=score> for the 11.1 points that the medians"
+        " give (MMRM, type I error <type_i_error:3; day=25; endpoint=score>;",
+    ),
+    (
+        "depression_series_midazolam", {},
+        "for the 3.2 points of the variant it is <power:2; variant=as in karmadep2_2025; day=25; endpoint=score>",
+    ),
+    (
+        "eating_disorder_cbt", {},
+        "60 an arm see a quarter of a point on day 28 with a power of <power:2; day=28> (nested MMRM, type I"
+        " error <type_i_error:3; day=28>), and on day 140, when nothing is left of it, with <power:2; day=140>"
+        " (<type_i_error:3; day=140>;",
+    ),
+    (
+        "eating_disorder_cbt", {},
+        "with a window <power:2; variant=window (γ = 0.5); day=28> and <power:2; variant=window (γ = 0.5);"
+        " day=140>",
+    ),
+    (
+        "ocd_series_midazolam", {},
+        "Power with 25 an arm on day 14, by MMRM: <power:2; day=14; endpoint=score> (8.8 points, type I error"
+        " <type_i_error:3; day=14; endpoint=score>), on day 42 <power:2; day=42> (5.2 points, <type_i_error:3;"
+        " day=42>;",
+    ),
+    (
+        "ptsd_sleep_and_mood", {},
+        "Power with 30 an arm on day 14, by MMRM: PTSD <power:2; outcome=ptsd>, depression <power:2;"
+        " outcome=depression>, sleep <power:2; outcome=sleep>; by Holm's procedure over the three"
+        " <power_multiplicity:2; outcome=ptsd>, <power_multiplicity:2; outcome=depression> and"
+        " <power_multiplicity:2; outcome=sleep>, all three <power_all:2> (type I errors <type_i_error:3;"
+        " outcome=ptsd>, <type_i_error:3; outcome=depression> and <type_i_error:3; outcome=sleep>;",
+    ),
+    (
+        "ptsd_sleep_and_mood", {},
+        "With half the effect all three are shown in <power_all:2; variant=half the effect> of the trials",
+    ),
+    (
+        "ptsd_two_doses_saline", {},
+        "Belief alone, 5 points, would be found in <power:2; variant=belief alone> of such trials by MMRM, with"
+        " type I errors of <type_i_error:3; contrast=high - saline> and <type_i_error:3; contrast=low - saline>"
+        " where neither acts",
+    ),
+    (
+        "social_anxiety_cbt", {},
+        "Power with 50 an arm, by the nested MMRM: <power:2; day=28; endpoint=score> on day 28 (11.7 points, type"
+        " I error <type_i_error:3; day=28; endpoint=score>), <power:2; day=84> on day 84 (5.8 points,"
+        " <type_i_error:3; day=84>;",
+    ),
+    (
+        "social_anxiety_cbt", {},
+        "with a window <power:2; variant=window (γ = 0.5); day=84> on day 84",
+    ),
+    (
+        "suicidality_24h", {},
+        "Power with 40 an arm, by ANCOVA: depression <power:3; outcome=depression> at 24 h, ideation <power:3;"
+        " outcome=ideation; day=1>, in the sequence <power_multiplicity:3; outcome=ideation; day=1> (type I errors"
+        " <type_i_error:3; outcome=depression> and <type_i_error:3; outcome=ideation; day=1>;",
+    ),
+    (
+        "suicidality_24h", {},
+        "Should the drug move ideation only with mood (variant), the sequence has a power of"
+        " <power_multiplicity:2; variant=ideation follows mood; outcome=ideation; day=1>",
+    ),
+    (
+        "cannabis_days_of_use", {},
+        "60 an arm have a power of <power:2; endpoint=days_used> for a rate of days of use lower by 22 %, by"
+        " negative binomial regression (type I error <type_i_error:3; endpoint=days_used>), <power:2;"
+        " endpoint=percent_abstinent_days> for the share of days abstinent (<type_i_error:3;"
+        " endpoint=percent_abstinent_days>), and <power:2; endpoint=abstinent_last> for abstinence over the last"
+        " two weeks (<type_i_error:3; endpoint=abstinent_last>;",
+    ),
+    (
+        "opioid_repeated_sessions", {},
+        "60 an arm have a power of <power:2; variant=as declared; analysis=logrank> by the log-rank test of the"
+        " time to the first use (type I error <type_i_error:3; variant=as declared; analysis=logrank>), and"
+        " <power:2; variant=as declared; analysis=response> for abstinence through the year (<type_i_error:3;"
+        " variant=as declared; analysis=response>;",
+    ),
+    (
+        "opioid_repeated_sessions", {},
+        "27 an arm, as in krupitsky2007, <power:2; variant=as large as krupitsky2007; analysis=logrank> and"
+        " <power:2; variant=as large as krupitsky2007; analysis=response>",
+    ),
 ]  # fmt: skip
 
 

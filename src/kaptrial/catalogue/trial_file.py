@@ -110,8 +110,9 @@ def _one_or_more(raw: Any) -> str:
 
 @_form
 class Figure(Uncertainty, total=False):
-    """One reported figure."""
+    """One reported figure. `name`: what scenarios call it; a figure of several numbers has one for each."""
 
+    name: Annotated[Annotated[Word, Tag("#one")] | Annotated[list[Word], Tag("#more")], Discriminator(_one_or_more)]
     time: Text
     arm: Text
     statistic: Required[Text]

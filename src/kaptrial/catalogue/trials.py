@@ -24,6 +24,7 @@ QUALITIES: tuple[str, ...] = get_args(Quality)
 class Figure:
     """One reported figure, as reported; `measures` is empty unless the model should reproduce it."""
 
+    name: str | list[str] | None = None
     time: str
     arm: str
     statistic: str
@@ -156,6 +157,7 @@ def _inconsistent(raw: dict[str, Any]) -> str | None:
 def _figure(raw: dict[str, Any]) -> Figure:
     measure = raw.get("measure", [])
     return Figure(
+        name=raw.get("name"),
         time=raw.get("time", ""),
         arm=raw.get("arm", ""),
         statistic=raw["statistic"],

@@ -104,6 +104,7 @@ def _root(version: Annotated[bool, typer.Option("--version", help="Print the ver
 @app.command()
 def check(scenario: ScenarioFile, settings: Settings = None, json_file: JsonFile = None) -> None:
     """Validate a scenario; say how far it is from the prior, and list the assumptions that have no source."""
+    from kaptrial.priors.recomputed import recomputed
     from kaptrial.questions.power import terminal
     from kaptrial.questions.power.beside_prior import beside_prior
 
@@ -111,7 +112,8 @@ def check(scenario: ScenarioFile, settings: Settings = None, json_file: JsonFile
     base, *_ = cells_of(scenario, settings, None)  # builds every variant too, and so checks it
     made = provenance(scenario=scenario.name, set=settings or [])
     beside = beside_prior(base.scenario, made)
-    hand_over(beside, lambda: terminal.show_check(base.scenario, scenario, beside), json_file)
+    from_figures = recomputed(base.scenario)
+    hand_over(beside, lambda: terminal.show_check(base.scenario, scenario, beside, from_figures), json_file)
 
 
 @app.command()

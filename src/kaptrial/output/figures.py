@@ -104,7 +104,8 @@ def new_figure(width: float, height: float, rows: int = 1, columns: int = 1, **g
     """A figure of this size in inches, and its axes as a grid."""
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+
+    from kaptrial.output.shown_figure import ShownFigure
 
     mpl.rcParams.update(
         {
@@ -113,7 +114,7 @@ def new_figure(width: float, height: float, rows: int = 1, columns: int = 1, **g
             "svg.hashsalt": "kaptrial", "lines.linewidth": 1.5, "text.parse_math": False,
         }
     )  # fmt: skip
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = ShownFigure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     return figure, figure.subplots(rows, columns, squeeze=False, **grid)
 

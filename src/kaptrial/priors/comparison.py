@@ -73,12 +73,13 @@ def compared(scenario: Scenario) -> list[Compared]:
     population = population_of(scenario)
     if population is None or scenario.scale.link != "identity" or not ketamine_routes(scenario):
         return []
-    draws = _new_trials(scenario, population)
+    draws = new_trials(scenario, population)
     return [_beside(*each) for each in _pairs(scenario, draws, population)]
 
 
-def _new_trials(s: Scenario, population: str) -> dict[str, Floats]:
-    names, table = columns(CURRENT)
+def new_trials(s: Scenario, population: str, prior: str = CURRENT) -> dict[str, Floats]:
+    """Every draw of a prior, with the effects of a new trial like the scenario's; the same whenever it is called."""
+    names, table = columns(prior)
     p = dict(zip(names, table.T, strict=True))
     rng = np.random.default_rng(_SEED)
     elsewhere = differs(population, ketamine_routes(s))

@@ -145,6 +145,13 @@ def with_parameters(
     compare with the drug, by its id: ketamine, midazolam, saline, or another placebo. SDs of day-0 scores stay the
     scenario's own.
     """
+    return replace(s, **parts_under(s, p, name, population, believed))
+
+
+def parts_under(
+    s: Scenario, p: Mapping[str, Parameter], name: str, population: str, believed: Mapping[str, str]
+) -> dict[str, Any]:
+    """What `with_parameters` replaces, by the name of the scenario's field."""
     from scipy.special import expit
 
     b = s.population.baseline.value
@@ -187,18 +194,17 @@ def with_parameters(
         deviation_time_constant=number_of(p["deviation_time_constant"], "day"),
         rater_sd=number_of(RATER_SD * b, "points"),
     )
-    return replace(
-        s,
-        drug=drug,
-        population=replace(
+    return {
+        "drug": drug,
+        "population": replace(
             s.population,
             baseline=trait_baseline(s, p) if _since_2026b(p) else s.population.baseline,
             non_responders=number_of(p["non_responders"], "share"),
         ),
-        natural_course=natural,
-        expectancy=replace(s.expectancy, drug=hope),
-        measurement=measurement,
-    )
+        "natural_course": natural,
+        "expectancy": replace(s.expectancy, drug=hope),
+        "measurement": measurement,
+    }
 
 
 def _since_2026b(p: Collection[str]) -> bool:

@@ -134,9 +134,13 @@ KEYS: dict[str, dict[str, Key]] = {
         "note": Key(
             "Why it is assumed, or what should be known of it; an assumption needs one.", "not seen for the trial"
         ),
-        "derived": Key("How it was worked out from figures of the source.", "sqrt(0.05) times 10.8"),
+        "derived": Key(
+            "How it was worked out from figures of the source, as a formula that is recomputed or in words.",
+            "sqrt(0.05) * figure caps5_sd_week_2 of feder2021; 5 % of the variance",
+        ),
         "spread_source": Key("The source of the spread, if another than the value's.", "assumption"),
         "spread_note": Key("The note on the spread, as `note`.", "near that of other trials"),
+        "spread_derived": Key("How the spread was worked out, as `derived`.", "sd of figure caps5_baseline"),
     },
     "Outcome": {
         "scale": Key(

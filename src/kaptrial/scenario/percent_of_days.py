@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from kaptrial.catalogue import scale, scale_names
 from kaptrial.errors import FieldError
+from kaptrial.scenario.derived import formula
 from kaptrial.scenario.located import Raw
 
 if TYPE_CHECKING:
@@ -106,7 +107,10 @@ def _convert(raw: Raw, steps: tuple[str, ...]) -> None:
     if "logit_sd" in number:
         number["sd"] = number.pop("logit_sd")
     how = f"{said:g} % of days" if start is None else f"{said:g} points of percent of days, from {start:.3g}"
-    number["derived"] = "; ".join(filter(None, (number.get("derived"), how)))
+    stated = number.get("derived")
+    # A formula gives percent, which the number no longer is: it stays as words, which begin otherwise.
+    is_formula = isinstance(stated, str) and formula(stated, str(number.get("source"))) is not None
+    number["derived"] = "; ".join(filter(None, (how, stated) if is_formula else (stated, how)))
 
 
 def described(s: Scenario) -> list[str]:

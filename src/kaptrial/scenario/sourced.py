@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Discriminator, Tag, ValidationInfo
 
 from kaptrial.catalogue import source_keys
 from kaptrial.errors import ABSENT, FieldError, nearest
+from kaptrial.scenario.derived import check_figures, formula
 from kaptrial.scenario.noun import Number, Text, noun
 
 ASSUMPTION = "assumption"
@@ -58,8 +59,8 @@ class Sourced:
     says why.
 
     `sd`, `log_sd`, `logit_sd`: standard deviation between patients on the natural, log or logit scale. On the last two
-    `value` is the median. The spread has the value's source unless `spread_source` names another. `derived` says how a
-    value was worked out from the source's figures.
+    `value` is the median. The spread has the value's source unless `spread_source` names another. `derived` and
+    `spread_derived` say how value and spread were worked out from the source's figures (`scenario/derived.py`).
     """
 
     value: Number
@@ -72,6 +73,7 @@ class Sourced:
     derived: Text | None = None
     spread_source: SourceKey | None = None
     spread_note: Text | None = None
+    spread_derived: Text | None = None
 
     def __post_init__(self) -> None:
         given = [name for name in SPREADS if getattr(self, name) is not None]
@@ -81,10 +83,13 @@ class Sourced:
             if not 0 <= getattr(self, name) <= GREATEST_SPREAD.get(name, math.inf):
                 most = f", ≤ {GREATEST_SPREAD[name]:g}" if name in GREATEST_SPREAD else ""
                 raise FieldError(name, getattr(self, name), f"must be ≥ 0{most}")
-        if self.spread_source is not None and not given:
-            raise FieldError("spread_source", self.spread_source, f"needs a spread: one of {', '.join(SPREADS)}")
+        for name in ("spread_source", "spread_derived"):
+            if getattr(self, name) is not None and not given:
+                raise FieldError(name, getattr(self, name), f"needs a spread: one of {', '.join(SPREADS)}")
         for key, note in (("source", "note"), ("spread_source", "spread_note")):
             check_note(getattr(self, key), note, getattr(self, note))
+        check_figures("derived", self.derived, self.source)
+        check_figures("spread_derived", self.spread_derived, self.spread_source or self.source)
 
     @property
     def spread(self) -> float:
@@ -95,6 +100,14 @@ class Sourced:
     def is_assumption(self) -> bool:
         """True if the value or its spread rests on an assumption and not on a published figure."""
         return ASSUMPTION in (self.source, self.spread_source)
+
+    @property
+    def is_recomputed(self) -> bool:
+        """True if value and spread follow from published figures by formulas."""
+        said = formula(self.derived, self.source) is not None
+        if any(getattr(self, name) is not None for name in SPREADS):
+            said &= formula(self.spread_derived, self.spread_source or self.source) is not None
+        return said and not self.is_assumption
 
 
 def check_note(source: str | None, note_key: str, note: str | None) -> None:

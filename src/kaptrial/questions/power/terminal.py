@@ -24,6 +24,7 @@ from kaptrial.scenario.trial import Look
 
 if TYPE_CHECKING:
     from kaptrial.priors.comparison import Compared
+    from kaptrial.priors.recomputed import Recomputed
     from kaptrial.questions.power.truth import Truth
 
 
@@ -36,17 +37,24 @@ SHOWN = (
 HEADINGS = {"type_i_error": "type I error", "type_s": "type S", "type_m": "type M"}
 
 
-def show_check(scenario: Scenario, path: Path, beside: Results[Compared]) -> None:
-    """Say that the scenario is sound, how far it is from the prior, and what in it rests on an assumption."""
+def show_check(scenario: Scenario, path: Path, beside: Results[Compared], from_figures: Sequence[Recomputed]) -> None:
+    """Say that the scenario is sound, how far it is from the prior, and what in it rests on an assumption.
+
+    `from_figures`: its numbers that follow from published figures, recomputed.
+    """
     numbers = walk(scenario)
+    n_recomputed = sum(value.is_recomputed for _, value in numbers)
     assumed = [(where, value) for where, value in numbers if value.is_assumption]
     notes = [note for note in traps(scenario) if note.code != "default_analysis"]  # said with the analyses
     warnings = [note for note in notes if note.severity == "warning"]
     said = f"{len(warnings)} warning{'s' * (len(warnings) != 1)}" if warnings else "nothing to warn of"
     paragraph(
         f"{path} is a valid scenario, with {said}; of its {len(numbers)} numbers about the world {len(assumed)} are"
-        " assumptions.\n"
+        f" assumptions and {n_recomputed} are recomputed from published figures.\n"
     )
+    for each in from_figures:
+        if not each.agrees:
+            paragraph(f"warning: {each.path}: is {each.stated:g}, and its formula gives {each.computed:.4g}", "  ")
     paragraph(scenario.title)
     for note in notes:
         paragraph(f"{note.severity}: {note.text}", "  ")
