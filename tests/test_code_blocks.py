@@ -2,7 +2,8 @@
 
 On a page the blocks run from the top in one fresh folder. `sh` blocks hold commands, and `python` blocks share their
 names; a `text` block after one holds what it prints, at 80 columns, where a line `…` stands for what is left out.
-`yaml` blocks are parts of a scenario: their keys and values are checked, not that they are complete.
+`yaml` blocks are parts of a scenario, a citation of the catalogue, or numbers with a source by any name: their keys and
+values are checked, not that they are complete.
 """
 
 from __future__ import annotations
@@ -146,8 +147,11 @@ def test_yaml_blocks_hold_what_a_scenario_may(page, block):
     part = without_placeholders(yaml.safe_load(block.text))
     if set(part) == {"citation"}:
         Citation(**part["citation"])
-    else:
+    elif set(part) & set(loose_schema()["properties"]):
         jsonschema.validate(part, loose_schema())
+    else:
+        for number in part.values():
+            jsonschema.validate(number, json_schema()["$defs"]["Sourced"])
 
 
 @pytest.mark.parametrize("part", ["design: {n_per_arms: 40}", "outcome: {scale: MADR}", "estimand: {day: soon}"])

@@ -11,7 +11,12 @@ from docs.site_builder.links import ROOT, anchor, relinked
 
 README = "README.md"
 # Files of the repository outside docs/ that are pages.
-OTHERS = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md", "scenarios/README.md": "scenarios.md"}
+OTHERS = {
+    "CONTRIBUTING.md": "contributing.md",
+    "CHANGELOG.md": "changelog.md",
+    "scenarios/README.md": "scenarios.md",
+    "notebooks/README.md": "notebooks/index.md",
+}
 # The README is cut into three pages: its beginning, what these sections hold, and the rest.
 COMMANDS, EXAMPLES = "commands.md", "examples.md"
 HOME_SECTIONS = ("The first ten minutes", "How a number is made", "Limits")
@@ -38,7 +43,7 @@ def write(folder: Path) -> list[str]:
         for name, content in figures.items():
             (folder / "notebooks" / name).parent.mkdir(exist_ok=True)
             (folder / "notebooks" / name).write_bytes(content)
-    return [where[file] for file in notebooks()]
+    return [where[file] for file in ("notebooks/README.md", *notebooks())]
 
 
 def notebooks() -> list[str]:
