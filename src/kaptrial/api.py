@@ -192,8 +192,8 @@ def power(
     clinic : bool
         Whether the trials are run as the scenario's clinic would run them.
     mcse : float, optional
-        Monte Carlo standard error that every power and error rate is to have: as many trials are run as that takes, with control
-        variates.
+        Monte Carlo standard error that every power and error rate is to have: as many trials are run as that takes,
+        with control variates.
     control_variates : bool
         Whether figures are made more precise by the known means of the draws behind them (docs/precision.md).
 

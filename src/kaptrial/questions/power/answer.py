@@ -79,7 +79,7 @@ def check_precision(mcse: float | None, *, clinic: bool) -> None:
 def answer_to_precision(
     cells: Sequence[Cell], *, mcse: float, provenance: Mapping[str, Any], replicates: int, **run: Any
 ) -> PowerResults:
-    """As `answer` with control variates, of as many replicates as every power and error rate needs for a Monte Carlo SE of `mcse`.
+    """As `answer` with control variates, of as many replicates as every power and error rate needs for this error.
 
     From `FIRST` or `replicates` of them, the fewer, the number that is needed is foreseen, and all are run under the
     same seed, the earlier ones among them, until the errors are small enough. As the number depends on what was found,
