@@ -172,6 +172,8 @@ def power(
     nulls: bool = True,
     variants: bool = True,
     clinic: bool = False,
+    mcse: float | None = None,
+    control_variates: bool = False,
 ) -> PowerResults:
     """Power and the other operating characteristics, each with its Monte Carlo standard error.
 
@@ -191,6 +193,11 @@ def power(
         Whether the scenario's variants are run, too.
     clinic : bool
         Whether the trials are run as the scenario's clinic would run them.
+    mcse : float, optional
+        Monte Carlo standard error that every power and error rate is to have: as many trials are run as that takes,
+        with control variates.
+    control_variates : bool
+        Whether figures are made more precise by the known means of the draws behind them (docs/precision.md).
 
     Returns
     -------
@@ -209,11 +216,13 @@ def power(
     >>> results.to_frame().query("metric == 'power'")["design.n_per_arm"].tolist()
     [20, 40]
     """
-    from kaptrial.questions.power.answer import answer
+    from kaptrial.questions.power.answer import answer, answer_to_precision, check_precision
     from kaptrial.questions.power.cells import cells
 
+    check_precision(mcse, clinic=clinic)
     asked = cells(_raw(scenario), vary or {}, variants=variants)
     made = _made(scenario, asked[0].scenario, seed=seed, replicates=replicates, vary=dict(vary or {}))
+    made |= {"control_variates": True} if control_variates else {}
     delivered = None
     if clinic:
         from kaptrial.questions.clinic.operations import delivered_to
@@ -221,15 +230,9 @@ def power(
         plans = [cell.scenario for cell in asked]
         delivered = delivered_to(plans, seed=seed, replicates=replicates, workers=_at_once(workers))
         made |= {"clinic": True}
-    return answer(
-        asked,
-        provenance=made,
-        seed=seed,
-        replicates=replicates,
-        workers=_at_once(workers),
-        nulls=nulls,
-        delivered=delivered,
-    )
+    run: dict[str, Any] = {"provenance": made, "seed": seed, "replicates": replicates, "workers": _at_once(workers)}
+    run |= {"nulls": nulls, "delivered": delivered, "controls": control_variates}
+    return answer(asked, **run) if mcse is None else answer_to_precision(asked, mcse=mcse, **run)
 
 
 def size(
@@ -242,6 +245,7 @@ def size(
     replicates: int = 2000,
     seed: int = 1,
     workers: int | None = None,
+    control_variates: bool = False,
 ) -> SizeResults | StaffedResults:
     """The smallest size, or other number, at which the primary estimand's power is reached.
 
@@ -259,6 +263,8 @@ def size(
         Where it is looked for.
     replicates, seed, workers : int, optional
         As for `power`, at each point tried.
+    control_variates : bool
+        As for `power`: the same interval from fewer trials.
 
     Returns
     -------
@@ -279,7 +285,9 @@ def size(
     raw = _raw(scenario)
     paths = [] if over is None else [over] if isinstance(over, str) else list(over)
     run: dict[str, Any] = {"replicates": replicates, "seed": seed, "workers": _at_once(workers)}
+    run |= {"controls": control_variates}
     made = _made(scenario, build(raw), seed=seed, replicates=replicates)
+    made |= {"control_variates": True} if control_variates else {}
     return answer(raw, target=power, over=paths, costs=costs or {}, bounds=between, provenance=made, **run)
 
 

@@ -1,17 +1,21 @@
-"""docs/coverage.md: every entry of coverage.csv, what the collected evidence asks for, stands in it once.
+"""docs/coverage.md: every entry of coverage.csv, what the collected evidence asks for, with the commands that show it.
 
-Every name in it is there, and so is every name of docs/source_errors.md.
+The counts are the table's, every name is there, and the commands run: a sample by default, all of them as `validation`.
+So are the names of docs/source_errors.md.
 """
 
 from __future__ import annotations
 
 import csv
+import json
+import math
 import re
+import shlex
 import types
 import typing
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 
 import pytest
@@ -23,7 +27,41 @@ from kaptrial.scenario.trial import Endpoint
 from tests import ROOT, SCENARIOS
 
 PAGE = (ROOT / "docs" / "coverage.md").read_text(encoding="utf-8")
-OUT_OF_SCOPE = "out of scope: "
+COUNTS = re.compile(
+    r"Of (\d+) entries (\d+) ask for something that a trial can have: (\d+) work, (\d+) work in part, (\d+) do not. "
+    r"(\d+) are no trial quantity."
+)
+MISSING = "missing: "
+# What makes a command small, by its first words.
+SMALL = {"power": ("--replicates", "64"), "clinic": ("--replicates", "20"), "analyse": (), "evidence show": ()}
+# Of each kind of command one that is quick, and the newest kinds of outcome.
+SAMPLE = (
+    "evidence show feder2021",
+    "analyse tests/data/relapse.csv",
+    "power scenarios/depression_noninferiority_ect.yaml",
+    "power scenarios/starter.yaml --set outcome.scale=SHAPS",
+    "power scenarios/depression_oral_at_home.yaml --set 'population.description=autism",
+    "power scenarios/suicidality_24h.yaml --set outcomes.ideation.scale=MoCA",
+)
+
+
+def names_in(text):
+    return re.findall(r"`([^`]+)`", text)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A row of the page; the kind is the last word of the section's heading."""
+
+    kind: str
+    item: str
+    status: str
+    shown_by: str
+    remark: str
+
+    @property
+    def commands(self):
+        return [command.removeprefix("kaptrial ") for command in names_in(self.shown_by)]
 
 
 def read_pairs():
@@ -31,32 +69,31 @@ def read_pairs():
     return [(row["kind"], row["item"]) for row in csv.DictReader(text.splitlines())]
 
 
-def read_rows(page):
-    """(kind, item, where) of each row of the page's tables; the kind is the last word of the section's heading."""
-    kind, rows = "", []
+def read_entries(page):
+    kind, entries = "", []
     for line in page.splitlines():
         if line.startswith("## "):
             kind = line.rpartition(": ")[2]
-        elif line.startswith("| ") and line != "| item | where it is expressed |":
-            item, where = line.removeprefix("| ").removesuffix(" |").split(" | ")
-            rows.append((kind, item, where))
-    return rows
+        elif line.startswith("| ") and not line.startswith("| item | status |"):
+            entries.append(Entry(kind, *line.removeprefix("| ").removesuffix(" |").split(" | ")))
+    return entries
 
 
 PAIRS = read_pairs()
-ROWS = read_rows(PAGE)
+ENTRIES = read_entries(PAGE)
+COMMANDS = sorted({command for entry in ENTRIES for command in entry.commands})
 
 
-def names_in(text):
-    return re.findall(r"`([^`]+)`", text)
+def scenario_files(command):
+    return re.findall(r"scenarios/\w+\.yaml", command)
 
 
 def all_names():
-    """Every name in the tables and in the words before them, but for the placeholders of the explanation."""
+    """Every name in the remarks and in the words before the tables, but for the placeholders of the explanation."""
     explained = {"catalogue:KEY", "source:KEY", "scale:NAME", "route:NAME", "endpoint:NAME", "method:NAME"}
-    explained |= {"scenarios/x.yaml", "kaptrial analyse", "[]", "*"}
-    preface = {n for n in names_in(PAGE.partition("\n## ")[0]) if not n.startswith(("src/", "tests/"))}
-    return sorted((preface - explained) | {name for *_, where in ROWS for name in names_in(where)})
+    explained |= {"scenarios/x.yaml", "[]", "*", "evidence show KEY", "set", "validation", "power"}
+    preface = {name for name in names_in(PAGE.partition("\n## ")[0]) if not name.startswith("tests/")}
+    return sorted((preface - explained) | {name for entry in ENTRIES for name in names_in(entry.remark)})
 
 
 # --- a path of the scenario file, over the fields of the dataclasses --------------------------------------------------
@@ -125,12 +162,60 @@ def test_there_are_188_entries():
 
 
 def test_every_entry_stands_once_under_its_kind_and_nothing_else_does():
-    assert Counter((kind, item) for kind, item, _ in ROWS) == Counter(PAIRS)
+    assert Counter((entry.kind, entry.item) for entry in ENTRIES) == Counter(PAIRS)
+
+
+def test_the_counts_are_those_of_the_table():
+    count = Counter(entry.status for entry in ENTRIES)
+    works, in_part, fails, no_quantity = (count[s] for s in ("works", "in part", "not", "no trial quantity"))
+    (said,) = COUNTS.findall(PAGE)
+    assert [int(number) for number in said] == [
+        len(ENTRIES), len(ENTRIES) - no_quantity, works, in_part, fails, no_quantity,
+    ]  # fmt: skip
+    assert works >= 115
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: f"{entry.kind}: {entry.item}")
+def test_a_status_has_what_it_needs(entry):
+    """What works, in part too, has commands; what does not work says what is missing, and last of all."""
+    before, missing, what = entry.remark.partition(MISSING)
+    if entry.status in ("works", "in part"):
+        assert entry.commands
+        assert "; ".join(f"`kaptrial {command}`" for command in entry.commands) == entry.shown_by
+    else:
+        assert entry.shown_by == "—"
+    assert bool(missing) == (entry.status in ("in part", "not"))
+    if missing:
+        assert len(what.split()) >= 3
+        assert not before or before.endswith("; ")
+    if entry.status == "no trial quantity":
+        assert len(entry.remark.split()) >= 4
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: f"{entry.kind}: {entry.item}")
+def test_what_only_the_catalogue_shows_has_figures_there(entry):
+    if entry.status != "works" or not all(command.startswith("evidence show ") for command in entry.commands):
+        return
+    trials = {command.split()[-1] for command in entry.commands} & set(catalogue.trial_keys())
+    if entry.kind != "trial_or_study" or not trials:
+        return
+    figures = [figure for key in trials for figure in catalogue.trial(key).figures]
+    assert any(isinstance(figure.value, int | float) and not isinstance(figure.value, bool) for figure in figures)
 
 
 @pytest.mark.parametrize("name", all_names())
 def test_every_name_is_there(name):
     assert is_there(name)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_is_of_a_kind_that_is_run_and_names_a_file_or_key(command):
+    assert command.startswith(tuple(SMALL))
+    if command.startswith("evidence show "):
+        key = command.removeprefix("evidence show ")
+        assert is_there(f"catalogue:{key}") or is_there(f"source:{key}")
+    else:
+        assert (ROOT / shlex.split(command)[1]).is_file()
 
 
 @pytest.mark.parametrize(
@@ -158,25 +243,36 @@ def test_paths_resolve(path):
     assert resolves(path)
 
 
-@pytest.mark.parametrize(("kind", "item", "where"), ROWS, ids=[f"{kind}: {item}" for kind, item, _ in ROWS])
-def test_every_part_names_something_or_gives_a_reason(kind, item, where):
-    """An entry is expressed by what it names; what is not expressed says why, in words and after what is."""
-    parts = where.split("; ")
-    outside = [part.startswith(OUT_OF_SCOPE) for part in parts]
-    assert sum(outside) <= 1
-    assert not any(outside[:-1])
-    for part, is_outside in zip(parts, outside, strict=True):
-        if is_outside:
-            assert len(part.removeprefix(OUT_OF_SCOPE).split()) >= 4
-        else:
-            assert names_in(part)
-            assert OUT_OF_SCOPE.strip() not in part
-
-
 def test_every_scenario_answers_an_entry():
-    """Of the scenario files only the one for beginners is asked for by no entry."""
-    files = {f"scenarios/{path.name}" for path in (SCENARIOS).glob("*.yaml")}
-    assert files - set(all_names()) == {"scenarios/starter.yaml"}
+    named = {name for name in all_names() if name.startswith("scenarios/")}
+    named |= {name for command in COMMANDS for name in scenario_files(command)}
+    assert {f"scenarios/{path.name}" for path in SCENARIOS.glob("*.yaml")} == named
+
+
+def run_small(run, command, tmp_path):
+    """Run a command small; of one that simulates, each power is a number of some replicates that could be fitted."""
+    (extra,) = (small for kind, small in SMALL.items() if command.startswith(kind))
+    found = tmp_path / "found.json"
+    run(*shlex.split(command), *extra, "--json", found)
+    results = json.loads(found.read_text(encoding="utf-8"))
+    if command.startswith("power "):
+        powers = [row for row in results["results"] if row["metric"] == "power"]
+        assert powers
+        assert all(math.isfinite(row["value"]) and row["n_failed"] < row["n_replicates"] for row in powers)
+
+
+@pytest.mark.parametrize("start", SAMPLE)
+def test_a_sample_of_the_commands_runs(start, run, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    command = min((command for command in COMMANDS if command.startswith(start)), key=len)
+    run_small(run, command, tmp_path)
+
+
+@pytest.mark.validation
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_runs(command, run, tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    run_small(run, command, tmp_path)
 
 
 def test_source_errors_name_what_is_there():

@@ -321,7 +321,7 @@ CASES: dict[str, Case] = {
             "therapies.cbt.max_effect.unit": "logit", "measurement.deviation_sd.unit": "logit",
             "measurement.rater_sd.unit": "logit",
         },
-        "drug.share = 0.75", "give max_effect in logits",
+        "drug.share = 0.75", "give max_effect in logit",
     ),
     "entry off the scale": case({"population.entry": {"at_least": 61}}, "population.entry.at_least = 61", "60"),
     "entry where nothing varies": case(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -28,6 +28,7 @@ from kaptrial.cli.options import (
     AUTO,
     MANY_TRIALS,
     App,
+    ControlVariates,
     Folder,
     JsonFile,
     ScenarioFile,
@@ -184,6 +185,10 @@ def power(
     clinic: Annotated[
         bool, typer.Option("--clinic", help="The trial as its clinic would run it (docs/clinic.md).")
     ] = False,
+    mcse: Annotated[
+        float | None, typer.Option(metavar="ERROR", help="Run until every power and error rate has this MCSE.")
+    ] = None,
+    control_variates: ControlVariates = False,
     everything: Annotated[
         bool, typer.Option("--all", help="Show diagnostics too: standard errors, coverage, errors of sign and size.")
     ] = False,
@@ -194,12 +199,14 @@ def power(
     """Power and the other operating characteristics, each with its Monte Carlo standard error."""
     from kaptrial.output.terminal import progress
     from kaptrial.questions.power import terminal
-    from kaptrial.questions.power.answer import answer
+    from kaptrial.questions.power.answer import answer, answer_to_precision, check_precision
     from kaptrial.questions.power.characteristics import count_replicates
 
+    check_precision(mcse, clinic=clinic)
     cells = cells_of(scenario, settings, vary, variants=variants)
     check_outputs(output, json_file)
     provenance = provenance_of(scenario, cells[0].scenario, seed, replicates, settings, vary)
+    provenance |= {"control_variates": True} if control_variates else {}
     delivered = None
     if clinic:
         from kaptrial.questions.clinic.operations import count_clinics, delivered_to
@@ -211,9 +218,10 @@ def power(
             delivered = delivered_to(plans, seed=seed, replicates=replicates, workers=workers, progress=advance)
     total = count_replicates(cells, replicates, nulls=nulls)
     say_cost(cells[0].scenario, total, workers)
-    run = partial(answer, cells, provenance=provenance, seed=seed, replicates=replicates, workers=workers)
+    asked: Any = answer if mcse is None else partial(answer_to_precision, mcse=mcse)
+    run = partial(asked, cells, provenance=provenance, seed=seed, replicates=replicates, workers=workers)
     with progress(total) as advance:
-        results = run(nulls=nulls, delivered=delivered, progress=advance)
+        results = run(nulls=nulls, delivered=delivered, controls=control_variates, progress=advance)
     hand_over(results, lambda: terminal.show_power(results, everything=everything), json_file, output)
 
 
@@ -241,6 +249,7 @@ def size(
     replicates: Annotated[int, typer.Option(min=100, max=10_000_000, help="Trials at each point tried.")] = 2000,
     seed: Seed = 1,
     settings: Settings = None,
+    control_variates: ControlVariates = False,
     workers: Workers = AUTO,
     json_file: JsonFile = None,
 ) -> None:
@@ -257,7 +266,9 @@ def size(
     base, points = build(raw), count_points(paths) * replicates
     say_cost(base, points, workers)
     made = provenance_of(scenario, base, seed, replicates, settings)
-    run = {"target": target, "replicates": replicates, "seed": seed, "workers": workers}
+    made |= {"control_variates": True} if control_variates else {}
+    run: dict[str, Any] = {"target": target, "replicates": replicates, "seed": seed, "workers": workers}
+    run |= {"controls": control_variates}
     with progress(points) as advance:
         results = answer(raw, over=paths, costs=costs, bounds=bounds, provenance=made, **run, progress=advance)
     hand_over(results, lambda: show(results), json_file)

@@ -48,6 +48,13 @@ Workers = Annotated[
 Vary = Annotated[
     list[str] | None, typer.Option("--vary", metavar="PATH=A,B,C", help="Run for each value; may be given twice.")
 ]
+ControlVariates = Annotated[
+    bool,
+    typer.Option(
+        "--control-variates/--no-control-variates",
+        help="Use the known means of the draws: smaller Monte Carlo errors (docs/precision.md).",
+    ),
+]
 Folder = Annotated[
     Path | None, typer.Option("-o", "--output", metavar="DIR", help="Write tables and figures to this folder.")
 ]

@@ -9,8 +9,9 @@ from typing import Literal
 
 import numpy as np
 
-from kaptrial.arrays import Floats
+from kaptrial.arrays import Bools, Floats
 from kaptrial.comparison.designs import Design
+from kaptrial.estimators.fit import Fit
 from kaptrial.model.streams import BLOCK
 from kaptrial.questions.assurance.assurance import Assurance, assurance
 from kaptrial.questions.assurance.assurance import count_replicates as count_for_assurance
@@ -18,6 +19,7 @@ from kaptrial.questions.clinic.operations import operations
 from kaptrial.questions.clinic.staffing_plans import ABOUT
 from kaptrial.questions.power.cells import Cell
 from kaptrial.questions.power.characteristics import CellResult, characteristics, count_replicates
+from kaptrial.questions.power.controlled import controlled_hits
 from kaptrial.questions.power.headline import power_metric
 from kaptrial.questions.power.protocol_burden import burden_in_all
 from kaptrial.questions.power.rows import rejections, rejects
@@ -123,13 +125,20 @@ def _of_power(result: CellResult) -> dict[str, Estimate]:
     s, rows = result.cell.scenario, result.primary
     estimand, analysis = s.estimand, s.analyses(s.estimand)[0]
     metric = power_metric(result)
-    hits = rejections(s, estimand, result.fits[0, analysis], rows[metric].question)[metric]
-    known = {"power": _estimate(rows[metric], hits.astype(float))}
+    fit = result.fits[0, analysis]
+    hits = rejections(s, estimand, fit, rows[metric].question)[metric]
+    known = {"power": _estimate(rows[metric], _each(rows[metric], hits, fit))}
     for run, fits in result.under_null if metric == "power" else ():
         if run.metric in NOMINAL:
             wrong = rejects(fits[0, analysis], s.analysis.alpha)
-            known["type_i_error"] = _estimate(rows[run.metric], wrong.astype(float))
+            known["type_i_error"] = _estimate(rows[run.metric], _each(rows[run.metric], wrong, fits[0, analysis]))
     return known
+
+
+def _each(row: Row, hits: Bools, fit: Fit) -> Floats:
+    """A number for each replicate whose mean is the row's share: with control variates, where these were used."""
+    controlled = controlled_hits(hits, fit) if row.more.get("value_plain", row.value) != row.value else None
+    return hits.astype(float) if controlled is None else controlled
 
 
 def _of_prior(design: Design, metric: str, believed: Assurance | None) -> dict[str, Estimate]:

@@ -35,7 +35,8 @@ class Fit:
     """Estimates of one contrast, each of shape (replicate,); NaN where `failure` is not NONE.
 
     `fell_back`: where another than the first of the models declared was fitted; None where only one was. `null`: the
-    value that the test asks about; None for 0.
+    value that the test asks about; None for 0. Of simulated trials also what is known of the draws behind them, each
+    (replicate, component) (simulation/arm_sums.py: KnownDraws).
     """
 
     estimate: Floats
@@ -44,6 +45,9 @@ class Fit:
     failure: Ints
     fell_back: Bools | None = None
     null: Floats | None = None
+    normals: Floats | None = None
+    within: Floats | None = None
+    centred: Floats | None = None
 
     @property
     def usual_failure(self) -> str:

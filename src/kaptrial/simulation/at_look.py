@@ -39,6 +39,7 @@ def at_look(trials: Trials, days_since: Floats) -> Trials:
         "others": {name: _measured(own, days_since) for name, own in trials.others.items()},
         "latent": None,
         "outcome": None,
+        "sums": None,
     }
     return Trials(**{**vars(trials), **cut, **changed, "covariates": covariates})
 

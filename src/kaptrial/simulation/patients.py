@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import special
 
 from kaptrial.arrays import Floats, Ints
 from kaptrial.model import measurement, population
@@ -33,17 +34,26 @@ class Patients:
 
 
 def draw_patients(
-    s: Scenario, streams: BlockStreams, strata: Ints, schedule: AssessmentSchedule, attempt: int = 0
+    s: Scenario,
+    streams: BlockStreams,
+    strata: Ints,
+    schedule: AssessmentSchedule,
+    attempt: int = 0,
+    drawn: list[Floats] | None = None,
 ) -> Patients:
-    """The next patients of a block, of these strata, before allocation. `attempt` > 0: others in their place."""
+    """The next patients of a block, of these strata, before allocation. `attempt` > 0: others in their place.
+
+    `drawn`: a list to which the standard normals are added that the patients are made of, (replicate, patient, number).
+    """
     n, m = strata.shape[1], s.measurement
     shift = _shift(s, strata)
     z = normals(streams.of(Stream.PATIENT, attempt), n, 7)
     entry = s.population.entry
+    u = uniforms(streams.of(Stream.ENTRY, attempt), n, 1)[..., 0] if entry else None
     slack = s.scale.step / 2 if m.round else 0.0
     zero = population.draw_day_zero(
         z[..., :3],
-        uniforms(streams.of(Stream.ENTRY, attempt), n, 1)[..., 0] if entry else None,
+        u,
         mean=s.population.baseline.value + shift,
         trait_sd=s.population.baseline.spread,
         deviation_sd=m.deviation_sd.value,
@@ -53,10 +63,18 @@ def draw_patients(
     )
     standardised = _standardised(s, zero.trait, shift)
     varying = population.correlate(standardised, z[..., 3:], s.population.correlation_matrix())
-    deviation = _deviations(s, streams, schedule.days, zero.deviation, attempt)
+    onwards = normals(streams.of(Stream.DEVIATION, attempt), n, len(schedule.days) - 1)
+    deviation = measurement.ornstein_uhlenbeck(
+        zero.deviation, onwards, schedule.days, m.deviation_sd.value, m.deviation_time_constant.value
+    )
     rater_error = np.zeros(1)
+    if drawn is not None:
+        drawn += [z, onwards]
+        drawn += [] if u is None else [np.asarray(special.ndtri(np.maximum(u, 1e-300)), dtype=float)[..., None]]
     if s.scale.link == "identity":
         later = normals(streams.of(Stream.RATER, attempt), n, len(schedule.visits) - 1)
+        if drawn is not None:
+            drawn.append(later)
         rater_error = np.concatenate([zero.rater_error[..., None], by_visit(m.rater_sd.value) * later], axis=-1)
     half_life, natural = s.drug.half_life, s.natural_course
     responder = np.ones(zero.trait.shape, dtype=np.bool_, order="F")
@@ -76,6 +94,19 @@ def draw_patients(
     )
 
 
+def acting_normals(s: Scenario) -> tuple[int, ...]:
+    """Which of the first normals of a patient are of the trait and of parameters that vary between patients."""
+    sizes = [therapy.max_effect for therapy in s.therapies.values()]
+    spreads = (
+        (s.drug.share, s.drug.max_effect, s.drug.slope),
+        (s.drug.half_life,),
+        sizes,
+        (s.natural_course.change if s.natural_course else None,),
+    )
+    varying = [any(x is not None and np.any(x.spread) for x in group) for group in spreads]
+    return (0, *(3 + k for k, varies in enumerate(varying) if varies))
+
+
 def standardised_trait(s: Scenario, patients: Patients) -> Floats:
     """How far each trait lies from the mean of its strata, in SDs between patients, (replicate, patient)."""
     return _standardised(s, patients.trait, _shift(s, patients.strata))
@@ -93,13 +124,6 @@ def _shift(s: Scenario, strata: Ints) -> Floats:
     for f, factor in enumerate(s.design.allocation.strata):
         shift += np.array([zero_if_absent(level.shift) for level in factor.levels.values()])[strata[..., f]]
     return shift
-
-
-def _deviations(s: Scenario, streams: BlockStreams, days: Floats, start: Floats, attempt: int) -> Floats:
-    m = s.measurement
-    z = normals(streams.of(Stream.DEVIATION, attempt), start.shape[1], len(days) - 1)
-    time_constant = m.deviation_time_constant.value
-    return measurement.ornstein_uhlenbeck(start, z, days, m.deviation_sd.value, time_constant)
 
 
 def _max_effect(s: Scenario, trait: Floats, z: Floats) -> Floats:

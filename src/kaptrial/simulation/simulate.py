@@ -14,7 +14,9 @@ from kaptrial.model.streams import BLOCK, BlockStreams
 from kaptrial.scenario.drawn import of_replicates
 from kaptrial.scenario.nulls import with_null
 from kaptrial.scenario.scenario import Scenario
+from kaptrial.simulation.arm_sums import ArmSums, Drawn
 from kaptrial.simulation.assessments import Reading, other_readings, primary_reading
+from kaptrial.simulation.by_replicate import of_patients
 from kaptrial.simulation.course import improvements_of
 from kaptrial.simulation.eligibility import eligible_patients
 from kaptrial.simulation.follow_up import (
@@ -25,9 +27,9 @@ from kaptrial.simulation.follow_up import (
     recorded,
 )
 from kaptrial.simulation.other_outcomes import follow_others
-from kaptrial.simulation.patients import Patients, draw_patients
+from kaptrial.simulation.patients import Patients, acting_normals, draw_patients
 from kaptrial.simulation.randomisation import allocate, draw_strata
-from kaptrial.simulation.received import Received, adherence, assign, beliefs, sessions_attended
+from kaptrial.simulation.received import Received, adherence, assign, beliefs, per_arm, sessions_attended
 from kaptrial.simulation.substance_use import daily_use
 from kaptrial.simulation.trials import Covariate, Measured, Trials
 
@@ -74,8 +76,10 @@ def simulate_block(
     full: bool = False,
     force_arm: int | None = None,
     delivered: DeliveredTreatment | None = None,
+    with_sums: bool = False,
 ) -> Trials:
     """One block of trials. `force_arm`: every patient in this arm, the counterfactual that truth is computed from.
+    `with_sums`: with the sums of what patients were drawn from, whose means are known.
 
     With `delivered`, of shape (BLOCK, patient, ...), patients are treated when, and by whom, their clinic could, and
     are seen no more once it has lost them.
@@ -91,15 +95,23 @@ def simulate_block(
     therapist, therapist_effect = assign(s, streams, arm, delivered)
     at_once = n if screened is not None else PATIENTS_AT_ONCE
     scores: dict[str, Any] = {}
+    sums = ArmSums(arm, len(s.arms)) if with_sums else None
     events: dict[str, Floats] = {}
     others = other_readings(s)
     measured: dict[str, dict[str, Floats]] = {name: {} for name in others}
     for first in range(0, n, at_once):
         part = slice(first, min(first + at_once, n))
-        patients = draw_patients(s, streams, strata[:, part], reading.schedule) if screened is None else screened
+        drawn: list[Floats] | None = None if sums is None else []
+        patients = screened or draw_patients(s, streams, strata[:, part], reading.schedule, drawn=drawn)
         effect = None if therapist_effect is None else therapist_effect[:, part]
         given = None if delivered is None else delivered.of_patients(part)
-        own, days, of_others = _follow(s, streams, reading, others, patients, arm[:, part], effect, given, full=full)
+        received, events_of = _received(s, streams, arm[:, part], effect, given)
+        if sums is not None:
+            assert drawn is not None
+            centred = _centred(s, patients, received, was_screened=screened is not None)
+            acting = acting_normals(s) if screened is None else ()
+            sums.add(arm[:, part], Drawn(normals=drawn, acting=acting, centred=centred))
+        own, days, of_others = _follow(s, streams, reading, others, patients, received, events_of, given, full=full)
         for whole, of_part in ((scores, own), (events, days), *((measured[name], of_others[name]) for name in others)):
             _insert(whole, of_part, part, n)
     return Trials(
@@ -111,25 +123,20 @@ def simulate_block(
         covariates=_covariates(s, strata, scores.pop("randomisation_score", None)),
         therapist=None if therapist is None else np.ascontiguousarray(therapist),
         events=events,
+        sums=sums,
         others={name: Measured(days=others[name].schedule.visits, **arrays) for name, arrays in measured.items()},
         **scores,
     )
 
 
-def _follow(
+def _received(
     s: Scenario,
     streams: BlockStreams,
-    reading: Reading,
-    others: Mapping[str, Reading],
-    patients: Patients,
     arm: Ints,
     therapist_effect: Floats | None,
     delivered: DeliveredTreatment | None,
-    *,
-    full: bool,
-) -> tuple[dict[str, Floats], dict[str, Floats], dict[str, dict[str, Floats]]]:
-    """What becomes of the next patients: the scores of Trials, the days of their events, the scores of the others."""
-    schedule = reading.schedule
+) -> tuple[Received, dict[str, Floats]]:
+    """What the next patients receive, and the days of the events among it."""
     taken, events = adherence(s, streams, arm, delivered)
     received = Received(
         arm=arm,
@@ -138,8 +145,38 @@ def _follow(
         belief=beliefs(s, streams, arm),
         own_day=None if delivered is None else delivered.event_day,
     )
+    return received, events
+
+
+def _centred(s: Scenario, patients: Patients, received: Received, *, was_screened: bool) -> list[Floats]:
+    """What else has a known mean, less that mean, (replicate, patient, 1)."""
+    centred = []
+    if s.population.non_responders is not None and not was_screened:
+        centred.append(patients.responder - (1.0 - s.population.non_responders.value))
+    if received.belief is not None:
+        assert s.expectancy.drug is not None
+        centred.append(received.belief - of_patients(per_arm(s, s.expectancy.drug.belief), received.arm))
+    if received.therapist_effect is not None:
+        centred.append(received.therapist_effect)
+    return [x[..., None] for x in centred]
+
+
+def _follow(
+    s: Scenario,
+    streams: BlockStreams,
+    reading: Reading,
+    others: Mapping[str, Reading],
+    patients: Patients,
+    received: Received,
+    events: dict[str, Floats],
+    delivered: DeliveredTreatment | None,
+    *,
+    full: bool,
+) -> tuple[dict[str, Floats], dict[str, Floats], dict[str, dict[str, Floats]]]:
+    """What becomes of the next patients: the scores of Trials, the days of their events, the scores of the others."""
+    schedule = reading.schedule
     improvement, *of_others = improvements_of(s, [reading, *others.values()], patients, received)
-    visits = follow_up(s, streams, reading, patients, arm, improvement)
+    visits = follow_up(s, streams, reading, patients, received.arm, improvement)
     if delivered is not None:
         visits = visits.lost_by(delivered.loss_day)
     scores, predictor = {}, visits.predictor
@@ -201,4 +238,6 @@ def _concatenate(blocks: list[Trials]) -> Trials:
     }
     events = {name: np.concatenate([b.events[name] for b in blocks]) for name in first.events}
     others = {name: Measured.joined([b.others[name] for b in blocks]) for name in first.others}
-    return Trials(**{**vars(first), **arrays, "covariates": covariates, "events": events, "others": others})
+    return Trials(
+        **{**vars(first), **arrays, "covariates": covariates, "events": events, "others": others, "sums": None}
+    )

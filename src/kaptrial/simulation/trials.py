@@ -12,6 +12,7 @@ import numpy as np
 
 from kaptrial.arrays import Bools, Floats, Ints
 from kaptrial.errors import DataError, FieldError
+from kaptrial.simulation.arm_sums import ArmSums
 from kaptrial.simulation.data_file import DataFile, count, listed, read_file, without_rounding
 
 if TYPE_CHECKING:
@@ -62,7 +63,8 @@ class Trials:
     included; and, where an estimand asks for attendance, `attended`, the sessions attended by each visit, and
     `dropout_day`, (replicate, patient), infinite for those who stayed; where one asks for days of use, `used` and
     `drinks` of each day, (replicate, patient, day), `drinks_before` a day and `is_woman`, (replicate, patient).
-    `others`: the outcomes that are not primary, by name.
+    `sums`: of what their patients were drawn from, where they were asked for. `others`: the outcomes that are not
+    primary, by name.
     """
 
     arms: tuple[str, ...]
@@ -85,6 +87,7 @@ class Trials:
     is_woman: Bools | None = None
     patients: tuple[str, ...] = ()
     others: dict[str, Measured] = field(default_factory=dict)
+    sums: ArmSums | None = None
 
     def of(self, outcome: str | None) -> Trials:
         """The trials with another outcome in place of the primary one, which is None."""
@@ -110,7 +113,9 @@ class Trials:
         covariates = {k: Covariate(values=c.values[:n], levels=c.levels) for k, c in self.covariates.items()}
         events = {name: day[:n] for name, day in self.events.items()}
         others = {name: measured.first(n) for name, measured in self.others.items()}
-        return Trials(**{**vars(self), **cut, "covariates": covariates, "events": events, "others": others})
+        return Trials(
+            **{**vars(self), **cut, "covariates": covariates, "events": events, "others": others, "sums": None}
+        )
 
     def to_frame(self) -> pd.DataFrame:
         """Long format, one row a replicate, patient and visit after day 0; what a file of `kaptrial simulate` holds."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from kaptrial.errors import FieldError
 from kaptrial.model.delivered import DeliveredTreatment
+from kaptrial.model.streams import BLOCK
 from kaptrial.output.folder import write_folder
 from kaptrial.questions.power.cells import Cell
 from kaptrial.questions.power.characteristics import CellResult, characteristics
@@ -17,6 +20,12 @@ from kaptrial.questions.power.truth import Truth, truths
 from kaptrial.questions.power.verdicts import verdicts
 from kaptrial.results import Line, Results, Row, Value
 from kaptrial.scenario.scenario import Scenario
+
+# With a target for the error: the replicates to begin with, the most, the metrics, and what is added to the foreseen
+# number so that one more round is seldom needed.
+FIRST, MOST, SPARE = 512, 10_000_000, 1.05
+LEAST_MCSE, MOST_MCSE = 0.0001, 0.1
+PRECISE = ("power", "power_better", "power_non_inferiority", "type_i_error", "false_synergy_rate")
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -42,13 +51,51 @@ def answer(
     workers: int = 1,
     nulls: bool = True,
     delivered: Sequence[Sequence[DeliveredTreatment]] | None = None,
+    controls: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> PowerResults:
     """The characteristics of every cell, in its clinic where `delivered` says what that made of the protocol."""
     cell_results = characteristics(
-        cells, seed=seed, replicates=replicates, workers=workers, nulls=nulls, delivered=delivered, progress=progress
+        cells,
+        seed=seed,
+        replicates=replicates,
+        workers=workers,
+        nulls=nulls,
+        delivered=delivered,
+        controls=controls,
+        progress=progress,
     )
     return results_of(cell_results, provenance)
+
+
+def check_precision(mcse: float | None, *, clinic: bool) -> None:
+    """Raise FieldError for a Monte Carlo error that no run is asked for, or that a clinic's cannot be run to."""
+    if mcse is not None and not LEAST_MCSE <= mcse <= MOST_MCSE:
+        raise FieldError("mcse", mcse, f"must be from {LEAST_MCSE:g} to {MOST_MCSE:g}")
+    if mcse is not None and clinic:
+        raise FieldError("mcse", mcse, "goes without `clinic`, whose trials are run before their errors are known")
+
+
+def answer_to_precision(
+    cells: Sequence[Cell], *, mcse: float, provenance: Mapping[str, Any], replicates: int, **run: Any
+) -> PowerResults:
+    """As `answer` with control variates, of as many replicates as every power and error rate needs for this error.
+
+    From `FIRST` or `replicates` of them, the fewer, the number that is needed is foreseen, and all are run under the
+    same seed, the earlier ones among them, until the errors are small enough. As the number depends on what was found,
+    means are biased by the order of one over it, the root of it less than their error (docs/precision.md).
+    Raises FieldError where it would take more than `MOST`.
+    """
+    n = min(FIRST, replicates)
+    while True:
+        made = {**provenance, "replicates": n, "mcse": mcse, "control_variates": True}
+        results = answer(cells, provenance=made, replicates=n, **{**run, "controls": True})
+        worst = max((row.mcse for row in results.rows if row.metric in PRECISE), default=0.0)
+        if worst <= mcse:
+            return results
+        n = max(n + BLOCK, BLOCK * math.ceil(SPARE * n * (worst / mcse) ** 2 / BLOCK))
+        if n > MOST:
+            raise FieldError("mcse", mcse, f"would take {n:,} replicates of each row, and at most {MOST:,} are run")
 
 
 def results_of(cells: Sequence[CellResult], provenance: Mapping[str, Any]) -> PowerResults:

@@ -54,12 +54,14 @@ def characteristics(
     workers: int = 1,
     nulls: bool = True,
     delivered: Sequence[Sequence[DeliveredTreatment]] | None = None,
+    controls: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> list[CellResult]:
     """Simulate and analyse every cell, and the nulls that its contrasts ask for.
 
     `delivered`: for each cell and block, what its clinic made of the protocol; the nulls are run in the same clinic.
-    Truth, bias and coverage are then still of the protocol: the bias is what the clinic takes away.
+    Truth, bias and coverage are then still of the protocol: the bias is what the clinic takes away. `controls`: whether
+    means and shares are made more precise by control variates.
     """
     plans = [null_runs(cell.scenario) if nulls else [] for cell in cells]
     given = [None] * len(cells) if delivered is None else delivered
@@ -70,7 +72,7 @@ def characteristics(
         for null in plan:
             needed = runs[-1].estimands if together else null.estimands
             runs.append(Run(scenario=null.scenario, clinic=clinic, estimands=needed, at_best=False))
-    fits = iter(fits_of(runs, seed, replicates, workers, progress))
+    fits = iter(fits_of(runs, seed, replicates, workers, progress, controls=controls))
     known = shared_truths([cell.scenario for cell in cells], seed, workers)
     results = []
     for cell, plan, known_truths in zip(cells, plans, known, strict=True):

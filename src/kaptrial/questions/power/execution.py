@@ -39,7 +39,7 @@ class Job:
 
     `delivered`: for each block, what a clinic made of the protocol (`questions.clinic.operations`); None: as it stands.
     `estimands`: numbers of those to be analysed; None: all. `at_best`: whether interactions are also fitted with the
-    combined arm at the end of the scale.
+    combined arm at the end of the scale. `controls`: whether fits come with the draws of known mean behind them.
     """
 
     scenario: Scenario
@@ -48,6 +48,7 @@ class Job:
     delivered: Sequence[DeliveredTreatment] | None = None
     estimands: tuple[int, ...] | None = None
     at_best: bool = True
+    controls: bool = False
 
     @property
     def n_blocks(self) -> int:
@@ -72,7 +73,15 @@ def attempt(
 ) -> Iterator[Fits | TooFewEligible]:
     """As `run`, with the error in place of the fits of a job whose trials cannot be filled."""
     tasks = [
-        (job.scenario, job.seed, block, job.delivered[block] if job.delivered else None, job.estimands, job.at_best)
+        (
+            job.scenario,
+            job.seed,
+            block,
+            job.delivered[block] if job.delivered else None,
+            job.estimands,
+            job.at_best,
+            job.controls,
+        )
         for job in jobs
         for block in range(job.n_blocks)
     ]
@@ -171,15 +180,19 @@ def run_block(
     delivered: DeliveredTreatment | None = None,
     estimands: Sequence[int] | None = None,
     at_best: bool = True,
+    controls: bool = False,
 ) -> Fits:
     """Simulate one block and analyse it for the estimands by each of their methods."""
     keep_freed_memory()
-    trials = simulate_block(scenario, seed=seed, block=block, delivered=delivered)
+    trials = simulate_block(scenario, seed=seed, block=block, delivered=delivered, with_sums=controls)
     every = scenario.estimands
     numbers = range(len(every)) if estimands is None else estimands
     asked = [(i, analysis) for i in numbers for analysis in scenario.analyses(every[i])]
     draws = {"seed": seed, "block": block}
     fits = dict(zip(asked, estimates(trials, scenario, [(every[i], name) for i, name in asked], **draws), strict=True))
+    if trials.sums is not None:
+        known = {i: trials.sums.contrast(scenario.contrast(every[i]).weights) for i in numbers}
+        fits = {(i, name): replace(fit, **known[i]._asdict()) for (i, name), fit in fits.items()}
     interactions = [
         (i, name)
         for i, name in asked

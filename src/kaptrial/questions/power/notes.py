@@ -54,14 +54,14 @@ def notes_of(s: Scenario, columns: Mapping[str, Any], estimand_truths: Iterable[
             "responders_compared",
             "time_to_relapse compares responders: these arms are not randomised, who responds comes later",
         )
-    worst = max(truth.past_best for truth in estimand_truths)
+    worst, of = max((truth.past_best, s.scale_of(e).id) for truth, e in zip(estimand_truths, s.estimands, strict=True))
     if worst > 0.05:
         where = ", ".join(
             f"{key} = {value}" for key, value in columns.items() if not key.startswith(("estimand.", "design."))
         )
         add(
             "beyond_scale",
-            f"{100 * worst:.0f} % of patients in one arm would improve past the best score of {s.scale.id}"
+            f"{100 * worst:.0f} % of patients in one arm would improve past the best score of {of}"
             + (f" ({where})" if where else "")
             + ": clipping makes interactions of its own; compare truth with truth_if_additive",
         )

@@ -22,6 +22,7 @@ from kaptrial.method_table import (
     endpoint_side,
     method_of,
 )
+from kaptrial.questions.power.controlled import Controlled, controlled_mean, controlled_share
 from kaptrial.questions.power.execution import AT_BEST, Fits
 from kaptrial.questions.power.measures import (
     SIGN_KNOWN,
@@ -90,10 +91,10 @@ def estimand_rows(s: Scenario, estimand: Estimand, fits: Fits, i: int, about: Qu
         add("fallback_rate", *share(fit.fell_back))
     est, se = fit.estimate[ok], fit.se[ok]
     sd = float(est.std(ddof=1))
-    mean, mean_mcse = float(est.mean()), sd / np.sqrt(n)
     if method.estimates_truth:
-        add("mean_estimate", mean, mean_mcse)
-        add("bias", mean - truth.value, float(np.hypot(mean_mcse, truth.mcse)))
+        mean = controlled_mean(est, fit, ok)
+        rows.append(_controlled_row(about, "mean_estimate", fit, mean))
+        rows.append(_controlled_row(about, "bias", fit, mean.less(truth.value, truth.mcse)))
         add("empirical_se", sd, sd_error(est))
     if not method.test_only:
         model = float(np.sqrt(np.mean(se**2)))
@@ -120,6 +121,18 @@ def analysed(row: Row) -> Row:
     return replace(row, value=np.nan, mcse=np.nan) if row.n_failed == row.n_replicates else row
 
 
+def _share_row(about: Question, metric: str, fit: Fit, hits: Bools) -> Row:
+    """A share of replicates, as precise as the draws behind them allow."""
+    return _controlled_row(about, metric, fit, controlled_share(hits, fit))
+
+
+def _controlled_row(about: Question, metric: str, fit: Fit, figure: Controlled) -> Row:
+    """A figure beside the plain one, where control variates were asked for."""
+    return replace(
+        _row(about, metric, fit, figure.value, figure.mcse), more=figure.beside if fit.normals is not None else {}
+    )
+
+
 def _row(about: Question, metric: str, fit: Fit, value: float, mcse: float) -> Row:
     n_failed = int((fit.failure != 0).sum())
     return Row(question=about, metric=metric, value=value, mcse=mcse, n_replicates=len(fit.se), n_failed=n_failed)
@@ -127,7 +140,7 @@ def _row(about: Question, metric: str, fit: Fit, value: float, mcse: float) -> R
 
 def _power_rows(s: Scenario, estimand: Estimand, fit: Fit, about: Question) -> list[Row]:
     """How often the test rejects, for better too in one arm, and against the margin where there is one."""
-    return [_row(about, name, fit, *share(hits)) for name, hits in rejections(s, estimand, fit, about).items()]
+    return [_share_row(about, name, fit, hits) for name, hits in rejections(s, estimand, fit, about).items()]
 
 
 def rejections(s: Scenario, estimand: Estimand, fit: Fit, about: Question) -> dict[str, Bools]:
@@ -161,7 +174,7 @@ def rejection(
     about: Question, metric: str, fit: Fit, alpha: float, *, least: bool = False, better: Side | None = None
 ) -> Row:
     """The share of replicates that reject."""
-    return _row(about, metric, fit, *share(rejects(fit, alpha, least=least, better=better)))
+    return _share_row(about, metric, fit, rejects(fit, alpha, least=least, better=better))
 
 
 def _rejection_name(s: Scenario, estimand: Estimand) -> str:

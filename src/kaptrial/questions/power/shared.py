@@ -86,7 +86,13 @@ def _grouped(scenarios: Sequence[Scenario], key: Callable[[Scenario], str]) -> d
 
 
 def fits_of(
-    runs: Sequence[Run], seed: int, replicates: int, workers: int, progress: Callable[[int], None] | None
+    runs: Sequence[Run],
+    seed: int,
+    replicates: int,
+    workers: int,
+    progress: Callable[[int], None] | None,
+    *,
+    controls: bool = False,
 ) -> list[Fits]:
     """The fits of each run; scenarios that differ in their estimands only are simulated once."""
     groups: dict[str, list[Run]] = {}
@@ -105,6 +111,7 @@ def fits_of(
             delivered=group[-1].clinic,
             estimands=tuple(sorted(needed)),
             at_best=any(each.at_best for each in group),
+            controls=controls,
         )
         jobs.append(job)
     results = dict(zip(groups, run(jobs, workers=workers, progress=progress), strict=True))

@@ -253,11 +253,13 @@ def show_power(results: Results[Row], *, everything: bool = False) -> None:
     `everything`: diagnostics, too, such as standard errors, coverage and errors of sign and size.
     """
     about = results.provenance
+    wanted = f" for an error of {about['mcse']:g}" if "mcse" in about else ""
+    how = ", with control variates" if about.get("control_variates") else ""
     if results.headline is not None:
         paragraph(f"{results.headline.text}\n")
     paragraph(
-        f"{about['title']}\nseed {about['seed']}, {about['replicates']} replicates, kaptrial {about['version']};"
-        " value ± Monte Carlo standard error\n"
+        f"{about['title']}\nseed {about['seed']}, {about['replicates']} replicates{wanted}, kaptrial"
+        f" {about['version']}; value ± Monte Carlo standard error{how}\n"
     )
     groups = grouped(results.rows)
     heads = _heads(list(groups))

@@ -36,10 +36,12 @@ def solve(
     seed: int = 1,
     workers: int = 1,
     progress: Callable[[int], None] | None = None,
+    controls: bool = False,
 ) -> Answer:
     """The value at `over` (default: the scenario's size) at which the primary estimand's power is `target`.
 
-    The first of `analysis.methods` is used; `progress` is told the number of replicates done. Raises ScenarioError for
+    The first of `analysis.methods` is used; `progress` is told the number of replicates done; `controls`: with control
+    variates. Raises ScenarioError for
     a path, bounds or target that cannot be used.
     """
     base = asked(build(raw))
@@ -51,7 +53,7 @@ def solve(
         allowed = f"must be between alpha, {base.analysis.alpha:g}, and 1: more is never certain"
         raise FieldError("target", target, allowed)
     path = over or ("design.n_total" if base.design.n_per_arm is None else "design.n_per_arm")
-    search = Search(raw, base, path, target, bounds, replicates, seed, workers, progress)
+    search = Search(raw, base, path, target, bounds, replicates, seed, workers, progress, controls=controls)
     return solve_size(search) if path in SIZES else solve_path(search)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from kaptrial.arrays import Bools, Floats
+from kaptrial.arrays import Floats
 from kaptrial.questions.size.search import Point, Search
 
 # Points within this many probits of the target enter the fit.
@@ -47,12 +47,13 @@ class ProbitLine:
         return lower, upper
 
 
-def fit_line(us: Floats, rejects: Bools) -> ProbitLine | None:
-    """Probit regression on points (point, replicate), replicates as clusters; None if it does not converge."""
+def fit_line(us: Floats, each: Floats) -> ProbitLine | None:
+    """Probit regression on shares (point, replicate), whose means are powers, replicates as clusters; None if it does
+    not converge."""
     centre = float(us.mean())
     x = np.stack([np.ones_like(us), us - centre], axis=1)
-    shares = rejects.mean(axis=1)
-    n = rejects.shape[1]
+    shares = each.mean(axis=1)
+    n = each.shape[1]
     safe = np.clip(shares, 0.5 / n, 1 - 0.5 / n)
     beta = np.linalg.lstsq(x, special.ndtri(safe), rcond=None)[0]
     for _ in range(50):
@@ -71,7 +72,7 @@ def fit_line(us: Floats, rejects: Bools) -> ProbitLine | None:
     else:
         return None
     bread = np.linalg.inv(information) / n
-    scores = (x * gain[:, None]).T @ (rejects - p[:, None])
+    scores = (x * gain[:, None]).T @ (each - p[:, None])
     return ProbitLine(
         intercept=float(beta[0]), slope=float(beta[1]), covariance=bread @ (scores @ scores.T) @ bread, centre=centre
     )
@@ -125,7 +126,7 @@ def refine(search: Search, axis: Axis, u: float, slope: float, *, points: int) -
         near = [p for p in done.values() if abs(p.probit - search.goal) <= _WINDOW]
         if len(near) >= 2:
             us = np.array([axis.to(p.value) for p in near])
-            line = fit_line(us, np.stack([p.rejects for p in near]))
+            line = fit_line(us, np.stack([p.shares for p in near]))
             if line is not None and line.slope * slope > 0:
                 moved = abs(line.root(search.goal) - u) * abs(line.slope)
                 fitted = _Fitted(line=line, u=line.root(search.goal))

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from scipy import optimize, special
 
-from kaptrial.arrays import Bools, Floats
+from kaptrial.arrays import Floats
 from kaptrial.errors import FieldError, ScenarioError
 from kaptrial.estimators.fit import Fit
+from kaptrial.questions.power.controlled import controlled_hits
 from kaptrial.questions.power.execution import Job, run
 from kaptrial.questions.power.measures import t_power
 from kaptrial.questions.power.truth import Truth, truths
@@ -33,10 +34,12 @@ def asked(s: Scenario) -> Scenario:
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """What one value gave. `rejects`, `estimates`: (replicate,), NaN estimates where the fit failed."""
+    """What one value gave. `shares`: a number for each replicate whose mean is the power, 1 where it rejects or what
+    control variates make of that; `estimates`: NaN where the fit failed.
+    """
 
     value: float
-    rejects: Bools
+    shares: Floats
     estimates: Floats
     mean: float
     sd: float
@@ -45,16 +48,16 @@ class Point:
 
     @property
     def power(self) -> float:
-        return float(self.rejects.mean())
+        return min(max(float(self.shares.mean()), 0.0), 1.0)
 
     @property
     def mcse(self) -> float:
-        return math.sqrt(self.power * (1 - self.power) / len(self.rejects))
+        return float(self.shares.std() / math.sqrt(len(self.shares)))
 
     @property
     def probit(self) -> float:
         """Φ⁻¹ of the power, kept finite."""
-        half = 0.5 / len(self.rejects)
+        half = 0.5 / len(self.shares)
         return float(special.ndtri(min(max(self.power, half), 1 - half)))
 
     @property
@@ -65,9 +68,11 @@ class Point:
 def _point(value: float, fit: Fit, alpha: float) -> Point:
     ok = fit.failure == 0
     enough = int(ok.sum()) > 1
+    hits = np.nan_to_num(fit.p, nan=1.0) < alpha
+    controlled = controlled_hits(hits, fit)
     return Point(
         value=value,
-        rejects=np.nan_to_num(fit.p, nan=1.0) < alpha,
+        shares=hits.astype(float) if controlled is None else controlled,
         estimates=fit.estimate,
         mean=float(fit.estimate[ok].mean()) if enough else 0.0,
         sd=float(fit.estimate[ok].std(ddof=1)) if enough else 0.0,
@@ -90,10 +95,12 @@ class Search:
         seed: int,
         workers: int,
         progress: Callable[[int], None] | None = None,
+        *,
+        controls: bool = False,
     ) -> None:
         self.raw, self.base, self.path, self.target = raw, base, path, target
         self.bounds, self.replicates, self.seed, self.workers = bounds, replicates, seed, workers
-        self.progress = progress
+        self.progress, self.controls = progress, controls
         self.pilot = min(replicates, _PILOT)
         self.goal = float(special.ndtri(target))
         self.alpha = base.analysis.alpha
@@ -133,7 +140,7 @@ class Search:
         if not fresh and (value, count) in self._points:
             return self._points[value, count]
         s = self.scenario(value)
-        job = Job(scenario=s, seed=self.seed + fresh, replicates=count)
+        job = Job(scenario=s, seed=self.seed + fresh, replicates=count, controls=self.controls)
         (fits,) = run([job], workers=self.workers, progress=self.progress)
         point = _point(value, fits[0, s.analyses(s.estimand)[0]], self.alpha)
         if not fresh:
@@ -156,7 +163,7 @@ class Search:
         """The answer with what every answer has."""
         e = self.base.estimand
         tried = tuple(
-            Tried(value=p.value, power=p.power, mcse=p.mcse, replicates=len(p.rejects)) for p in self.simulated()
+            Tried(value=p.value, power=p.power, mcse=p.mcse, replicates=len(p.shares)) for p in self.simulated()
         )
         return Answer(
             analysis=self.base.analyses(e)[0],

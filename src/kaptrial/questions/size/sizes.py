@@ -108,7 +108,7 @@ def size_notes(search: Search, fresh: Point, known: bool, truth: Truth) -> list[
     """What a reader of the answer should know of the test's validity."""
     notes = []
     if fresh.sd > 0:
-        ratio, error = fresh.model_se / fresh.sd, 1 / math.sqrt(2 * len(fresh.rejects))
+        ratio, error = fresh.model_se / fresh.sd, 1 / math.sqrt(2 * len(fresh.shares))
         if ratio < 1 - max(0.05, 4 * error):
             notes.append(
                 f"the analysis takes its SE too small, {ratio:.2f} of the true one: it rejects a true null too often,"

@@ -145,6 +145,7 @@ def solve_staffed(
     seed: int = 1,
     workers: int = 1,
     progress: Callable[[int], None] | None = None,
+    controls: bool = False,
 ) -> StaffedAnswer:
     """The cheapest number of patients and therapists at which the primary estimand's power is `target`.
 
@@ -158,7 +159,7 @@ def solve_staffed(
         raise FieldError("target", target, allowed)
 
     def search(at: Raw, scenario: Scenario) -> Search:
-        return Search(at, scenario, path, target, None, replicates, seed, workers, progress)
+        return Search(at, scenario, path, target, None, replicates, seed, workers, progress, controls=controls)
 
     question = _Question(
         raw=raw,
@@ -302,7 +303,7 @@ def _corrected(question: _Question, law: StaffedLaw, cheapest: Mapping[int, int]
     tried += [(n, best) for n in beside if n <= high and question.caseload(n, best) >= 1]
     points: list[Point] = [question.at(k).at(n) for n, k in tried]
     by_law = np.array([special.ndtri(law.power(n, k)) for n, k in tried])
-    line = fit_line(by_law, np.stack([point.rejects for point in points]))
+    line = fit_line(by_law, np.stack([point.shares for point in points]))
     return line if line is not None and line.slope > 0 else None
 
 
