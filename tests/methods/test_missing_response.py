@@ -78,7 +78,7 @@ def test_the_output_says_what_became_of_them(shares):
             said = [note.text for note in analyse(shares, method, Options(baseline="", **options)).notes]
             assert f"{text} where the score is missing: 3 patients" in said
     (note,) = [note for note in analysis_notes(scenario("firth")) if note.code == "missing_response"]
-    assert note.text.startswith("patients without a response count as failures")
+    assert note.text.startswith("patients whose response is missing count as failures")
 
 
 @pytest.mark.parametrize(("method", "measure"), [

@@ -50,6 +50,10 @@ SENTENCES: list[tuple[str, Settings, str]] = [
     ),
     (
         "cocaine_single_infusion_mindfulness", {},
+        "power <power:2; endpoint=abstinent_last>, type I error <type_i_error:3; endpoint=abstinent_last>",
+    ),
+    (
+        "cocaine_single_infusion_mindfulness", {},
         "(coverage <coverage:2; analysis=beta_binomial>, power <power:2; analysis=beta_binomial>, type I error"
         " <type_i_error:3; analysis=beta_binomial>)",
     ),

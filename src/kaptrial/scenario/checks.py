@@ -314,14 +314,13 @@ def _check_methods(s: Scenario, at: str, estimand: Estimand) -> Iterator[FieldEr
 
 
 def _check_missing_response(s: Scenario) -> Iterator[FieldError]:
-    """Failures are counted of binary endpoints, and not where a strategy sets scores aside."""
+    """Failures are not counted where a strategy sets scores aside."""
     if s.analysis.missing_response == "left_out":
         return
     at, value = "analysis.missing_response", s.analysis.missing_response
-    binary = [estimand for estimand in s.estimands if estimand.endpoint in MAY_FAIL]
-    if not binary:
-        yield FieldError(at, value, f"goes with the endpoints {', '.join(MAY_FAIL)}")
-    for estimand in binary:
+    for estimand in s.estimands:
+        if estimand.endpoint not in MAY_FAIL:
+            continue
         for event in estimand.strategies.events("hypothetical"):
             if event in s.conduct.intercurrent_events:
                 allowed = f"would count scores that `{event}: hypothetical` sets aside as failures: must be left_out"

@@ -7,7 +7,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from kaptrial.errors import FieldError
-from kaptrial.method_table import methods
+from kaptrial.method_table import MAY_FAIL, methods
 from kaptrial.scenario.gathering import Check, gathered
 from kaptrial.scenario.sourced import EFFECT_UNITS, walk
 
@@ -133,6 +133,14 @@ def file_errors(s: Scenario) -> list[FieldError]:
     return gathered(s, CHECKS)
 
 
+def _check_failures(s: Scenario) -> Iterator[FieldError]:
+    """Missing endpoints are counted as failures where an estimand has an endpoint that may fail."""
+    fails = s.analysis.missing_response == "failure"
+    if fails and not any(estimand.endpoint in MAY_FAIL for estimand in s.estimands):
+        allowed = f"goes with the endpoints {', '.join(MAY_FAIL)}"
+        yield FieldError("analysis.missing_response", s.analysis.missing_response, allowed)
+
+
 def _check_primary_estimand(s: Scenario) -> Iterator[FieldError]:
     """What a trial is sized by is its primary outcome."""
     if s.other_outcome(s.estimand) is not None:
@@ -142,4 +150,4 @@ def _check_primary_estimand(s: Scenario) -> Iterator[FieldError]:
 
 def question_errors(s: Scenario) -> list[FieldError]:
     """Questions asked twice, and of too many visits; of a scenario that is sound otherwise."""
-    return gathered(s, (_check_asked_once, _check_visits, _check_primary_estimand))
+    return gathered(s, (_check_asked_once, _check_visits, _check_failures, _check_primary_estimand))

@@ -26,7 +26,7 @@ def analysis_notes(s: Scenario) -> list[Note]:
         notes.append(Note(code="default_analysis", severity="information", text=text))
     if s.analysis.missing_response == "failure":
         endpoints = ", ".join(dict.fromkeys(e.endpoint for e in s.estimands if e.endpoint in MAY_FAIL))
-        text = f"patients without a {endpoints} count as failures; the truth is of what they would have had"
+        text = f"patients whose {endpoints} is missing count as failures; the truth is of what they would have had"
         notes.append(Note(code="missing_response", severity="information", text=text))
     margins = [f"{e.margin:g} of {e.endpoint} ({_margin_kind(s, e)})" for e in s.estimands if e.margin is not None]
     if margins:
