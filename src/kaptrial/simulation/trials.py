@@ -12,11 +12,12 @@ import numpy as np
 
 from kaptrial.arrays import Bools, Floats, Ints
 from kaptrial.errors import DataError, FieldError
-from kaptrial.simulation.arm_sums import ArmSums
 from kaptrial.simulation.data_file import DataFile, count, listed, read_file, without_rounding
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from kaptrial.simulation.arm_sums import ArmSums
 
 
 @dataclass(frozen=True, kw_only=True)

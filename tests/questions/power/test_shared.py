@@ -40,5 +40,5 @@ def test_other_patients_have_another_key(changes):
 
 def test_words_are_not_in_the_key():
     """Where a value comes from moves no score."""
-    other = {"population.baseline.source": "assumption", "population.baseline.note": "another reason"}
+    other = {"measurement.rater_sd.note": "another reason"}
     assert trials_key(load(SCENARIO, other)) == trials_key(load(SCENARIO))
