@@ -143,7 +143,8 @@ def unkept_promises(s: Scenario, clinic: Clinic) -> dict[tuple[str, float], tupl
         doses = [day for given in arm.doses for day in given.days]
         for day in arm.therapy.days if arm.therapy else ():
             lag = day - max((dose for dose in doses if dose <= day), default=float("-inf"))
-            minutes = s.therapies[arm.therapy.name].session_minutes if arm.therapy else None
+            therapy = s.therapies.get(arm.therapy.name) if arm.therapy else None  # a name unknown is said elsewhere
+            minutes = None if therapy is None else therapy.session_minutes
             if minutes is None or not is_promised(clinic, lag):
                 continue
             impossible = tuple(w for w in dose_weekdays(clinic) if not _can_keep(clinic, w, int(lag), minutes / 1440))
