@@ -10,7 +10,8 @@ import numpy as np
 from kaptrial.arrays import Bools, Floats
 
 # Grams of pure alcohol a day up to which consumption is of no, low, medium and high risk; above is very high (WHO 2000,
-# International guide for monitoring alcohol consumption and related harm, WHO/MSD/MSB/00.4).
+# International guide for monitoring alcohol consumption and related harm, WHO/MSD/MSB/00.4; read as tabulated in
+# BMJ Open, bmjopen.bmj.com/highwire/markup/87412, not in the guide itself).
 RISK_LEVELS = {"men": (0.0, 40.0, 60.0, 100.0), "women": (0.0, 20.0, 40.0, 60.0)}
 
 
