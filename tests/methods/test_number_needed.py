@@ -12,7 +12,7 @@ from kaptrial.api import power
 from kaptrial.methods.from_file import analyse
 from kaptrial.methods.number_needed import number_needed
 from kaptrial.methods.options import Options
-from kaptrial.scenario.files import load
+from kaptrial.scenario.files import as_raw, load
 from tests import DATA, ROOT
 
 R = json.loads((DATA / "reference.json").read_text())["two_arm_response_day56"]
@@ -83,3 +83,13 @@ def test_power_says_it_of_the_true_risk_difference():
     (note,) = [note for note in results.notes if note.code == "number_needed_to_treat"]
     assert number_needed(truth, truth - half, truth + half) in note.text
     assert rows["odds_ratio", "truth"] > 0
+
+
+def test_power_says_which_variant_it_is_of():
+    settings = {"estimand.endpoint": "response", "analysis.methods": ["difference"]}
+    raw = as_raw(load(ROOT / "scenarios" / "starter.yaml", settings))
+    raw["variants"] = {"smaller": {"therapies.cbt.max_effect": 3}}
+    notes = [
+        note.text for note in power(raw, replicates=64, nulls=False).notes if note.code == "number_needed_to_treat"
+    ]
+    assert ["variant = smaller" in text for text in notes] == [False, True]

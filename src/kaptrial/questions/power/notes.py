@@ -114,10 +114,10 @@ def numbers_needed(s: Scenario, rows: Sequence[Row]) -> list[Note]:
         truth = by_metric["truth"].value
         half = float(ndtri(1 - s.analysis.alpha / 2)) * by_metric["empirical_se"].value
         number = number_needed(truth, truth - half, truth + half, better=endpoint_side(about.endpoint) or "higher")
-        where = "".join(f", {name} = {value}" for name, value in about.columns)
+        of = ", ".join([about.analysis, *filter(None, [about.strategies]), *(f"{k} = {v}" for k, v in about.columns)])
         said[
             f"number needed to treat of {about.contrast}, {about.endpoint.replace('_', ' ')} on day {about.day:g}"
-            f" (by {about.analysis}{', ' + about.strategies if about.strategies else ''}{where}): {number}; in brackets the"
+            f" (by {of}): {number}; in brackets the"
             f" {100 * (1 - s.analysis.alpha):g} % interval of a trial of this size that finds the truth"
         ] = None
     return [Note(code="number_needed_to_treat", severity="information", text=text) for text in said]
