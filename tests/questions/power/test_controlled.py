@@ -93,6 +93,14 @@ def test_few_replicates_and_fits_without_controls_keep_the_plain_figures():
     assert controlled_share(estimate > 0, without).value == np.mean(estimate > 0)
 
 
+def test_a_mean_over_the_replicates_with_an_estimate_is_plain_where_the_draws_decide_which_they_are():
+    normals = np.random.default_rng(2).standard_normal((400, 3))
+    estimate, kept = normals[:, 0], normals[:, 0] < 1.0
+    found = controlled_mean(estimate[kept], fit_of(normals, estimate), kept)
+    assert (found.value, found.mcse) == (found.value_plain, found.mcse_plain)
+    assert found.value < -0.1  # that of a normal below 1, which control variates would take for 0
+
+
 def test_rows_hold_the_plain_figures_which_are_those_without_control_variates():
     controlled, plain = (
         kt.power("starter", replicates=512, nulls=False, control_variates=each).to_frame() for each in (True, False)

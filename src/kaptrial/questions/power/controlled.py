@@ -51,10 +51,13 @@ class Controlled:
 
 
 def controlled_mean(values: Floats, fit: Fit, kept: Bools) -> Controlled:
-    """The mean of `values` over the replicates `kept`, those of the fit that have an estimate."""
+    """The mean of `values` over the replicates `kept`, those of the fit that have an estimate.
+
+    It is plain where some have none: which those are may depend on the draws, whose means over the rest are not known.
+    """
     plain = _mean(values)
-    known = _known(fit, kept)
-    if known is None:
+    known = _known(fit)
+    if known is None or not kept.all():
         return _better(plain, plain)
     return _better(plain, _mean(values - _Slopes(np.concatenate(known, axis=1), values).predicted()))
 
@@ -76,7 +79,7 @@ def controlled_hits(hits: Bools, fit: Fit) -> Floats | None:
     within arms. Given the latter its prediction is normal with a known mean and SD, so that the mean of the probability
     of a hit, as a function of the prediction, is known, too.
     """
-    known = _known(fit, np.ones(len(hits), dtype=np.bool_))
+    known = _known(fit)
     if known is None:
         return None
     n, signal = known.normals.shape[1], _signal(fit)
@@ -147,12 +150,12 @@ def _better(plain: tuple[float, float], controlled: tuple[float, float]) -> Cont
     return Controlled(value=value, mcse=mcse, value_plain=plain[0], mcse_plain=plain[1])
 
 
-def _known(fit: Fit, kept: Bools) -> KnownDraws | None:
-    """The controls of these replicates; None where there are none, or too few replicates to fit their slopes."""
+def _known(fit: Fit) -> KnownDraws | None:
+    """What is known of the draws; None where nothing is, or there are too few replicates to fit slopes."""
     if fit.normals is None or fit.within is None or fit.centred is None:
         return None
-    known = KnownDraws(*(x[kept] for x in (fit.normals, fit.within, fit.centred)))
-    return known if kept.sum() >= LEAST_PER_COEFFICIENT * (1 + sum(x.shape[1] for x in known)) else None
+    known = KnownDraws(fit.normals, fit.within, fit.centred)
+    return known if len(fit.se) >= LEAST_PER_COEFFICIENT * (1 + sum(x.shape[1] for x in known)) else None
 
 
 def _signal(fit: Fit) -> Floats:
