@@ -26,7 +26,7 @@ _SHOWN = (
     ("conditional_power_planned", "under the planned effect", 3),
     ("predictive_power", "predictive power", 3),
 )
-_AT_END = ("p_stagewise", "naive", "median_unbiased", "lower", "upper")
+_AT_END = ("p_stagewise", "naive", "bias_adjusted", "median_unbiased", "lower", "upper")
 
 
 def show_boundaries(results: BoundaryResults) -> None:
@@ -43,10 +43,10 @@ def show_boundaries(results: BoundaryResults) -> None:
     table(*of_rows(heads, lines))
     for row in rows:
         if row.get("p_stagewise") is not None:
-            p, naive, median, lower, upper = (_rounded(row[name], 4) for name in _AT_END)
+            p, naive, adjusted, median, lower, upper = (_rounded(row[name], 4) for name in _AT_END)
             paragraph(
-                f"\nThe trial ends at look {row['look']}: stagewise p {p}; estimate {naive}, median-unbiased {median},"
-                f" stagewise interval {lower} to {upper}."
+                f"\nThe trial ends at look {row['look']}: stagewise p {p}; estimate {naive}, bias-adjusted {adjusted},"
+                f" median-unbiased {median}, stagewise interval {lower} to {upper}."
             )
     for note in results.notes:
         paragraph(f"note: {note.text}")
