@@ -11,11 +11,12 @@ import numpy as np
 
 from kaptrial.errors import FieldError
 from kaptrial.estimators.sequential.boundaries import LEAST_STEP, Boundaries, Rule, design, futility_of
+from kaptrial.estimators.sequential.delayed import Decisions, decisions
 from kaptrial.estimators.sequential.spending import spending_of
 from kaptrial.method_table import TIMES, method_of
 from kaptrial.output.folder import write_folder
 from kaptrial.output.terminal import by_mcse
-from kaptrial.questions.looks.decisions import courses, estimates
+from kaptrial.questions.looks.decisions import Course, courses, decided_later, estimates
 from kaptrial.questions.looks.output import looks_figures, write_looks
 from kaptrial.questions.looks.rows import Designed, World, rows
 from kaptrial.questions.looks.trials import Analysed, analysed, calendar_of, information_of, plan_of
@@ -78,16 +79,17 @@ def answer(
         fits = run(s)
         information = _planned_information(fits, analysis)
         plan = planned(s, fits, information)
-
-        decided = partial(courses, plan=plan, planned=information, sign=sign, own=plan_of(s).spend_at == "own")
-        own = World(metric="power", fits=fits, course=decided(fits.looks))
+        decided = planned_decisions(s, fits, plan, information)
+        course_of = partial(_course, s, plan=plan, decided=decided, information=information, sign=sign)
+        own = World(metric="power", fits=fits, course=course_of(fits))
         wanted = [null for null in null_runs(s) if 0 in null.estimands] if nulls else []
         under = []
         for null in wanted:
             of_null = run(null.scenario)
-            under.append(World(metric=null.metric, fits=of_null, course=decided(of_null.looks)))
-        designed = Designed(plan=plan, information=information, when=when)
-        at_end = estimates(own.course, fits.looks, plan, sign)
+            under.append(World(metric=null.metric, fits=of_null, course=course_of(of_null)))
+        designed = Designed(plan=plan, information=information, when=when, decided=decided)
+        ends = fits.looks if decided is None else (*fits.followed_up, fits.looks[-1])
+        at_end = estimates(own.course, ends, plan, sign, decided)
         truth = known[0].actual.on(about.measure)
         every += rows(about, designed, own, under, at_end, truth, s.analysis.alpha)
         parts.append(LookResult(cell=cell, analysis=analysis, designed=designed, own=own))
@@ -141,6 +143,28 @@ def planned(s: Scenario, fits: Analysed, information: float) -> Boundaries:
         return design(rule_of(s), [*at, 1.0])
     except FieldError as error:
         raise error.below("design.group_sequential") from None
+
+
+def planned_decisions(s: Scenario, fits: Analysed, plan: Boundaries, information: float) -> Decisions | None:
+    """What decides once those under way are followed up, at the information that they then are planned to have; None
+    where the look decides."""
+    if plan_of(s).decide == "at_look":
+        return None
+    pending = [
+        information_of(fit) / information - at for fit, at in zip(fits.followed_up, plan.information, strict=False)
+    ]
+    for k, more in enumerate(pending):
+        if more < LEAST_STEP:
+            allowed = f"adds no information after look {k + 1}, where too few are under way: must be at_look"
+            raise FieldError("design.group_sequential.decide", "at_follow_up", allowed)
+    return decisions(plan, np.minimum(pending, 1.0 - plan.information[:-1]).tolist())
+
+
+def _course(
+    s: Scenario, fits: Analysed, *, plan: Boundaries, decided: Decisions | None, information: float, sign: float
+) -> Course:
+    at_looks = courses(fits.looks, plan, information, sign, own=plan_of(s).spend_at == "own")
+    return at_looks if decided is None else decided_later(at_looks, fits.followed_up, decided, sign)
 
 
 def _planned_information(fits: Analysed, analysis: str) -> float:
