@@ -295,6 +295,13 @@ def test_the_bias_is_the_slope_of_the_mean_of_one_over_the_information():
             assert mean - drift == pytest.approx(slope, abs=1e-6)
 
 
+def test_the_adjusted_estimates_of_many_trials_are_each_as_alone():
+    found = planned((0.15, 0.6, 1.0), "pocock", futility="cp:.2")
+    looks, naive = (found.information, found.low, found.upper), np.linspace(-9, 14, 700)
+    some = naive[::50]
+    assert_allclose(bias_adjusted(naive, *looks)[::50], bias_adjusted(some, *looks, grid=FINE), rtol=0, atol=1e-5)
+
+
 def test_futility_counts_in_the_adjusted_estimate_unless_it_was_ignored():
     loose = planned((0.4, 0.7, 1.0), "obf", power=0.9, futility="cp:.1")
     free = planned((0.4, 0.7, 1.0), "obf", power=0.9)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.interpolate import make_interp_spline
 
 from kaptrial.arrays import Floats
 from kaptrial.estimators.sequential.recursion import COARSE, FINE, Grid, finest_of, go_on, start, zero
 
-# The estimate is looked for within so many SDs that the first look's has.
-_REACH = 4.0
+# The estimate is looked for within so many SDs that the first look's has. Of many trials of one design it is read off a
+# spline through points so far apart, in SDs that an estimate with all information has; errors are below 1e-5 of these.
+_REACH, _APART = 4.0, 0.16
 
 
 def mean_estimate(
@@ -57,12 +59,16 @@ def bias_adjusted(
 ) -> Floats:
     """The θ under which the mean of the naive estimate is the one seen, (…) (Whitehead 1986, Biometrika 73:573-581).
 
-    It counts on all looks of the design, those too that did not come about.
+    It counts on all looks of the design, those too that did not come about. That mean rises with θ everywhere: its
+    slope is the mean of (S − θI)²/I.
     """
     estimate = np.asarray(estimate, dtype=float)
     reach = _REACH / np.sqrt(information[..., 0])
 
-    def surplus(drift: Floats) -> Floats:
-        return mean_estimate(information, low, upper, drift, decided=decided, grid=grid) - estimate
+    def mean(drift: Floats) -> Floats:
+        return mean_estimate(information, low, upper, drift, decided=decided, grid=grid)
 
-    return zero(surplus, estimate - reach, estimate + reach)
+    drifts = np.arange(np.min(estimate - reach), np.max(estimate + reach) + _APART, _APART)
+    if information.ndim == 1 and len(drifts) < estimate.size:
+        return np.asarray(make_interp_spline(mean(drifts), drifts)(estimate))
+    return zero(lambda drift: mean(drift) - estimate, estimate - reach, estimate + reach)

@@ -192,19 +192,24 @@ def estimates(
     ends = course.spent_at if decided is None else np.broadcast_to(decided.information, course.spent_at.shape)
     root_information = np.sqrt(ends[np.arange(len(z)), course.stop])
     drifts = np.full((4, len(z)), np.nan)
-    for some in _alike(course.spent_at[ended]):
-        here = ended[some]
-        looks = course.spent_at[here], low[here], course.upper[here]
-        drifts[0, here] = bias_adjusted(z[here] / root_information[here], *looks, decided=ends[here])
+    design, naive_drifts = (course.spent_at, low, course.upper), z / root_information
+    if len(ended) and np.all(course.spent_at == course.spent_at[0]):
+        one = (x[0] for x in design)
+        drifts[0, ended] = bias_adjusted(naive_drifts[ended], *one, decided=ends[0])
+    else:
+        for some in _alike(course.spent_at[ended]):
+            here = ended[some]
+            drifts[0, here] = bias_adjusted(naive_drifts[here], *(x[here] for x in design), decided=ends[here])
     for k in range(course.n_looks):
         stopped = ended[course.stop[ended] == k]
         for some in _alike(course.spent_at[stopped, : k + 1]):
             here = stopped[some]
-            looks = course.spent_at[here, : k + 1], low[here, : k + 1], course.upper[here, : k + 1]
+            at, below, above = (x[here, : k + 1] for x in design)
             for row, share in enumerate((0.5, rule.alpha / rule.sided, 1.0 - rule.alpha / rule.sided), 1):
-                drifts[row, here] = (
-                    drift_at(share, z[here], *looks) if decided is None else decided.drift_at(share, k, z[here])
-                )
+                if decided is None:
+                    drifts[row, here] = drift_at(share, z[here], at, below, above)
+                else:
+                    drifts[row, here] = decided.drift_at(share, k, z[here])
     adjusted, median, *both = null + sign * se * root_information * drifts
     return Estimates(
         naive=naive, bias_adjusted=adjusted, median_unbiased=median, lower=np.minimum(*both), upper=np.maximum(*both)
