@@ -314,27 +314,3 @@ def test_type_i_error_with_half_observed_patients(spending, looks, n):
     row = by_look(results)[0, "power"]
     assert 0.04 - 4 * row.mcse < row.value < 0.05 + 4 * row.mcse
     assert by_look(results)[1, "under_way"].value > 0
-
-
-@pytest.mark.validation
-def test_the_scenario_with_a_look_says_what_it_gives():
-    scenario = kt.load_scenario("depression_futility_look")
-    results = kt.looks(scenario, replicates=4000, variants=False)
-    value = {key: row.value for key, row in by_look(results).items()}
-
-    def share(look, metric, places=2):
-        return f"{value[look, metric]:.{places}f}".removeprefix("0")
-
-    sentences = (
-        f"The look comes in month {value[1, 'months']:.1f}, when {value[1, 'n_followed']:.0f} of 260 patients have"
-        f" reached day 112 and {value[1, 'under_way']:.0f} more are under way; it has {share(1, 'information')} of the"
-        " information.",
-        f"Power is {share(0, 'power')} with it and {share(0, 'fixed_power')} without, the one-sided type I error"
-        f" {share(0, 'type_i_error', 3)} and {share(0, 'fixed_type_i_error', 3)}. It stops"
-        f" {share(1, 'stop_futility_type_i_error')} of the trials without an effect, and {share(1, 'stop_futility')} of"
-        f" those with one; {value[0, 'expected_n']:.0f} patients are randomised on average,"
-        f" {value[0, 'expected_n_type_i_error']:.0f} without an effect. 4,000 replicates, seed 1, MCSE at most .008.",
-    )
-    notes = " ".join(scenario.notes.split())
-    assert all(sentence in notes for sentence in sentences)
-    assert max(row.mcse for row in results.rows if row.metric in ("power", "stop_futility", "fixed_power")) < 0.008
