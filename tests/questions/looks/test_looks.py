@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from time import process_time
 
 import numpy as np
 import pytest
@@ -133,7 +134,7 @@ def test_the_clean_case_by_integration():
 @pytest.mark.validation
 def test_the_clean_case_by_integration_at_length():
     # With 800 patients at the first look it does not matter that variances are estimated.
-    value = as_integrated(1000, 20_000)
+    value = as_integrated(1000, 100_000)
     above, covered = value[0, "median_unbiased_above_truth"], value[0, "coverage"]
     assert above.value == pytest.approx(0.5, abs=4 * above.mcse)
     assert covered.value == pytest.approx(0.95, abs=4 * covered.mcse)
@@ -241,7 +242,7 @@ def test_decisions_at_follow_up_by_integration():
 
 @pytest.mark.validation
 def test_decisions_at_follow_up_by_integration_at_length():
-    value = decided_as_integrated(1000, 20_000)
+    value = decided_as_integrated(1000, 100_000)
     above, covered = value[0, "median_unbiased_above_truth"], value[0, "coverage"]
     assert above.value == pytest.approx(0.5, abs=4 * above.mcse)
     assert covered.value == pytest.approx(0.95, abs=4 * covered.mcse)
@@ -299,6 +300,21 @@ def test_one_line_for_what_cannot_be(refused, plan, said):
     line = refused("looks", "scenarios/starter.yaml", "--set", f"design.group_sequential={plan}", "--replicates", 128)
     assert f"design.group_sequential.{said}" in line
     assert "design.group_sequential" in refused("looks", "scenarios/starter.yaml")
+
+
+@pytest.mark.validation
+def test_two_looks_cost_at_most_three_times_a_trial_without():
+    plan = {"accrual_per_month": 12, "looks": [{"patients": 60}, {"patients": 90}]}
+    changes = {"design.n_per_arm": 60, "analysis.methods": ["mmrm"], "design.group_sequential": plan}
+    scenario = kt.load_scenario("starter", changes)
+
+    def seconds(question, replicates):
+        begun = process_time()
+        question(scenario, replicates=replicates, workers=1)
+        return process_time() - begun
+
+    seconds(kt.looks, 128), seconds(kt.power, 128)
+    assert seconds(kt.looks, 8192) < 3 * seconds(kt.power, 8192)
 
 
 @pytest.mark.validation
