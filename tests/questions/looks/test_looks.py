@@ -330,3 +330,17 @@ def test_type_i_error_with_half_observed_patients(spending, looks, n):
     row = by_look(results)[0, "power"]
     assert 0.04 - 4 * row.mcse < row.value < 0.05 + 4 * row.mcse
     assert by_look(results)[1, "under_way"].value > 0
+
+
+@pytest.mark.validation
+@pytest.mark.parametrize("looks", [(1.0,), (0.8, 1.4)])
+@pytest.mark.parametrize("n", [20, 60, 200])
+def test_type_i_error_decided_at_follow_up(looks, n):
+    """The same where a look only ends recruitment: one-sided at most .025, at least .02."""
+    plan = {"accrual_per_month": n / 5, "spending": "hsd:-2", "looks": [{"patients": round(x * n)} for x in looks]}
+    plan |= {"sided": 1, "futility": "cp:.2", "binding": True, "decide": "at_follow_up"}
+    changes = {"design.group_sequential": plan, "design.n_per_arm": n, "analysis.methods": ["mmrm"]}
+    changes |= {"analysis.df": "kenward-roger", "therapies.cbt.max_effect": 0}
+    value = by_look(kt.looks(kt.load_scenario("starter", changes), replicates=20_000, nulls=False))
+    row = value[0, "power"]
+    assert 0.02 - 4 * row.mcse < row.value < 0.025 + 4 * row.mcse
