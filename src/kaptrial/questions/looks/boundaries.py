@@ -194,7 +194,7 @@ def _notes(found: Boundaries, decided: Decisions | None, ended: AtEnd | None, se
         )
     if decided is not None and ended is not None and ended.look < len(found.information):
         texts.append(
-            ("under_way", "p and estimates are those of the look: whoever is under way then is not in them yet")
+            ("under_way", "p and estimates are those of the look, without those who are under way then")
         )
     if ended is not None and se is None:
         texts.append(("units", "estimates at the end are in units of the standard error at that look"))
