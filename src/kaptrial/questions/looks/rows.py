@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kaptrial.arrays import Floats, Ints
+from kaptrial.arrays import Bools, Floats, Ints
 from kaptrial.estimators.sequential.boundaries import Boundaries
 from kaptrial.questions.looks.decisions import Course, Estimates
 from kaptrial.questions.looks.trials import Analysed
@@ -92,7 +92,7 @@ def _whole(
     made.add("stop_futility", *share(course.futility))
     for world in (own, *nulls):
         name = "fixed_power" if world is own else f"fixed_{world.metric}"
-        made.add(name, *share(_fixed(world, designed.plan, alpha)))
+        made.add(name, *share(rejects_without_looks(world, designed.plan, alpha)))
     n, months = designed.n_randomised, designed.months
     for world in (own, *nulls):
         after = "" if world is own else f"_{world.metric.removesuffix('_rate')}"
@@ -117,7 +117,7 @@ def _whole(
     return made.rows
 
 
-def _fixed(world: World, plan: Boundaries, alpha: float) -> Any:
+def rejects_without_looks(world: World, plan: Boundaries, alpha: float) -> Bools:
     """Which trials reject without looks: at the end, at the whole level, on the sides that the design has."""
     z = world.course.z[:, -1]
     last = world.fits.looks[-1]
