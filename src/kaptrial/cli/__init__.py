@@ -263,7 +263,8 @@ def size(
     check_outputs(None, json_file)
     paths = [path for path in over or [] if path]
     costs, bounds = costs_of(cost), numbers_of("--between", between) if between else None
-    base, points = build(raw), count_points(paths) * replicates
+    base = build(raw)
+    points = count_points(paths, base) * replicates
     say_cost(base, points, workers)
     made = provenance_of(scenario, base, seed, replicates, settings)
     made |= {"control_variates": True} if control_variates else {}

@@ -41,7 +41,7 @@ class SequentialLook:
 
 @noun
 class GroupSequential:
-    """A group-sequential design, which `looks` reads.
+    """A group-sequential design.
 
     `accrual_per_month`: patients randomised, evenly. `recruitment`: whether it goes on while the patients of a look are
     followed up, or stops for it. `spending`, `futility`: as `boundaries` takes them; `power`: what β is spent for.
