@@ -298,7 +298,7 @@ def assurance(
     loaded = build(raw if prior is None else with_prior(raw, prior))
     check_outputs(output, json_file)
     provenance = provenance_of(scenario, loaded, seed, replicates, settings) | {"draws": draws, "prior": prior}
-    total = count_replicates(draws, replicates)
+    total = count_replicates(loaded, draws, replicates)
     say_cost(loaded, total, workers)
     run = partial(answer, loaded, provenance=provenance, seed=seed, replicates=replicates, workers=workers)
     with progress(total) as advance:

@@ -116,7 +116,7 @@ def compare_designs(
 def count_trials(designs: Sequence[Design], *, replicates: int, draws: int) -> int:
     """How many trials `compare_designs` will simulate in all, for a progress bar."""
     cells = [Cell(scenario=d.primary, columns={}) for d in designs]
-    for_priors = sum(d.has_assurance for d in designs) * count_for_assurance(draws, TRIALS_A_DRAW)
+    for_priors = sum(count_for_assurance(d.primary, draws, TRIALS_A_DRAW) for d in designs if d.has_assurance)
     return count_replicates(cells, replicates) + for_priors
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 import kaptrial as kt
@@ -67,3 +68,48 @@ def test_one_line_for_looks_and_staff(refused):
         "therapies.cbt.therapists=1",
     )  # fmt: skip
     assert line.startswith("kaptrial: design.group_sequential = 'declared': looks go with one --over")
+
+
+BELIEVED = "therapies.shift.max_effect"
+
+
+@pytest.fixture(scope="module")
+def believed():
+    raw = clean_with(60, 6, [{"information": 0.5}], spending="pocock", sided=1, futility="cp:0.2")
+    raw["prior"] = {"also": {BELIEVED: {"normal": {"mean": 5, "sd": 3}, "source": "assumption", "note": "for a test"}}}
+    return raw, kt.assurance(raw, draws=40, workers=1)
+
+
+def test_assurance_with_looks_is_the_mean_of_the_integral_over_the_draws(believed):
+    raw, results = believed
+    got = {row.metric: row for row in results.rows}
+    (part,) = kt.looks(raw, replicates=2000, nulls=False, workers=1).parts
+    plan = part.designed.plan
+    effects = results.draws[BELIEVED].to_numpy()
+    up, down = plan.stopping(effects * np.sqrt(part.designed.information))
+    expected = {
+        "assurance": up.sum(axis=1),
+        "stop_efficacy": up[:, 0],
+        "stop_futility": down[:, 0],
+        "expected_n": part.designed.n_randomised[-1]
+        - (part.designed.n_randomised[-1] - part.designed.n_randomised[0]) * (up[:, 0] + down[:, 0]),
+    }
+    n_trials = 40 * 128
+    for metric, each in expected.items():
+        # Of these draws: what is left is the error of the trials, and that of the plan's information.
+        scale = 1.0 if metric != "expected_n" else float(np.ptp(part.designed.n_randomised))
+        assert got[metric].value == pytest.approx(each.mean(), abs=scale * 4 * 0.5 / np.sqrt(n_trials)), metric
+    assert got["fixed_assurance"].value > got["assurance"].value
+    assert got["max_n"].value == 120
+
+
+def test_assurance_without_looks_is_that_of_the_scenario_without_them(believed):
+    raw, results = believed
+    alone = {key: value for key, value in raw["design"].items() if key != "group_sequential"}
+    fixed = {row.metric: row for row in kt.assurance(raw | {"design": alone}, draws=40, workers=1).rows}
+    got = {row.metric: row for row in results.rows}
+    for metric in ("assurance", "probability_of_80_power", "power", "assurance_expected_side"):
+        assert got[f"fixed_{metric}"].value == fixed[metric].value
+    assert got["truth_mean"].value == fixed["truth_mean"].value
+    assert {"fixed_power", "power", "stop_futility", "truth"} <= set(results.by_draw["metric"])
+    assert not any(metric.startswith(("fixed_", "stop_")) for metric in fixed)
