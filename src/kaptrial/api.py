@@ -521,6 +521,7 @@ def clinic(
 def compare(
     designs: Sequence[AnyScenario] | Mapping[str, AnyScenario],
     *,
+    vary: Mapping[str, Sequence[Any]] | None = None,
     prior: str | None = None,
     replicates: int = 2000,
     draws: int = 100,
@@ -533,6 +534,8 @@ def compare(
     ----------
     designs : sequence of Scenario, str, path or mapping; or mapping of them by name
         Two or more. In a sequence files are called as they are, others by their number.
+    vary : mapping, optional
+        Values by path; each scenario, which may then be one alone, stands beside itself with every combination.
     prior : str, optional
         A named prior of the catalogue for the assurance of all; each design's own unless given.
     replicates : int
@@ -562,14 +565,15 @@ def compare(
     [120.0, 180.0]
     """
     from kaptrial.comparison.answer import answer
-    from kaptrial.comparison.designs import designs_of
+    from kaptrial.comparison.designs import designs_of, varied
 
     if isinstance(designs, Mapping):
         named = list(designs.items())
     else:
         named = [(_name(each, f"design {i + 1}"), each) for i, each in enumerate(designs)]
-    asked = designs_of([(name, _raw(each)) for name, each in named], prior=prior)
+    asked = designs_of(varied([(name, _raw(each)) for name, each in named], vary or {}), prior=prior)
     made = provenance(seed=seed, replicates=replicates, draws=draws, prior=prior)
+    made |= {"vary": dict(vary)} if vary else {}
     run: dict[str, Any] = {"seed": seed, "replicates": replicates, "draws": draws, "workers": _at_once(workers)}
     return answer(asked, provenance=made, **run)
 

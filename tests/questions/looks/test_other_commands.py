@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import kaptrial as kt
+from kaptrial.cli.options import axes_of
 from kaptrial.questions.size.with_looks import keeping_shares
 from kaptrial.scenario.files import build
 from kaptrial.scenario.looks import months_to_primary
@@ -113,3 +114,36 @@ def test_assurance_without_looks_is_that_of_the_scenario_without_them(believed):
     assert got["truth_mean"].value == fixed["truth_mean"].value
     assert {"fixed_power", "power", "stop_futility", "truth"} <= set(results.by_draw["metric"])
     assert not any(metric.startswith(("fixed_", "stop_")) for metric in fixed)
+
+
+def test_designs_with_and_without_looks_side_by_side():
+    raw = clean_with(40, 5, [{"patients": 40}], spending="pocock")
+    results = kt.compare(
+        {"pocock": raw},
+        vary={"design.group_sequential.spending": ["pocock", "obf"], "design.n_per_arm": [40]},
+        replicates=512,
+        workers=1,
+    )
+    fixed = {**raw, "design": {key: value for key, value in raw["design"].items() if key != "group_sequential"}}
+    with_fixed = kt.compare({"pocock": raw, "fixed": fixed}, replicates=512, workers=1)
+    assert [row["design"] for row in results.flat()] == ["pocock", "spending obf, n per arm 40"]
+    (own, obf), (again, whole) = results.flat(), with_fixed.flat()
+    (part,) = kt.looks(raw, replicates=512, workers=1).parts
+    course, n = part.own.course, part.designed.n_randomised[part.own.course.stop]
+    assert own["power"] == again["power"] == course.efficacy.mean()
+    assert own["expected_n"] == n.mean()
+    assert own["type_i_error"] == part.nulls[0].course.efficacy.mean()
+    assert (whole["expected_n"], whole["expected_months"]) == (80, pytest.approx(79 / 10 + 28 / (365.25 / 12)))
+    assert whole["expected_n_difference"] == pytest.approx(80 - n.mean())
+    assert whole["expected_n_difference_mcse"] == pytest.approx(n.std(ddof=1) / np.sqrt(512))
+    # Paired, so that most of the noise is shared.
+    assert 0 < obf["power_difference_mcse"] < 0.6 * np.hypot(own["power_mcse"], obf["power_mcse"])
+    assert results.by == with_fixed.by == "expected_n"
+    assert "expected_n" not in kt.compare([fixed, "starter"], replicates=8, workers=1).flat()[0]
+
+
+def test_a_list_is_one_value_of_vary():
+    given = "design.group_sequential.looks=[{patients: 20}, {patients: 30}], [{month: 4}],null"
+    (values,) = axes_of([given]).values()
+    assert values == [[{"patients": 20}, {"patients": 30}], [{"month": 4}], None]
+    assert axes_of(["design.n_per_arm=20, 40"]) == {"design.n_per_arm": [20, 40]}

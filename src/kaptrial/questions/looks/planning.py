@@ -128,6 +128,8 @@ def rule_of(s: Scenario) -> Rule:
     if method_of(analysis).test_only and s.estimand.endpoint not in TIMES:
         allowed = "is an exact test, in which looks have no information: must be another one"
         raise FieldError("analysis.methods", analysis, allowed)
+    if s.estimand.margin is not None:
+        raise FieldError("estimand.margin", s.estimand.margin, "must be absent: looks test for a difference")
     try:
         return Rule(
             alpha=s.analysis.alpha if plan.sided == 2 else s.analysis.alpha / 2,
