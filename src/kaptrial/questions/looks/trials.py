@@ -141,11 +141,14 @@ def _at_month(
 
 
 def _fit(trials: object, scenario: Scenario, analysis: str, since: Floats, followed: int, seed: int, block: int) -> Fit:
-    estimand = scenario.estimand
-    censored = estimand.endpoint in _CENSORED and scenario.analysis.missing_response != "failure"
-    partial = analysis.partition(" ")[0] in _OF_ALL_VISITS or censored
-    seen = at_look(trials, since if partial else since[:followed])  # type: ignore[arg-type]
-    return estimates(seen, scenario, [(estimand, analysis)], seed=seed, block=block)[0]
+    seen = at_look(trials, since if uses_every_visit(scenario, analysis) else since[:followed])  # type: ignore[arg-type]
+    return estimates(seen, scenario, [(scenario.estimand, analysis)], seed=seed, block=block)[0]
+
+
+def uses_every_visit(scenario: Scenario, analysis: str) -> bool:
+    """Whether an analysis of the primary estimand uses the visits of patients who have not reached the primary one."""
+    censored = scenario.estimand.endpoint in _CENSORED and scenario.analysis.missing_response != "failure"
+    return analysis.partition(" ")[0] in _OF_ALL_VISITS or censored
 
 
 def _joined(fits: Sequence[Fit], n: int) -> Fit:
