@@ -11,6 +11,7 @@ from kaptrial.output.folder import write_folder
 from kaptrial.output.terminal import by_mcse
 from kaptrial.questions.assurance.assurance import Assurance, assurance
 from kaptrial.questions.assurance.output import figures_of, write_assurance
+from kaptrial.questions.power.controlled import said_of
 from kaptrial.questions.power.headline import percent
 from kaptrial.questions.power.measures import TARGET_POWER
 from kaptrial.questions.power.rows import question
@@ -55,16 +56,23 @@ def answer(
     draws: int,
     replicates: int,
     workers: int = 1,
+    controls: bool = True,
     progress: Callable[[int], None] | None = None,
 ) -> AssuranceResults:
     """Power averaged over `draws` of the scenario's prior."""
     averaged = assurance(
-        scenario, seed=seed, draws_of_prior=draws, replicates=replicates, workers=workers, progress=progress
+        scenario,
+        seed=seed,
+        draws_of_prior=draws,
+        replicates=replicates,
+        workers=workers,
+        controls=controls,
+        progress=progress,
     )
     return AssuranceResults(
         kind="assurance",
         rows=averaged.rows,
-        provenance=provenance,
+        provenance={**provenance, **said_of(controls)},
         notes=[*averaged.notes, *_of_looks(scenario, averaged.rows)],
         headline=headline(scenario, averaged.rows),
         figures=figures_of,

@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from kaptrial.errors import FieldError, ScenarioError
+from kaptrial.questions.power.controlled import said_of
 from kaptrial.questions.size.answer import SIZES, Answer, SizeResults
 from kaptrial.questions.size.closed_form import closed_power
 from kaptrial.questions.size.paths import solve_path
@@ -39,7 +40,7 @@ def solve(
     seed: int = 1,
     workers: int = 1,
     progress: Callable[[int], None] | None = None,
-    controls: bool = False,
+    controls: bool = True,
 ) -> Answer:
     """The value at `over` (default: the scenario's size) at which the primary estimand's power is `target`.
 
@@ -100,19 +101,21 @@ def answer(
     costs: Mapping[str, float],
     bounds: tuple[float, float] | None,
     provenance: Mapping[str, Any],
+    controls: bool = True,
     **run: Any,
 ) -> SizeResults | StaffedResults:
     """What `solve` finds over one path, or none; over two, with costs, what `solve_staffed` does.
 
     Raises FieldError for costs with one path, and for bounds with two.
     """
+    run, made = {**run, "controls": controls}, {**provenance, **said_of(controls)}
     if len(over) < 2:
         if costs:
             raise FieldError("costs", ", ".join(costs), "go with two `over`: the size, and the number of therapists")
-        return solve(raw, over=next(iter(over), None), bounds=bounds, **run).results(provenance)
+        return solve(raw, over=next(iter(over), None), bounds=bounds, **run).results(made)
     if bounds is not None:
         raise FieldError("bounds", bounds, "goes with one `over`")
-    return solve_staffed(raw, over=over, costs=costs, **run).results(provenance)
+    return solve_staffed(raw, over=over, costs=costs, **run).results(made)
 
 
 def count_points(over: Sequence[str], base: Scenario) -> int:
