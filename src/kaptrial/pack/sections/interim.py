@@ -41,6 +41,7 @@ def interim(facts: Facts) -> Section:
     about = {
         "boundaries": "Line chart of the boundaries over the share of the information, with simulated trials",
         "stopping": "Bar chart of the shares of trials that stop at each look",
+        "expected_n": "Line charts of power and of the mean number of patients over the true effect",
     }
     blocks += [picture_of(f"interim_{name}", drawn[name], alt) for name, alt in about.items()]
     blocks += [
