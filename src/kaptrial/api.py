@@ -247,6 +247,9 @@ def size(
 ) -> SizeResults | StaffedResults:
     """The smallest size, or other number, at which the primary estimand's power is reached.
 
+    With ``design.group_sequential`` power is that of the trial with its looks, and the answer without them stands
+    beside it (docs/looks.md).
+
     Parameters
     ----------
     scenario : Scenario, str, path or mapping
@@ -299,6 +302,8 @@ def assurance(
     control_variates: bool = True,
 ) -> AssuranceResults:
     """Power averaged over a design prior, and how likely high power is under it.
+
+    With ``design.group_sequential`` the primary question is that of the trial with its looks (docs/looks.md).
 
     Parameters
     ----------
@@ -533,6 +538,8 @@ def compare(
     control_variates: bool = True,
 ) -> CompareResults:
     """Designs side by side under one seed, each beside the first, and which of them dominates.
+
+    Those with ``design.group_sequential`` are the trials with their looks (docs/looks.md).
 
     Parameters
     ----------
