@@ -180,13 +180,13 @@ def _of_looks(
     run = {"seed": seed, "replicates": replicates, "workers": workers, "progress": progress}
     plan, own = planned(s, **run)  # type: ignore[arg-type]
     known = {
-        "power": _share(own.course.efficacy),
+        "power": _share(own.course.rejects),
         "expected_n": _mean(plan.n_randomised(own)),
         "expected_months": _mean(plan.months(own)),
     }
     for null in nulls_of_primary(s)[:1]:
         world = plan.held(null.scenario, null.metric, **run)  # type: ignore[arg-type]
-        known["type_i_error"] = _share(world.course.efficacy)
+        known["type_i_error"] = _share(world.course.rejects)
         known["expected_n_null"] = _mean(plan.n_randomised(world))
     return known
 

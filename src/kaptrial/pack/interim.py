@@ -177,19 +177,39 @@ class Interim:
 
     def rules(self) -> Iterator[str]:
         """What is decided at each look and at the end, one rule a line."""
-        plan = self.boundaries
+        plan, decided = self.boundaries, self.part.designed.decided
+        ends = "the trial stops" if decided is None else "recruitment stops"
         side = " in the direction of benefit" if plan.rule.sided == 1 else ""
         for k in range(self.n_looks):
             name = f"Interim analysis {k + 1}" if self.n_looks > 1 else "Interim analysis"
-            text = f"{name}: the trial stops for efficacy where {self._p(k)}{side} (z at least {self._z(k)})"
+            text = f"{name}: {ends} for efficacy where {self._p(k)}{side} (z at least {self._z(k)})"
             if plan.has_futility:
                 z = self.numbers.add(f"looks.{k + 1}.z_futility", float(plan.lower[k]), shown=f"{plan.lower[k]:.3f}")
                 text += f", and for futility where z towards benefit is {z} or less"
             yield f"{text}; otherwise it goes on."
+            if decided is not None:
+                yield (
+                    f"After {name[0].lower()}{name[1:]}: once the patients under way have reached the primary visit,"
+                    f" the null hypothesis is rejected where {self._p_decision(k)} (z at least {self._z_decision(k)}),"
+                    " whichever boundary was crossed."
+                )
         yield (
             f"Final analysis: the null hypothesis is rejected where {self._p(self.n_looks)}{side}"
             f" (z at least {self._z(self.n_looks)})."
         )
+
+    def _z_decision(self, k: int) -> Number:
+        decided = self.part.designed.decided
+        assert decided is not None
+        z = float(decided.critical[k])
+        return self.numbers.add(f"looks.{k + 1}.z_decision", z, shown=f"{z:.3f}")
+
+    def _p_decision(self, k: int) -> str:
+        decided = self.part.designed.decided
+        assert decided is not None
+        p = float(ndtr(-decided.critical[k]))
+        number = self.numbers.add(f"looks.{k + 1}.p_decision", p, unit="probability", shown=f"{p:.5f}")
+        return f"the one-sided p-value of the primary analysis is {number} or less"
 
     def _z(self, k: int) -> Number:
         z = float(self.boundaries.upper[k])
@@ -219,30 +239,30 @@ class Interim:
 
     def afterwards(self) -> str:
         """What becomes of patients who are under way at a stop, and how often that changes the verdict."""
-        text = (
-            "Patients who are under way when a look stops the trial are followed up to the primary visit and reported;"
-            " the verdict is that of the look."
-        )
-        parts = []
+        text, parts = "Patients who are under way when a look stops the trial are followed up to the primary visit", []
+        at_look = self.part.designed.decided is None
+        text += " and reported; the verdict is that of the look." if at_look else ", and then it is decided."
         for k in range(1, self.n_looks + 1):
             rate = self.rate("reversed", k)
             if rate is not None:
                 parts.append(f"{rate} of the stops for efficacy at interim analysis {k}")
-        if parts:
+        if parts and at_look:
             text += f" Once they are, {' and '.join(parts)} would not be significant at the whole level."
+        elif parts:
+            text += f" That reverses {' and '.join(parts)}."
         return text
 
     def estimates(self) -> str:
         """Which estimate is reported, and what the naive one is off by."""
         text = (
-            "The median-unbiased estimate and its stagewise interval are reported beside the usual ones, which looks"
-            " bias."
+            "The bias-adjusted and the median-unbiased estimate and a stagewise interval are reported beside the usual"
+            " ones, which looks bias."
         )
-        naive, truth = self.figure("mean_estimate"), self.figure("truth")
+        naive, truth, adjusted = (self.figure(name) for name in ("mean_estimate", "truth", "mean_bias_adjusted"))
         median, coverage = self.figure("mean_median_unbiased"), self.rate("coverage")
-        if naive is None or truth is None or median is None or coverage is None:
+        if naive is None or truth is None or adjusted is None or median is None or coverage is None:
             return text
         return (
-            f"{text} Over all trials the usual estimate is {naive} on average and the median-unbiased one {median},"
-            f" where {truth} is true; the stagewise interval covers that in {coverage}."
+            f"{text} Over all trials the usual estimate is {naive} on average, the bias-adjusted one {adjusted} and the"
+            f" median-unbiased one {median}, where {truth} is true; the stagewise interval covers that in {coverage}."
         )

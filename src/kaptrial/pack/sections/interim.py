@@ -110,7 +110,7 @@ def _characteristics(looks: Interim) -> Table:
         *([_shown([capital(FALSE_RATES[null]), looks.rate(null), looks.rate(f"fixed_{null}")])] if null else []),
         _shown(["Patients randomised, mean", looks.figure("expected_n"), looks.figure("max_n")]),
     ]
-    months, most = looks.figure("expected_months"), looks.figure("max_months", shown=".1f")
+    months, most = looks.figure("expected_months"), looks.figure("fixed_months", shown=".1f")
     if null is not None:
         without = null.removesuffix("_rate")
         n, at_null = looks.figure(f"expected_n_{without}"), looks.figure(f"expected_months_{without}")

@@ -88,10 +88,10 @@ def _rows(s: Scenario, plan: Planned, world: World, side: Side | None) -> list[R
     course, about = world.course, question(s, s.estimand, plan.analysis)
     n, n_failed = len(course.stop), int((world.fits.looks[-1].failure != 0).sum())
     early = course.stop < course.n_looks - 1
-    hits = {"power": course.efficacy}
+    hits = {"power": course.rejects}
     if side is not None:
         z = plan.sign * course.z[np.arange(n), course.stop]
-        hits["power_expected_side"] = course.efficacy & (z > 0 if side == "higher" else z < 0)
+        hits["power_expected_side"] = course.rejects & (z > 0 if side == "higher" else z < 0)
     hits |= {"stop_efficacy": course.efficacy & early, "stop_futility": course.futility}
     figures = {name: share(each) for name, each in hits.items()}
     figures |= {"expected_n": _mean(plan.n_randomised(world)), "expected_months": _mean(plan.months(world))}

@@ -72,7 +72,9 @@ def answer(
         wanted = nulls_of_primary(s) if nulls else []
         under = [plan.held(null.scenario, null.metric, **run) for null in wanted]  # type: ignore[arg-type]
         about = question(s, s.estimand, plan.analysis, cell.columns)
-        at_end = estimates(own.course, own.fits.looks, plan.designed.plan, plan.sign)
+        decided, looks = plan.designed.decided, own.fits.looks
+        ends = looks if decided is None else (*own.fits.followed_up, looks[-1])
+        at_end = estimates(own.course, ends, plan.designed.plan, plan.sign, decided)
         truth = known[0].actual.on(about.measure)
         every += rows(about, plan.designed, own, under, at_end, truth, s.analysis.alpha)
         parts.append(LookResult(cell=cell, planned=plan, own=own, nulls=tuple(under)))

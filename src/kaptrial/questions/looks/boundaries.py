@@ -130,8 +130,9 @@ def _of_looks(found: Boundaries, decided: Decisions | None) -> list[dict[str, Va
             "information_decision": _plain(decided.information),
             "z_decision": _plain(decided.critical),
             "reversal": _plain(decided.reversal),
-            "rejected": _plain(decided.rejecting(decided.drift)),
         }
+        if decided.drift is not None:
+            columns["rejected"] = _plain(decided.rejecting(decided.drift))
     lines = []
     for i in range(k):
         line: dict[str, Value] = {"look": i + 1, "information": float(found.information[i])}
@@ -171,6 +172,7 @@ def _at_end(ended: AtEnd, se: float) -> dict[str, Value]:
     return {
         "p_stagewise": ended.p,
         "naive": ended.naive * se,
+        "bias_adjusted": ended.bias_adjusted * se,
         "median_unbiased": ended.median_unbiased * se,
         "lower": ended.lower * se,
         "upper": ended.upper * se,
@@ -203,7 +205,7 @@ def _headline(found: Boundaries, decided: Decisions | None) -> Headline:
     numbers: dict[str, Value] = {"looks": k, "inflation": design.inflation}
     if design.inflation is not None and design.drift is not None:
         ends, needs = design.information, design.inflation / float(found.information[-1])
-        power = np.sum(decided.rejecting(decided.drift) if decided else found.stopping(design.drift)[0])
+        power = np.sum(decided.rejecting(design.drift) if decided else found.stopping(design.drift)[0])
         means = [needs * _expected(found, ends, drift) for drift in (0.0, design.drift)]
         text += (
             f": {100 * power:.4g} % power with {design.inflation:.4g} times the patients that a trial without looks"

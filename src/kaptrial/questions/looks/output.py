@@ -124,7 +124,9 @@ def _expected_n(results: LookResults, part: LookResult) -> Figure:
     ended[:, -1] = 1.0 - ended[:, :-1].sum(axis=1)
     critical = ndtri(1 - plan.rule.alpha / plan.rule.sided)
     fixed = ndtr(drift - critical) + (ndtr(-drift - critical) if plan.rule.sided == 2 else 0.0)
-    curves = figures.OverEffect(multiple=multiple, power=up.sum(axis=1), fixed_power=fixed, patients=ended @ n)
+    decided = part.designed.decided
+    power = up.sum(axis=1) if decided is None else np.array([decided.rejecting(float(d)).sum() for d in drift])
+    curves = figures.OverEffect(multiple=multiple, power=power, fixed_power=fixed, patients=ended @ n)
     points = [figures.Simulated(multiple=1.0, power=_figure(whole["power"]), patients=_figure(whole["expected_n"]))]
     for world in part.nulls[:1]:
         patients = whole[f"expected_n_{world.metric.removesuffix('_rate')}"]

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from kaptrial.arrays import Bools, Floats
 from kaptrial.errors import FieldError
 from kaptrial.estimators.sequential.boundaries import LEAST_STEP, Boundaries, Rule, design, futility_of
+from kaptrial.estimators.sequential.delayed import Decisions, decisions
 from kaptrial.estimators.sequential.spending import spending_of
 from kaptrial.method_table import TIMES, method_of
-from kaptrial.questions.looks.decisions import courses
+from kaptrial.questions.looks.decisions import courses, decided_later
 from kaptrial.questions.looks.rows import Designed, World, rejects_without_looks
 from kaptrial.questions.looks.trials import Analysed, analysed, calendar_of, information_of, plan_of
 from kaptrial.questions.power.nulls import NullRun, null_runs
@@ -40,6 +43,8 @@ class Planned:
             sign=self.sign,
             own=self.at_own_information,
         )
+        if self.designed.decided is not None:
+            course = decided_later(course, fits.followed_up, self.designed.decided, self.sign)
         return World(metric=metric, fits=fits, course=course)
 
     def held(
@@ -62,7 +67,7 @@ class Planned:
             replicates=replicates,
             workers=workers,
             progress=progress,
-            follow_up=follow_up,
+            follow_up=follow_up or self.designed.decided is not None,
         )
         return self.world(metric, fits)
 
@@ -75,8 +80,8 @@ class Planned:
         return self.designed.n_randomised[world.course.stop].astype(float)
 
     def months(self, world: World) -> Floats:
-        """Months of each trial of a world until it ends."""
-        return self.designed.months[world.course.stop]
+        """Months of each trial of a world until its decision."""
+        return self.designed.months_decided[world.course.stop]
 
 
 def planned(
@@ -104,12 +109,14 @@ def planned(
         replicates=replicates,
         workers=workers,
         progress=progress,
-        follow_up=follow_up,
+        follow_up=follow_up or plan_of(s).decide == "at_follow_up",
     )
     information = _planned_information(fits, analysis)
+    boundaries = _boundaries(rule, fits, information)
+    decided = _decisions(s, fits, boundaries, information)
     made = Planned(
         analysis=analysis,
-        designed=Designed(plan=_boundaries(rule, fits, information), information=information, when=when),
+        designed=Designed(plan=boundaries, information=information, when=when, decided=decided),
         sign=1.0 if better(s, s.estimand, analysis) == "higher" else -1.0,
         at_own_information=plan_of(s).spend_at == "own",
         alpha=s.analysis.alpha,
@@ -154,6 +161,21 @@ def _boundaries(rule: Rule, fits: Analysed, information: float) -> Boundaries:
         return design(rule, [*at, 1.0])
     except FieldError as error:
         raise error.below("design.group_sequential") from None
+
+
+def _decisions(s: Scenario, fits: Analysed, plan: Boundaries, information: float) -> Decisions | None:
+    """What decides once those under way are followed up, at the information that they then are planned to have; None
+    where the look decides."""
+    if plan_of(s).decide == "at_look":
+        return None
+    pending = [
+        information_of(fit) / information - at for fit, at in zip(fits.followed_up, plan.information, strict=False)
+    ]
+    for k, more in enumerate(pending):
+        if more < LEAST_STEP:
+            allowed = f"adds no information after look {k + 1}, where too few are under way: must be at_look"
+            raise FieldError("design.group_sequential.decide", "at_follow_up", allowed)
+    return decisions(plan, np.minimum(pending, 1.0 - plan.information[:-1]).tolist())
 
 
 def _planned_information(fits: Analysed, analysis: str) -> float:

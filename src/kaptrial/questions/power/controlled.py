@@ -10,12 +10,14 @@ cross-fitting Chernozhukov et al. 2018, Econom J 21:C1-C68).
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 from scipy import special
 
 from kaptrial.arrays import Bools, Floats
 from kaptrial.estimators.fit import Fit
+from kaptrial.model.streams import BLOCK
 from kaptrial.questions.power.measures import paired_difference, share
 from kaptrial.simulation.arm_sums import KnownDraws
 
@@ -107,22 +109,23 @@ def controlled_hits(hits: Bools, fit: Fit) -> Floats | None:
     return left
 
 
-def _smooth_step(hits: Bools, signal: Floats, prediction: Floats, shift: Floats, sd: float, own: Bools) -> Floats:
+def _smooth_step(hits: Bools, signal: Floats, prediction: Floats, shift: Floats, sd: float, own: slice) -> Floats:
     """The probability of a hit given the prediction less its mean given `shift`, in a fold.
 
     With slopes from other replicates the prediction is N(shift, sd²) given what varies within arms. A hit is taken for
     a signal beyond one of two thresholds, and what the prediction leaves of the signal for normal; where that is not
     so the difference has mean 0 all the same.
     """
-    others, out = ~own, np.zeros(int(own.sum()))
-    left = float((signal[others] - prediction[others]).std(ddof=1))
+    out = np.zeros(own.stop - own.start)
+    of_others, predicted, of_hits = np.delete(signal, own), np.delete(prediction, own), np.delete(hits, own)
+    left = float((of_others - predicted).std(ddof=1))
     if left == 0.0:
         return out
-    middle = signal[others].mean() - prediction[others].mean()
+    middle = of_others.mean() - predicted.mean()
     for side in (1.0, -1.0):
-        share_beyond = float((hits & (side * signal > 0))[others].mean())
+        share_beyond = float((of_hits & (side * of_others > 0)).mean())
         if share_beyond > 0.0:
-            threshold = np.quantile(side * signal[others], 1.0 - share_beyond) - side * middle
+            threshold = np.quantile(side * of_others, 1.0 - share_beyond) - side * middle
             at = side * prediction[own] - threshold
             out += special.ndtr(at / left)
             out -= special.ndtr((side * shift[own] - threshold) / np.hypot(left, sd))
@@ -138,15 +141,16 @@ class _Slopes:
 
     def __init__(self, x: Floats, y: Floats) -> None:
         self._x = x
-        self.folds = [np.arange(len(y)) % FOLDS == k for k in range(FOLDS)]
-        ones = np.concatenate([np.ones((len(y), 1)), x], axis=1)
-        parts = [(ones[own].T @ ones[own], ones[own].T @ y[own]) for own in self.folds]
-        self._squares = [sum(squares for squares, _ in parts) - own for own, _ in parts]
-        self._products = [sum(products for _, products in parts) - own for _, own in parts]
+        ends = np.linspace(0, len(y), FOLDS + 1).astype(int).tolist()
+        self.folds = [slice(first, end) for first, end in pairwise(ends)]
+        every = np.concatenate([np.ones((len(y), 1)), x, y[:, None]], axis=1)
+        parts = [_products(every[own]) for own in self.folds]
+        self._others = [sum(parts) - own for own in parts]
 
     def without(self, k: int) -> Floats:
         """The slopes from the other folds."""
-        slopes: Floats = np.linalg.lstsq(self._squares[k], self._products[k], rcond=None)[0][1:]
+        others = self._others[k]
+        slopes: Floats = np.linalg.lstsq(others[:-1, :-1], others[:-1, -1], rcond=None)[0][1:]
         return slopes
 
     def predicted(self) -> Floats:
@@ -155,6 +159,15 @@ class _Slopes:
         for k, own in enumerate(self.folds):
             out[own] = self._x[own] @ self.without(k)
         return out
+
+
+def _products(x: Floats) -> Floats:
+    """x'x, summed over pieces of a few rows: libraries split a larger product over threads, which wait for each other
+    on a busy machine."""
+    whole = len(x) // BLOCK * BLOCK
+    pieces = x[:whole].reshape(-1, BLOCK, x.shape[1])
+    products: Floats = (pieces.transpose(0, 2, 1) @ pieces).sum(axis=0) + x[whole:].T @ x[whole:]
+    return products
 
 
 def _with_one_more(values: Floats) -> tuple[float, float]:

@@ -163,7 +163,7 @@ class Search:
             except FieldError as error:
                 at = f"at {self.path} = {value:g}, which was tried: {error.allowed}"
                 raise FieldError(error.field, error.value, at) from None
-            point = _point(value, own.course.efficacy.astype(float), own.fits.looks[-1])
+            point = _point(value, own.course.rejects.astype(float), own.fits.looks[-1])
             return replace(point, held=(plan, own))
         job = Job(scenario=s, seed=seed, replicates=replicates, controls=self.controls)
         (fits,) = run([job], workers=self.workers, progress=self.progress)

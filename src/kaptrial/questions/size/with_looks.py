@@ -82,7 +82,7 @@ def at_answer(
     """
     fixed = plan.without_looks(own)
     count = len(fixed)
-    _, apart = paired_difference(fixed, own.course.efficacy)
+    _, apart = paired_difference(fixed, own.course.rejects)
     goal = float(special.ndtri(target))
     density = math.exp(-(goal**2) / 2) / math.sqrt(2 * math.pi)
     critical = float(special.ndtri(1 - s.analysis.alpha / 2))
@@ -91,7 +91,7 @@ def at_answer(
     if nulls:
         null = plan.held(nulls[0].scenario, nulls[0].metric, seed=seed, replicates=count, workers=workers)
         under_null = {
-            "type_i_error": Figure(**dict(zip(("value", "mcse"), share(null.course.efficacy), strict=True))),
+            "type_i_error": Figure(**dict(zip(("value", "mcse"), share(null.course.rejects), strict=True))),
             "expected_n_null": _mean(plan.n_randomised(null)),
             "expected_months_null": _mean(plan.months(null)),
         }
