@@ -85,6 +85,17 @@ def test_two_sides_two_looks_and_no_futility():
     assert all("futility" not in heading for table in pack.sections[0].tables for heading in table.headings)
 
 
+def test_a_decision_at_follow_up_has_a_rule_of_its_own():
+    raw = with_looks(sided=1, futility="cp:0.2", binding=True, decide="at_follow_up")
+    pack = kt.report(raw, only=["interim"], replicates=128, workers=1)
+    decided = kt.looks(raw, replicates=128, workers=1, nulls=False).parts[0].designed.decided
+    said = words(pack.sections[0].blocks)
+    assert any(text.startswith("Interim analysis: recruitment stops for efficacy") for text in said)
+    rule = next(text for text in said if text.startswith("After interim analysis: once the patients under way"))
+    assert f"(z at least {decided.critical[0]:.3f})" in rule
+    assert any("binds" in text and "does not" not in text for text in said)
+
+
 def test_a_trial_without_them_says_so_where_it_is_asked():
     pack = kt.report("starter", only=["interim"], replicates=8, workers=1)
     assert not pack.sections[0].applies

@@ -11,12 +11,13 @@ import numpy as np
 
 from kaptrial.arrays import Bools, Floats
 from kaptrial.comparison.designs import Design
+from kaptrial.errors import FieldError, ScenarioError
 from kaptrial.model.streams import BLOCK
 from kaptrial.questions.assurance.assurance import Assurance, assurance
 from kaptrial.questions.assurance.assurance import count_replicates as count_for_assurance
 from kaptrial.questions.clinic.operations import operations
 from kaptrial.questions.clinic.staffing_plans import ABOUT
-from kaptrial.questions.looks.planning import nulls_of_primary, planned
+from kaptrial.questions.looks.planning import check, nulls_of_primary, planned
 from kaptrial.questions.power.cells import Cell
 from kaptrial.questions.power.characteristics import CellResult, characteristics, count_replicates
 from kaptrial.questions.power.differences import primary_shares
@@ -113,6 +114,8 @@ def compare_designs(
 ) -> list[Compared]:
     """Every measure of every design, all under one seed, so that replicate r of one is paired with that of another."""
     run = {"seed": seed, "workers": workers, "progress": progress}
+    for design in designs:
+        _check_looks(design, seed)
     beliefs = [
         assurance(d.primary, draws_of_prior=draws, replicates=TRIALS_A_DRAW, **run) if d.has_assurance else None  # type: ignore[arg-type]
         for d in designs
@@ -163,6 +166,14 @@ def _of_prior(design: Design, metric: str, believed: Assurance | None) -> dict[s
     each = [figure(rows, metric).value for rows in believed.by_draw]
     averaged = figure(believed.rows, f"assurance{metric.removeprefix('power')}")
     return {"assurance": _estimate(averaged, np.array(each))}
+
+
+def _check_looks(design: Design, seed: int) -> None:
+    """Raises ScenarioError, with the design's name, for looks that it cannot have."""
+    try:
+        check(design.primary, seed)
+    except FieldError as error:
+        raise ScenarioError(f"{design.name}: {error}") from None
 
 
 def accrual_of(designs: Sequence[Design]) -> float | None:

@@ -138,7 +138,9 @@ class Interim:
             "with every visit that is past by then" if everybody else "of patients who have reached the primary visit"
         )
         goes_on = self.declared.recruitment == "goes_on"
-        recruits = "goes on until the decision" if goes_on else "stops until the patients of the look are followed up"
+        recruits = "stops until the patients of the look are followed up"
+        if goes_on:
+            recruits = "goes on while patients are followed up, unless a look stops the trial"
         return f"Each analysis is the primary one, on data {used}. Recruitment {recruits}."
 
     def errors(self) -> str:

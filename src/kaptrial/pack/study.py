@@ -19,6 +19,7 @@ from kaptrial.questions.decide.answer import DecideResults
 from kaptrial.questions.decide.answer import answer as decide_answer
 from kaptrial.questions.looks.answer import LookResults
 from kaptrial.questions.looks.answer import answer as looks_answer
+from kaptrial.questions.looks.planning import check as check_looks
 from kaptrial.questions.power.answer import PowerResults
 from kaptrial.questions.power.answer import answer as power_answer
 from kaptrial.questions.power.cells import Cell, cells
@@ -77,6 +78,7 @@ class Study:
             raise ScenarioError(
                 f"null = {self.scenario.null!r}: must not be set for a report, which runs the nulls itself"
             )
+        check_looks(self.scenario, seed)
         self.seed, self.replicates, self.workers, self.controls = seed, replicates, workers, controls
         self.provenance = provenance
         self._say = progress or (lambda _: None)

@@ -51,3 +51,11 @@ def test_a_two_sided_design_without_futility_is_drawn():
     drawn = looks(1.0, sided=2, futility=None).figures_drawn
     assert set(drawn) == {"boundaries", "stopping", "stopping_by_month", "expected_n"}
     assert "futility" not in " ".join(drawn["stopping"].get_suptitle().split())
+
+
+def test_the_curve_counts_decisions_at_follow_up():
+    later = looks(0.6, binding=True, decide="at_follow_up")
+    above, _ = later.plot("expected_n").axes
+    power = next(row for row in later.rows if row.metric == "power")
+    drawn = np.interp(1.0, *above.lines[0].get_data()) / 100
+    assert drawn == pytest.approx(power.value, abs=4 * power.mcse + 0.01)

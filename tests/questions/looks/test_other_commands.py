@@ -147,3 +147,40 @@ def test_a_list_is_one_value_of_vary():
     (values,) = axes_of([given]).values()
     assert values == [[{"patients": 20}, {"patients": 30}], [{"month": 4}], None]
     assert axes_of(["design.n_per_arm=20, 40"]) == {"design.n_per_arm": [20, 40]}
+
+
+def test_decisions_at_follow_up_are_those_of_looks_everywhere():
+    later = {"sided": 1, "futility": "cp:0.2", "binding": True, "decide": "at_follow_up"}
+    raw = clean_with(40, 4, [{"patients": 40}], **later)
+    rows = {row.metric: row.value for row in kt.looks(raw, replicates=512, workers=1).rows[:20]}
+    found = kt.compare({"later": raw, "starter": "starter"}, replicates=512, workers=1).flat()[0]
+    for name in ("power", "type_i_error", "expected_n", "expected_months"):
+        assert found[name] == rows[name]
+    by_effect = kt.size(raw, over="therapies.shift.max_effect", power=0.8, replicates=512, workers=1).answer
+    assert by_effect.at_answer.max_n == 80
+    assert by_effect.inflation is None
+    assert by_effect.value > by_effect.without_looks.value
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (
+            ["compare", "--vary", "design.n_per_arm=50"],
+            "n per arm 50: design.group_sequential.looks[0].patients = 104:",
+        ),
+        (["report", "--set", "design.n_per_arm=50"], "design.group_sequential.looks[0].patients = 104: must be below"),
+        (
+            ["assurance", "--set", "design.n_per_arm=50", "--prior", "depression_iv_2026b"],
+            "design.group_sequential.looks[0].patients = 104: must be below the size of the trial, 100",
+        ),
+        (
+            ["size", "--between", "4,6"],
+            "analysis.methods = 'nested_mmrm': at design.n_per_arm = 6, which was tried: has",
+        ),
+        (["looks", "--set", "estimand.margin=2"], "estimand.margin = 2: must be absent: looks test for a difference"),
+    ],
+)
+def test_one_line_for_looks_that_cannot_be(refused, command, said):
+    name, *options = command
+    assert refused(name, "scenarios/depression_futility_look.yaml", *options).startswith(f"kaptrial: {said}")

@@ -15,6 +15,7 @@ from kaptrial.method_table import method_of
 from kaptrial.model.streams import BLOCK
 from kaptrial.priors.design_prior import Draw, draws, with_draw
 from kaptrial.questions.assurance.with_looks import held, powers_of, without_looks
+from kaptrial.questions.looks.planning import check
 from kaptrial.questions.power.execution import Job, attempt, in_threads
 from kaptrial.questions.power.measures import TARGET_POWER, share
 from kaptrial.questions.power.rows import expected_sides, powers, question
@@ -83,6 +84,7 @@ def assurance(
     own = replace(scenario, prior=None, variants=None)
     believed = [with_draw(scenario, draw) for draw in drawn]
     seeds = [_seed_of_trials(seed, k) for k in range(draws_of_prior)]
+    check(own, seed)
     jobs = [Job(scenario=own, seed=seed, replicates=CLASSICAL_REPLICATES, controls=controls)]
     jobs += [Job(scenario=s, seed=x, replicates=replicates) for s, x in zip(believed, seeds, strict=True)]
     first, *fits = attempt(jobs, workers=workers, progress=progress)

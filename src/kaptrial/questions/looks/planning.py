@@ -124,6 +124,14 @@ def planned(
     return made, made.world("power", fits)
 
 
+def check(s: Scenario, seed: int) -> None:
+    """Raises FieldError for looks at impossible times and a rule that makes no design, where a scenario has looks: what
+    is known before trials are simulated at length."""
+    if s.design.group_sequential is not None:
+        rule_of(s)
+        calendar_of(s, s.analyses(s.estimand)[0], seed)
+
+
 def nulls_of_primary(s: Scenario) -> list[NullRun]:
     """The nulls of the primary estimand."""
     return [null for null in null_runs(s) if 0 in null.estimands]
