@@ -88,6 +88,11 @@ class Interim:
         """The rate of false rejections that the primary question has; None where no null gives one."""
         return next((metric for metric in FALSE_RATES if self.row(metric) is not None), None)
 
+    @property
+    def false_rate(self) -> Number | None:
+        """That rate."""
+        return None if self.null is None else self.rate(self.null)
+
     @cached_property
     def level(self) -> Number:
         """What all looks may spend."""

@@ -144,13 +144,12 @@ def lay_summary(facts: Facts) -> list[str]:
     s = facts.scenario
     exposed = "" if facts.exposed.value == 0 else f"{facts.exposed} of them will be given ketamine or esketamine."
     looks = facts.interim
-    power, rate, early = facts.power, facts.false_rate, ""
-    if looks is not None:
-        power, rate, early = looks.rate("power") or power, looks.rate(looks.null) if looks.null else None, looks.early()
+    power = facts.power if looks is None else looks.rate("power") or facts.power
     chance = (
         f"If the treatment works as well as is assumed, a trial of this size shows it in {facts.in_100(power)}"
         " trials. This is worked out on a computer, before anybody takes part."
     )
+    rate = facts.false_rate if looks is None else looks.false_rate
     wrong = f"If it does not work, the trial would seem to show that it does in {facts.in_100(rate)}." if rate else ""
     doubt = (
         f"{facts.n_assumptions} of the {facts.n_numbers} numbers behind this are assumptions, in whole or in part. The"
@@ -158,7 +157,15 @@ def lay_summary(facts: Facts) -> list[str]:
     )
     if len(s.arms) == 1:
         doubt += " Without a comparison group it cannot tell what the treatment did from what time or hope did."
-    return paragraphs("lay", facts, exposed=exposed, early=early, chance=chance, wrong=wrong, doubt=doubt)
+    return paragraphs(
+        "lay",
+        facts,
+        exposed=exposed,
+        early="" if looks is None else looks.early(),
+        chance=chance,
+        wrong=wrong,
+        doubt=doubt,
+    )
 
 
 def limits(facts: Facts) -> list[str]:

@@ -15,7 +15,7 @@ from kaptrial.errors import FieldError, ScenarioError
 from kaptrial.estimators.fit import Fit
 from kaptrial.questions.looks.planning import Planned, planned
 from kaptrial.questions.looks.rows import World
-from kaptrial.questions.power.controlled import controlled_hits
+from kaptrial.questions.power.controlled import controlled_hits, is_plain
 from kaptrial.questions.power.execution import Job, run
 from kaptrial.questions.power.measures import t_power
 from kaptrial.questions.power.truth import Truth, truths
@@ -57,7 +57,8 @@ class Point:
 
     @property
     def mcse(self) -> float:
-        return float(self.shares.std() / math.sqrt(len(self.shares)))
+        variance = self.power * (1 - self.power) if is_plain(self.shares) else float(self.shares.var())
+        return math.sqrt(variance / len(self.shares))
 
     @property
     def probit(self) -> float:
