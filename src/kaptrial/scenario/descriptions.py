@@ -388,7 +388,7 @@ KEYS: dict[str, dict[str, Key]] = {
         "allocation": Key("Ratio, blocks and strata.", "{ratio: {ketamine: 2, saline: 1}}"),
         "looks": Key("Looks at the data before the end; only `decide` reads them.", "[{share: 0.5}]"),
         "group_sequential": Key(
-            "Looks with boundaries, and the accrual that brings patients to them; only `looks` reads it.",
+            "Looks with boundaries, and the accrual that brings patients to them: docs/looks.md.",
             "{accrual_per_month: 5, looks: [{patients: 60}]}",
         ),
         "enrolment": Key(

@@ -41,7 +41,7 @@ class SequentialLook:
 
 @noun
 class GroupSequential:
-    """A group-sequential design, which `looks` reads.
+    """A group-sequential design.
 
     `accrual_per_month`: patients randomised, evenly. `recruitment`: whether it goes on while the patients of a look are
     followed up, or stops for it. `decide`: whether a look decides the trial that it stops, or a boundary of its own

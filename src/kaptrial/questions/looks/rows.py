@@ -110,7 +110,7 @@ def _whole(
     made.add("stop_futility", *share(course.futility))
     for world in (own, *nulls):
         name = "fixed_power" if world is own else f"fixed_{world.metric}"
-        made.add(name, *share(_fixed(world, designed.plan, alpha)))
+        made.add(name, *share(rejects_without_looks(world, designed.plan, alpha)))
     n, months = designed.n_randomised, designed.months_decided
     for world in (own, *nulls):
         after = "" if world is own else f"_{world.metric.removesuffix('_rate')}"
@@ -152,7 +152,7 @@ def _quantile(values: Floats, p: float) -> tuple[float, float]:
     return float(at), float(high - low) / 2
 
 
-def _fixed(world: World, plan: Boundaries, alpha: float) -> Any:
+def rejects_without_looks(world: World, plan: Boundaries, alpha: float) -> Bools:
     """Which trials reject without looks: at the end, at the whole level, on the sides that the design has."""
     z = world.course.z[:, -1]
     last = world.fits.looks[-1]

@@ -154,6 +154,9 @@ def solve_staffed(
     """
     base = asked(build(raw))
     path, therapists_path, therapy = _paths(base, over)
+    if base.design.group_sequential is not None:
+        allowed = "looks go with one `over`; must be null where patients and therapists are solved for together"
+        raise FieldError("design.group_sequential", "declared", allowed)
     if not base.analysis.alpha < target < 1:
         allowed = f"must be between alpha, {base.analysis.alpha:g}, and 1: more is never certain"
         raise FieldError("target", target, allowed)
