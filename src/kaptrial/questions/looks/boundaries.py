@@ -193,9 +193,7 @@ def _notes(found: Boundaries, decided: Decisions | None, ended: AtEnd | None, se
             ("non_binding", "futility does not bind: the type I error holds also where the trial goes on beyond it")
         )
     if decided is not None and ended is not None and ended.look < len(found.information):
-        texts.append(
-            ("under_way", "p and estimates are those of the look, without those who are under way then")
-        )
+        texts.append(("under_way", "p and estimates are those of the look, without those who are under way then"))
     if ended is not None and se is None:
         texts.append(("units", "estimates at the end are in units of the standard error at that look"))
     return [Note(code=code, severity="information", text=text) for code, text in texts]
