@@ -8,7 +8,7 @@ import pytest
 import kaptrial as kt
 from tests.builders import clean_raw
 
-ASSUMED = 6.0
+ASSUMED, WAIT = 6.0, 28 / (365.25 / 12)
 
 
 def looks(multiple, **more):
@@ -55,6 +55,9 @@ def test_a_two_sided_design_without_futility_is_drawn():
 
 def test_the_curve_counts_decisions_at_follow_up():
     later = looks(0.6, binding=True, decide="at_follow_up")
+    by_month = later.plot("stopping_by_month").axes[0].lines
+    assert by_month[0].get_xdata()[1:3] == pytest.approx([3.9 + 2 * WAIT, 7.9 + 2 * WAIT], abs=0.1)
+    assert by_month[-1].get_xdata()[-1] == pytest.approx(11.9 + WAIT)
     above, _ = later.plot("expected_n").axes
     power = next(row for row in later.rows if row.metric == "power")
     drawn = np.interp(1.0, *above.lines[0].get_data()) / 100

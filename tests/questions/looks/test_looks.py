@@ -199,6 +199,7 @@ def test_decisions_at_follow_up_by_hand():
     assert_array_equal(course.stop, [0, 0, 0, 0, 0, 1, 1])
     assert_array_equal(course.efficacy, [True, True, True, False, False, True, False])
     assert_array_equal(course.rejects, [True, False, False, False, True, True, False])
+    assert_allclose(course.deciding, [critical + 0.1, critical - 0.1, np.nan, 0.5, critical + 0.1, 3, 1])
     at_end = estimates(course, [later, looks[1]], plan, 1.0, decided)
     assert_allclose(at_end.naive[[0, 3, 5]], [later.estimate[0], later.estimate[3], 3.0])
     first = decided.drift_at(0.5, 0, np.array([critical + 0.1]))

@@ -90,7 +90,7 @@ def _rows(s: Scenario, plan: Planned, world: World, side: Side | None) -> list[R
     early = course.stop < course.n_looks - 1
     hits = {"power": course.rejects}
     if side is not None:
-        z = plan.sign * course.z[np.arange(n), course.stop]
+        z = plan.sign * course.deciding
         hits["power_expected_side"] = course.rejects & (z > 0 if side == "higher" else z < 0)
     hits |= {"stop_efficacy": course.efficacy & early, "stop_futility": course.futility}
     figures = {name: share(each) for name, each in hits.items()}

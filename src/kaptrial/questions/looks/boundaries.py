@@ -85,7 +85,7 @@ def answer(
         provenance=provenance(
             alpha=alpha, sided=sided, spending=_given(spending), power=power, futility=_given(futility), binding=binding
         ),
-        notes=_notes(found, ended, se),
+        notes=_notes(found, decided, ended, se),
         headline=_headline(found, decided),
         figures=figures_of,
         writer=partial(write_folder, write_boundaries),
@@ -179,7 +179,7 @@ def _at_end(ended: AtEnd, se: float) -> dict[str, Value]:
     }
 
 
-def _notes(found: Boundaries, ended: AtEnd | None, se: float | None) -> list[Note]:
+def _notes(found: Boundaries, decided: Decisions | None, ended: AtEnd | None, se: float | None) -> list[Note]:
     texts = []
     last = found.information[-1]
     if last != 1:
@@ -192,6 +192,8 @@ def _notes(found: Boundaries, ended: AtEnd | None, se: float | None) -> list[Not
         texts.append(
             ("non_binding", "futility does not bind: the type I error holds also where the trial goes on beyond it")
         )
+    if decided is not None and ended is not None and ended.look < len(found.information):
+        texts.append(("under_way", "p and estimates are those of the look, without those who are under way then"))
     if ended is not None and se is None:
         texts.append(("units", "estimates at the end are in units of the standard error at that look"))
     return [Note(code=code, severity="information", text=text) for code, text in texts]

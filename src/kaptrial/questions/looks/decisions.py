@@ -29,7 +29,8 @@ class Course:
     `z`: towards benefit, of the p-value with the fit's degrees of freedom; NaN where there is no estimate.
     `information`: as shares of what was planned, as the analysis' own standard errors have it; `spent_at`: the same as
     the boundaries use it, rising. `stop`: the look that ended the trial, from 0. `efficacy`, `futility`: why.
-    `rejects`: what was decided in the end, at that look or once those under way were followed up.
+    `rejects`, `deciding`: what was decided in the end, at that look or once those under way were followed up, and the
+    statistic that decided it.
     """
 
     z: Floats
@@ -41,6 +42,7 @@ class Course:
     efficacy: Bools
     futility: Bools
     rejects: Bools
+    deciding: Floats
 
     @property
     def n_looks(self) -> int:
@@ -130,6 +132,7 @@ def _ended(z: Floats, information: Floats, at: Floats, upper: Floats, lower: Flo
         efficacy=efficacy,
         futility=futile[rows, stop] & (stop < k - 1),
         rejects=efficacy,
+        deciding=z[rows, stop],
     )
 
 
@@ -138,11 +141,12 @@ def decided_later(course: Course, followed_up: Sequence[Fit], decided: Decisions
 
     `followed_up`: the fits of these, one a look but the last. A trial without an estimate then does not reject.
     """
-    rejects = course.efficacy.copy()
+    rejects, deciding = course.efficacy.copy(), course.deciding.copy()
     for k, fit in enumerate(followed_up):
         here = course.stop == k
-        rejects[here] = np.nan_to_num(statistic(fit, sign)[here], nan=-np.inf) >= decided.critical[k]
-    return replace(course, rejects=rejects)
+        deciding[here] = statistic(fit, sign)[here]
+        rejects[here] = np.nan_to_num(deciding[here], nan=-np.inf) >= decided.critical[k]
+    return replace(course, rejects=rejects, deciding=deciding)
 
 
 def _rising(information: Floats) -> Floats:

@@ -117,14 +117,15 @@ def stopping(months: Floats, worlds: Sequence[Ends], *, futility: bool, title: s
     return figure
 
 
-def stopping_by_month(months: Floats, worlds: Sequence[Ends], *, title: str) -> Figure:
-    """Percent of the trials that still go on, by the month since the first randomisation."""
+def stopping_by_month(months: Floats, worlds: Sequence[Ends], *, fixed: float, title: str) -> Figure:
+    """Percent of the trials that are not decided yet, by the month since the first randomisation; `fixed`: when those
+    without looks are."""
     figure, grid = new_figure(SINGLE, 2.5)
     axes = grid[0, 0]
     at = np.concatenate([[0.0], months])
     for i, world in enumerate(worlds):
         axes.step(at, world.going_on, where="post", **line_style(i), label=world.name)
-    axes.step(at[[0, -1]], [100.0, 0.0], where="post", color=_GREY, linestyle=":", label="without looks")
+    axes.step([0.0, fixed], [100.0, 0.0], where="post", color=_GREY, linestyle=":", label="without looks")
     axes.set_xlim(0, 1.03 * months[-1])
     axes.set_ylim(0, 105)
     axes.set_xlabel("Month since the first randomisation")

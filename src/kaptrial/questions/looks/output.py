@@ -68,11 +68,17 @@ def looks_figures(results: LookResults) -> dict[str, Figure]:
         paths=paths,
         title=f"Boundaries at each look; in grey {len(paths)} simulated trials, each until it ends",
     )
-    months, worlds = part.designed.months, [_ends(part.own, "as assumed"), *_nulls(part)]
+    designed = part.designed
+    worlds = [_ends(part.own, "as assumed"), *_nulls(part)]
     return {
         "boundaries": drawn,
-        "stopping": figures.stopping(months, worlds, futility=plan.has_futility, title=_early(worlds)),
-        "stopping_by_month": figures.stopping_by_month(months, worlds, title=_decided(months, worlds)),
+        "stopping": figures.stopping(designed.months, worlds, futility=plan.has_futility, title=_early(worlds)),
+        "stopping_by_month": figures.stopping_by_month(
+            designed.months_decided,
+            worlds,
+            fixed=designed.fixed_months,
+            title=_decided(designed.months_decided, worlds),
+        ),
         "expected_n": _expected_n(results, part),
     }
 
