@@ -36,7 +36,8 @@ def answer(
     controls: bool = True,
     progress: Callable[[int], None] | None = None,
 ) -> CompareResults:
-    """The designs under one seed, each beside the first."""
+    """The designs under one seed, each beside the first; where one has looks, all without control variates."""
+    controls = controls and not any(design.has_looks for design in designs)
     compared = compare_designs(
         designs,
         seed=seed,

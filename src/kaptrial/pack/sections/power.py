@@ -139,6 +139,7 @@ def assurance(facts: Facts) -> Section:
         "assurance": "Assurance: power averaged over the prior",
         "probability_of_80_power": "Probability that power is 80 % or more",
         "power": "Power at the scenario's own values",
+        "fixed_assurance": "Assurance without interim analyses",
     }
     rows: list[list[Cell]] = [
         [text, facts.numbers.percent(f"assurance.{name}", primary[name].value, primary[name].mcse)]

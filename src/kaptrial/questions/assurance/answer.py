@@ -59,7 +59,8 @@ def answer(
     controls: bool = True,
     progress: Callable[[int], None] | None = None,
 ) -> AssuranceResults:
-    """Power averaged over `draws` of the scenario's prior."""
+    """Power averaged over `draws` of the scenario's prior; of a scenario with looks without control variates."""
+    controls = controls and scenario.design.group_sequential is None
     averaged = assurance(
         scenario,
         seed=seed,

@@ -45,9 +45,9 @@ def solve(
     """The value at `over` (default: the scenario's size) at which the primary estimand's power is `target`.
 
     The first of `analysis.methods` is used; `progress` is told the number of replicates done; `controls`: with control
-    variates. Of a scenario with looks power is that of the trial with them, planned anew at each point, to which
-    control variates do not apply; the same search without looks stands beside it. Raises ScenarioError for a path,
-    bounds or target that cannot be used.
+    variates. Of a scenario with looks power is that of the trial with them, planned anew at each point, without
+    control variates; the same search without looks stands beside it, on the same trials.
+    Raises ScenarioError for a path, bounds or target that cannot be used.
     """
     base = asked(build(raw))
     if len(base.arms) == 1:
@@ -71,7 +71,7 @@ def solve(
         seed=seed,
         workers=workers,
         progress=progress,
-        controls=controls,
+        controls=False,
     )
     return replace(found, without_looks=without, at_answer=_at_answer(search, found))
 
@@ -108,6 +108,7 @@ def answer(
 
     Raises FieldError for costs with one path, and for bounds with two.
     """
+    controls = controls and build(raw).design.group_sequential is None
     run, made = {**run, "controls": controls}, {**provenance, **said_of(controls)}
     if len(over) < 2:
         if costs:
