@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from kaptrial.errors import FieldError, ScenarioError
@@ -11,6 +12,8 @@ from kaptrial.scenario.files import build, scenario_hash
 from kaptrial.scenario.looks import GroupSequential, SequentialLook, calendar
 from tests.builders import clean_raw
 
+# Of 16 patients, four a month.
+MONTHS = np.arange(16) / 4
 LATER = {"decide": "at_follow_up", "sided": 1, "futility": "cp:.1", "binding": True}
 
 
@@ -19,7 +22,7 @@ def plan(*looks, **more):
 
 
 def test_patients_come_evenly_and_are_followed_up():
-    when = calendar(plan({"patients": 6}, {"month": 3.5}), (6, None), 16, 1.0)
+    when = calendar(plan({"patients": 6}, {"month": 3.5}), (6, None), MONTHS, 1.0)
     assert when.randomised.tolist() == [i / 4 for i in range(16)]
     assert when.looks == (2.25, 3.5)
     assert [when.n_randomised(month) for month in when.looks] == [9, 14]
@@ -29,7 +32,7 @@ def test_patients_come_evenly_and_are_followed_up():
 
 
 def test_recruitment_that_stops_waits_for_the_look():
-    when = calendar(plan({"patients": 6}, recruitment="stops"), (6,), 16, 1.0)
+    when = calendar(plan({"patients": 6}, recruitment="stops"), (6,), MONTHS, 1.0)
     assert when.looks == (2.25,)
     assert when.n_randomised(2.25) == when.n_followed(2.25) == 6
     assert when.randomised[6] == 2.25
@@ -49,7 +52,7 @@ def test_recruitment_that_stops_waits_for_the_look():
 def test_looks_at_impossible_times(looks, said):
     given = plan(*looks)
     with pytest.raises(FieldError, match=said):
-        calendar(given, tuple(look.patients for look in given.looks), 16, 1.0)
+        calendar(given, tuple(look.patients for look in given.looks), MONTHS, 1.0)
 
 
 @pytest.mark.parametrize(

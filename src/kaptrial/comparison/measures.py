@@ -26,7 +26,8 @@ from kaptrial.questions.power.measures import share
 from kaptrial.questions.power.protocol_burden import burden_in_all
 from kaptrial.questions.power.verdicts import NOMINAL
 from kaptrial.results import Row
-from kaptrial.scenario.looks import months_to_primary
+from kaptrial.scenario.looks import GroupSequential, months_to_primary
+from kaptrial.simulation.recruitment import months_randomised
 
 # Trials for each draw of a prior, and trials run through a clinic: enough to tell designs apart, and quick.
 TRIALS_A_DRAW, CLINIC_REPLICATES = BLOCK, 64
@@ -123,14 +124,14 @@ def compare_designs(
     clinics = [_of_clinic(d, seed=seed, workers=workers) for d in designs]
     cells = [Cell(scenario=d.primary, columns={}) for d in designs]
     results = characteristics(cells, replicates=replicates, controls=controls, **run)  # type: ignore[arg-type]
-    accrual = accrual_of(designs)
+    recruiting = recruiting_looks(designs)
     compared = []
     for design, result, believed, clinic in zip(designs, results, beliefs, clinics, strict=True):
         known = _of_power(result) | _of_prior(design, power_metric(result), believed) | _of_protocol(design) | clinic
         if design.has_looks:
             known |= _of_looks(design, replicates=replicates, **run)  # type: ignore[arg-type]
         elif any(each.has_looks for each in designs):
-            known |= _of_whole_trial(design, accrual, replicates, null="type_i_error" in known)
+            known |= _of_whole_trial(design, recruiting, seed, replicates, null="type_i_error" in known)
         currency = _currency(design) if "cost" in known else ""
         compared.append(Compared(design=design, estimates=known, power=result, currency=currency))
     return compared
@@ -176,11 +177,11 @@ def _check_looks(design: Design, seed: int) -> None:
         raise ScenarioError(f"{design.name}: {error}") from None
 
 
-def accrual_of(designs: Sequence[Design]) -> float | None:
-    """Patients a month, where the designs with looks agree: those without are taken to recruit as many."""
+def recruiting_looks(designs: Sequence[Design]) -> GroupSequential | None:
+    """Looks by whose accrual the designs without any are taken to recruit; None where those with looks disagree."""
     plans = [design.scenario.design.group_sequential for design in designs]
-    rates = {plan.accrual_per_month for plan in plans if plan is not None}
-    return rates.pop() if len(rates) == 1 else None
+    by_rate = {plan.accrual_per_month: plan for plan in plans if plan is not None}
+    return by_rate.popitem()[1] if len(by_rate) == 1 else None
 
 
 def _of_looks(
@@ -202,14 +203,16 @@ def _of_looks(
     return known
 
 
-def _of_whole_trial(design: Design, accrual: float | None, replicates: int, *, null: bool) -> dict[str, Estimate]:
+def _of_whole_trial(
+    design: Design, recruiting: GroupSequential | None, seed: int, replicates: int, *, null: bool
+) -> dict[str, Estimate]:
     """The same of a trial that nothing stops, beside those with looks; `null`: whether it has a null."""
-    n = float(design.scenario.n_total)
+    s, n = design.scenario, float(design.scenario.n_total)
     known = {"expected_n": _constant(n, replicates)}
     if null:
         known["expected_n_null"] = _constant(n, replicates)
-    if accrual is not None:
-        months = (n - 1) / accrual + months_to_primary(design.scenario)
+    if recruiting is not None and (recruiting.accrual_per_month is not None or s.clinic is not None):
+        months = float(months_randomised(s, recruiting.accrual_per_month, seed)[-1]) + months_to_primary(s)
         known["expected_months"] = _constant(months, replicates)
     return known
 

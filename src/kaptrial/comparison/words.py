@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from kaptrial.comparison.differences import advantage, difference, dominated_by, dominates, price, shared
-from kaptrial.comparison.measures import ASKED, BY_NAME, CLINIC_REPLICATES, ERRORS, Compared, accrual_of
+from kaptrial.comparison.measures import ASKED, BY_NAME, CLINIC_REPLICATES, ERRORS, Compared, recruiting_looks
 from kaptrial.output.terminal import by_mcse, error
 from kaptrial.questions.power.headline import percent
 from kaptrial.questions.power.verdicts import verdicts
@@ -18,7 +18,7 @@ _WHY_UNKNOWN = {
     "assurance": "there is no prior",
     "therapist_hours": "the minutes of a session are not given",
     "expected_n_null": "no null of the model makes the sides alike",
-    "expected_months": "the designs with looks recruit at different rates",
+    "expected_months": "the designs with looks recruit at different rates, or in a clinic where this one has none",
     "months": "there is no clinic",
     "cost": "there is no clinic with costs",
 }
@@ -169,9 +169,11 @@ def _about_looks(compared: Sequence[Compared], looked: Sequence[str]) -> str:
     one_sided = [each for each in compared if each.design.is_one_sided]
     if 0 < len(one_sided) < len(compared):
         text += f"; {', '.join(each.name for each in one_sided)} at α {one_sided[0].alpha:g} on the side of benefit"
-    accrual = accrual_of([each.design for each in compared])
-    if accrual is not None and len(looked) < len(compared):
-        text += f"; designs without looks are taken to recruit {accrual:g} patients a month as those with them do"
+    recruiting = recruiting_looks([each.design for each in compared])
+    if recruiting is not None and len(looked) < len(compared):
+        rate = recruiting.accrual_per_month
+        how = "through their clinic" if rate is None else f"{rate:g} patients a month"
+        text += f"; designs without looks are taken to recruit {how} as those with them do"
     return text
 
 

@@ -120,9 +120,10 @@ class Interim:
     def when(self, look: int) -> str:
         """When a look is, in words."""
         followed, n = (self.figure(name, look) for name in ("n_followed", "n_randomised"))
-        rate = f"{self.declared.accrual_per_month:g} a month are randomised ({n} by then)"
+        per_month = self.declared.accrual_per_month
+        rate = "the clinic randomises as planned" if per_month is None else f"{per_month:g} a month are randomised"
         month = self.figure("months", look, ".1f")
-        return f"when {followed} patients have reached the primary visit, in month {month} if {rate}"
+        return f"when {followed} patients have reached the primary visit, in month {month} if {rate} ({n} by then)"
 
     def early(self) -> str:
         """That the trial may end early, for readers who are no researchers."""

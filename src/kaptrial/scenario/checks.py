@@ -436,6 +436,13 @@ def _check_prior(s: Scenario) -> Iterator[FieldError]:
         yield FieldError("prior.name", name, f"must not be given where ketamine is given by several routes ({given})")
 
 
+def _check_accrual(s: Scenario) -> Iterator[FieldError]:
+    plan = s.design.group_sequential
+    if plan is not None and plan.accrual_per_month is None and s.clinic is None:
+        allowed = "must be given, in patients a month, where there is no clinic that recruits them"
+        yield FieldError("design.group_sequential.accrual_per_month", ABSENT, allowed)
+
+
 # What can be asked of any arms; what asks about arms by their names; and what only follows once all of that holds.
 OF_PARTS: tuple[Check, ...] = (
     check_primary,
@@ -446,6 +453,7 @@ OF_PARTS: tuple[Check, ...] = (
     check_outcomes,
     check_declared,
     check_clinic,
+    _check_accrual,
     check_own_sources,
 )
 OF_NAMED_ARMS: tuple[Check, ...] = (

@@ -420,7 +420,9 @@ KEYS: dict[str, dict[str, Key]] = {
     },
     "GroupSequential": {
         "looks": Key("The looks before the end, in order.", "[{patients: 60}, {month: 20}]"),
-        "accrual_per_month": Key("Patients randomised in a month, evenly.", "5", "patients"),
+        "accrual_per_month": Key(
+            "Patients randomised in a month, evenly; left out, as the clinic recruits them.", "5", "patients"
+        ),
         "recruitment": Key("Whether it goes on while the patients of a look are followed up, or stops.", "stops"),
         "decide": Key(
             "Whether a trial that a look stops is decided by it, or once those under way are followed up.",

@@ -43,7 +43,8 @@ class SequentialLook:
 class GroupSequential:
     """A group-sequential design.
 
-    `accrual_per_month`: patients randomised, evenly. `recruitment`: whether it goes on while the patients of a look are
+    `accrual_per_month`: patients randomised, evenly; None: they come as the scenario's clinic recruits them.
+    `recruitment`: whether it goes on while the patients of a look are
     followed up, or stops for it. `decide`: whether a look decides the trial that it stops, or a boundary of its own
     once the patients under way are followed up. `spending`, `futility`: as `boundaries` takes them; `power`: what β is
     spent for. `spend_at`: the planned share of a look, or that of its own standard error, by which small trials reject
@@ -52,7 +53,7 @@ class GroupSequential:
     """
 
     looks: tuple[SequentialLook, ...]
-    accrual_per_month: Positive
+    accrual_per_month: Positive | None = None
     recruitment: Literal["goes_on", "stops"] = "goes_on"
     decide: Literal["at_look", "at_follow_up"] = "at_look"
     spending: Text = "obf"
@@ -116,13 +117,14 @@ class Calendar:
         return int(np.sum(self.randomised + self.wait <= month + _SAME))
 
 
-def calendar(design: GroupSequential, patients: tuple[int | None, ...], n: int, wait: float) -> Calendar:
-    """The calendar of a trial of `n` patients; `patients`: of each look those that it waits for, None for a month.
+def calendar(design: GroupSequential, patients: tuple[int | None, ...], randomised: Floats, wait: float) -> Calendar:
+    """The calendar of a trial whose patients come in these months where no look stops recruitment, (patient,);
+    `patients`: of each look those that it waits for, None for a month.
 
     Raises FieldError for a look that comes before one that it must follow, when nobody has reached the primary visit,
     or when everybody has.
     """
-    randomised = np.arange(n) / design.accrual_per_month
+    randomised, n = randomised.copy(), len(randomised)
     fixed_end = float(randomised[-1] + wait)
     looks: list[float] = []
     for i, (look, count) in enumerate(zip(design.looks, patients, strict=True)):

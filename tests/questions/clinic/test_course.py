@@ -12,13 +12,13 @@ import yaml
 
 from kaptrial.errors import ScenarioError
 from kaptrial.model.streams import BLOCK
-from kaptrial.questions.clinic.recruitment import Fate
 from kaptrial.questions.clinic.replicate_summary import summarise_replicate
 from kaptrial.questions.clinic.run import End, delivered_treatment, run
 from kaptrial.questions.clinic.tables import accrual, bottleneck, lag_histogram, summary
 from kaptrial.scenario.clinic import WEEKDAYS
 from kaptrial.scenario.files import build, with_settings
 from kaptrial.simulation.received import schedules_of, treatment_days
+from kaptrial.simulation.recruitment import Fate
 from kaptrial.simulation.simulate import simulate_block
 from tests import SCENARIOS
 from tests.builders import clinic, clinic_raw, number, random_clinic_raw, site

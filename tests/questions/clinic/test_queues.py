@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import simpy
 
-from kaptrial.questions.clinic.calendars import DAYS, Calendar, Post
+from kaptrial.questions.clinic.calendars import Post
 from kaptrial.questions.clinic.resources import Station, join, serve
+from kaptrial.simulation.opening_hours import DAYS, Calendar
 
 ALWAYS = Calendar(DAYS, 0, 24)
 OFFICE = Calendar(DAYS[:5], 8, 18)

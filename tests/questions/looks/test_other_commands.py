@@ -55,11 +55,11 @@ def test_a_size_without_looks_is_that_of_the_scenario_without_them(sized):
 def test_looks_keep_their_share_of_the_patients():
     base = build(clean_with(40, 6, [{"patients": 20}, {"month": 5.0}, {"information": 0.9}]))
     larger = build(clean_with(80, 6, [{"patients": 20}, {"month": 5.0}, {"information": 0.9}]))
-    first, second, third = keeping_shares(larger, base).design.group_sequential.looks
+    first, second, third = keeping_shares(larger, base, 1).design.group_sequential.looks
     wait = months_to_primary(base)
     assert (first.patients, third.information) == (40, 0.9)
     assert second.month - wait == pytest.approx(2 * (5 - wait))
-    assert keeping_shares(base, base) is base
+    assert keeping_shares(base, base, 1) is base
 
 
 def test_one_line_for_looks_and_staff(refused):

@@ -8,10 +8,10 @@ import numpy as np
 
 from kaptrial.arrays import Floats
 from kaptrial.questions.clinic import event_queue as queue
-from kaptrial.questions.clinic.calendars import Calendar
 from kaptrial.questions.clinic.drawn import Drawn, DrawnPost
 from kaptrial.questions.clinic.outcome import KINDS, SERVICE, Outcome, capacities, uses_of
 from kaptrial.questions.clinic.protocol import Keeping, Rules
+from kaptrial.simulation.opening_hours import Calendar
 
 
 def knows(rules: Rules) -> bool:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from kaptrial.arrays import Ints
-from kaptrial.questions.clinic.recruitment import Fate
 from kaptrial.questions.clinic.run import Course, End
 from kaptrial.scenario.clinic import Clinic, money
 from kaptrial.scenario.clinic_checks import DAYS_PER_MONTH
 from kaptrial.scenario.scenario import Scenario
+from kaptrial.simulation.recruitment import Fate
 
 
 def costs(s: Scenario, clinic: Clinic, c: Course) -> dict[str, float]:

@@ -10,9 +10,9 @@ import numpy as np
 from kaptrial.arrays import Bools, Floats, Ints
 from kaptrial.model.streams import Stream, generator
 from kaptrial.questions.clinic.protocol import Rules
-from kaptrial.questions.clinic.recruitment import DAYS_PER_YEAR, Entrants, recruit
 from kaptrial.scenario.clinic import Clinic, TherapistPlan
 from kaptrial.scenario.scenario import Scenario
+from kaptrial.simulation.recruitment import DAYS_PER_YEAR, Entrants, recruit
 
 # The longest time for which absences of staff are drawn after the last randomisation.
 FOLLOW_UP_SLACK = 400.0

@@ -14,7 +14,7 @@ from numba import njit
 
 from kaptrial.arrays import Bools, Floats, Ints
 from kaptrial.compile_cache import INNER
-from kaptrial.questions.clinic.calendars import SLACK
+from kaptrial.simulation.opening_hours import SLACK
 
 NEVER = np.nan
 DOSES, SESSIONS, VISITS = 0, 1, 2

@@ -132,7 +132,7 @@ def clinic_key(s: Scenario) -> str:
     check_has_clinic(s)
     asked = {
         "clinic": s.clinic,
-        "design": replace(s.design, looks=()),
+        "design": replace(s.design, looks=(), group_sequential=None),
         "arms": [[[d.days for d in arm.doses], arm.therapy] for arm in s.arms],
         "therapies": {name: [t.session_minutes, t.group_size] for name, t in s.therapies.items()},
         "dropout": s.conduct.dropout,

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import simpy
 
-from kaptrial.questions.clinic.calendars import SLACK
 from kaptrial.questions.clinic.drawn import Drawn
 from kaptrial.questions.clinic.outcome import SERVICE, Outcome, uses_of
 from kaptrial.questions.clinic.protocol import ArmProtocol, Keeping, Rules
 from kaptrial.questions.clinic.resources import FOREVER, NEVER, Process, join, serve
 from kaptrial.questions.clinic.staff import Caseload, SiteStaff, Team, free_place, leave_place, staff_of, who_gives
+from kaptrial.simulation.opening_hours import SLACK
 
 
 @dataclass(kw_only=True)

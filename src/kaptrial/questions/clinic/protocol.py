@@ -8,11 +8,11 @@ from math import inf
 import numpy as np
 
 from kaptrial.arrays import Floats
-from kaptrial.questions.clinic.calendars import Calendar
 from kaptrial.scenario.clinic import Booking, Clinic
 from kaptrial.scenario.clinic_checks import is_promised
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.scenario.sourced import for_arm
+from kaptrial.simulation.opening_hours import Calendar
 
 MINUTES = 24 * 60
 

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from kaptrial.arrays import Floats
-from kaptrial.questions.clinic.calendars import SLACK, Calendar
 from kaptrial.questions.clinic.cost import costs
 from kaptrial.questions.clinic.outcome import Use
 from kaptrial.questions.clinic.protocol import ArmProtocol, arm_protocols
-from kaptrial.questions.clinic.recruitment import Fate
 from kaptrial.questions.clinic.run import Course, End
 from kaptrial.scenario.clinic import Clinic
 from kaptrial.scenario.clinic_checks import DAYS_PER_MONTH
 from kaptrial.scenario.scenario import Scenario
+from kaptrial.simulation.opening_hours import SLACK, Calendar
+from kaptrial.simulation.recruitment import Fate
 
 Key = tuple[str, str, str]
 # Waits shorter than this at every resource leave the pace to recruitment: nobody is put off to another day.

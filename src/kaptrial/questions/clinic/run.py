@@ -15,10 +15,10 @@ from kaptrial.questions.clinic import compiled, pathway
 from kaptrial.questions.clinic.drawn import draw
 from kaptrial.questions.clinic.outcome import Outcome
 from kaptrial.questions.clinic.protocol import Rules, arm_protocols, event_days, rules_of
-from kaptrial.questions.clinic.recruitment import Entrants
 from kaptrial.scenario.clinic import Clinic
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.simulation.randomisation import allocate, draw_strata
+from kaptrial.simulation.recruitment import Entrants
 
 
 class End(IntEnum):

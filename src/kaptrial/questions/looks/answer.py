@@ -17,6 +17,7 @@ from kaptrial.questions.looks.planning import Planned, nulls_of_primary, planned
 from kaptrial.questions.looks.rows import Designed, World, rows
 from kaptrial.questions.power.cells import Cell
 from kaptrial.questions.power.costs import costs_of
+from kaptrial.questions.power.look_traps import accrual_notes
 from kaptrial.questions.power.rows import question
 from kaptrial.questions.power.shared import shared_truths
 from kaptrial.results import Headline, Note, Results, Row
@@ -85,11 +86,12 @@ def answer(
             cost = np.array([of_cell.of(s, n, {}) for n in plan.designed.n_randomised.tolist()])
         every += rows(about, plan.designed, own, under, at_end, truth, s.analysis.alpha, cost)
         parts.append(LookResult(cell=cell, planned=plan, own=own, nulls=tuple(under)))
+    notes = (*_notes(parts), *(note for part in parts for note in accrual_notes(part.cell.scenario, seed)))
     return LookResults(
         kind="looks",
         rows=every,
         provenance={**provenance, "costs": dict(costs)} if costs else provenance,
-        notes=_notes(parts),
+        notes=tuple(dict.fromkeys(notes)),
         headline=_headline(every),
         figures=looks_figures,
         writer=partial(write_folder, write_looks),
@@ -105,7 +107,7 @@ def count_replicates(cells: Sequence[Cell], replicates: int, *, nulls: bool = Tr
     return runs * -(-replicates // BLOCK) * BLOCK
 
 
-def _notes(parts: Sequence[LookResult]) -> tuple[Note, ...]:
+def _notes(parts: Sequence[LookResult]) -> list[Note]:
     notes = []
     for part in parts:
         plan, analysis = part.designed.plan, part.planned.analysis
@@ -126,7 +128,7 @@ def _notes(parts: Sequence[LookResult]) -> tuple[Note, ...]:
         if plan.has_futility and not plan.rule.binding:
             text = "futility does not bind, and is obeyed here; where it is not, the type I error still holds"
             notes.append(Note(code="non_binding", severity="information", text=text))
-    return tuple(dict.fromkeys(notes))
+    return notes
 
 
 def _headline(every: Sequence[Row]) -> Headline:

@@ -18,6 +18,7 @@ from kaptrial.questions.power.execution import in_threads
 from kaptrial.scenario.looks import DAYS_IN_MONTH, Calendar, GroupSequential, calendar, months_to_primary
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.simulation.at_look import at_look
+from kaptrial.simulation.recruitment import months_randomised
 from kaptrial.simulation.simulate import simulate_block
 
 # Methods that use the visits of patients who have not reached the primary one, and endpoints of which these are
@@ -50,19 +51,26 @@ def calendar_of(scenario: Scenario, analysis: str, seed: int) -> Calendar:
 
     Raises FieldError for a look at an impossible time.
     """
-    plan, n, wait = plan_of(scenario), scenario.n_total, months_to_primary(scenario)
+    plan, wait = plan_of(scenario), months_to_primary(scenario)
+    randomised = months_randomised(scenario, plan.accrual_per_month, seed)
     counts: list[int | None] = [look.patients for look in plan.looks]
     try:
         for i, look in enumerate(plan.looks):
             if look.information is not None:
-                counts[i] = _patients_for(scenario, analysis, seed, plan, counts, i)
-        return calendar(plan, tuple(counts), n, wait)
+                counts[i] = _patients_for(scenario, analysis, seed, plan, counts, randomised, i)
+        return calendar(plan, tuple(counts), randomised, wait)
     except FieldError as error:
         raise error.below("design.group_sequential") from None
 
 
 def _patients_for(
-    scenario: Scenario, analysis: str, seed: int, plan: GroupSequential, counts: Sequence[int | None], i: int
+    scenario: Scenario,
+    analysis: str,
+    seed: int,
+    plan: GroupSequential,
+    counts: Sequence[int | None],
+    randomised: Floats,
+    i: int,
 ) -> int:
     """The fewest patients at the primary visit with which the information of a block is the share asked for."""
     share, n = plan.looks[i].information or 0.0, scenario.n_total
@@ -74,7 +82,7 @@ def _patients_for(
         at = calendar(
             replace(plan, looks=(*plan.looks[:i], replace(plan.looks[i], information=None, patients=middle))),
             (*counts[:i], middle),
-            n,
+            randomised,
             months_to_primary(scenario),
         )
         reached = information_of(_at_month(trials, scenario, analysis, at, at.looks[-1], seed, 0)) >= share * final

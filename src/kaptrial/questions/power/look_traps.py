@@ -5,24 +5,42 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+import numpy as np
+
 from kaptrial.errors import FieldError
 from kaptrial.results import Note
 from kaptrial.scenario.looks import Calendar, GroupSequential, calendar, months_to_primary
 from kaptrial.scenario.scenario import Scenario
+from kaptrial.simulation.recruitment import months_in_clinic, months_randomised
 
 
-def look_traps(s: Scenario) -> list[Note]:
-    """Warnings, then what is to be known."""
+def look_traps(s: Scenario, seed: int = 1) -> list[Note]:
+    """Warnings, then what is to be known; `seed`: of the clinic that recruits where no accrual is declared."""
     notes = []
     if s.design.group_sequential is not None:
-        notes += list(_of_plan(s, s.design.group_sequential))
+        notes += list(_of_plan(s, s.design.group_sequential, seed))
+        notes += accrual_notes(s, seed)
     if s.design.looks:
         text = "design.looks: of patients followed up; who is under way then, and the month, only an accrual would tell"
         notes.append(Note(code="looks", severity="information", text=text))
     return sorted(notes, key=lambda note: note.severity != "warning")
 
 
-def _of_plan(s: Scenario, plan: GroupSequential) -> Iterator[Note]:
+def accrual_notes(s: Scenario, seed: int) -> list[Note]:
+    """How long recruitment takes, where looks leave it to the clinic."""
+    plan = s.design.group_sequential
+    if plan is None or plan.accrual_per_month is not None or s.clinic is None:
+        return []
+    last = months_in_clinic(s, s.clinic, seed)[:, -1]
+    low, high = np.quantile(last, (0.05, 0.95))
+    text = (
+        "looks are timed by the mean month in which the clinic randomises each patient; the last one comes"
+        f" {last.mean():.3g} months after the first, in nine of ten of {len(last)} runs {low:.3g} to {high:.3g}"
+    )
+    return [Note(code="clinic_accrual", severity="information", text=text)]
+
+
+def _of_plan(s: Scenario, plan: GroupSequential, seed: int) -> Iterator[Note]:
     """Of the looks whose month is known: those before the first at a share of the information."""
     known = next((i for i, look in enumerate(plan.looks) if look.information is not None), len(plan.looks))
     if known < len(plan.looks):
@@ -32,7 +50,8 @@ def _of_plan(s: Scenario, plan: GroupSequential) -> Iterator[Note]:
         return
     first = replace(plan, looks=plan.looks[:known])
     try:
-        when = calendar(first, tuple(look.patients for look in first.looks), s.n_total, months_to_primary(s))
+        randomised = months_randomised(s, plan.accrual_per_month, seed)
+        when = calendar(first, tuple(look.patients for look in first.looks), randomised, months_to_primary(s))
     except FieldError as error:
         text = f"{error.below('design.group_sequential')}; kaptrial looks refuses it"
         yield Note(code="impossible_look", severity="warning", text=text)

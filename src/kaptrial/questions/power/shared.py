@@ -68,7 +68,8 @@ def _simulated(raw: Any) -> Any:
 
 def truth_key(s: Scenario) -> str:
     """As `trials_key`, and truth does not depend on the size of the trial."""
-    design = replace(s.design, n_per_arm=2, n_total=None, allocation=replace(s.design.allocation, ratio=None))
+    allocation = replace(s.design.allocation, ratio=None)
+    design = replace(s.design, n_per_arm=2, n_total=None, allocation=allocation, group_sequential=None)
     return trials_key(replace(s, design=design, clinic=None))
 
 

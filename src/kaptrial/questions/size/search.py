@@ -138,7 +138,7 @@ class Search:
     def scenario(self, value: float) -> Scenario:
         """The scenario with the value set; ScenarioError if it may not stand there."""
         setting = int(value) if value == int(value) else float(value)
-        return keeping_shares(asked(build(with_settings(self.raw, {self.path: setting}))), self.base)
+        return keeping_shares(asked(build(with_settings(self.raw, {self.path: setting}))), self.base, self.seed)
 
     def allows(self, value: float) -> bool:
         """Whether the value may stand at the path."""

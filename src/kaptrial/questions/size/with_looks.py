@@ -14,17 +14,24 @@ from kaptrial.questions.power.measures import paired_difference, share
 from kaptrial.results import Value
 from kaptrial.scenario.looks import SequentialLook, months_to_primary
 from kaptrial.scenario.scenario import Scenario
+from kaptrial.simulation.recruitment import months_randomised
 
 
-def keeping_shares(s: Scenario, base: Scenario) -> Scenario:
+def keeping_shares(s: Scenario, base: Scenario, seed: int) -> Scenario:
     """The scenario with its looks where they are in `base`, a trial of another size: when the same share of the
-    patients has reached the primary visit, and so earlier or later in patients and months."""
+    patients has reached the primary visit, and so earlier or later in patients and months.
+
+    `seed`: of the clinic that recruits where no accrual is declared; a look at a month is then one at so many patients.
+    """
     plan, factor = s.design.group_sequential, s.n_total / base.n_total
     if plan is None or factor == 1:
         return s
     wait = months_to_primary(s)
 
     def kept(look: SequentialLook) -> SequentialLook:
+        if look.month is not None and plan.accrual_per_month is None:
+            followed = np.sum(months_randomised(base, None, seed) + wait <= look.month)
+            return replace(look, month=None, patients=max(2, round(followed * factor)))
         if look.patients is not None:
             return replace(look, patients=max(2, round(look.patients * factor)))
         if look.month is not None and look.month > wait:

@@ -10,12 +10,14 @@ from scipy.special import ndtri
 
 from kaptrial.arrays import Floats, Ints
 from kaptrial.model.streams import Stream, generator
-from kaptrial.questions.clinic.calendars import Calendar
 from kaptrial.scenario.clinic import Clinic
 from kaptrial.scenario.clinic_checks import DAYS_PER_MONTH, share_entering, share_meeting_entry
 from kaptrial.scenario.scenario import Scenario
+from kaptrial.simulation.opening_hours import Calendar
 
 DAYS_PER_YEAR = 365.25
+# Runs of a clinic whose mean is the calendar of a trial.
+CALENDAR_RUNS = 256
 
 
 class Fate(IntEnum):
@@ -111,3 +113,22 @@ def _site_referrals(
     declined = u[:, 1] >= r.consent.value
     fate[declined] = Fate.DECLINED
     return day, np.where(declined, day, day + screening), fate, last
+
+
+def months_in_clinic(s: Scenario, clinic: Clinic, seed: int) -> Floats:
+    """Months from the first randomisation to each patient's in the first runs of a clinic, (run, patient)."""
+    opening = clinic.hours
+    hours = Calendar(opening.weekdays, opening.opens, opening.closes)
+    runs = (recruit(s, clinic, seed, replicate, hours) for replicate in range(CALENDAR_RUNS))
+    days = np.array([entrants.decided[entrants.randomised] for entrants in runs])
+    return (days - days[:, :1]) / DAYS_PER_MONTH
+
+
+def months_randomised(s: Scenario, per_month: float | None, seed: int) -> Floats:
+    """Months from the first randomisation to each patient's: so many a month evenly, or, where that is None, the means
+    of the clinic's runs."""
+    if per_month is not None:
+        return np.arange(s.n_total) / per_month
+    if s.clinic is None:
+        raise ValueError("the scenario has no clinic")
+    return months_in_clinic(s, s.clinic, seed).mean(axis=0)
