@@ -153,6 +153,11 @@ def calendar(design: GroupSequential, patients: tuple[int | None, ...], randomis
     return Calendar(randomised=randomised, looks=tuple(looks), wait=wait, fixed_end=fixed_end)
 
 
+def even_months(n: int, per_month: float) -> Floats:
+    """Months from the first randomisation to each of `n` patients', so many a month."""
+    return np.arange(n) / per_month
+
+
 def months_to_primary(s: Scenario) -> float:
     """Months from randomisation to the primary visit."""
     return (s.estimand.day - s.randomisation.day) / DAYS_IN_MONTH

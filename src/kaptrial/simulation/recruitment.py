@@ -12,6 +12,7 @@ from kaptrial.arrays import Floats, Ints
 from kaptrial.model.streams import Stream, generator
 from kaptrial.scenario.clinic import Clinic
 from kaptrial.scenario.clinic_checks import DAYS_PER_MONTH, share_entering, share_meeting_entry
+from kaptrial.scenario.looks import even_months
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.simulation.opening_hours import Calendar
 
@@ -128,7 +129,7 @@ def months_randomised(s: Scenario, per_month: float | None, seed: int) -> Floats
     """Months from the first randomisation to each patient's: so many a month evenly, or, where that is None, the means
     of the clinic's runs."""
     if per_month is not None:
-        return np.arange(s.n_total) / per_month
+        return even_months(s.n_total, per_month)
     if s.clinic is None:
         raise ValueError("the scenario has no clinic")
     return months_in_clinic(s, s.clinic, seed).mean(axis=0)

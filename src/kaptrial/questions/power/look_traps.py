@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from kaptrial.arrays import Floats
 from kaptrial.errors import FieldError
 from kaptrial.results import Note
-from kaptrial.scenario.looks import Calendar, GroupSequential, calendar, months_to_primary
+from kaptrial.scenario.looks import Calendar, GroupSequential, calendar, even_months, months_to_primary
 from kaptrial.scenario.scenario import Scenario
-from kaptrial.simulation.recruitment import months_in_clinic, months_randomised
 
 
 def look_traps(s: Scenario, seed: int = 1) -> list[Note]:
@@ -31,6 +31,8 @@ def accrual_notes(s: Scenario, seed: int) -> list[Note]:
     plan = s.design.group_sequential
     if plan is None or plan.accrual_per_month is not None or s.clinic is None:
         return []
+    from kaptrial.simulation.recruitment import months_in_clinic
+
     last = months_in_clinic(s, s.clinic, seed)[:, -1]
     low, high = np.quantile(last, (0.05, 0.95))
     text = (
@@ -50,14 +52,23 @@ def _of_plan(s: Scenario, plan: GroupSequential, seed: int) -> Iterator[Note]:
         return
     first = replace(plan, looks=plan.looks[:known])
     try:
-        randomised = months_randomised(s, plan.accrual_per_month, seed)
-        when = calendar(first, tuple(look.patients for look in first.looks), randomised, months_to_primary(s))
+        patients = tuple(look.patients for look in first.looks)
+        when = calendar(first, patients, _months_randomised(s, plan, seed), months_to_primary(s))
     except FieldError as error:
         text = f"{error.below('design.group_sequential')}; kaptrial looks refuses it"
         yield Note(code="impossible_look", severity="warning", text=text)
         return
     for i, month in enumerate(when.looks):
         yield _of_look(s, plan, when, i, month)
+
+
+def _months_randomised(s: Scenario, plan: GroupSequential, seed: int) -> Floats:
+    """As `simulation.recruitment` has them, which loads compiled code: a declared accrual does not wait for it."""
+    if plan.accrual_per_month is not None:
+        return even_months(s.n_total, plan.accrual_per_month)
+    from kaptrial.simulation.recruitment import months_randomised
+
+    return months_randomised(s, None, seed)
 
 
 def _of_look(s: Scenario, plan: GroupSequential, when: Calendar, i: int, month: float) -> Note:
