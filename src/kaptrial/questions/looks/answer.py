@@ -15,6 +15,7 @@ from kaptrial.questions.looks.decisions import estimates
 from kaptrial.questions.looks.output import looks_figures, write_looks
 from kaptrial.questions.looks.planning import Planned, nulls_of_primary, planned, rule_of
 from kaptrial.questions.looks.rows import Designed, World, rows
+from kaptrial.questions.looks.trials import completers
 from kaptrial.questions.power.cells import Cell
 from kaptrial.questions.power.costs import costs_of
 from kaptrial.questions.power.look_traps import accrual_notes
@@ -84,7 +85,8 @@ def answer(
         cost = None
         if of_cell is not None:
             cost = np.array([of_cell.of(s, n, {}) for n in plan.designed.n_randomised.tolist()])
-        every += rows(about, plan.designed, own, under, at_end, truth, s.analysis.alpha, cost)
+        alone = completers(s, plan.analysis, plan.designed.when, seed=seed, replicates=replicates, workers=workers)
+        every += rows(about, plan.designed, own, under, at_end, truth, s.analysis.alpha, cost, alone)
         parts.append(LookResult(cell=cell, planned=plan, own=own, nulls=tuple(under)))
     notes = (*_notes(parts), *(note for part in parts for note in accrual_notes(part.cell.scenario, seed)))
     return LookResults(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from kaptrial.arrays import Bools, Floats, Ints
+from kaptrial.estimators.fit import Fit
 from kaptrial.estimators.sequential.boundaries import Boundaries
 from kaptrial.estimators.sequential.delayed import Decisions
 from kaptrial.questions.looks.decisions import Course, Estimates
@@ -97,11 +98,15 @@ def rows(
     truth: Truth,
     alpha: float,
     cost: Floats | None = None,
+    completers: Sequence[Fit] = (),
 ) -> list[Row]:
-    """All rows of one analysis. `cost`: of the patients randomised at the looks and at the end."""
+    """All rows of one analysis. `cost`: of the patients randomised at the looks and at the end; `completers`: fits at
+    the looks before the end without partial visits, of the first of the same trials."""
     out = _whole(about, designed, own, nulls, at_end, truth, alpha, cost)
     for k in range(own.course.n_looks):
         out += _of_look(about, designed, own, nulls, k)
+        if k < len(completers):
+            out += _of_partial_visits(about, designed, own.fits.looks[k], completers[k], k)
     return out
 
 
@@ -191,13 +196,7 @@ def _of_look(about: Question, designed: Designed, own: World, nulls: list[World]
         made.add(name, values)
     information = course.information[np.isfinite(course.information[:, k]), k]
     if len(information) > 1:
-        # 1 over the mean squared error, and the error of that by the delta method.
-        squares = 1.0 / information
-        made.add(
-            "information",
-            1.0 / squares.mean(),
-            float(squares.std(ddof=1) / np.sqrt(len(squares)) / squares.mean() ** 2),
-        )
+        made.add("information", *_of_mean_square(1.0 / information))
         made.add("information_sd", float(information.std(ddof=1)), sd_error(information))
     made.add("stop_efficacy", *share(course.efficacy & here))
     made.add("stop_futility", *share(course.futility & here))
@@ -212,6 +211,29 @@ def _of_look(about: Question, designed: Designed, own: World, nulls: list[World]
     if not last:
         made.add("under_way", float(designed.n_randomised[k] - designed.n_followed[k]))
         _add_later(made, designed, own, k)
+    return made.rows
+
+
+def _of_mean_square(squares: Floats) -> tuple[float, float]:
+    """1 over the mean of squared errors, and its error by the delta method."""
+    return float(1.0 / squares.mean()), float(squares.std(ddof=1) / np.sqrt(len(squares)) / squares.mean() ** 2)
+
+
+def _of_partial_visits(about: Question, designed: Designed, every: Fit, completers: Fit, k: int) -> list[Row]:
+    """The information of a look without partial visits, as a share of what is planned, and by how much more there is
+    with them: the ratio in the trials that both can analyse."""
+    n = len(completers.se)
+    known = completers.failure == 0
+    made = _Rows(about, k + 1, n, int((~known).sum()))
+    if known.sum() > 1:
+        squares = designed.information * completers.se[known] ** 2
+        made.add("information_completers", *_of_mean_square(squares))
+    both = known & (every.failure[:n] == 0)
+    if both.sum() > 1:
+        squares, fewer = completers.se[both] ** 2, every.se[:n][both] ** 2
+        ratio = float(squares.mean() / fewer.mean())
+        apart = (squares - ratio * fewer) / fewer.mean()
+        made.add("information_gain", ratio, float(apart.std(ddof=1) / np.sqrt(len(apart))))
     return made.rows
 
 

@@ -98,6 +98,8 @@ _LOOK = (
     ("months_decided", "month of the decision"),
     ("information", "information"),
     ("information_sd", "its SD"),
+    ("information_completers", "of completers alone"),
+    ("information_gain", "all visits over these"),
     ("planned_z", "z"),
     ("planned_z_futility", "z futility"),
     ("planned_z_decision", "z of the decision"),

@@ -24,6 +24,8 @@ from kaptrial.simulation.simulate import simulate_block
 # Methods that use the visits of patients who have not reached the primary one, and endpoints of which these are
 # censored; the others take the patients who have.
 _OF_ALL_VISITS, _CENSORED = ("mmrm", "nested_mmrm"), (TIME, *USE_TIMES)
+# Trials in which a look without partial visits is analysed: enough to know its information.
+COMPLETERS_REPLICATES = 4 * BLOCK
 # A day later than any visit.
 _LATE = 1e9
 
@@ -123,6 +125,28 @@ def analysed(
     return Analysed(looks=tuple(joined[: k + 1]), followed_up=tuple(joined[k + 1 :]))
 
 
+def completers(
+    scenario: Scenario, analysis: str, when: Calendar, *, seed: int, replicates: int, workers: int
+) -> tuple[Fit, ...]:
+    """The fits at each look before the end of those alone who have reached the primary visit, in the first replicates;
+    nothing where the analysis takes no others anyway."""
+    if not uses_every_visit(scenario, analysis):
+        return ()
+    n = min(replicates, COMPLETERS_REPLICATES)
+    tasks = [(scenario, analysis, when, seed, block) for block in range(-(-n // BLOCK))]
+    blocks = list(in_threads(_completers_of_block, tasks, workers))
+    return tuple(_joined([block[k] for block in blocks], n) for k in range(len(when.looks)))
+
+
+def _completers_of_block(scenario: Scenario, analysis: str, when: Calendar, seed: int, block: int) -> list[Fit]:
+    trials = simulate_block(scenario, seed=seed, block=block, full=False)
+    fits = []
+    for month in when.looks:
+        n = when.n_followed(month)
+        fits.append(_fit(trials, scenario, analysis, _days_since(scenario, when, month)[:n], n, seed, block))
+    return fits
+
+
 def _blocks(tasks: Sequence[tuple[object, ...]], workers: int) -> Iterator[list[Fit]]:
     return in_threads(_block, tasks, workers)
 
@@ -144,8 +168,14 @@ def _block(scenario: Scenario, analysis: str, when: Calendar, seed: int, block: 
 def _at_month(
     trials: object, scenario: Scenario, analysis: str, when: Calendar, month: float, seed: int, block: int
 ) -> Fit:
+    since = _days_since(scenario, when, month)
+    return _fit(trials, scenario, analysis, since, when.n_followed(month), seed, block)
+
+
+def _days_since(scenario: Scenario, when: Calendar, month: float) -> Floats:
+    """The day of the schedule that each patient who is randomised by then has reached, and a little more."""
     since = (month - when.randomised[: when.n_randomised(month)]) * DAYS_IN_MONTH + scenario.randomisation.day
-    return _fit(trials, scenario, analysis, since + 1e-6, when.n_followed(month), seed, block)
+    return since + 1e-6
 
 
 def _fit(trials: object, scenario: Scenario, analysis: str, since: Floats, followed: int, seed: int, block: int) -> Fit:
