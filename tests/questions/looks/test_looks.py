@@ -17,6 +17,8 @@ from kaptrial.estimators.sequential.boundaries import Rule, design, futility_of
 from kaptrial.estimators.sequential.delayed import decisions
 from kaptrial.estimators.sequential.spending import spending_of
 from kaptrial.questions.looks.decisions import courses, decided_later, estimates, statistic
+from kaptrial.questions.looks.trials import calendar_of
+from kaptrial.scenario.files import build
 from kaptrial.scenario.looks import DAYS_IN_MONTH
 from tests import ROOT
 from tests.builders import CORRELATION, DAY, RATER_SD, TOTAL_SD, clean_raw
@@ -295,6 +297,16 @@ def test_a_look_at_a_share_of_the_information_finds_its_patients():
     assert value[1, "n_followed"].value == pytest.approx(60, abs=3)
 
 
+def test_a_share_of_the_information_after_a_look_at_patients():
+    """The later look is sought from the earlier one on, and cannot have less than it."""
+    plan = {"accrual_per_month": 20, "looks": [{"patients": 90}, {"information": 0.8}]}
+    when = calendar_of(build(clean_with(60, 3, **plan)), "ancova", 1)
+    assert when.n_followed(when.looks[1]) == pytest.approx(96, abs=3)
+    falling = plan | {"looks": [{"information": 0.7}, {"information": 0.4}]}
+    with pytest.raises(kt.FieldError, match=r"looks\[1\]\.information = 0\.4: must be more: \d+ patients, the fewest"):
+        calendar_of(build(clean_with(60, 3, **falling)), "ancova", 1)
+
+
 def test_small_looks_and_exact_tests_are_told():
     plan = {"accrual_per_month": 10, "looks": [{"patients": 16}]}
     changes = {"design.group_sequential": plan, "design.n_per_arm": 20, "analysis.methods": ["mmrm"]}
@@ -325,12 +337,16 @@ def test_a_look_at_patients_who_count_as_failures_takes_those_followed_up():
             "{accrual_per_month: 10, looks: [{patients: 10}], spending: '.1,.2'}",
             "spending[1] = 0.2: must end with alpha, 0.05",
         ),
+        (
+            "{accrual_per_month: 10, looks: [{patients: 10}], sided: 1, futility: hsd:-2}",
+            "power is missing: must be given where futility spends",
+        ),
     ],
 )
 def test_one_line_for_what_cannot_be(refused, plan, said):
     line = refused("looks", "scenarios/starter.yaml", "--set", f"design.group_sequential={plan}", "--replicates", 128)
     assert f"design.group_sequential.{said}" in line
-    assert "design.group_sequential" in refused("looks", "scenarios/starter.yaml")
+    assert "design.group_sequential is missing: must be given" in refused("looks", "scenarios/starter.yaml")
 
 
 @pytest.mark.validation

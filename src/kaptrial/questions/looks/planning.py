@@ -9,7 +9,7 @@ import numpy as np
 
 from kaptrial.arrays import Bools, Floats
 from kaptrial.errors import FieldError
-from kaptrial.estimators.sequential.boundaries import LEAST_STEP, Boundaries, Rule, design, futility_of
+from kaptrial.estimators.sequential.boundaries import LEAST_STEP, Boundaries, Rule, checked, design, futility_of
 from kaptrial.estimators.sequential.delayed import Decisions, decisions
 from kaptrial.estimators.sequential.spending import spending_of
 from kaptrial.method_table import TIMES, method_of
@@ -146,7 +146,7 @@ def rule_of(s: Scenario) -> Rule:
     if s.estimand.margin is not None:
         raise FieldError("estimand.margin", s.estimand.margin, "must be absent: looks test for a difference")
     try:
-        return Rule(
+        rule = Rule(
             alpha=s.analysis.alpha if plan.sided == 2 else s.analysis.alpha / 2,
             sided=plan.sided,
             spending=spending_of(plan.spending),
@@ -154,8 +154,16 @@ def rule_of(s: Scenario) -> Rule:
             futility=None if plan.futility is None else futility_of(plan.futility),
             binding=plan.binding,
         )
+        # What makes no design wherever the looks are is known before trials are simulated.
+        checked(rule, np.linspace(0, 1, len(plan.looks) + 2)[1:].tolist())
     except FieldError as error:
-        raise error.below("design.group_sequential") from None
+        raise _in_plan(error) from None
+    return rule
+
+
+def _in_plan(error: FieldError) -> FieldError:
+    """An error of the boundaries as one of the scenario, where the names of fields are no options."""
+    return FieldError(f"design.group_sequential.{error.field}", error.value, error.allowed.replace("`", ""))
 
 
 def _boundaries(rule: Rule, fits: Analysed, information: float) -> Boundaries:
@@ -168,7 +176,7 @@ def _boundaries(rule: Rule, fits: Analysed, information: float) -> Boundaries:
     try:
         return design(rule, [*at, 1.0])
     except FieldError as error:
-        raise error.below("design.group_sequential") from None
+        raise _in_plan(error) from None
 
 
 def _decisions(s: Scenario, fits: Analysed, plan: Boundaries, information: float) -> Decisions | None:

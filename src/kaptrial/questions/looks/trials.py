@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from kaptrial.arrays import Floats
-from kaptrial.errors import FieldError
+from kaptrial.errors import ABSENT, FieldError
 from kaptrial.estimators.fit import Fit
 from kaptrial.method_table import TIME, USE_TIMES
 from kaptrial.methods.simulated import estimates
@@ -43,8 +43,8 @@ def plan_of(scenario: Scenario) -> GroupSequential:
     """The group-sequential design of a scenario. Raises FieldError where it declares none."""
     plan = scenario.design.group_sequential
     if plan is None:
-        allowed = "a scenario with looks must declare it (docs/looks.md)"
-        raise FieldError("design.group_sequential", "", allowed)
+        allowed = "must be given, with looks and the accrual that brings patients to them (docs/looks.md)"
+        raise FieldError("design.group_sequential", ABSENT, allowed)
     return plan
 
 
@@ -74,21 +74,30 @@ def _patients_for(
     randomised: Floats,
     i: int,
 ) -> int:
-    """The fewest patients at the primary visit with which the information of a block is the share asked for."""
-    share, n = plan.looks[i].information or 0.0, scenario.n_total
+    """The fewest patients at the primary visit with which the information of a block is the share asked for.
+
+    Raises FieldError where the fewest that a look can have give more, beyond what a patient brings.
+    """
+    share, n, wait = plan.looks[i].information or 0.0, scenario.n_total, months_to_primary(scenario)
     trials = simulate_block(scenario, seed=seed, block=0, full=False)
     final = information_of(_fit(trials, scenario, analysis, np.full(n, _LATE), n, seed, 0))
-    low, high = 2 * len(scenario.arms), n - 1
+
+    def reached(count: int) -> float:
+        here = replace(plan.looks[i], information=None, patients=count)
+        at = calendar(replace(plan, looks=(*plan.looks[:i], here)), (*counts[:i], count), randomised, wait)
+        return information_of(_at_month(trials, scenario, analysis, at, at.looks[-1], seed, 0))
+
+    fewest = 2 * len(scenario.arms)
+    if i > 0:
+        before = calendar(replace(plan, looks=plan.looks[:i]), tuple(counts[:i]), randomised, wait)
+        fewest = max(fewest, before.n_followed(before.looks[-1]) + 1)
+    low, high = fewest, n - 1
     while low < high:
         middle = (low + high) // 2
-        at = calendar(
-            replace(plan, looks=(*plan.looks[:i], replace(plan.looks[i], information=None, patients=middle))),
-            (*counts[:i], middle),
-            randomised,
-            months_to_primary(scenario),
-        )
-        reached = information_of(_at_month(trials, scenario, analysis, at, at.looks[-1], seed, 0)) >= share * final
-        low, high = (low, middle) if reached else (middle + 1, high)
+        low, high = (low, middle) if reached(middle) >= share * final else (middle + 1, high)
+    if low == fewest < n and final > 0 and (least := reached(low) / final) > share + 1 / n:
+        allowed = f"must be more: {fewest} patients, the fewest that this look can have, give {least:.2g} of it"
+        raise FieldError(f"looks[{i}].information", share, allowed)
     return low
 
 
