@@ -55,6 +55,11 @@ def test_the_smallest_useful_file_has_nothing_to_warn_of():
             "design.group_sequential.looks[0].month = 0.5: nobody has reached the primary visit by then",
         ),
         (
+            {"design__group_sequential": LOOK | {"looks": [{"patients": 60}], "spending": "brien"}},
+            "impossible_look",
+            "design.group_sequential.spending = 'brien': must be one of obf, pocock",
+        ),
+        (
             {"design__group_sequential": LOOK | {"looks": [{"patients": 60}, {"patients": 110}]}},
             "late_look",
             "looks[1]: in month 6.37 all 120 patients are randomised: to stop then saves no patients",

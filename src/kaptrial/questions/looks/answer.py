@@ -13,11 +13,12 @@ from kaptrial.output.folder import write_folder
 from kaptrial.output.terminal import by_mcse
 from kaptrial.questions.looks.decisions import estimates
 from kaptrial.questions.looks.output import looks_figures, write_looks
-from kaptrial.questions.looks.planning import Planned, nulls_of_primary, planned, rule_of
+from kaptrial.questions.looks.planning import Planned, nulls_of_primary, planned
 from kaptrial.questions.looks.rows import Designed, World, rows
-from kaptrial.questions.looks.trials import completers
+from kaptrial.questions.looks.trials import completers, plan_of
 from kaptrial.questions.power.cells import Cell
 from kaptrial.questions.power.costs import costs_of
+from kaptrial.questions.power.look_rule import rule_of
 from kaptrial.questions.power.look_traps import accrual_notes
 from kaptrial.questions.power.rows import question
 from kaptrial.questions.power.shared import shared_truths
@@ -67,7 +68,7 @@ def answer(
     they do not fit, for a plan that makes no design, and for an analysis without a standard error.
     """
     for cell in cells:
-        rule_of(cell.scenario)
+        rule_of(cell.scenario, plan_of(cell.scenario))
     by_cell = [costs_of(cell.scenario, costs) if costs else None for cell in cells]
     truths = shared_truths([cell.scenario for cell in cells], seed, workers)
     run = {"seed": seed, "replicates": replicates, "workers": workers, "progress": progress, "follow_up": True}

@@ -9,13 +9,12 @@ import numpy as np
 
 from kaptrial.arrays import Bools, Floats
 from kaptrial.errors import FieldError
-from kaptrial.estimators.sequential.boundaries import LEAST_STEP, Boundaries, Rule, checked, design, futility_of
+from kaptrial.estimators.sequential.boundaries import LEAST_STEP, Boundaries, Rule, design
 from kaptrial.estimators.sequential.delayed import Decisions, decisions
-from kaptrial.estimators.sequential.spending import spending_of
-from kaptrial.method_table import TIMES, method_of
 from kaptrial.questions.looks.decisions import courses, decided_later
 from kaptrial.questions.looks.rows import Designed, World, rejects_without_looks
 from kaptrial.questions.looks.trials import Analysed, analysed, calendar_of, information_of, plan_of
+from kaptrial.questions.power.look_rule import in_plan, rule_of
 from kaptrial.questions.power.nulls import NullRun, null_runs
 from kaptrial.questions.power.rows import better
 from kaptrial.scenario.scenario import Scenario
@@ -98,7 +97,7 @@ def planned(
     `follow_up`: whether those under way at a look are analysed too, once they are followed up. Raises FieldError for a
     plan that makes no design, and for an analysis without a standard error.
     """
-    rule = rule_of(s)
+    rule = rule_of(s, plan_of(s))
     analysis = s.analyses(s.estimand)[0]
     when = calendar_of(s, analysis, seed)
     fits = analysed(
@@ -128,42 +127,13 @@ def check(s: Scenario, seed: int) -> None:
     """Raises FieldError for looks at impossible times and a rule that makes no design, where a scenario has looks: what
     is known before trials are simulated at length."""
     if s.design.group_sequential is not None:
-        rule_of(s)
+        rule_of(s, plan_of(s))
         calendar_of(s, s.analyses(s.estimand)[0], seed)
 
 
 def nulls_of_primary(s: Scenario) -> list[NullRun]:
     """The nulls of the primary estimand."""
     return [null for null in null_runs(s) if 0 in null.estimands]
-
-
-def rule_of(s: Scenario) -> Rule:
-    """The errors that a scenario's looks keep; one-sided at half of the analysis' two-sided level."""
-    plan, analysis = plan_of(s), s.analyses(s.estimand)[0]
-    if method_of(analysis).test_only and s.estimand.endpoint not in TIMES:
-        allowed = "is an exact test, in which looks have no information: must be another one"
-        raise FieldError("analysis.methods", analysis, allowed)
-    if s.estimand.margin is not None:
-        raise FieldError("estimand.margin", s.estimand.margin, "must be absent: looks test for a difference")
-    try:
-        rule = Rule(
-            alpha=s.analysis.alpha if plan.sided == 2 else s.analysis.alpha / 2,
-            sided=plan.sided,
-            spending=spending_of(plan.spending),
-            power=plan.power,
-            futility=None if plan.futility is None else futility_of(plan.futility),
-            binding=plan.binding,
-        )
-        # What makes no design wherever the looks are is known before trials are simulated.
-        checked(rule, np.linspace(0, 1, len(plan.looks) + 2)[1:].tolist())
-    except FieldError as error:
-        raise _in_plan(error) from None
-    return rule
-
-
-def _in_plan(error: FieldError) -> FieldError:
-    """An error of the boundaries as one of the scenario, where the names of fields are no options."""
-    return FieldError(f"design.group_sequential.{error.field}", error.value, error.allowed.replace("`", ""))
 
 
 def _boundaries(rule: Rule, fits: Analysed, information: float) -> Boundaries:
@@ -176,7 +146,7 @@ def _boundaries(rule: Rule, fits: Analysed, information: float) -> Boundaries:
     try:
         return design(rule, [*at, 1.0])
     except FieldError as error:
-        raise _in_plan(error) from None
+        raise in_plan(error) from None
 
 
 def _decisions(s: Scenario, fits: Analysed, plan: Boundaries, information: float) -> Decisions | None:

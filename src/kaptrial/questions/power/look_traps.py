@@ -18,6 +18,7 @@ def look_traps(s: Scenario, seed: int = 1) -> list[Note]:
     """Warnings, then what is to be known; `seed`: of the clinic that recruits where no accrual is declared."""
     notes = []
     if s.design.group_sequential is not None:
+        notes += list(_of_rule(s, s.design.group_sequential))
         notes += list(_of_plan(s, s.design.group_sequential, seed))
         notes += accrual_notes(s, seed)
     if s.design.looks:
@@ -42,6 +43,19 @@ def accrual_notes(s: Scenario, seed: int) -> list[Note]:
     return [Note(code="clinic_accrual", severity="information", text=text)]
 
 
+def _of_rule(s: Scenario, plan: GroupSequential) -> Iterator[Note]:
+    from kaptrial.questions.power.look_rule import rule_of
+
+    try:
+        rule_of(s, plan)
+    except FieldError as error:
+        yield _refused(error)
+
+
+def _refused(error: FieldError) -> Note:
+    return Note(code="impossible_look", severity="warning", text=f"{error}; kaptrial looks refuses it")
+
+
 def _of_plan(s: Scenario, plan: GroupSequential, seed: int) -> Iterator[Note]:
     """Of the looks whose month is known: those before the first at a share of the information."""
     known = next((i for i, look in enumerate(plan.looks) if look.information is not None), len(plan.looks))
@@ -55,8 +69,7 @@ def _of_plan(s: Scenario, plan: GroupSequential, seed: int) -> Iterator[Note]:
         patients = tuple(look.patients for look in first.looks)
         when = calendar(first, patients, _months_randomised(s, plan, seed), months_to_primary(s))
     except FieldError as error:
-        text = f"{error.below('design.group_sequential')}; kaptrial looks refuses it"
-        yield Note(code="impossible_look", severity="warning", text=text)
+        yield _refused(error.below("design.group_sequential"))
         return
     for i, month in enumerate(when.looks):
         yield _of_look(s, plan, when, i, month)
