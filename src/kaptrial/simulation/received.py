@@ -41,12 +41,12 @@ def schedules_of(s: Scenario) -> list[ArmSchedule]:
         given = before + [(day, q) for d in arm.doses for day, q in zip(d.days, quantities(d), strict=True)]
         schedules.append(
             ArmSchedule(
-                doses=sorted(given),
+                doses=tuple(sorted(given)),
                 session_days=arm.therapy.days if arm.therapy else (),
-                adjuncts=[
+                adjuncts=tuple(
                     (a.from_day, a.to_day, _factor(a.max_effect_factor), _factor(a.half_life_factor))
                     for a in arm.adjuncts
-                ],
+                ),
             )
         )
     return schedules
