@@ -60,6 +60,12 @@ def draws(prior: Prior, routes: Collection[str], *, seed: int, n: int) -> list[D
     return [_draw(prior, routes, k, np.random.default_rng(np.random.SeedSequence([seed, k]))) for k in range(n)]
 
 
+def seed_of_draw(seed: int, k: int) -> int:
+    """The seed of what is simulated under draw k, apart from the stream that the draw itself came from."""
+    child = np.random.SeedSequence([seed, k]).spawn(1)[0]
+    return int(child.generate_state(1, np.uint64)[0])
+
+
 def _draw(prior: Prior, routes: Collection[str], k: int, rng: np.random.Generator) -> Draw:
     parameters: dict[str, float] = {}
     if prior.name is not None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from kaptrial.arrays import Floats, Ints
 from kaptrial.errors import ScenarioError
-from kaptrial.scenario.sourced import SPREADS, Sourced
+from kaptrial.scenario.sourced import LEAVES, SPREADS, Sourced
 
 if TYPE_CHECKING:
     from kaptrial.scenario.scenario import Scenario
@@ -55,6 +55,8 @@ def at_rows[T](node: T, rows: Ints) -> T:
     if isinstance(node, Drawn):
         arrays = {name: getattr(node, name) for name in ("value", *SPREADS)}
         return replace(node, **{name: _column(x, rows) for name, x in arrays.items()})
+    if node is None or isinstance(node, (Sourced, *LEAVES)):
+        return node
     if is_dataclass(node) and not isinstance(node, type):
         old = {field.name: getattr(node, field.name) for field in fields(node)}
         new = {name: at_rows(value, rows) for name, value in old.items()}

@@ -13,19 +13,18 @@ from kaptrial.arrays import Floats
 from kaptrial.errors import ScenarioError, TooFewEligible
 from kaptrial.method_table import method_of
 from kaptrial.model.streams import BLOCK
-from kaptrial.priors.design_prior import Draw, draws, with_draw
-from kaptrial.questions.power.execution import Job, attempt, in_threads
+from kaptrial.priors.design_prior import Draw, draws, seed_of_draw, with_draw
+from kaptrial.questions.power.execution import Job, attempt
 from kaptrial.questions.power.measures import TARGET_POWER, share
 from kaptrial.questions.power.rows import expected_sides, powers, question
 from kaptrial.questions.power.truth import Truth, truths
+from kaptrial.questions.power.truths_of_draws import truths_of_draws, without_errors
 from kaptrial.results import Note, Question, Row
 from kaptrial.scenario.checks import ketamine_routes
 from kaptrial.scenario.scenario import Scenario
 
 # Replicates of the power at the scenario's own values, beside which assurance stands.
 CLASSICAL_REPLICATES = 2000
-# The truth of one draw needs to be known only within the spread between draws: 128 × 50 patients in each arm.
-TRUTH_BLOCKS, TRUTH_PATIENTS = 1, 50
 # The prior predictive interval of the truth.
 LOWER, UPPER = 0.05, 0.95
 
@@ -79,7 +78,7 @@ def assurance(
     drawn = draws(scenario.prior, ketamine_routes(scenario), seed=seed, n=draws_of_prior)
     own = replace(scenario, prior=None, variants=None)
     believed = [with_draw(scenario, draw) for draw in drawn]
-    seeds = [_seed_of_trials(seed, k) for k in range(draws_of_prior)]
+    seeds = [seed_of_draw(seed, k) for k in range(draws_of_prior)]
     jobs = [Job(scenario=own, seed=seed, replicates=CLASSICAL_REPLICATES)]
     jobs += [Job(scenario=s, seed=x, replicates=replicates) for s, x in zip(believed, seeds, strict=True)]
     first, *fits = attempt(jobs, workers=workers, progress=progress)
@@ -92,7 +91,7 @@ def assurance(
         _never_filled(classical, replicates) if isinstance(fit, TooFewEligible) else powers(s, fit, sides)
         for s, fit in zip(believed, fits, strict=True)
     ]
-    true = list(in_threads(_truths, zip(believed, seeds, strict=True), workers))
+    true = truths_of_draws(believed, seeds, workers=workers)
     rows: list[Row] = []
     for j, row in enumerate(classical):
         rows += _power_rows(row, [each[j] for each in by_draw])
@@ -100,9 +99,11 @@ def assurance(
     for i, estimand in enumerate(own.estimands):
         for analysis in own.analyses(estimand):
             asked, about = method_of(analysis).measure_of(estimand.endpoint), question(own, estimand, analysis)
-            values = np.array([np.nan if each is None else each[i].on(asked).value for each in true])
-            rows += _truth_rows(about, own_truths[i].on(asked), values)
-            rows += _worth(about, first[i, analysis].se, own.n_total, values)
+            known = [None if each is None else each[i].on(asked) for each in true]
+            values = np.array([np.nan if each is None else each.value for each in known])
+            spread = _without_errors([each for each in known if each is not None])
+            rows += _truth_rows(about, own_truths[i].on(asked), spread)
+            rows += _worth(about, first[i, analysis].se, own.n_total, spread)
             for each, value in zip(by_draw, values, strict=True):
                 each.append(Row(question=about, metric="truth", value=float(value), mcse=np.nan, n_replicates=None))
     return Assurance(rows=rows, by_draw=by_draw, draws=drawn, n_never_filled=len(fits) - len(filled))
@@ -114,17 +115,10 @@ def count_replicates(draws_of_prior: int, replicates: int) -> int:
     return (blocks[0] + draws_of_prior * blocks[1]) * BLOCK
 
 
-def _seed_of_trials(seed: int, k: int) -> int:
-    """The seed of draw k's trials, apart from the stream that the draw itself came from."""
-    child = np.random.SeedSequence([seed, k]).spawn(1)[0]
-    return int(child.generate_state(1, np.uint64)[0])
-
-
-def _truths(s: Scenario, seed: int) -> list[Truth] | None:
-    try:
-        return truths(s, seed=seed, blocks=TRUTH_BLOCKS, patients=TRUTH_PATIENTS)
-    except TooFewEligible:
-        return None
+def _without_errors(known: list[Truth]) -> Floats:
+    """The truths of the draws, their spread that of truths without Monte Carlo errors."""
+    values, errors = (np.array([getattr(each, name) for each in known]) for name in ("value", "mcse"))
+    return without_errors(values, errors) if len(known) > 1 else values
 
 
 def _never_filled(classical: list[Row], replicates: int) -> list[Row]:
@@ -149,7 +143,6 @@ def _power_rows(own: Row, by_draw: list[Row]) -> list[Row]:
 
 def _truth_rows(about: Question, own: Truth, values: Floats) -> list[Row]:
     """The truth at the scenario's own values; mean and 90 % interval of the truth over the draws."""
-    values = values[~np.isnan(values)]
     n = len(values)
 
     def row(metric: str, value: float, mcse: float, n_draws: int | None) -> Row:
@@ -167,13 +160,12 @@ def _truth_rows(about: Question, own: Truth, values: Floats) -> list[Row]:
 
 def _worth(about: Question, se: Floats, n_patients: int, values: Floats) -> list[Row]:
     """What the prior's belief about the truth is worth: patients of this trial whose estimate varies as much."""
-    known = values[~np.isnan(values)]
-    squares = (known - known.mean()) ** 2 if len(known) > 1 else np.zeros(1)
+    squares = (values - values.mean()) ** 2 if len(values) > 1 else np.zeros(1)
     variance, error = float(np.nanmean(se**2)), float(squares.std() / np.sqrt(len(squares)))
     if not np.isfinite(variance) or not squares.mean() > 0:
         return []
     worth = n_patients * variance / float(squares.mean())
-    more = {"n_draws": len(known)}
+    more = {"n_draws": len(values)}
     mcse = worth * error / float(squares.mean())
     return [Row(question=about, metric="prior_patients", value=worth, mcse=mcse, n_replicates=None, more=more)]
 

@@ -11,11 +11,12 @@ import numpy as np
 from kaptrial.arrays import Bools, Floats, Ints
 from kaptrial.errors import TooFewEligible
 from kaptrial.model.streams import BLOCK, Stream, generator
-from kaptrial.priors.design_prior import draws, with_draw
+from kaptrial.priors.design_prior import draws, seed_of_draw, with_draw
 from kaptrial.priors.effects import Better, EffectPrior, belief, named
 from kaptrial.priors.gaussian_quadrature import Flag
 from kaptrial.priors.gaussian_quadrature.interim import interim
 from kaptrial.priors.gaussian_quadrature.trial_model import TrialModel, fast_posterior, trial_model
+from kaptrial.process import keep_freed_memory
 from kaptrial.questions.decide.nuisance import worlds
 from kaptrial.questions.decide.predictive import predictive_probability
 from kaptrial.questions.decide.rule import Decision, decide, thresholds
@@ -23,14 +24,16 @@ from kaptrial.questions.power.execution import in_threads
 from kaptrial.questions.power.nulls import null_of
 from kaptrial.questions.power.rows import better
 from kaptrial.questions.power.shared import truth_key
-from kaptrial.questions.power.truth import Truth, truths
+from kaptrial.questions.power.truth import Truth, truths, truths_within
+from kaptrial.questions.power.truths_of_draws import truths_of_draws
 from kaptrial.scenario.checks import ketamine_routes
 from kaptrial.scenario.decision import FIXED, NULL, PRIOR
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.simulation.simulate import simulate_block
 
-# Of the scenario's prior each draw gets one block of trials; its truth is known within the spread between draws.
-_TRUTH = {"blocks": 1, "patients": 50}
+# An error in what is true of a null moves all its trials alike: it may be as large as this share of the error that the
+# mean of all their estimates has, which adds at most 4 % to the squared error of a share of them.
+SHARE_OF_ERROR = 1 / 4
 
 
 class Outcome(NamedTuple):
@@ -66,14 +69,29 @@ class Truths:
     seed: int
 
     def __post_init__(self) -> None:
-        self._known: dict[tuple[str, bool], Truth] = {}
+        self._known: dict[str, Truth] = {}
 
-    def __call__(self, s: Scenario, *, rough: bool = False) -> Truth:
-        """Of the scenario's primary estimand; `rough`: from a tenth of the patients."""
-        key = truth_key(s), rough
+    def __call__(self, s: Scenario) -> Truth:
+        """Of the scenario's primary estimand, from as many patients as in `power`."""
+        key = truth_key(s)
         if key not in self._known:
-            self._known[key] = truths(s, seed=self.seed, **(_TRUTH if rough else {}))[0]
+            self._known[key] = truths(s, seed=self.seed)[0]
         return self._known[key]
+
+    def behind(self, s: Scenario, replicates: int) -> Truth:
+        """Of the scenario's primary estimand, as precise as so many trials of it need."""
+
+        def excess(_: int, truth: Truth) -> float:
+            return truth.mcse / (SHARE_OF_ERROR * error_of_trial(s, truth) / np.sqrt(replicates)) if truth.mcse else 0.0
+
+        return truths_within(s, seed=self.seed, excess=excess)[0]
+
+
+def error_of_trial(s: Scenario, truth: Truth) -> float:
+    """The standard error of a trial's difference of means in which everybody is observed."""
+    patients = np.array(s.ratio) / sum(s.ratio) * s.n_total
+    weights = np.array(s.contrast(s.estimand).weights)
+    return float(np.sqrt(np.sum((weights * np.array(truth.arm_sds)) ** 2 / patients)))
 
 
 def planned_model(s: Scenario, true: Truths) -> Callable[[Scenario], TrialModel]:
@@ -83,7 +101,9 @@ def planned_model(s: Scenario, true: Truths) -> Callable[[Scenario], TrialModel]
     return lambda scenario: trial_model(scenario, scenario.estimand, unit=unit, centre=centre)
 
 
-def tasks(s: Scenario, true: Truths, *, replicates: int, draws_of_prior: int, seed: int) -> Iterator[Task]:
+def tasks(
+    s: Scenario, true: Truths, *, replicates: int, draws_of_prior: int, seed: int, workers: int = 1
+) -> Iterator[Task]:
     """The blocks of a cell. All priors that add an effect to the null share its trials: common random numbers."""
     own, design_priors = alone(s), s.decision.design_priors
     model_of = planned_model(s, true)
@@ -92,15 +112,19 @@ def tasks(s: Scenario, true: Truths, *, replicates: int, draws_of_prior: int, se
             yield Task(model_of(own), (FIXED,), true(own).value, seed, block)
     added = tuple(design for design in design_priors if design not in (FIXED, PRIOR))
     if added:
-        null = null_scenario(s)
+        null, is_interaction = null_scenario(s), s.contrast(s.estimand).kind == "interaction"
+        # That of an interaction says how much room the scale leaves, too, which takes all patients.
+        truth = (true(null) if is_interaction else true.behind(null, replicates)).value
         for block in range(-(-replicates // BLOCK)):
-            yield Task(model_of(null), added, true(null).value, seed, block)
+            yield Task(model_of(null), added, truth, seed, block)
     if PRIOR in design_priors:
         assert s.prior is not None  # it was checked
-        for block, draw in enumerate(draws(s.prior, ketamine_routes(s), seed=seed, n=draws_of_prior)):
-            believed = with_draw(replace(s, variants=None, secondary=()), draw)
-            truth = truths(believed, seed=seed, **_TRUTH)[0].value
-            yield Task(model_of(believed), (PRIOR,), truth, seed, block)
+        drawn = draws(s.prior, ketamine_routes(s), seed=seed, n=draws_of_prior)
+        believed = [with_draw(replace(s, variants=None, secondary=()), draw) for draw in drawn]
+        seeds = [seed_of_draw(seed, k) for k in range(draws_of_prior)]
+        for block, found in enumerate(truths_of_draws(believed, seeds, workers=workers)):
+            truth = np.nan if found is None else found[0].value
+            yield Task(model_of(believed[block]), (PRIOR,), truth, seed, block)
 
 
 def tasks_of_worlds(s: Scenario, true: Truths, *, replicates: int, seed: int) -> Iterator[Task]:
@@ -108,7 +132,7 @@ def tasks_of_worlds(s: Scenario, true: Truths, *, replicates: int, seed: int) ->
     model_of = planned_model(s, true)
     for world in worlds(alone(s)):
         null = null_scenario(world.scenario)
-        truth = true(null, rough=True).value
+        truth = true.behind(null, replicates).value
         for block in range(-(-replicates // BLOCK)):
             yield Task(model_of(null), (NULL,), truth, seed, block, world.label)
 
@@ -141,6 +165,7 @@ def run(
     model: TrialModel, design_priors: tuple[str, ...], truth: float, seed: int, block: int
 ) -> dict[tuple[str, str], Outcome]:
     """One block of trials under design priors (shifts of the null, or the trials as they are) and analysis priors."""
+    keep_freed_memory()
     s = model.scenario
     rule, side = s.decision, better(s, model.estimand)
     at = thresholds(rule, side)

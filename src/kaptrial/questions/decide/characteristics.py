@@ -65,9 +65,10 @@ def decisions(
     rows: list[Row] = []
     of_worlds: list[Row] = []
     for cell in cells:
-        listed = list(tasks(cell.scenario, true, replicates=replicates, draws_of_prior=draws_of_prior, seed=seed))
+        asked: dict[str, Any] = {"replicates": replicates, "seed": seed}
+        listed = list(tasks(cell.scenario, true, draws_of_prior=draws_of_prior, workers=workers, **asked))
         if nuisance and NULL in cell.scenario.decision.design_priors:
-            listed += tasks_of_worlds(cell.scenario, true, replicates=replicates, seed=seed)
+            listed += tasks_of_worlds(cell.scenario, true, **asked)
         for (design, analysis, world), outcomes in concluded(listed, workers, progress).items():
             n, within = (len(outcomes) * BLOCK, BLOCK) if design == PRIOR else (replicates, 1)
             joined = join(outcomes, n)
