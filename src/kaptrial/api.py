@@ -173,7 +173,7 @@ def power(
     variants: bool = True,
     clinic: bool = False,
     mcse: float | None = None,
-    control_variates: bool = False,
+    control_variates: bool = True,
 ) -> PowerResults:
     """Power and the other operating characteristics, each with its Monte Carlo standard error.
 
@@ -194,8 +194,7 @@ def power(
     clinic : bool
         Whether the trials are run as the scenario's clinic would run them.
     mcse : float, optional
-        Monte Carlo standard error that every power and error rate is to have: as many trials are run as that takes,
-        with control variates.
+        Monte Carlo standard error that every power and error rate is to have: as many trials are run as that takes.
     control_variates : bool
         Whether figures are made more precise by the known means of the draws behind them (docs/precision.md).
 
@@ -222,7 +221,6 @@ def power(
     check_precision(mcse, clinic=clinic)
     asked = cells(_raw(scenario), vary or {}, variants=variants)
     made = _made(scenario, asked[0].scenario, seed=seed, replicates=replicates, vary=dict(vary or {}))
-    made |= {"control_variates": True} if control_variates else {}
     delivered = None
     if clinic:
         from kaptrial.questions.clinic.operations import delivered_to
@@ -245,7 +243,7 @@ def size(
     replicates: int = 2000,
     seed: int = 1,
     workers: int | None = None,
-    control_variates: bool = False,
+    control_variates: bool = True,
 ) -> SizeResults | StaffedResults:
     """The smallest size, or other number, at which the primary estimand's power is reached.
 
@@ -287,7 +285,6 @@ def size(
     run: dict[str, Any] = {"replicates": replicates, "seed": seed, "workers": _at_once(workers)}
     run |= {"controls": control_variates}
     made = _made(scenario, build(raw), seed=seed, replicates=replicates)
-    made |= {"control_variates": True} if control_variates else {}
     return answer(raw, target=power, over=paths, costs=costs or {}, bounds=between, provenance=made, **run)
 
 
@@ -299,6 +296,7 @@ def assurance(
     replicates: int = 128,
     seed: int = 1,
     workers: int | None = None,
+    control_variates: bool = True,
 ) -> AssuranceResults:
     """Power averaged over a design prior, and how likely high power is under it.
 
@@ -312,6 +310,8 @@ def assurance(
     replicates : int
         Trials for each draw.
     seed, workers : int, optional
+    control_variates : bool
+        As for `power`, of the power at the scenario's own values.
 
     Returns
     -------
@@ -337,7 +337,8 @@ def assurance(
     raw = _raw(scenario)
     s = build(raw if prior is None else with_prior(raw, prior))
     made = _made(scenario, s, seed=seed, replicates=replicates) | {"draws": draws, "prior": prior}
-    return answer(s, provenance=made, seed=seed, draws=draws, replicates=replicates, workers=_at_once(workers))
+    run: dict[str, Any] = {"seed": seed, "draws": draws, "replicates": replicates, "workers": _at_once(workers)}
+    return answer(s, provenance=made, **run, controls=control_variates)
 
 
 def report(
@@ -349,6 +350,7 @@ def report(
     replicates: int = 2000,
     seed: int = 1,
     workers: int | None = None,
+    control_variates: bool = True,
 ) -> ReportResults:
     """The grant pack of a scenario: words, tables and figures for a proposal.
 
@@ -363,7 +365,7 @@ def report(
         Whether the figures that `write` puts into the folder hold neither title nor provenance.
     replicates : int
         Trials behind each power; the tornado has a quarter of them.
-    seed, workers : int, optional
+    seed, workers, control_variates : optional
         As for `power`.
 
     Returns
@@ -398,6 +400,7 @@ def report(
         seed=seed,
         replicates=replicates,
         workers=_at_once(workers),
+        controls=control_variates,
         only=only,
         clean=clean,
     )
@@ -526,6 +529,7 @@ def compare(
     draws: int = 100,
     seed: int = 1,
     workers: int | None = None,
+    control_variates: bool = True,
 ) -> CompareResults:
     """Designs side by side under one seed, each beside the first, and which of them dominates.
 
@@ -539,7 +543,8 @@ def compare(
         Trials of each design; those of the same number are paired.
     draws : int
         Draws of a prior.
-    seed, workers : int, optional
+    seed, workers, control_variates : optional
+        As for `power`.
 
     Returns
     -------
@@ -571,6 +576,7 @@ def compare(
     asked = designs_of([(name, _raw(each)) for name, each in named], prior=prior)
     made = provenance(seed=seed, replicates=replicates, draws=draws, prior=prior)
     run: dict[str, Any] = {"seed": seed, "replicates": replicates, "draws": draws, "workers": _at_once(workers)}
+    run |= {"controls": control_variates}
     return answer(asked, provenance=made, **run)
 
 

@@ -50,27 +50,31 @@ def _analyses() -> dict[str, tuple[object, ...]]:
     return {f"analyse_{name}": job for name, job in jobs.items()}
 
 
+PLAIN = "--no-control-variates"
 JOBS: dict[str, tuple[object, ...]] = {
-    **{f"power_{path.stem}": ("power", path, "--replicates", 256) for path in SCENARIOS},
-    "power_vary": ("power", STARTER, "--replicates", 256, "--vary", "design.n_per_arm=20,40"),
-    "power_clinic": ("power", CLINIC, "--replicates", 128, "--clinic", "--no-nulls"),
+    **{f"power_{path.stem}": ("power", path, "--replicates", 256, PLAIN) for path in SCENARIOS},
+    "power_vary": ("power", STARTER, "--replicates", 256, "--vary", "design.n_per_arm=20,40", PLAIN),
+    "power_controlled": ("power", STARTER, "--replicates", 256, "--vary", "design.n_per_arm=20,40"),
+    "power_clinic": ("power", CLINIC, "--replicates", 128, "--clinic", "--no-nulls", PLAIN),
     **_analyses(),
-    "size": ("size", STARTER, "--power", 0.8, "--replicates", 400),
+    "size": ("size", STARTER, "--power", 0.8, "--replicates", 400, PLAIN),
+    "size_controlled": ("size", STARTER, "--power", 0.8, "--replicates", 400),
     "size_effect": (
         "size", STARTER, "--power", 0.8, "--replicates", 400, "--over", "therapies.cbt.max_effect", "--between", "1,15",
+        PLAIN,
     ),
     "size_staffed": (
         "size", ROOT / "scenarios" / "kap_package.yaml", "--power", 0.5, "--replicates", 100,
         "--over", "design.n_per_arm", "--over", "therapies.kap.therapists.count",
-        "--cost", "medical=1000", "--cost", "kap=2000", "--cost", "therapies.kap.therapists=8000",
+        "--cost", "medical=1000", "--cost", "kap=2000", "--cost", "therapies.kap.therapists=8000", PLAIN,
     ),
     "compare": (
         "compare", STARTER, ROOT / "scenarios" / "ptsd_repeated_midazolam.yaml", "--replicates", 256, "--draws", 4,
-        "--prior", "depression_iv_2026b",
+        "--prior", "depression_iv_2026b", PLAIN,
     ),
     "assurance": (
         "assurance", ROOT / "scenarios" / "depression_single_infusion.yaml", "--prior", "depression_iv_2026",
-        "--draws", 4, "--replicates", 128,
+        "--draws", 4, "--replicates", 128, PLAIN,
     ),
     "decide": (
         "decide", KARE, "--replicates", 256, "--design-prior", "scenario,null,evidence", "--prior", "weak,skeptical",

@@ -20,7 +20,7 @@ README, ANALYSES = (" ".join((ROOT / name).read_text().split()) for name in ("RE
 def power(scenario: str, replicates: int, *settings: str) -> list[tuple[dict, dict[str, Row]]]:
     """Each question of `kaptrial power`, as a flat row, with its metrics."""
     cells = cells_of(SCENARIOS / scenario, list(settings), None)
-    results = characteristics(cells, seed=1, replicates=replicates, workers=2)
+    results = characteristics(cells, seed=1, replicates=replicates, workers=2, controls=True)
     return [(next(iter(rows.values())).flat(), rows) for result in results for rows in grouped(result.rows).values()]
 
 

@@ -188,7 +188,7 @@ def power(
     mcse: Annotated[
         float | None, typer.Option(metavar="ERROR", help="Run until every power and error rate has this MCSE.")
     ] = None,
-    control_variates: ControlVariates = False,
+    control_variates: ControlVariates = True,
     everything: Annotated[
         bool, typer.Option("--all", help="Show diagnostics too: standard errors, coverage, errors of sign and size.")
     ] = False,
@@ -206,7 +206,6 @@ def power(
     cells = cells_of(scenario, settings, vary, variants=variants)
     check_outputs(output, json_file)
     provenance = provenance_of(scenario, cells[0].scenario, seed, replicates, settings, vary)
-    provenance |= {"control_variates": True} if control_variates else {}
     delivered = None
     if clinic:
         from kaptrial.questions.clinic.operations import count_clinics, delivered_to
@@ -249,7 +248,7 @@ def size(
     replicates: Annotated[int, typer.Option(min=100, max=10_000_000, help="Trials at each point tried.")] = 2000,
     seed: Seed = 1,
     settings: Settings = None,
-    control_variates: ControlVariates = False,
+    control_variates: ControlVariates = True,
     workers: Workers = AUTO,
     json_file: JsonFile = None,
 ) -> None:
@@ -266,7 +265,6 @@ def size(
     base, points = build(raw), count_points(paths) * replicates
     say_cost(base, points, workers)
     made = provenance_of(scenario, base, seed, replicates, settings)
-    made |= {"control_variates": True} if control_variates else {}
     run: dict[str, Any] = {"target": target, "replicates": replicates, "seed": seed, "workers": workers}
     run |= {"controls": control_variates}
     with progress(points) as advance:
@@ -282,6 +280,7 @@ def assurance(
     seed: Seed = 1,
     settings: Settings = None,
     prior: Annotated[str | None, typer.Option(metavar="NAME", help="A prior of the catalogue, by name.")] = None,
+    control_variates: ControlVariates = True,
     workers: Workers = AUTO,
     output: Folder = None,
     json_file: JsonFile = None,
@@ -301,7 +300,7 @@ def assurance(
     say_cost(loaded, total, workers)
     run = partial(answer, loaded, provenance=provenance, seed=seed, replicates=replicates, workers=workers)
     with progress(total) as advance:
-        results = run(draws=draws, progress=advance)
+        results = run(draws=draws, controls=control_variates, progress=advance)
     hand_over(results, lambda: show_assurance(results), json_file, output)
 
 

@@ -9,6 +9,7 @@ import typer
 
 from kaptrial.cli.options import (
     AUTO,
+    ControlVariates,
     Folder,
     JsonFile,
     Seed,
@@ -31,6 +32,7 @@ def compare(
     prior: Annotated[
         str | None, typer.Option(metavar="NAME", help="A prior of the catalogue for all; else each design's own.")
     ] = None,
+    control_variates: ControlVariates = True,
     workers: Workers = AUTO,
     output: Folder = None,
     json_file: JsonFile = None,
@@ -50,7 +52,15 @@ def compare(
     total = count_trials(designs, **run)
     say_cost(designs[0].scenario, total, workers)
     with progress(total) as advance:
-        results = answer(designs, provenance=made, seed=seed, **run, workers=workers, progress=advance)
+        results = answer(
+            designs,
+            provenance=made,
+            seed=seed,
+            **run,
+            workers=workers,
+            controls=control_variates,
+            progress=advance,
+        )
     hand_over(results, lambda: show_comparison(results), json_file, output)
 
 

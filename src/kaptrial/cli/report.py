@@ -10,6 +10,7 @@ import typer
 
 from kaptrial.cli.options import (
     AUTO,
+    ControlVariates,
     JsonFile,
     ScenarioFile,
     Seed,
@@ -37,6 +38,7 @@ def report(
     clean: Annotated[
         bool, typer.Option("--clean", help="Figures without title and provenance: both stand in the caption.")
     ] = False,
+    control_variates: ControlVariates = True,
     workers: Workers = AUTO,
     json_file: JsonFile = None,
 ) -> None:
@@ -57,6 +59,7 @@ def report(
         seed=seed,
         replicates=replicates,
         workers=workers,
+        controls=control_variates,
         only=names,
         clean=clean,
         progress=_say if sys.stderr is not None and sys.stderr.isatty() else None,

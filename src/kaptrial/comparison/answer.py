@@ -13,6 +13,7 @@ from kaptrial.comparison.differences import differences, dominated_by, front, pr
 from kaptrial.comparison.measures import CLINIC_REPLICATES, MEASURES, Compared, compare_designs
 from kaptrial.comparison.output import figures_of, write_comparison
 from kaptrial.output.folder import write_folder
+from kaptrial.questions.power.controlled import said_of
 from kaptrial.results import Line, Results, Value
 
 
@@ -32,17 +33,24 @@ def answer(
     replicates: int,
     draws: int,
     workers: int = 1,
+    controls: bool = True,
     progress: Callable[[int], None] | None = None,
 ) -> CompareResults:
     """The designs under one seed, each beside the first."""
     compared = compare_designs(
-        designs, seed=seed, replicates=replicates, draws=draws, workers=workers, progress=progress
+        designs,
+        seed=seed,
+        replicates=replicates,
+        draws=draws,
+        workers=workers,
+        controls=controls,
+        progress=progress,
     )
     by = price(compared)
     return CompareResults(
         kind="compare",
         rows=[_line(each, compared, by) for each in compared],
-        provenance=dict(provenance) | {"clinic_replicates": CLINIC_REPLICATES} | about(designs),
+        provenance={**provenance, "clinic_replicates": CLINIC_REPLICATES, **about(designs), **said_of(controls)},
         notes=words.notes(compared),
         headline=words.headline(compared),
         figures=figures_of,

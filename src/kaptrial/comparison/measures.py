@@ -9,9 +9,8 @@ from typing import Literal
 
 import numpy as np
 
-from kaptrial.arrays import Bools, Floats
+from kaptrial.arrays import Floats
 from kaptrial.comparison.designs import Design
-from kaptrial.estimators.fit import Fit
 from kaptrial.model.streams import BLOCK
 from kaptrial.questions.assurance.assurance import Assurance, assurance
 from kaptrial.questions.assurance.assurance import count_replicates as count_for_assurance
@@ -19,10 +18,9 @@ from kaptrial.questions.clinic.operations import operations
 from kaptrial.questions.clinic.staffing_plans import ABOUT
 from kaptrial.questions.power.cells import Cell
 from kaptrial.questions.power.characteristics import CellResult, characteristics, count_replicates
-from kaptrial.questions.power.controlled import controlled_hits
+from kaptrial.questions.power.differences import primary_shares
 from kaptrial.questions.power.headline import power_metric
 from kaptrial.questions.power.protocol_burden import burden_in_all
-from kaptrial.questions.power.rows import rejections, rejects
 from kaptrial.questions.power.verdicts import NOMINAL
 from kaptrial.results import Row
 
@@ -94,6 +92,7 @@ def compare_designs(
     replicates: int,
     draws: int,
     workers: int = 1,
+    controls: bool = True,
     progress: Callable[[int], None] | None = None,
 ) -> list[Compared]:
     """Every measure of every design, all under one seed, so that replicate r of one is paired with that of another."""
@@ -104,7 +103,7 @@ def compare_designs(
     ]
     clinics = [_of_clinic(d, seed=seed, workers=workers) for d in designs]
     cells = [Cell(scenario=d.primary, columns={}) for d in designs]
-    results = characteristics(cells, replicates=replicates, **run)  # type: ignore[arg-type]
+    results = characteristics(cells, replicates=replicates, controls=controls, **run)  # type: ignore[arg-type]
     compared = []
     for design, result, believed, clinic in zip(designs, results, beliefs, clinics, strict=True):
         known = _of_power(result) | _of_prior(design, power_metric(result), believed) | _of_protocol(design) | clinic
@@ -122,23 +121,13 @@ def count_trials(designs: Sequence[Design], *, replicates: int, draws: int) -> i
 
 def _of_power(result: CellResult) -> dict[str, Estimate]:
     """Power of the primary question, and its type I error where a null was run for it."""
-    s, rows = result.cell.scenario, result.primary
-    estimand, analysis = s.estimand, s.analyses(s.estimand)[0]
-    metric = power_metric(result)
-    fit = result.fits[0, analysis]
-    hits = rejections(s, estimand, fit, rows[metric].question)[metric]
-    known = {"power": _estimate(rows[metric], _each(rows[metric], hits, fit))}
-    for run, fits in result.under_null if metric == "power" else ():
-        if run.metric in NOMINAL:
-            wrong = rejects(fits[0, analysis], s.analysis.alpha)
-            known["type_i_error"] = _estimate(rows[run.metric], _each(rows[run.metric], wrong, fits[0, analysis]))
+    metric, rows = power_metric(result), result.primary
+    shares = primary_shares(result)
+    known = {"power": _estimate(rows[metric], shares[metric].each)}
+    for name in NOMINAL if metric == "power" else ():
+        if name in shares:
+            known["type_i_error"] = _estimate(rows[name], shares[name].each)
     return known
-
-
-def _each(row: Row, hits: Bools, fit: Fit) -> Floats:
-    """A number for each replicate whose mean is the row's share: with control variates, where these were used."""
-    controlled = controlled_hits(hits, fit) if row.more.get("value_plain", row.value) != row.value else None
-    return hits.astype(float) if controlled is None else controlled
 
 
 def _of_prior(design: Design, metric: str, believed: Assurance | None) -> dict[str, Estimate]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from kaptrial.comparison.measures import MEASURES
 from kaptrial.output.tables import key, number, of_rows, text
-from kaptrial.output.terminal import by_mcse, error, paragraph, table
+from kaptrial.output.terminal import by_mcse, error, paragraph, table, with_controls
 from kaptrial.results import Line, Results, Value
 
 HEADINGS = {
@@ -30,7 +30,7 @@ def show_comparison(results: Results[Line]) -> None:
     over_prior = f", {made['draws']} draws of a prior" if any(row["assurance"] is not None for row in lines) else ""
     paragraph(
         f"seed {made['seed']}, {made['replicates']} replicates of each design{over_prior}, kaptrial {made['version']};"
-        " value ± Monte Carlo standard error\n"
+        f" value ± Monte Carlo standard error{with_controls(made)}\n"
     )
     known = [m.name for m in MEASURES if any(row[m.name] is not None for row in lines)]
     columns = [("design", key), *((_heading(name, lines), number) for name in known)]

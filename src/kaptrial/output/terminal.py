@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 from kaptrial.compile_cache import tell_when_compiling
 from kaptrial.errors import printable
@@ -98,6 +99,11 @@ def progress(total: int, doing: str = "simulating", unit: str = "trials") -> Ite
             bar.update(task, completed=done, total=max(total, done))
 
         yield advance
+
+
+def with_controls(provenance: Mapping[str, Any]) -> str:
+    """What is added to how results were made: nothing of plain ones."""
+    return ", with control variates" if provenance.get("control_variates") else ""
 
 
 def by_mcse(value: float | None, mcse: float | None) -> str:

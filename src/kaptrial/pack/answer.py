@@ -19,6 +19,7 @@ from kaptrial.pack.numbers import Number
 from kaptrial.pack.sections import SECTIONS
 from kaptrial.pack.sections.texts import citation
 from kaptrial.pack.study import Study
+from kaptrial.questions.power.controlled import said_of
 from kaptrial.results import Results
 from kaptrial.scenario.files import Raw
 from kaptrial.scenario.scenario import Scenario
@@ -54,6 +55,7 @@ def answer(
     seed: int,
     replicates: int,
     workers: int = 1,
+    controls: bool = True,
     only: Sequence[str] | None = None,
     clean: bool = False,
     progress: Callable[[str], None] | None = None,
@@ -62,8 +64,9 @@ def answer(
 
     `clean`: figures in the folder hold neither title nor provenance.
     """
-    names = chosen(only)
-    study = Study(raw, seed=seed, replicates=replicates, workers=workers, provenance=provenance, progress=progress)
+    names, provenance = chosen(only), {**provenance, **said_of(controls)}
+    run: dict[str, Any] = {"seed": seed, "replicates": replicates, "workers": workers, "controls": controls}
+    study = Study(raw, **run, provenance=provenance, progress=progress)
     facts = Facts(study)
     sections = tuple(SECTIONS[name](facts) for name in names)
     asked = study.power if "power" in vars(study) else None

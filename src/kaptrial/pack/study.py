@@ -46,6 +46,8 @@ class Study:
         The scenario as its file has it; checked here.
     seed, replicates, workers : int
         As for `power`; `replicates` are those of power, type I error and their figures.
+    controls : bool
+        Whether power is made more precise by control variates.
     provenance : mapping
         Said of every number and figure.
     progress : callable, optional
@@ -64,6 +66,7 @@ class Study:
         seed: int,
         replicates: int,
         workers: int,
+        controls: bool,
         provenance: Mapping[str, Any],
         progress: Callable[[str], None] | None = None,
     ) -> None:
@@ -72,7 +75,7 @@ class Study:
             raise ScenarioError(
                 f"null = {self.scenario.null!r}: must not be set for a report, which runs the nulls itself"
             )
-        self.seed, self.replicates, self.workers = seed, replicates, workers
+        self.seed, self.replicates, self.workers, self.controls = seed, replicates, workers, controls
         self.provenance = provenance
         self._say = progress or (lambda _: None)
 
@@ -151,15 +154,16 @@ class Study:
     def tornado(self) -> Tornado:
         """Power with each assumption at either end of its range."""
         self._say("sensitivity to each assumption")
-        return tornado(
-            self.scenario, seed=self.seed, replicates=max(2, self.replicates // TORNADO_SHARE), workers=self.workers
-        )
+        fewer = max(2, self.replicates // TORNADO_SHARE)
+        return tornado(self.scenario, seed=self.seed, replicates=fewer, workers=self.workers, controls=self.controls)
 
     @cached_property
     def worlds(self) -> Worlds:
         """Power and false claims in adverse worlds."""
         self._say("adverse worlds")
-        return try_worlds(self.scenario, seed=self.seed, replicates=self.replicates, workers=self.workers)
+        return try_worlds(
+            self.scenario, seed=self.seed, replicates=self.replicates, workers=self.workers, controls=self.controls
+        )
 
     @cached_property
     def assurance(self) -> AssuranceResults | None:
@@ -175,6 +179,7 @@ class Study:
             draws=DRAWS,
             replicates=TRIALS_OF_A_DRAW,
             workers=self.workers,
+            controls=self.controls,
         )
 
     @property
@@ -217,7 +222,12 @@ class Study:
     def _power(self, what: str, asked: Sequence[Cell]) -> PowerResults:
         self._say(what)
         return power_answer(
-            asked, provenance=self.provenance, seed=self.seed, replicates=self.replicates, workers=self.workers
+            asked,
+            provenance=self.provenance,
+            seed=self.seed,
+            replicates=self.replicates,
+            workers=self.workers,
+            controls=self.controls,
         )
 
     def _cells(self, path: str, values: Sequence[float]) -> list[Cell]:

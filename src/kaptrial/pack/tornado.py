@@ -8,18 +8,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import exp, log
+from typing import Any
 
 import numpy as np
 from scipy import special
 
-from kaptrial.arrays import Bools
 from kaptrial.errors import FieldError, ScenarioError, TooFewEligible
 from kaptrial.estimators.margin import non_inferior, on_scale_of
 from kaptrial.method_table import method_of
 from kaptrial.priors.design_prior import draws, with_draw
+from kaptrial.questions.power.controlled import Controlled, controlled_share, difference
 from kaptrial.questions.power.execution import Fits, Job, attempt
-from kaptrial.questions.power.measures import paired_difference, share
-from kaptrial.questions.power.rows import better
+from kaptrial.questions.power.rows import better, rejects
 from kaptrial.scenario.checks import ketamine_routes
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.scenario.sourced import Sourced, walk
@@ -152,6 +152,7 @@ def tornado(
     seed: int,
     replicates: int,
     workers: int = 1,
+    controls: bool = True,
     only: Sequence[str] | None = None,
 ) -> Tornado:
     """Power of the primary analysis with each assumption at either end, paired with the power as declared.
@@ -174,19 +175,19 @@ def tornado(
             except ScenarioError as error:
                 places.append(str(error).splitlines()[0])
     analysis = plain.analyses(plain.estimand)[0]
-    jobs = [Job(scenario=x, seed=seed, replicates=replicates, estimands=(0,), at_best=False) for x in scenarios]
+    run: dict[str, Any] = {"seed": seed, "replicates": replicates, "controls": controls}
+    jobs = [Job(scenario=x, **run, estimands=(0,), at_best=False) for x in scenarios]
     outcomes = list(attempt(jobs, workers=workers))
     base = outcomes[0]
     if isinstance(base, TooFewEligible):
         raise base
-    own = rejects(base, analysis, plain)
+    own = success(base, analysis, plain)
     bars, ends = [], iter(places)
     for r in moved:
         low, high = (_end(value, next(ends), outcomes, own, analysis, plain) for value in (r.low, r.high))
         bars.append(Bar(range=r, low=low, high=high))
     bars.sort(key=lambda bar: (-bar.reach, bar.range.path))
-    power, mcse = share(own)
-    return Tornado(bars=tuple(bars), power=power, mcse=mcse, replicates=replicates)
+    return Tornado(bars=tuple(bars), power=own.value, mcse=own.mcse, replicates=replicates)
 
 
 def as_analysed(s: Scenario) -> Scenario:
@@ -200,8 +201,8 @@ def as_analysed(s: Scenario) -> Scenario:
     return replace(s, estimand=estimand, analysis=multiplicity, **changes)  # type: ignore[arg-type]
 
 
-def rejects(fits: Fits, analysis: str, s: Scenario) -> Bools:
-    """In which replicates the primary question is answered as hoped, (replicate,); a failed fit is no answer.
+def success(fits: Fits, analysis: str, s: Scenario) -> Controlled:
+    """How often the primary question is answered as hoped; a failed fit is no answer.
 
     Of a margin, where non-inferiority is shown; elsewhere, where the two-sided test rejects.
     """
@@ -210,15 +211,15 @@ def rejects(fits: Fits, analysis: str, s: Scenario) -> Bools:
         side = better(s, s.estimand, analysis)
         margin = on_scale_of(method_of(analysis).measure_of(s.estimand.endpoint), s.estimand.margin, side)
         shown, _ = non_inferior(fit, margin, better=side, alpha_one_sided=s.analysis.alpha / 2)
-        return np.asarray(shown, dtype=bool)
-    return np.asarray(np.nan_to_num(fit.p, nan=1.0) < s.analysis.alpha, dtype=bool)
+        return controlled_share(shown, fit)
+    return controlled_share(rejects(fit, s.analysis.alpha), fit)
 
 
 def _end(
     value: float,
     place: int | str,
     outcomes: Sequence[Fits | TooFewEligible],
-    own: Bools,
+    own: Controlled,
     analysis: str,
     s: Scenario,
 ) -> End:
@@ -228,13 +229,6 @@ def _end(
         return End(
             value=value, power=unknown, power_mcse=unknown, difference=unknown, mcse=unknown, problem=str(outcome)
         )
-    hits = rejects(outcome, analysis, s)
-    difference, mcse = paired_difference(hits, own)
-    power, power_mcse = share(hits)
-    return End(
-        value=value,
-        power=power,
-        power_mcse=power_mcse,
-        difference=difference,
-        mcse=mcse,
-    )
+    found = success(outcome, analysis, s)
+    more, mcse = difference(found, own)
+    return End(value=value, power=found.value, power_mcse=found.mcse, difference=more, mcse=mcse)

@@ -14,10 +14,11 @@ import numpy as np
 
 from kaptrial.errors import ScenarioError, TooFewEligible
 from kaptrial.method_table import SCORES
-from kaptrial.pack.tornado import as_analysed, rejects
+from kaptrial.pack.tornado import as_analysed, success
+from kaptrial.questions.power.controlled import Controlled, difference
 from kaptrial.questions.power.execution import Job, attempt
 from kaptrial.questions.power.headline import share_lost
-from kaptrial.questions.power.measures import TARGET_POWER, paired_difference, share
+from kaptrial.questions.power.measures import TARGET_POWER
 from kaptrial.questions.power.nulls import null_of
 from kaptrial.questions.power.truth import truths
 from kaptrial.scenario.conduct import Dropout
@@ -135,6 +136,7 @@ def try_worlds(
     seed: int,
     replicates: int,
     workers: int = 1,
+    controls: bool = True,
 ) -> Worlds:
     """Power and false claims of the primary analysis in every world, paired with the plan's own by replicate."""
     plan = as_analysed(s)
@@ -149,18 +151,20 @@ def try_worlds(
             place.append(None if scenario is None else len(asked))
             asked += [] if scenario is None else [scenario]
         places.append((place[0], place[1]))
-    jobs = [Job(scenario=x, seed=seed, replicates=replicates, estimands=(0,), at_best=False) for x in asked]
+    run: dict[str, Any] = {"seed": seed, "replicates": replicates, "controls": controls}
+    jobs = [Job(scenario=x, **run, estimands=(0,), at_best=False) for x in asked]
     outcomes = list(attempt(jobs, workers=workers))
     if isinstance(outcomes[0], TooFewEligible):
         raise outcomes[0]
-    hits = [None if isinstance(x, TooFewEligible) else rejects(x, analysis, plan) for x in outcomes]
-    own, own_null = hits[0], hits[1] if null is not None and plan.estimand.margin is None else None
+    shares = [None if isinstance(x, TooFewEligible) else success(x, analysis, plan) for x in outcomes]
+    own, own_null = shares[0], shares[1] if null is not None and plan.estimand.margin is None else None
     assert own is not None
     tried = []
     for world, (effect, nothing) in zip(worlds, places, strict=True):
         rates = []
         for place_, beside in ((effect, own), (nothing, own_null)):
-            rates.append(None if place_ is None or hits[place_] is None else _rate(hits[place_], beside))
+            found = None if place_ is None else shares[place_]
+            rates.append(None if found is None else _rate(found, beside))
         if all(rate is None for rate in rates):
             tried.append(Tried(world=world, problem="hardly anybody would pass the run-in there"))
             continue
@@ -176,10 +180,9 @@ def try_worlds(
     return Worlds(own=declared, tried=tuple(tried), absent=tuple(absent), replicates=replicates)
 
 
-def _rate(hits: Any, beside: Any) -> Rate:
-    value, mcse = share(hits)
-    difference, difference_mcse = (0.0, 0.0) if beside is None else paired_difference(hits, beside)
-    return Rate(value=value, mcse=mcse, difference=difference, difference_mcse=difference_mcse)
+def _rate(found: Controlled, beside: Controlled | None) -> Rate:
+    more, mcse = (0.0, 0.0) if beside is None else difference(found, beside)
+    return Rate(value=found.value, mcse=found.mcse, difference=more, difference_mcse=mcse)
 
 
 def _verdict(power: Rate | None, false: Rate | None, alpha: float) -> Verdict:

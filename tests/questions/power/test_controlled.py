@@ -11,6 +11,10 @@ import kaptrial as kt
 from kaptrial.errors import FieldError
 from kaptrial.estimators.fit import Fit
 from kaptrial.questions.power.controlled import controlled_mean, controlled_share
+from kaptrial.questions.power.differences import differences
+from kaptrial.questions.power.figures import by_line
+from kaptrial.questions.power.measures import paired_difference
+from kaptrial.questions.power.output import _with_paired_errors
 from kaptrial.simulation.arm_sums import ArmSums, Drawn
 
 N = 40
@@ -131,3 +135,37 @@ def test_size_finds_a_narrower_interval_from_the_same_trials():
     assert controlled["upper"] - controlled["lower"] < 0.8 * (plain["upper"] - plain["lower"])
     assert controlled["lower"] <= plain["upper"]
     assert plain["lower"] <= controlled["upper"]
+
+
+def test_cells_say_how_much_more_they_reject_with_the_error_of_the_pairs():
+    """The difference of 32 runs of 256 trials varies as the errors say (their variance is known to a quarter)."""
+    sizes = {"design.n_per_arm": [20, 40]}
+    found = []
+    for seed in range(32):
+        table = kt.power("starter", vary=sizes, replicates=256, seed=seed).to_frame()
+        table = table.set_index(["design.n_per_arm", "metric"])
+        value = table["value"]
+        assert value[40, "power_difference"] == pytest.approx(value[40, "power"] - value[20, "power"], abs=1e-12)
+        assert (20, "power_difference") not in value
+        found.append([value[40, "power_difference"], table["mcse"][40, "power_difference"]])
+    values, errors = np.array(found).T
+    assert values.var(ddof=1) / np.mean(errors**2) == pytest.approx(1.0, abs=4 * np.sqrt(2 / 32))
+
+
+def test_plain_cells_have_the_difference_of_matched_proportions():
+    results = kt.power("starter", vary={"design.n_per_arm": [20, 40]}, replicates=256, control_variates=False)
+    fewer, more = (cell.fits[0, "ancova"].p < 0.05 for cell in results.cells)
+    row = results.cells[1].primary["power_difference"]
+    assert (row.value, row.mcse) == paired_difference(more, fewer)
+
+
+def test_later_curves_are_drawn_with_the_error_of_their_difference_from_the_first():
+    vary = {"design.n_per_arm": [20, 40]}
+    raw = {"variants": {"half": {"therapies.cbt.max_effect": 3}}}
+    results = kt.power(kt.load_scenario("starter", raw), vary=vary, replicates=256)
+    drawn = _with_paired_errors(results.cells)
+    own, half = ([row for row in rows if row.metric == "power"] for rows in by_line(drawn).values())
+    assert [row.mcse for row in own] == [cell.primary["power"].mcse for cell in results.cells[:2]]
+    for row, cell, first in zip(half, results.cells[2:], results.cells[:2], strict=True):
+        assert row.mcse == differences(cell, first)[0].mcse
+        assert row.mcse < np.hypot(cell.primary["power"].mcse, first.primary["power"].mcse)

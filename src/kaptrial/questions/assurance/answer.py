@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from kaptrial.output.folder import write_folder
 from kaptrial.questions.assurance.assurance import Assurance, assurance
 from kaptrial.questions.assurance.output import figures_of, write_assurance
+from kaptrial.questions.power.controlled import said_of
 from kaptrial.questions.power.headline import percent
 from kaptrial.questions.power.measures import TARGET_POWER
 from kaptrial.questions.power.rows import question
@@ -54,16 +55,23 @@ def answer(
     draws: int,
     replicates: int,
     workers: int = 1,
+    controls: bool = True,
     progress: Callable[[int], None] | None = None,
 ) -> AssuranceResults:
     """Power averaged over `draws` of the scenario's prior."""
     averaged = assurance(
-        scenario, seed=seed, draws_of_prior=draws, replicates=replicates, workers=workers, progress=progress
+        scenario,
+        seed=seed,
+        draws_of_prior=draws,
+        replicates=replicates,
+        workers=workers,
+        controls=controls,
+        progress=progress,
     )
     return AssuranceResults(
         kind="assurance",
         rows=averaged.rows,
-        provenance=provenance,
+        provenance={**provenance, **said_of(controls)},
         notes=averaged.notes,
         headline=headline(scenario, averaged.rows),
         figures=figures_of,

@@ -60,6 +60,7 @@ def assurance(
     draws_of_prior: int = 400,
     replicates: int = BLOCK,
     workers: int = 1,
+    controls: bool = True,
     progress: Callable[[int], None] | None = None,
 ) -> Assurance:
     """Power of every estimand and analysis under each draw of the scenario's prior, and its mean over the draws.
@@ -67,7 +68,8 @@ def assurance(
     For draw k the trials are those of the drawn scenario under a seed of its own, from (seed, k). The mean's error
     comes from the spread between draws, which holds that of the finite number of replicates too. The expected side is
     that of the mean estimate over the draws: a ceiling can put the scenario's own interaction on the other. The result
-    does not depend on `workers`. A draw under which hardly anybody passes the run-in has power 0: such a trial is never
+    does not depend on `workers`. `controls`: whether the power at the scenario's own values is made more precise by
+    control variates. A draw under which hardly anybody passes the run-in has power 0: such a trial is never
     filled.
     Raises ScenarioError where there is no prior or a draw is not allowed, before anything is simulated.
     """
@@ -79,7 +81,7 @@ def assurance(
     own = replace(scenario, prior=None, variants=None)
     believed = [with_draw(scenario, draw) for draw in drawn]
     seeds = [seed_of_draw(seed, k) for k in range(draws_of_prior)]
-    jobs = [Job(scenario=own, seed=seed, replicates=CLASSICAL_REPLICATES)]
+    jobs = [Job(scenario=own, seed=seed, replicates=CLASSICAL_REPLICATES, controls=controls)]
     jobs += [Job(scenario=s, seed=x, replicates=replicates) for s, x in zip(believed, seeds, strict=True)]
     first, *fits = attempt(jobs, workers=workers, progress=progress)
     if isinstance(first, TooFewEligible):
@@ -137,7 +139,7 @@ def _power_rows(own: Row, by_draw: list[Row]) -> list[Row]:
     return [
         replace(over, metric=f"assurance{kind}", value=mean, mcse=error),
         replace(over, metric=f"probability_of_80_power{kind}", value=high, mcse=high_error),
-        replace(own, metric=f"power{kind}", more={"n_draws": None}),
+        replace(own, metric=f"power{kind}", more={"n_draws": None, **own.more}),
     ]
 
 

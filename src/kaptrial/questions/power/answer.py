@@ -14,6 +14,8 @@ from kaptrial.model.streams import BLOCK
 from kaptrial.output.folder import write_folder
 from kaptrial.questions.power.cells import Cell
 from kaptrial.questions.power.characteristics import CellResult, characteristics
+from kaptrial.questions.power.controlled import said_of
+from kaptrial.questions.power.differences import with_differences
 from kaptrial.questions.power.headline import headline
 from kaptrial.questions.power.output import figures_of, write_power
 from kaptrial.questions.power.truth import Truth, truths
@@ -51,7 +53,7 @@ def answer(
     workers: int = 1,
     nulls: bool = True,
     delivered: Sequence[Sequence[DeliveredTreatment]] | None = None,
-    controls: bool = False,
+    controls: bool = True,
     progress: Callable[[int], None] | None = None,
 ) -> PowerResults:
     """The characteristics of every cell, in its clinic where `delivered` says what that made of the protocol."""
@@ -65,7 +67,7 @@ def answer(
         controls=controls,
         progress=progress,
     )
-    return results_of(cell_results, provenance)
+    return results_of(with_differences(cell_results), {**provenance, **said_of(controls)})
 
 
 def check_precision(mcse: float | None, *, clinic: bool) -> None:
@@ -79,7 +81,7 @@ def check_precision(mcse: float | None, *, clinic: bool) -> None:
 def answer_to_precision(
     cells: Sequence[Cell], *, mcse: float, provenance: Mapping[str, Any], replicates: int, **run: Any
 ) -> PowerResults:
-    """As `answer` with control variates, of as many replicates as every power and error rate needs for this error.
+    """As `answer`, of as many replicates as every power and error rate needs for this error.
 
     From `FIRST` or `replicates` of them, the fewer, the number that is needed is foreseen, and all are run under the
     same seed, the earlier ones among them, until the errors are small enough. As the number depends on what was found,
@@ -88,8 +90,8 @@ def answer_to_precision(
     """
     n = min(FIRST, replicates)
     while True:
-        made = {**provenance, "replicates": n, "mcse": mcse, "control_variates": True}
-        results = answer(cells, provenance=made, replicates=n, **{**run, "controls": True})
+        made = {**provenance, "replicates": n, "mcse": mcse}
+        results = answer(cells, provenance=made, replicates=n, **run)
         worst = max((row.mcse for row in results.rows if row.metric in PRECISE), default=0.0)
         if worst <= mcse:
             return results

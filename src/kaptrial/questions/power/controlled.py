@@ -9,14 +9,16 @@ cross-fitting Chernozhukov et al. 2018, Econom J 21:C1-C68).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import numpy as np
 from scipy import special
 
 from kaptrial.arrays import Bools, Floats
 from kaptrial.estimators.fit import Fit
-from kaptrial.questions.power.measures import share
+from kaptrial.model.streams import BLOCK
+from kaptrial.questions.power.measures import paired_difference, share
 from kaptrial.simulation.arm_sums import KnownDraws
 
 FOLDS = 8
@@ -27,12 +29,16 @@ LEAST_PER_COEFFICIENT = 8
 
 @dataclass(frozen=True, kw_only=True)
 class Controlled:
-    """A Monte Carlo figure with its error, and the plain one of the same replicates."""
+    """A Monte Carlo figure with its error, and the plain one of the same replicates.
+
+    `each`: a number for each replicate whose mean is the figure.
+    """
 
     value: float
     mcse: float
     value_plain: float
     mcse_plain: float
+    each: Floats = field(repr=False)
 
     def less(self, known: float, error: float) -> Controlled:
         """Less a value that is known with an independent error."""
@@ -41,6 +47,7 @@ class Controlled:
             mcse=float(np.hypot(self.mcse, error)),
             value_plain=self.value_plain - known,
             mcse_plain=float(np.hypot(self.mcse_plain, error)),
+            each=self.each - known,
         )
 
     @property
@@ -50,26 +57,34 @@ class Controlled:
         return {"value_plain": self.value_plain, "mcse_plain": self.mcse_plain, "precision_gain": ratio}
 
 
+def said_of(controls: bool) -> dict[str, bool]:
+    """What results say of how they were made; of plain ones nothing."""
+    return {"control_variates": True} if controls else {}
+
+
 def controlled_mean(values: Floats, fit: Fit, kept: Bools) -> Controlled:
     """The mean of `values` over the replicates `kept`, those of the fit that have an estimate.
 
     It is plain where some have none: which those are may depend on the draws, whose means over the rest are not known.
     """
-    plain = _mean(values)
-    known = _known(fit)
+    plain, known = _mean(values), _known(fit)
     if known is None or not kept.all():
-        return _better(plain, plain)
-    return _better(plain, _mean(values - _Slopes(np.concatenate(known, axis=1), values).predicted()))
+        return _plain(plain, values)
+    left = values - _Slopes(np.concatenate(known, axis=1), values).predicted()
+    return _better(_plain(plain, values), _mean(left), left)
 
 
 def controlled_share(hits: Bools, fit: Fit) -> Controlled:
     """The share of the replicates that are hits, such as rejections."""
-    plain, values = share(hits), controlled_hits(hits, fit)
-    if values is None:
-        return _better(plain, plain)
-    # As if one hit more were unexplained: with few hits chance can leave none, and an error of 0 would be claimed.
-    value, error = _mean(values)
-    return _better(plain, (value, float(np.hypot(error, 1.0 / len(hits)))))
+    plain, values = _plain(share(hits), hits.astype(float)), controlled_hits(hits, fit)
+    return plain if values is None else _better(plain, _with_one_more(values), values)
+
+
+def difference(figure: Controlled, other: Controlled) -> tuple[float, float]:
+    """The difference of two shares of the same replicates, and its standard error from the pairs."""
+    if _is_plain(figure) and _is_plain(other):
+        return paired_difference(figure.each, other.each)
+    return _with_one_more(figure.each - other.each)
 
 
 def controlled_hits(hits: Bools, fit: Fit) -> Floats | None:
@@ -94,22 +109,23 @@ def controlled_hits(hits: Bools, fit: Fit) -> Floats | None:
     return left
 
 
-def _smooth_step(hits: Bools, signal: Floats, prediction: Floats, shift: Floats, sd: float, own: Bools) -> Floats:
+def _smooth_step(hits: Bools, signal: Floats, prediction: Floats, shift: Floats, sd: float, own: slice) -> Floats:
     """The probability of a hit given the prediction less its mean given `shift`, in a fold.
 
     With slopes from other replicates the prediction is N(shift, sd²) given what varies within arms. A hit is taken for
     a signal beyond one of two thresholds, and what the prediction leaves of the signal for normal; where that is not
     so the difference has mean 0 all the same.
     """
-    others, out = ~own, np.zeros(int(own.sum()))
-    left = float((signal[others] - prediction[others]).std(ddof=1))
+    out = np.zeros(own.stop - own.start)
+    of_others, predicted, of_hits = np.delete(signal, own), np.delete(prediction, own), np.delete(hits, own)
+    left = float((of_others - predicted).std(ddof=1))
     if left == 0.0:
         return out
-    middle = signal[others].mean() - prediction[others].mean()
+    middle = of_others.mean() - predicted.mean()
     for side in (1.0, -1.0):
-        share_beyond = float((hits & (side * signal > 0))[others].mean())
+        share_beyond = float((of_hits & (side * of_others > 0)).mean())
         if share_beyond > 0.0:
-            threshold = np.quantile(side * signal[others], 1.0 - share_beyond) - side * middle
+            threshold = np.quantile(side * of_others, 1.0 - share_beyond) - side * middle
             at = side * prediction[own] - threshold
             out += special.ndtr(at / left)
             out -= special.ndtr((side * shift[own] - threshold) / np.hypot(left, sd))
@@ -125,15 +141,16 @@ class _Slopes:
 
     def __init__(self, x: Floats, y: Floats) -> None:
         self._x = x
-        self.folds = [np.arange(len(y)) % FOLDS == k for k in range(FOLDS)]
-        ones = np.concatenate([np.ones((len(y), 1)), x], axis=1)
-        parts = [(ones[own].T @ ones[own], ones[own].T @ y[own]) for own in self.folds]
-        self._squares = [sum(squares for squares, _ in parts) - own for own, _ in parts]
-        self._products = [sum(products for _, products in parts) - own for _, own in parts]
+        ends = np.linspace(0, len(y), FOLDS + 1).astype(int).tolist()
+        self.folds = [slice(first, end) for first, end in pairwise(ends)]
+        every = np.concatenate([np.ones((len(y), 1)), x, y[:, None]], axis=1)
+        parts = [_products(every[own]) for own in self.folds]
+        self._others = [sum(parts) - own for own in parts]
 
     def without(self, k: int) -> Floats:
         """The slopes from the other folds."""
-        slopes: Floats = np.linalg.lstsq(self._squares[k], self._products[k], rcond=None)[0][1:]
+        others = self._others[k]
+        slopes: Floats = np.linalg.lstsq(others[:-1, :-1], others[:-1, -1], rcond=None)[0][1:]
         return slopes
 
     def predicted(self) -> Floats:
@@ -144,10 +161,34 @@ class _Slopes:
         return out
 
 
-def _better(plain: tuple[float, float], controlled: tuple[float, float]) -> Controlled:
+def _products(x: Floats) -> Floats:
+    """x'x, summed over pieces of a few rows: libraries split a larger product over threads, which wait for each other
+    on a busy machine."""
+    whole = len(x) // BLOCK * BLOCK
+    pieces = x[:whole].reshape(-1, BLOCK, x.shape[1])
+    products: Floats = (pieces.transpose(0, 2, 1) @ pieces).sum(axis=0) + x[whole:].T @ x[whole:]
+    return products
+
+
+def _with_one_more(values: Floats) -> tuple[float, float]:
+    """As if one hit more were unexplained: with few hits chance can leave none, and an error of 0 would be claimed."""
+    value, error = _mean(values)
+    return value, float(np.hypot(error, 1.0 / len(values)))
+
+
+def _plain(figure: tuple[float, float], each: Floats) -> Controlled:
+    value, mcse = figure
+    return Controlled(value=value, mcse=mcse, value_plain=value, mcse_plain=mcse, each=each)
+
+
+def _is_plain(figure: Controlled) -> bool:
+    return bool(np.isin(figure.each, (0.0, 1.0)).all())
+
+
+def _better(plain: Controlled, controlled: tuple[float, float], each: Floats) -> Controlled:
     """The controlled figure, unless it is no more precise."""
-    value, mcse = controlled if controlled[1] < plain[1] else plain
-    return Controlled(value=value, mcse=mcse, value_plain=plain[0], mcse_plain=plain[1])
+    value, mcse = controlled
+    return replace(plain, value=value, mcse=mcse, each=each) if mcse < plain.mcse else plain
 
 
 def _known(fit: Fit) -> KnownDraws | None:

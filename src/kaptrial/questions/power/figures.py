@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NULL_NAMES = {"type_i_error": "type I error", "false_synergy_rate": "false synergy"}
+# What is said of the bands where curves are compared: their trials have the same normals.
+PAIRED = "\nbands of other powers: of their difference from the first"
 Rows = Sequence[Row]
 
 
@@ -129,16 +131,20 @@ def decay(
 
 
 def power_curve(rows: Rows, path: str, *, title: str) -> Figure:
-    """Power of the primary estimand over one varied path with its Monte Carlo band; the null's rejection rate below."""
+    """Power of the primary estimand over one varied path with its Monte Carlo band; the null's rejection rate below.
+
+    Rows of a second curve and later ones come with the error of their difference from the first.
+    """
     figure, grid = new_figure(SINGLE, 2.7)
     axes = grid[0, 0]
     ends = []
-    for i, (name, line) in enumerate(by_line(rows).items()):
+    lines = by_line(rows)
+    for i, (name, line) in enumerate(lines.items()):
         end = _band(axes, line, path, "power", i)
         ends.append((*end, name or "power", line_style(i)["color"]))
     ends += _null_band(axes, rows, path)
     _power_axis(axes)
-    axes.set_xlabel(capital(path_in_words(path)))
+    axes.set_xlabel(capital(path_in_words(path)) + (PAIRED if len(lines) > 1 else ""))
     label_ends(axes, ends, characters=13)
     titled(figure, title)
     return figure
@@ -185,7 +191,8 @@ def by_day(rows: Rows, *, unit: str, title: str) -> Figure:
             axes.set_ylabel(f"True contrast ({unit})")
         label_ends(axes, ends, least_gap=0.09, characters=13)
     day_axis(grid[1, 0], max(_number(row, "estimand.day") for row in rows))
-    grid[1, 0].set_xlabel(f"{grid[1, 0].get_xlabel()} of the primary outcome (band: 95 % Monte Carlo)")
+    words = f"{grid[1, 0].get_xlabel()} of the primary outcome (band: 95 % Monte Carlo)"
+    grid[1, 0].set_xlabel(words + (PAIRED if len(lines) > 1 else ""))
     grid[1, 0].set_xlim(left=0)
     titled(figure, title)
     return figure

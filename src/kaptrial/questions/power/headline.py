@@ -266,6 +266,15 @@ def _level(alpha: Value) -> str:
     return f"{alpha:g}".removeprefix("0")
 
 
+def _more(result: CellResult) -> str:
+    """How much more power a cell has than the first, with the error of the pairs."""
+    row = result.primary.get(f"{power_metric(result)}_difference")
+    if row is None:
+        return ""
+    size = by_mcse(100 * abs(row.value), 100 * row.mcse)
+    return f": {size} points {'more' if row.value >= 0 else 'less'} (± {error(100 * row.mcse)}, by the same draws)"
+
+
 def _over_cells(results: Sequence[CellResult]) -> str:
     """How power runs over the cells, where they differ in one number."""
     if len(results) < 2:
@@ -277,7 +286,7 @@ def _over_cells(results: Sequence[CellResult]) -> str:
         first, last = results[0].cell.columns[names[0]], results[-1].cell.columns[names[0]]
         return (
             f" Over {names[0]} from {first} to {last} it runs from {percent(values[0], powers[0].mcse)}"
-            f" to {percent(values[-1], powers[-1].mcse)}."
+            f" to {percent(values[-1], powers[-1].mcse)}{_more(results[-1])}."
         )
     if np.isnan(values).all():
         return ""

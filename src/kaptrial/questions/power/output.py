@@ -12,6 +12,7 @@ from kaptrial.output.files import write_text
 from kaptrial.output.folder import footer, save_all, write_results
 from kaptrial.questions.power import figures, titles
 from kaptrial.questions.power.courses import course_drawn, decay, mean_mg_per_kg, series_days, trajectories
+from kaptrial.questions.power.differences import differences
 from kaptrial.questions.power.doses import all_doses, dose_word
 from kaptrial.questions.power.headline import own_unit
 from kaptrial.questions.power.rows import question
@@ -72,7 +73,7 @@ def figures_of(results: PowerResults) -> dict[str, Figure]:
         unit = f"{titles.contrast_in_words(scenario)} ({_effect_unit(first)})"
         title = variant + titles.compared(first, compared)
         drawn["estimands"] = figures.estimands(compared, unit=unit, title=title)
-    rows = [row for cell in results.cells for row in cell.primary.values()]
+    rows = _with_paired_errors(results.cells)
     lines = figures.by_line(rows)
     own = next(iter(lines.values()))
     paths = [key for key in first.cell.columns if key != "variant"]
@@ -88,6 +89,19 @@ def figures_of(results: PowerResults) -> dict[str, Figure]:
     if "room_for_synergy" in first.primary:
         drawn["interaction_room"] = _room(first)
     return drawn
+
+
+def _with_paired_errors(cells: Sequence[CellResult]) -> list[Row]:
+    """The primary rows of all cells; those of a second curve and later ones with the errors of what they are more than
+    the first curve at the same point, by which curves are told apart."""
+    first: dict[str, CellResult] = {}
+    rows = []
+    for cell in cells:
+        point = str({name: value for name, value in cell.cell.columns.items() if name != "variant"})
+        reference = first.setdefault(point, cell)
+        errors = {} if reference is cell else {row.metric: row.mcse for row in differences(cell, reference)}
+        rows += [replace(row, mcse=errors.get(f"{row.metric}_difference", row.mcse)) for row in cell.primary.values()]
+    return rows
 
 
 def _courses(results: PowerResults) -> dict[str, Figure]:

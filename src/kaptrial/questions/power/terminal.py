@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kaptrial.output.tables import Column, key, number, of_rows, text, wrapped
-from kaptrial.output.terminal import by_mcse, error, paragraph, say, table, width, with_error
+from kaptrial.output.terminal import by_mcse, error, paragraph, say, table, width, with_controls, with_error
 from kaptrial.questions.power.beside_prior import position
 from kaptrial.questions.power.design import effect_in_words, estimand_in_words, size_in_words, truth_in_words
 from kaptrial.questions.power.doses import all_doses, dose_word
@@ -30,11 +30,15 @@ if TYPE_CHECKING:
 
 # The metrics a table on the terminal shows, in this order, and those that it shows if asked for all; files hold all.
 SHOWN = (
-    "power", "power_better", "power_non_inferiority", "power_multiplicity", "power_any", "power_all", "type_i_error",
+    "power", "power_difference", "power_better", "power_better_difference", "power_non_inferiority",
+    "power_non_inferiority_difference", "power_multiplicity", "power_any", "power_all", "type_i_error",
     "false_synergy_rate", "expectancy_only_rate", "truth", "truth_if_additive", "truth_without_expectancy",
 )  # fmt: skip
 
-HEADINGS = {"type_i_error": "type I error", "type_s": "type S", "type_m": "type M"}
+HEADINGS = {
+    "type_i_error": "type I error", "type_s": "type S", "type_m": "type M", "power_difference": "more than the first",
+    "power_better_difference": "more than the first", "power_non_inferiority_difference": "more than the first",
+}  # fmt: skip
 
 
 def show_check(scenario: Scenario, path: Path, beside: Results[Compared], from_figures: Sequence[Recomputed]) -> None:
@@ -254,12 +258,11 @@ def show_power(results: Results[Row], *, everything: bool = False) -> None:
     """
     about = results.provenance
     wanted = f" for an error of {about['mcse']:g}" if "mcse" in about else ""
-    how = ", with control variates" if about.get("control_variates") else ""
     if results.headline is not None:
         paragraph(f"{results.headline.text}\n")
     paragraph(
         f"{about['title']}\nseed {about['seed']}, {about['replicates']} replicates{wanted}, kaptrial"
-        f" {about['version']}; value ± Monte Carlo standard error{how}\n"
+        f" {about['version']}; value ± Monte Carlo standard error{with_controls(about)}\n"
     )
     groups = grouped(results.rows)
     heads = _heads(list(groups))

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from kaptrial.errors import FieldError, ScenarioError
+from kaptrial.questions.power.controlled import said_of
 from kaptrial.questions.size.answer import SIZES, Answer, SizeResults
 from kaptrial.questions.size.closed_form import closed_power
 from kaptrial.questions.size.paths import solve_path
@@ -36,13 +37,12 @@ def solve(
     seed: int = 1,
     workers: int = 1,
     progress: Callable[[int], None] | None = None,
-    controls: bool = False,
+    controls: bool = True,
 ) -> Answer:
     """The value at `over` (default: the scenario's size) at which the primary estimand's power is `target`.
 
     The first of `analysis.methods` is used; `progress` is told the number of replicates done; `controls`: with control
-    variates. Raises ScenarioError for
-    a path, bounds or target that cannot be used.
+    variates. Raises ScenarioError for a path, bounds or target that cannot be used.
     """
     base = asked(build(raw))
     if len(base.arms) == 1:
@@ -64,19 +64,21 @@ def answer(
     costs: Mapping[str, float],
     bounds: tuple[float, float] | None,
     provenance: Mapping[str, Any],
+    controls: bool = True,
     **run: Any,
 ) -> SizeResults | StaffedResults:
     """What `solve` finds over one path, or none; over two, with costs, what `solve_staffed` does.
 
     Raises FieldError for costs with one path, and for bounds with two.
     """
+    run, made = {**run, "controls": controls}, {**provenance, **said_of(controls)}
     if len(over) < 2:
         if costs:
             raise FieldError("costs", ", ".join(costs), "go with two `over`: the size, and the number of therapists")
-        return solve(raw, over=next(iter(over), None), bounds=bounds, **run).results(provenance)
+        return solve(raw, over=next(iter(over), None), bounds=bounds, **run).results(made)
     if bounds is not None:
         raise FieldError("bounds", bounds, "goes with one `over`")
-    return solve_staffed(raw, over=over, costs=costs, **run).results(provenance)
+    return solve_staffed(raw, over=over, costs=costs, **run).results(made)
 
 
 def count_points(over: Sequence[str]) -> int:

@@ -96,7 +96,7 @@ class Search:
         workers: int,
         progress: Callable[[int], None] | None = None,
         *,
-        controls: bool = False,
+        controls: bool = True,
     ) -> None:
         self.raw, self.base, self.path, self.target = raw, base, path, target
         self.bounds, self.replicates, self.seed, self.workers = bounds, replicates, seed, workers

@@ -145,7 +145,7 @@ def solve_staffed(
     seed: int = 1,
     workers: int = 1,
     progress: Callable[[int], None] | None = None,
-    controls: bool = False,
+    controls: bool = True,
 ) -> StaffedAnswer:
     """The cheapest number of patients and therapists at which the primary estimand's power is `target`.
 

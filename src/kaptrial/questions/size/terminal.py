@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kaptrial.output.tables import key, number, of_rows, text
-from kaptrial.output.terminal import by_mcse, error, paragraph, table
+from kaptrial.output.terminal import by_mcse, error, paragraph, table, with_controls
 from kaptrial.questions.size.answer import Answer, SizeResults
 from kaptrial.questions.size.staffed import FLAT
 from kaptrial.questions.size.staffed_answer import StaffedResults
@@ -24,7 +24,7 @@ def show_size(results: SizeResults) -> None:
         paragraph(f"{results.headline.text}\n")
     paragraph(
         f"{provenance['title']}\nseed {provenance['seed']}, {provenance['replicates']} replicates a point,"
-        f" kaptrial {provenance['version']}\n",
+        f" kaptrial {provenance['version']}{with_controls(provenance)}\n",
     )
     paragraph(
         f"analysis: {answer.analysis}; contrast: {answer.contrast}; endpoint: {answer.endpoint}; day: {answer.day:g}\n",
@@ -79,7 +79,7 @@ def show_staffed(results: StaffedResults) -> None:
         paragraph(f"{results.headline.text}\n")
     paragraph(
         f"{provenance['title']}\nseed {provenance['seed']}, {provenance['replicates']} replicates a point,"
-        f" kaptrial {provenance['version']}\n",
+        f" kaptrial {provenance['version']}{with_controls(provenance)}\n",
     )
     heads = [(answer.path, key), ("patients", number), ("therapists", number), ("caseload", number), ("cost", number)]
     rows = [
