@@ -16,7 +16,7 @@ from kaptrial.simulation.assessments import Reading
 from kaptrial.simulation.by_replicate import first_of, of_some, some, with_some
 from kaptrial.simulation.course import improvement_of
 from kaptrial.simulation.patients import Patients
-from kaptrial.simulation.received import Received, per_arm, received_before
+from kaptrial.simulation.received import Received, last_treatment, per_arm, received_before
 
 
 def linear_predictor(scale: Scale, trait: Floats, improvement: Floats) -> Floats:
@@ -204,15 +204,16 @@ def follow_up(
     return FollowUp(full=full, rescues=rescues, dropout_day=dropout_day, noise=noise, predictor=predictor)
 
 
-def received_after_dropout(s: Scenario, received: Received, dropout_day: Floats) -> Received | None:
-    """What patients who leave receive: nothing more, or as in the reference arm; None where it is as it was.
+def _afterwards(s: Scenario, received: Received) -> str:
+    """What comes after leaving; where the scenario knows no dropout, those whom a clinic lost are off treatment."""
+    if s.conduct.dropout is None:
+        return "as_treated" if received.own_day is None else "off_treatment"
+    return s.conduct.dropout.afterwards
 
-    Where the scenario knows no dropout, those whom a clinic lost are off treatment.
-    """
-    dropout = s.conduct.dropout
-    if dropout is None and received.own_day is None:
-        return None
-    afterwards = "off_treatment" if dropout is None else dropout.afterwards
+
+def received_after_dropout(s: Scenario, received: Received, dropout_day: Floats) -> Received | None:
+    """What patients who leave receive: nothing more, or as in the reference arm; None where it is as it was."""
+    afterwards = _afterwards(s, received)
     if afterwards == "as_treated":
         return None
     if afterwards == "as_reference":
@@ -226,13 +227,15 @@ def after_dropout(
 ) -> tuple[Floats, Floats]:
     """The latent course of the primary outcome at the assessment days, and the scores, as they are after dropout too.
 
-    In each replicate as many patients are followed once more as leave in the one where most do.
+    Those are followed once more who leave and miss something by it; in each replicate as many as in the one with most.
     """
-    lost = np.isfinite(visits.dropout_day)
-    who = first_of(lost)
+    changes = np.isfinite(visits.dropout_day)
+    if _afterwards(s, received) == "off_treatment":
+        changes &= last_treatment(s, received) >= visits.dropout_day
+    who = first_of(changes)
     gone = some(visits.dropout_day, who)
     after = received_after_dropout(s, of_some(received, who), gone)
-    if after is None or not lost.any():
+    if after is None or not changes.any():
         return visits.predictor, visits.full
     leavers = of_some(patients, who)
     changed = linear_predictor(s.scale, leavers.trait, improvement_of(s, reading.schedule, leavers, after))

@@ -118,6 +118,13 @@ def received_before(s: Scenario, received: Received, day: Floats) -> Received:
     return replace(received, taken=before if received.taken is None else before & received.taken)
 
 
+def last_treatment(s: Scenario, received: Received) -> Floats:
+    """The day of the last dose or session that a patient was to receive, (replicate, patient)."""
+    days = treatment_days(schedules_of(s))[0] if received.own_day is None else received.own_day
+    last = np.where(np.isfinite(days), days, -np.inf).max(axis=-1, initial=-np.inf)
+    return np.asarray(last[received.arm] if received.own_day is None else last)
+
+
 def sessions_attended(s: Scenario, received: Received, dropout_day: Floats) -> Floats:
     """How many sessions each patient has attended by each visit, (replicate, patient, visit): none after leaving."""
     day, n_doses = treatment_days(schedules_of(s))

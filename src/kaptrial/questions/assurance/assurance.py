@@ -97,13 +97,13 @@ def assurance(
     rows: list[Row] = []
     for j, row in enumerate(classical):
         rows += _power_rows(row, [each[j] for each in by_draw])
-    own_truths = truths(own, seed=seed)
+    own_truths = truths(own, seed=seed, workers=workers)
     for i, estimand in enumerate(own.estimands):
         for analysis in own.analyses(estimand):
             asked, about = method_of(analysis).measure_of(estimand.endpoint), question(own, estimand, analysis)
             known = [None if each is None else each[i].on(asked) for each in true]
             values = np.array([np.nan if each is None else each.value for each in known])
-            spread = _without_errors([each for each in known if each is not None])
+            spread = _spread([each for each in known if each is not None and np.isfinite(each.value)])
             rows += _truth_rows(about, own_truths[i].on(asked), spread)
             rows += _worth(about, first[i, analysis].se, own.n_total, spread)
             for each, value in zip(by_draw, values, strict=True):
@@ -117,7 +117,7 @@ def count_replicates(draws_of_prior: int, replicates: int) -> int:
     return (blocks[0] + draws_of_prior * blocks[1]) * BLOCK
 
 
-def _without_errors(known: list[Truth]) -> Floats:
+def _spread(known: list[Truth]) -> Floats:
     """The truths of the draws, their spread that of truths without Monte Carlo errors."""
     values, errors = (np.array([getattr(each, name) for each in known]) for name in ("value", "mcse"))
     return without_errors(values, errors) if len(known) > 1 else values

@@ -67,6 +67,7 @@ class Truths:
     """Truths of primary estimands, simulated once for scenarios that differ in size only."""
 
     seed: int
+    workers: int = 1
 
     def __post_init__(self) -> None:
         self._known: dict[str, Truth] = {}
@@ -75,7 +76,7 @@ class Truths:
         """Of the scenario's primary estimand, from as many patients as in `power`."""
         key = truth_key(s)
         if key not in self._known:
-            self._known[key] = truths(s, seed=self.seed)[0]
+            self._known[key] = truths(s, seed=self.seed, workers=self.workers)[0]
         return self._known[key]
 
     def behind(self, s: Scenario, replicates: int) -> Truth:
@@ -101,9 +102,7 @@ def planned_model(s: Scenario, true: Truths) -> Callable[[Scenario], TrialModel]
     return lambda scenario: trial_model(scenario, scenario.estimand, unit=unit, centre=centre)
 
 
-def tasks(
-    s: Scenario, true: Truths, *, replicates: int, draws_of_prior: int, seed: int, workers: int = 1
-) -> Iterator[Task]:
+def tasks(s: Scenario, true: Truths, *, replicates: int, draws_of_prior: int, seed: int) -> Iterator[Task]:
     """The blocks of a cell. All priors that add an effect to the null share its trials: common random numbers."""
     own, design_priors = alone(s), s.decision.design_priors
     model_of = planned_model(s, true)
@@ -122,19 +121,19 @@ def tasks(
         drawn = draws(s.prior, ketamine_routes(s), seed=seed, n=draws_of_prior)
         believed = [with_draw(replace(s, variants=None, secondary=()), draw) for draw in drawn]
         seeds = [seed_of_draw(seed, k) for k in range(draws_of_prior)]
-        for block, found in enumerate(truths_of_draws(believed, seeds, workers=workers)):
+        for block, found in enumerate(truths_of_draws(believed, seeds, workers=true.workers)):
             truth = np.nan if found is None else found[0].value
             yield Task(model_of(believed[block]), (PRIOR,), truth, seed, block)
 
 
 def tasks_of_worlds(s: Scenario, true: Truths, *, replicates: int, seed: int) -> Iterator[Task]:
     """The blocks of every world of the nuisance grid, all without the effect asked about."""
-    model_of = planned_model(s, true)
-    for world in worlds(alone(s)):
-        null = null_scenario(world.scenario)
-        truth = true.behind(null, replicates).value
+    model_of, listed = planned_model(s, true), worlds(alone(s))
+    nulls = [null_scenario(world.scenario) for world in listed]
+    found = in_threads(true.behind, [(null, replicates) for null in nulls], true.workers)
+    for world, null, truth in zip(listed, nulls, found, strict=True):
         for block in range(-(-replicates // BLOCK)):
-            yield Task(model_of(null), (NULL,), truth, seed, block, world.label)
+            yield Task(model_of(null), (NULL,), truth.value, seed, block, world.label)
 
 
 def concluded(

@@ -61,14 +61,13 @@ def decisions(
     design prior needs, ScenarioError where an endpoint has no normal likelihood.
     """
     check(cells)
-    true = Truths(seed)
+    true = Truths(seed, workers)
     rows: list[Row] = []
     of_worlds: list[Row] = []
     for cell in cells:
-        asked: dict[str, Any] = {"replicates": replicates, "seed": seed}
-        listed = list(tasks(cell.scenario, true, draws_of_prior=draws_of_prior, workers=workers, **asked))
+        listed = list(tasks(cell.scenario, true, replicates=replicates, draws_of_prior=draws_of_prior, seed=seed))
         if nuisance and NULL in cell.scenario.decision.design_priors:
-            listed += tasks_of_worlds(cell.scenario, true, **asked)
+            listed += tasks_of_worlds(cell.scenario, true, replicates=replicates, seed=seed)
         for (design, analysis, world), outcomes in concluded(listed, workers, progress).items():
             n, within = (len(outcomes) * BLOCK, BLOCK) if design == PRIOR else (replicates, 1)
             joined = join(outcomes, n)

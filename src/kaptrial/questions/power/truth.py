@@ -14,6 +14,7 @@ from kaptrial.method_table import BINARY, COUNTS, TIMES
 from kaptrial.methods.prepared import event_times, patient_endpoint
 from kaptrial.model.streams import BLOCK
 from kaptrial.process import keep_freed_memory
+from kaptrial.questions.power.execution import in_threads
 from kaptrial.scenario.nulls import additive
 from kaptrial.scenario.patients import Expectancy
 from kaptrial.scenario.scenario import Scenario
@@ -88,7 +89,7 @@ class PotentialOutcomes(NamedTuple):
 
 
 def truths(
-    scenario: Scenario, *, seed: int, blocks: int = BLOCKS, patients: int = PATIENTS_IN_REPLICATE
+    scenario: Scenario, *, seed: int, blocks: int = BLOCKS, patients: int = PATIENTS_IN_REPLICATE, workers: int = 1
 ) -> list[Truth]:
     """The truth of each of the scenario's estimands. Therapists differ, but each patient has another.
 
@@ -97,7 +98,8 @@ def truths(
     by_estimand: dict[int, Truth] = {}
     for absent, members in _worlds(scenario):
         s = _counterfactual(scenario, absent, patients)
-        outcomes = _potential_outcomes(s, [scenario.estimands[i] for i in members], seed, range(blocks))
+        estimands = [scenario.estimands[i] for i in members]
+        outcomes = _potential_outcomes(s, estimands, seed, range(blocks), workers)
         by_estimand |= _truths(s, members, outcomes)
     return [by_estimand[i] for i in range(len(scenario.estimands))]
 
@@ -170,21 +172,25 @@ def _counterfactual(scenario: Scenario, absent: tuple[str, ...], patients: int) 
     return replace(scenario, design=design, therapies=therapies, conduct=conduct)
 
 
-def _potential_outcomes(s: Scenario, estimands: list[Estimand], seed: int, blocks: Sequence[int]) -> PotentialOutcomes:
+def _potential_outcomes(
+    s: Scenario, estimands: list[Estimand], seed: int, blocks: Sequence[int], workers: int = 1
+) -> PotentialOutcomes:
     """What becomes of the patients of these blocks in every arm."""
     keep_freed_memory()
-    endpoints, events, beyond = [], [], []
-    for a in range(len(s.arms)):
-        values, failed, shares = [], [], []
-        for block in blocks:
-            trials = simulate_block(s, seed=seed, block=FIRST_BLOCK + block, full=True, force_arm=a)
-            values.append([_endpoint(trials, s, e).ravel() for e in estimands])
-            failed.append([_failed(trials, s, e).ravel() for e in estimands])
-            shares.append([_past_best(trials, s, e) for e in estimands])
-        endpoints.append(np.concatenate(values, axis=1))
-        events.append(np.concatenate(failed, axis=1))
-        beyond.append(np.mean(shares, axis=0))
-    return PotentialOutcomes(np.stack(endpoints), np.stack(events), np.stack(beyond))
+
+    def outcomes(a: int, block: int) -> tuple[list[Floats], list[Bools], list[float]]:
+        trials = simulate_block(s, seed=seed, block=FIRST_BLOCK + block, full=True, force_arm=a)
+        values = [_endpoint(trials, s, e).ravel() for e in estimands]
+        return values, [_failed(trials, s, e).ravel() for e in estimands], [_past_best(trials, s, e) for e in estimands]
+
+    tasks = [(a, block) for a in range(len(s.arms)) for block in blocks]
+    values, failed, shares = zip(*in_threads(outcomes, tasks, workers), strict=True)
+    of_arms = [slice(a * len(blocks), (a + 1) * len(blocks)) for a in range(len(s.arms))]
+    return PotentialOutcomes(
+        np.stack([np.concatenate(values[arm], axis=1) for arm in of_arms]),
+        np.stack([np.concatenate(failed[arm], axis=1) for arm in of_arms]),
+        np.stack([np.mean(shares[arm], axis=0) for arm in of_arms]),
+    )
 
 
 def _endpoint(trials: Trials, s: Scenario, estimand: Estimand) -> Floats:

@@ -14,8 +14,10 @@ from kaptrial.questions.power.truth import Truth, truths_within
 from kaptrial.scenario.scenario import Scenario
 
 # The largest error of a truth as a share of the SD between draws, which widens the spread of the truths found by 2 %:
-# so much is known and can be taken away. Patients of one draw, the first and the most, whatever its error.
-SHARE_OF_SPREAD, FIRST_PATIENTS, MOST_PATIENTS = 0.2, 8 * BLOCK, 50 * BLOCK
+# so much is known and can be taken away. The draws that tell the SD.
+SHARE_OF_SPREAD, PILOTS = 0.2, 50
+# Patients of one draw, the first and the most, whatever its error.
+FIRST_PATIENTS, MOST_PATIENTS = 8 * BLOCK, 50 * BLOCK
 
 
 def truths_of_draws(
@@ -25,20 +27,15 @@ def truths_of_draws(
 
     None of a draw under which hardly anybody passes the run-in. The result does not depend on `workers`.
     """
-    tasks = [(scenario, seed, lambda *_: 0.0) for scenario, seed in zip(scenarios, seeds, strict=True)]
-    first = list(in_threads(_filled, tasks, workers))
-    filled = [each for each in first if each is not None]
+    draws = list(zip(scenarios, seeds, strict=True))
+    pilots = [(*draw, lambda *_: 0.0) for draw in draws[:PILOTS]]
+    filled = [each for each in in_threads(_filled, pilots, workers) if each is not None]
     goals = [_goals(of_estimand) for of_estimand in zip(*filled, strict=True)]
 
     def excess(i: int, truth: Truth) -> float:
-        return max(_times(truth.by_measure.get(name, (0.0, np.inf))[1], goal) for name, goal in goals[i].items())
+        return max((_times(truth, name, goal) for name, goal in goals[i].items()), default=0.0) if goals else 0.0
 
-    def known_enough(scenario: Scenario, seed: int, known: list[Truth] | None) -> list[Truth] | None:
-        if known is None or all(excess(i, truth) <= 1 for i, truth in enumerate(known)):
-            return known
-        return _filled(scenario, seed, excess) or known
-
-    return list(in_threads(known_enough, zip(scenarios, seeds, first, strict=True), workers))
+    return list(in_threads(_filled, [(*draw, excess) for draw in draws], workers))
 
 
 def without_errors(values: Floats, errors: Floats) -> Floats:
@@ -60,13 +57,16 @@ def _goals(of_draws: Sequence[Truth]) -> dict[str, float]:
     """The largest error that the truth of an estimand may have on each measure that any draw has."""
     goals = {}
     for name in {name for truth in of_draws for name in truth.by_measure}:
-        known = [truth.by_measure[name] for truth in of_draws if name in truth.by_measure]
-        values, errors = np.array(known).T
-        between = float(values.var(ddof=1) - np.mean(errors**2)) if len(known) > 1 else 0.0
+        pairs = [truth.by_measure[name] for truth in of_draws if name in truth.by_measure]
+        values, errors = np.array([pair for pair in pairs if np.isfinite(pair).all()]).reshape(-1, 2).T
+        between = float(values.var(ddof=1) - np.mean(errors**2)) if len(values) > 1 else 0.0
         goals[name] = SHARE_OF_SPREAD * max(between, 0.0) ** 0.5
     return goals
 
 
-def _times(error: float, goal: float) -> float:
-    """How many times as large as it may be an error is."""
-    return 0.0 if error == 0 else error / goal if goal > 0 else float("inf")
+def _times(truth: Truth, measure: str, goal: float) -> float:
+    """How many times as large as it may be the error of a truth is; one that so few patients do not have is unknown."""
+    value, error = truth.by_measure.get(measure, (np.nan, np.nan))
+    if not np.isfinite([value, error]).all():
+        return np.inf
+    return 0.0 if error == 0 else error / goal if goal > 0 else np.inf
