@@ -21,7 +21,7 @@ from kaptrial.priors.constants import (
     TRIAL_DF,
 )
 from kaptrial.scenario.checks import ketamine_routes
-from kaptrial.scenario.drawn import Drawn
+from kaptrial.scenario.drawn import Drawn, with_fields
 from kaptrial.scenario.files import as_raw, build, sourced_path, with_settings
 from kaptrial.scenario.patients import Consolidation, DrugExpectancy, ImmediateChange, NaturalCourse
 from kaptrial.scenario.prior import Prior
@@ -114,10 +114,10 @@ def with_draw(scenario: Scenario, draw: Draw) -> Scenario:
     Raises ScenarioError naming the path where a draw is not allowed.
     """
     assert scenario.prior is not None
-    s = replace(scenario, prior=None, variants=None)
+    s = with_fields(scenario, {"prior": None, "variants": None})  # all is checked in the end
     if scenario.prior.name is not None:
         population = scenario.prior.population_or_reference
-        s = with_parameters(s, draw.parameters, scenario.prior.name, population, beliefs(s))
+        s = with_fields(s, parts_under(s, draw.parameters, scenario.prior.name, population, beliefs(s)))
     raw = with_settings(as_raw(s), {sourced_path(path): value for path, value in draw.also.items()})
     try:
         return build(raw)

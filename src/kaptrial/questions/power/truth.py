@@ -15,6 +15,7 @@ from kaptrial.methods.prepared import event_times, patient_endpoint
 from kaptrial.model.streams import BLOCK
 from kaptrial.process import keep_freed_memory
 from kaptrial.questions.power.execution import in_threads
+from kaptrial.scenario.drawn import with_fields
 from kaptrial.scenario.nulls import additive
 from kaptrial.scenario.patients import Expectancy
 from kaptrial.scenario.scenario import Scenario
@@ -169,7 +170,7 @@ def _counterfactual(scenario: Scenario, absent: tuple[str, ...], patients: int) 
     conduct = replace(scenario.conduct, **{cause: None for event in absent for cause in causes[event]})
     n = max(patients, 2 * len(scenario.arms), sum(scenario.ratio))
     design = replace(scenario.design, n_per_arm=None, n_total=n)
-    return replace(scenario, design=design, therapies=therapies, conduct=conduct)
+    return with_fields(scenario, {"design": design, "therapies": therapies, "conduct": conduct})
 
 
 def _potential_outcomes(

@@ -28,14 +28,18 @@ def truths_of_draws(
     None of a draw under which hardly anybody passes the run-in. The result does not depend on `workers`.
     """
     draws = list(zip(scenarios, seeds, strict=True))
-    pilots = [(*draw, lambda *_: 0.0) for draw in draws[:PILOTS]]
-    filled = [each for each in in_threads(_filled, pilots, workers) if each is not None]
-    goals = [_goals(of_estimand) for of_estimand in zip(*filled, strict=True)]
+    pilots = list(in_threads(_filled, [(*draw, lambda *_: 0.0) for draw in draws[:PILOTS]], workers))
+    goals = [_goals(of_estimand) for of_estimand in zip(*(each for each in pilots if each is not None), strict=True)]
 
     def excess(i: int, truth: Truth) -> float:
         return max((_times(truth, name, goal) for name, goal in goals[i].items()), default=0.0) if goals else 0.0
 
-    return list(in_threads(_filled, [(*draw, excess) for draw in draws], workers))
+    def known(k: int, scenario: Scenario, seed: int) -> list[Truth] | None:
+        if k < len(pilots) and (first := pilots[k]) and all(excess(i, truth) <= 1 for i, truth in enumerate(first)):
+            return first
+        return _filled(scenario, seed, excess)
+
+    return list(in_threads(known, [(k, *draw) for k, draw in enumerate(draws)], workers))
 
 
 def without_errors(values: Floats, errors: Floats) -> Floats:
