@@ -247,6 +247,9 @@ def size(
 ) -> SizeResults | StaffedResults:
     """The smallest size, or other number, at which the primary estimand's power is reached.
 
+    With ``design.group_sequential`` power is that of the trial with its looks, and the answer without them stands
+    beside it (docs/looks.md).
+
     Parameters
     ----------
     scenario : Scenario, str, path or mapping
@@ -299,6 +302,8 @@ def assurance(
     control_variates: bool = True,
 ) -> AssuranceResults:
     """Power averaged over a design prior, and how likely high power is under it.
+
+    With ``design.group_sequential`` the primary question is that of the trial with its looks (docs/looks.md).
 
     Parameters
     ----------
@@ -524,6 +529,7 @@ def clinic(
 def compare(
     designs: Sequence[AnyScenario] | Mapping[str, AnyScenario],
     *,
+    vary: Mapping[str, Sequence[Any]] | None = None,
     prior: str | None = None,
     replicates: int = 2000,
     draws: int = 100,
@@ -533,10 +539,14 @@ def compare(
 ) -> CompareResults:
     """Designs side by side under one seed, each beside the first, and which of them dominates.
 
+    Those with ``design.group_sequential`` are the trials with their looks (docs/looks.md).
+
     Parameters
     ----------
     designs : sequence of Scenario, str, path or mapping; or mapping of them by name
         Two or more. In a sequence files are called as they are, others by their number.
+    vary : mapping, optional
+        Values by path; each scenario, which may then be one alone, stands beside itself with every combination.
     prior : str, optional
         A named prior of the catalogue for the assurance of all; each design's own unless given.
     replicates : int
@@ -567,14 +577,15 @@ def compare(
     [120.0, 180.0]
     """
     from kaptrial.comparison.answer import answer
-    from kaptrial.comparison.designs import designs_of
+    from kaptrial.comparison.designs import designs_of, varied
 
     if isinstance(designs, Mapping):
         named = list(designs.items())
     else:
         named = [(_name(each, f"design {i + 1}"), each) for i, each in enumerate(designs)]
-    asked = designs_of([(name, _raw(each)) for name, each in named], prior=prior)
+    asked = designs_of(varied([(name, _raw(each)) for name, each in named], vary or {}), prior=prior)
     made = provenance(seed=seed, replicates=replicates, draws=draws, prior=prior)
+    made |= {"vary": dict(vary)} if vary else {}
     run: dict[str, Any] = {"seed": seed, "replicates": replicates, "draws": draws, "workers": _at_once(workers)}
     run |= {"controls": control_variates}
     return answer(asked, provenance=made, **run)
@@ -716,6 +727,7 @@ def looks(
     workers: int | None = None,
     nulls: bool = True,
     variants: bool = True,
+    costs: Mapping[str, float] | None = None,
 ) -> LookResults:
     """What the looks of a group-sequential trial do: power, errors, stopping, size, information and estimates.
 
@@ -734,6 +746,8 @@ def looks(
         Whether type I errors are simulated, too.
     variants : bool
         Whether the scenario's variants are run, too.
+    costs : mapping, optional
+        Of a patient by arm id, and of a therapist by ``therapies.NAME.therapists``: what looks save.
 
     Returns
     -------
@@ -762,7 +776,9 @@ def looks(
 
     asked = cells(_raw(scenario), vary or {}, variants=variants)
     made = _made(scenario, asked[0].scenario, seed=seed, replicates=replicates, vary=dict(vary or {}))
-    return answer(asked, provenance=made, seed=seed, replicates=replicates, workers=_at_once(workers), nulls=nulls)
+    return answer(
+        asked, provenance=made, seed=seed, replicates=replicates, workers=_at_once(workers), nulls=nulls, costs=costs
+    )
 
 
 def t_power(effect: float, se: float, df: float, alpha: float = 0.05) -> float:

@@ -27,7 +27,7 @@ def design(name, power=None, **counted):
         each = np.array(power, dtype=float)
         known["power"] = Estimate(value=float(each.mean()), mcse=0.01, each=each)
     scenario = SimpleNamespace(analysis=SimpleNamespace(alpha=0.05))
-    asked = SimpleNamespace(name=name, scenario=scenario, asks_the_same=lambda other: True)
+    asked = SimpleNamespace(name=name, scenario=scenario, asks_the_same=lambda other: True, is_one_sided=False)
     return Compared(design=asked, estimates=known, power=None)
 
 

@@ -6,11 +6,12 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import ndtr, ndtri
-from scipy.stats import multivariate_normal
+from scipy.stats import multivariate_normal, norm
 
 from kaptrial.errors import FieldError
+from kaptrial.estimators.sequential.bias import bias_adjusted, mean_estimate
 from kaptrial.estimators.sequential.boundaries import Boundaries, Rule, design, futility_of, spend
 from kaptrial.estimators.sequential.conditional import conditional_power, predictive_power
 from kaptrial.estimators.sequential.delayed import decisions
@@ -99,6 +100,38 @@ def test_decisions_after_a_delay():
     assert decided.rejecting(decided.drift).sum() == pytest.approx(0.8, abs=1e-10)
 
 
+def test_inference_after_a_delay():
+    """At a drift of 2: the p-value orders what is decided, half of the median-unbiased estimates are above, 95 % of the
+    intervals hold it, and the naive estimate has the mean that it should."""
+    found = planned((0.3, 0.7, 1.0), futility="cp:.25", binding=True)
+    decided, drift, n = decisions(found, (0.16, 0.2)), 2.0, 4000
+    assert decided.drift is None
+    for look, spent in enumerate(np.cumsum(decided.rejecting(0.0))):
+        assert decided.p_value(look, decided.critical[look]) == pytest.approx(spent, abs=1e-11)
+        for z in decided.critical[look] + np.array([-1.0, 0.5]):
+            assert np.all(np.diff(decided.p_value(look, np.full(20, z), np.linspace(-4, 7, 20))) > 0)
+    at = np.array([0.3, 0.46, 0.7, 0.9, 1.0])
+    steps = np.diff(at, prepend=0.0)
+    score = np.cumsum(drift * steps + np.random.default_rng(5).normal(size=(n, 5)) * np.sqrt(steps), axis=1)
+    seen = score[:, [0, 2]] / np.sqrt(at[[0, 2]])
+    stops_at = (seen >= found.upper[:2]) | (seen <= found.lower[:2])
+    look = np.where(stops_at.any(axis=1), np.argmax(stops_at, axis=1), 2)
+    z = (score[:, [1, 3, 4]] / np.sqrt(at[[1, 3, 4]]))[np.arange(n), look]
+    median, held = np.empty(n), np.empty(n, dtype=bool)
+    for k in range(3):
+        here = look == k
+        rejects = z[here] >= decided.critical[k]
+        assert rejects.mean() * here.mean() == pytest.approx(decided.rejecting(drift)[k], abs=4 * 0.5 / n**0.5)
+        assert_array_equal(decided.p_value(k, z[here]) <= 0.025, rejects)
+        median[here], low, high = (decided.drift_at(share, k, z[here]) for share in (0.5, 0.025, 0.975))
+        held[here] = (low <= drift) & (drift <= high)
+    assert np.mean(median > drift) == pytest.approx(0.5, abs=4 * 0.5 / n**0.5)
+    assert held.mean() == pytest.approx(0.95, abs=4 * (0.95 * 0.05 / n) ** 0.5)
+    naive = z / np.sqrt(decided.information[look])
+    mean = mean_estimate(found.information, found.low, found.upper, drift, decided=decided.information)
+    assert naive.mean() == pytest.approx(mean, abs=4 * naive.std() / n**0.5)
+
+
 def test_stopping_against_the_multivariate_normal():
     information, drift = np.array([0.2, 0.5, 1.0]), 1.7
     lower, upper = np.array([-0.5, 0.4, 1.9]), np.array([2.9, 2.3, 1.9])
@@ -145,6 +178,12 @@ def test_futility(futility, binding):
             found.lower[0], 0.3, found.information[1:], found.upper[1:], found.lower[0] / 0.3**0.5
         )
         assert power.sum() == pytest.approx(0.1, abs=1e-9)
+
+
+def test_a_look_at_which_no_beta_is_spent_stops_none_for_futility():
+    found = planned((0.3, 0.5, 0.7, 1.0), "pocock", power=0.95, futility=[0.01, 0.02, 0.02, 0.05])
+    assert np.isneginf(found.lower[2])
+    assert_allclose(found.stopping(found.drift)[1], (0.01, 0.01, 0.0, 0.03), atol=1e-9)
 
 
 def test_a_trial_without_looks_is_the_fixed_one():
@@ -225,6 +264,51 @@ def test_estimates_after_stopping_hold_what_they_promise():
     stopped = np.bincount(look, minlength=3) / n
     expected = np.sum(found.stopping(drift), axis=0)
     assert_allclose(stopped, expected, atol=4 * 0.5 / n**0.5)
+
+
+@pytest.mark.parametrize("sided", [1, 2])
+def test_the_bias_of_two_looks_in_closed_form(sided):
+    """E[S1; Z1 ≥ b] = θ I1 P + √I1 φ(b − θ √I1), and the other side of it."""
+    found = planned((0.4, 1.0), "pocock", sided=sided)
+    first, drifts = 0.4, np.linspace(-1, 5, 7)
+    density = norm.pdf(found.upper[0] - drifts * first**0.5)
+    if sided == 2:
+        density -= norm.pdf(found.upper[0] + drifts * first**0.5)
+    expected = drifts + density * (first**-0.5 - first**0.5)
+    means = mean_estimate(found.information, found.low, found.upper, drifts)
+    assert_allclose(means, expected, rtol=0, atol=1e-9)
+    assert_allclose(bias_adjusted(expected, found.information, found.low, found.upper, grid=FINE), drifts, atol=1e-9)
+    assert_allclose(bias_adjusted(expected, found.information, found.low, found.upper), drifts, atol=1e-5)
+
+
+def test_the_bias_is_the_slope_of_the_mean_of_one_over_the_information():
+    """As the score S − θI is the slope of the log-likelihood, E[S/I] − θ is that of E[1/I]."""
+    found = planned((0.3, 0.6, 1.0), "hsd:-2", power=0.9, futility="hsd:-1", binding=True)
+    for decided in (found.information, np.array([0.4, 0.9, 1.0])):
+
+        def inverse(drift, decided=decided):
+            return sum(np.sum(part / decided) for part in found.stopping(drift))
+
+        for drift in (0.0, 1.3, found.drift):
+            mean = mean_estimate(found.information, found.low, found.upper, drift, decided=decided)
+            slope = (inverse(drift + 1e-4) - inverse(drift - 1e-4)) / 2e-4
+            assert mean - drift == pytest.approx(slope, abs=1e-6)
+
+
+def test_the_adjusted_estimates_of_many_trials_are_each_as_alone():
+    found = planned((0.15, 0.6, 1.0), "pocock", futility="cp:.2")
+    looks, naive = (found.information, found.low, found.upper), np.linspace(-9, 14, 700)
+    some = naive[::50]
+    assert_allclose(bias_adjusted(naive, *looks)[::50], bias_adjusted(some, *looks, grid=FINE), rtol=0, atol=1e-5)
+
+
+def test_futility_counts_in_the_adjusted_estimate_unless_it_was_ignored():
+    loose = planned((0.4, 0.7, 1.0), "obf", power=0.9, futility="cp:.1")
+    free = planned((0.4, 0.7, 1.0), "obf", power=0.9)
+    obeyed, ignored = (known_at_end(loose, (first, 2.6)).bias_adjusted for first in (1.0, -2.0))
+    assert ignored == pytest.approx(known_at_end(free, (-2.0, 2.6)).bias_adjusted, abs=1e-12)
+    assert obeyed != pytest.approx(ignored, abs=1e-3)
+    assert ignored < 2.6
 
 
 def test_looks_at_other_information_than_planned():
@@ -320,5 +404,5 @@ def test_what_cannot_be_pending(pending, said):
     found = planned((0.3, 0.7, 1.0), power=0.8, futility="obf", binding=True)
     with pytest.raises(FieldError, match=said):
         decisions(found, pending)
-    with pytest.raises(FieldError, match="goes with `power` and a `binding` `futility`"):
+    with pytest.raises(FieldError, match="goes with a `binding` `futility`"):
         decisions(planned((0.3, 0.7, 1.0)), pending)

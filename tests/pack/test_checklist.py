@@ -46,6 +46,7 @@ def test_the_items_of_delta2():
 
 def test_every_item_has_a_section_or_is_the_authors():
     assert {each.where for each in items()} <= {*SECTIONS, YOURS}
+    assert {each.with_looks for each in items()} == {"", "interim"}
 
 
 def test_what_is_the_authors_has_no_note():

@@ -133,7 +133,8 @@ def test_the_tornado_draws_its_table(pack):
 
 
 def test_sections_stand_in_order_and_none_is_empty(pack, page):
-    assert page.ids == list(SECTIONS) == list(TITLES)
+    assert list(SECTIONS) == list(TITLES)
+    assert page.ids == [name for name in SECTIONS if name != "interim"]
     for section in pack.sections:
         assert section.blocks
         assert all(block.text.strip() for block in section.blocks if isinstance(block, Paragraph))

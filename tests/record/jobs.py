@@ -68,6 +68,21 @@ JOBS: dict[str, tuple[object, ...]] = {
         "--over", "design.n_per_arm", "--over", "therapies.kap.therapists.count",
         "--cost", "medical=1000", "--cost", "kap=2000", "--cost", "therapies.kap.therapists=8000", PLAIN,
     ),
+    "looks": ("looks", ROOT / "scenarios" / "depression_futility_look.yaml", "--replicates", 256, "--no-variants"),
+    "looks_follow_up": ("looks", ROOT / "scenarios" / "ptsd_prolonged_exposure.yaml", "--replicates", 256),
+    "looks_size": ("size", ROOT / "scenarios" / "depression_futility_look.yaml", "--power", 0.8, "--replicates", 200),
+    "looks_assurance": (
+        "assurance", ROOT / "scenarios" / "ptsd_prolonged_exposure.yaml", "--draws", 4, "--prior",
+        "depression_iv_2026b",
+    ),
+    "looks_compare": (
+        "compare", ROOT / "scenarios" / "depression_futility_look.yaml", "--replicates", 256, "--vary",
+        "design.group_sequential=null",
+    ),
+    "boundaries": (
+        "boundaries", "--information", ".3,.7,1", "--power", 0.8, "--futility", "obf", "--binding",
+        "--pending", ".16,.2", "--statistic", "1,2.6",
+    ),
     "compare": (
         "compare", STARTER, ROOT / "scenarios" / "ptsd_repeated_midazolam.yaml", "--replicates", 256, "--draws", 4,
         "--prior", "depression_iv_2026b", PLAIN,

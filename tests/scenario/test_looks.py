@@ -11,6 +11,8 @@ from kaptrial.scenario.files import build, scenario_hash
 from kaptrial.scenario.looks import GroupSequential, SequentialLook, calendar
 from tests.builders import clean_raw
 
+LATER = {"decide": "at_follow_up", "sided": 1, "futility": "cp:.1", "binding": True}
+
 
 def plan(*looks, **more):
     return GroupSequential(looks=tuple(SequentialLook(**look) for look in looks), accrual_per_month=4, **more)
@@ -22,7 +24,8 @@ def test_patients_come_evenly_and_are_followed_up():
     assert when.looks == (2.25, 3.5)
     assert [when.n_randomised(month) for month in when.looks] == [9, 14]
     assert [when.n_followed(month) for month in when.looks] == [6, 11]
-    assert when.end == 4.75
+    assert when.end == when.fixed_end == 4.75
+    assert [when.followed_up(month) for month in when.looks] == [3.0, 4.25]
 
 
 def test_recruitment_that_stops_waits_for_the_look():
@@ -31,6 +34,7 @@ def test_recruitment_that_stops_waits_for_the_look():
     assert when.n_randomised(2.25) == when.n_followed(2.25) == 6
     assert when.randomised[6] == 2.25
     assert when.end == pytest.approx(2.25 + 9 / 4 + 1)
+    assert when.fixed_end == 4.75
 
 
 @pytest.mark.parametrize(
@@ -58,6 +62,9 @@ def test_looks_at_impossible_times(looks, said):
         ({"looks": [{"month": 3}], "recruitment": "stops"}, "goes with recruitment that goes on"),
         ({"futility": "cp:.1"}, "must be 1 where futility is given"),
         ({"sided": 1, "binding": True}, "binding = True: goes with `futility`"),
+        ({"decide": "at_follow_up"}, "decide = 'at_follow_up': goes with a `futility` that is `binding`"),
+        (LATER | {"recruitment": "stops"}, "decide = 'at_follow_up': goes with recruitment that goes on"),
+        (LATER | {"spend_at": "own"}, "decide = 'at_follow_up': goes with `spend_at: planned`"),
     ],
 )
 def test_one_line_for_a_plan_that_cannot_be(changes, said):

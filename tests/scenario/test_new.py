@@ -7,6 +7,7 @@ from itertools import cycle, product
 
 import pytest
 
+import kaptrial as kt
 from kaptrial.catalogue import source_keys
 from kaptrial.cli import main
 from kaptrial.errors import FieldError
@@ -146,3 +147,23 @@ def test_the_command_in_its_head_still_makes_its_beginning(path, capsys):
     assert begun.outcome == finished.outcome
     assert [arm.therapy is None for arm in begun.arms] == [arm.therapy is None for arm in finished.arms]
     assert (begun.estimand.day, begun.n_total, begun.ratio) == (finished.estimand.day, finished.n_total, finished.ratio)
+
+
+def test_looks_stand_in_the_file_and_run_at_once(tmp_path):
+    path = tmp_path / "mine.yaml"
+    changes = {"therapy": "none", "comparison": "drug", "outcome": "score", "day": 28, "looks": ".33,.67"}
+    assert run("new", path, *options(**changes)) == 0
+    assert "--looks 0.33,0.67`" in path.read_text().partition("\n")[0]
+    s = load(path)
+    assert [look.information for look in s.design.group_sequential.looks] == [0.33, 0.67]
+    assert s.n_total / s.design.group_sequential.accrual_per_month == 24
+    (part,) = kt.looks(s, replicates=32, nulls=False, workers=1).parts
+    assert part.designed.plan.information[:-1] == pytest.approx([0.33, 0.67], abs=0.1)
+
+
+def test_looks_are_rising_shares():
+    for looks, at in (((0.5, 0.4), "looks[1]"), ((1.0,), "looks[0]"), ((0.0,), "looks[0]")):
+        with pytest.raises(FieldError) as error:
+            Plan(**FLAGS, looks=looks)
+        assert error.value.field == at
+    assert "group_sequential" not in Plan(**FLAGS).text()

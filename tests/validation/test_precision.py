@@ -12,16 +12,19 @@ from kaptrial.questions.power.controlled import controlled_mean, controlled_shar
 from kaptrial.questions.power.execution import Job, run
 from kaptrial.questions.power.nulls import null_runs
 from kaptrial.questions.power.rows import rejects
+from kaptrial.questions.power.truth import truths
 from kaptrial.scenario.files import load
 from tests import SCENARIOS
 
 pytestmark = pytest.mark.validation
 
 # Groups of replicates, of which each is a run of its own, and by which method where the scenario's is slow.
-GROUPS, REPLICATES = 64, 1000
+GROUPS, REPLICATES = 200, 512
+# Patients of a truth: 128 replicates of so many, few enough for many truths.
+PATIENTS = 8
 CASES = {
     "starter": None, "depression_single_infusion": None, "ketamine_by_cbt": "ancova", "kare_factorial": None,
-    "depression_randomised_withdrawal": None, "rescue_and_dropout": "mmrm", "wet_ptsd": "ancova",
+    "opioid_repeated_sessions": "logrank", "rescue_and_dropout": "mmrm", "wet_ptsd": "ancova",
     "cbt_after_ketamine": "ancova", "ptsd_repeated_midazolam": None, "depression_noninferiority_ect": None,
 }  # fmt: skip
 
@@ -62,10 +65,20 @@ def test_errors_are_honest_with_and_without_an_effect(name):
         assert_honest(groups_of(scenario))
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_errors_of_truths_are_honest(name):
+    """Their variance over the seeds, against the mean of the squared errors: a jackknife of 20 groups each."""
+    s = replace(load(SCENARIOS / f"{name}.yaml"), variants=None)
+    s = replace(s, secondary=())
+    found = [truths(s, seed=seed, blocks=1, patients=PATIENTS)[0] for seed in range(GROUPS)]
+    values, errors = np.array([(truth.value, truth.mcse) for truth in found]).T
+    assert values.var(ddof=1) / np.mean(errors**2) == pytest.approx(1.0, abs=4 * np.sqrt(2 / GROUPS))
+
+
 def test_errors_are_honest_in_a_clinic():
     s = replace(load(SCENARIOS / "clinic_one_therapist_short.yaml", {"analysis.methods": ["ancova"]}), variants=None)
-    (delivered,) = delivered_to([s], seed=99, replicates=24 * 640, workers=2)
-    assert_honest(groups_of(s, groups=24, replicates=640, delivered=delivered))
+    (delivered,) = delivered_to([s], seed=99, replicates=32 * REPLICATES, workers=2)
+    assert_honest(groups_of(s, groups=32, delivered=delivered))
 
 
 def test_the_gains_that_are_documented():
@@ -73,7 +86,7 @@ def test_the_gains_that_are_documented():
     gains = {}
     for name in ("starter", "cbt_after_ketamine"):
         s = replace(load(SCENARIOS / f"{name}.yaml"), variants=None)
-        found = groups_of(s, groups=16)
+        found = groups_of(s, groups=16, replicates=1000)
         gains[name] = [float(np.mean(found[:, k, 3] ** 2) / np.mean(found[:, k, 1] ** 2)) for k in range(2)]
     print(gains)
     assert gains["starter"][0] > 20

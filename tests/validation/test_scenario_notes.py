@@ -1,4 +1,4 @@
-"""The powers and type I errors in the notes of the shipped scenarios are what `kaptrial power` gives.
+"""The powers and type I errors in the notes of the shipped scenarios are what `power` and `looks` give.
 
 A sentence of the notes stands here with each number replaced by where it comes from: `<metric:places; column=value>`,
 the first such row of 4,000 trials under seed 1 (2,048 where they run in the clinic), or `<metric.mcse:places; …>`.
@@ -345,6 +345,38 @@ IN_CLINIC = {
 }  # fmt: skip
 WITHOUT = {50: "that alone makes <power:2> (<power.mcse:3>) into", 67: "into <power:2> (<power.mcse:3>), by"}
 
+# By `kaptrial looks`.
+LOOKS = {
+    "depression_futility_look": (
+        "The look comes in month <months:1; look=1>, when <n_followed:0; look=1> of <max_n:0> patients have reached day"
+        " 112 and <under_way:0; look=1> more are under way; it has <information:2; look=1> of the information.",
+        "Power is <power:2> with it and <fixed_power:2> without, the one-sided type I error <type_i_error:3> and"
+        " <fixed_type_i_error:3>. It stops <stop_futility_type_i_error:2; look=1> of the trials without an effect, and"
+        " <stop_futility:2; look=1> of those with one; <expected_n:0> patients are randomised on average,"
+        f" <expected_n_type_i_error:0> without an effect. {SAID}.",
+    ),
+    "depression_randomised_withdrawal": (
+        "they come in months <months:1; look=1> and <months:1; look=2>, with <n_randomised:0; look=1> and"
+        " <n_randomised:0; look=2> of <max_n:0> patients randomised, <n_followed:0; look=1> and"
+        " <n_followed:0; look=2> of them for as long as day 294.",
+        "They stop <stop_efficacy:2; look=1> and <stop_efficacy:2; look=2> of the trials. Power is <power:2> with them"
+        " and <fixed_power:2> without, the type I error <type_i_error:3> and <fixed_type_i_error:3>; a trial takes"
+        " <expected_months:1> months on average instead of <fixed_months:1>, and <expected_n:0> patients. At the end"
+        " the log hazard ratio is <mean_estimate:2> on average where the truth is <truth:2>, and"
+        " <mean_bias_adjusted:2> once adjusted for the looks.",
+    ),
+    "ptsd_prolonged_exposure": (
+        "in month <months:1; look=1>, with <under_way:0; look=1> more under way, who are followed up by month"
+        " <months_decided:1; look=1> before a trial that it stops is decided.",
+        "It stops <stop_futility:2; look=1; variant=additive> of the trials for futility if drug and exposure only add;"
+        " <expected_n:0; variant=additive> patients are then randomised on average. In the window it stops"
+        " <stop_futility:2; look=1; variant=window synergy (γ)> for futility and"
+        " <stop_efficacy:2; look=1; variant=window synergy (γ)> for efficacy; power is"
+        " <power:2; variant=window synergy (γ)> with it and <fixed_power:2; variant=window synergy (γ)> without, the"
+        " one-sided type I error <type_i_error:3> and <fixed_type_i_error:3>.",
+    ),
+}
+
 QUOTING = sorted({scenario for scenario, *_ in SENTENCES})
 
 
@@ -362,6 +394,16 @@ def test_notes_quote_what_the_command_gives(scenario):
         assert filled_in(sentence, rows[key]) in notes
     for row in rows["{}"]:
         assert row["metric"] not in ("power", "type_i_error") or row["mcse"] < 0.0085
+
+
+@pytest.mark.parametrize("scenario", LOOKS)
+def test_notes_quote_what_looks_give(scenario):
+    notes, rows = notes_of(scenario), kt.looks(scenario, replicates=REPLICATES, seed=1, workers=2).flat()
+    assert SAID in notes
+    for sentence in LOOKS[scenario]:
+        assert filled_in(sentence, rows) in notes
+    for row in rows:
+        assert row["metric"] not in ("power", "fixed_power", "type_i_error", "stop_futility") or row["mcse"] < 0.0085
 
 
 @pytest.mark.parametrize("therapists", IN_CLINIC)
@@ -386,4 +428,4 @@ def test_no_other_notes_quote_a_power():
         for path in SCENARIOS.glob("*.yaml")
         if re.search(r"([Pp]ower|type I error)[^.]{0,40} \(?\.\d", notes_of(path.stem))
     }
-    assert quoting <= {*QUOTING, CLINIC}
+    assert quoting <= {*QUOTING, *LOOKS, CLINIC}

@@ -262,7 +262,8 @@ def size(
     check_outputs(None, json_file)
     paths = [path for path in over or [] if path]
     costs, bounds = costs_of(cost), numbers_of("--between", between) if between else None
-    base, points = build(raw), count_points(paths) * replicates
+    base = build(raw)
+    points = count_points(paths, base) * replicates
     say_cost(base, points, workers)
     made = provenance_of(scenario, base, seed, replicates, settings)
     run: dict[str, Any] = {"target": target, "replicates": replicates, "seed": seed, "workers": workers}
@@ -296,7 +297,7 @@ def assurance(
     loaded = build(raw if prior is None else with_prior(raw, prior))
     check_outputs(output, json_file)
     provenance = provenance_of(scenario, loaded, seed, replicates, settings) | {"draws": draws, "prior": prior}
-    total = count_replicates(draws, replicates)
+    total = count_replicates(loaded, draws, replicates)
     say_cost(loaded, total, workers)
     run = partial(answer, loaded, provenance=provenance, seed=seed, replicates=replicates, workers=workers)
     with progress(total) as advance:

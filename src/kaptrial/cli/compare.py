@@ -15,6 +15,7 @@ from kaptrial.cli.options import (
     Seed,
     Settings,
     Workers,
+    axes_of,
     check_outputs,
     hand_over,
     read_scenario,
@@ -24,11 +25,15 @@ from kaptrial.errors import ScenarioError
 
 
 def compare(
-    scenarios: Annotated[list[Path], typer.Argument(metavar="SCENARIO...", help="Two or more scenario files.")],
+    scenarios: Annotated[list[Path], typer.Argument(metavar="SCENARIO...", help="Two or more scenario files, or one.")],
     replicates: Annotated[int, typer.Option(min=2, max=10_000_000, help="Trials to simulate of each design.")] = 2000,
     draws: Annotated[int, typer.Option(min=2, max=1_000_000, help="Draws of a prior, for assurance.")] = 100,
     seed: Seed = 1,
     settings: Settings = None,
+    vary: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PATH=A,B,C", help="Each scenario beside itself with these values; may be given twice."),
+    ] = None,
     prior: Annotated[
         str | None, typer.Option(metavar="NAME", help="A prior of the catalogue for all; else each design's own.")
     ] = None,
@@ -39,16 +44,17 @@ def compare(
 ) -> None:
     """Designs side by side: power, errors, assurance, patients, therapist hours, months, cost; and which dominates."""
     from kaptrial.comparison.answer import answer
-    from kaptrial.comparison.designs import designs_of
+    from kaptrial.comparison.designs import designs_of, varied
     from kaptrial.comparison.measures import count_trials
     from kaptrial.comparison.terminal import show_comparison
     from kaptrial.output.terminal import progress
     from kaptrial.results import provenance
 
-    designs = designs_of([(path.stem, _read(path, settings)) for path in scenarios], prior=prior)
+    read = [(path.stem, _read(path, settings)) for path in scenarios]
+    designs = designs_of(varied(read, axes_of(vary)), prior=prior)
     check_outputs(output, json_file)
     run = {"replicates": replicates, "draws": draws}
-    made = provenance(seed=seed, **run, prior=prior, set=settings or [])
+    made = provenance(seed=seed, **run, prior=prior, set=settings or []) | ({"vary": vary} if vary else {})
     total = count_trials(designs, **run)
     say_cost(designs[0].scenario, total, workers)
     with progress(total) as advance:

@@ -22,8 +22,13 @@ def new(
     outcome: Annotated[str | None, typer.Option(help="score, change, response, remission or abstinent_days.")] = None,
     day: Annotated[int | None, typer.Option(help="Day of the primary outcome.")] = None,
     n: Annotated[int | None, typer.Option("--n", help="Patients in all.")] = None,
+    looks: Annotated[
+        str | None,
+        typer.Option(metavar="A,B", help="Looks before the end, as shares of its information, such as .5; else none."),
+    ] = None,
 ) -> None:
     """Compose a commented scenario of sourced defaults; on a terminal, what is not given is asked for."""
+    from kaptrial.cli.options import numbers_in
     from kaptrial.cli.scenarios import write_new
     from kaptrial.output.terminal import say
     from kaptrial.scenario.files import build
@@ -34,13 +39,14 @@ def new(
         "indication": indication, "regimen": regimen, "therapy": therapy, "comparison": comparison,
         "outcome": outcome, "day": day, "n": n,
     }  # fmt: skip
-    text = Plan(**_completed(given)).text()
+    text = Plan(**_completed(given), looks=numbers_in("--looks", looks)).text()
     build(parse(text))  # what does not go together is an error before anything is written
     if path is None:
         typer.echo(text, nl=False)
         return
     write_new(path, text)
-    say(f"wrote {path}; `kaptrial check {path}` lists what in it is assumed")
+    then = f"; `kaptrial looks {path}` says what its looks do" if looks else ""
+    say(f"wrote {path}; `kaptrial check {path}` lists what in it is assumed{then}")
 
 
 def _completed(given: dict[str, Any]) -> dict[str, Any]:

@@ -290,8 +290,20 @@ def axes_of(vary: list[str] | None) -> dict[str, list[Any]]:
     axes: dict[str, list[Any]] = {}
     for text in vary or []:
         key, values = _assignment("--vary", text)
-        axes[key] = [_scalar(value) for value in values.split(",")]
+        axes[key] = [_scalar(value) for value in _parts(values)]
     return axes
+
+
+def _parts(text: str) -> list[str]:
+    """Values with commas between them; a comma within brackets is part of a list or a mapping."""
+    parts, depth = [""], 0
+    for letter in text:
+        depth += (letter in "[{") - (letter in "]}")
+        if letter == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += letter
+    return parts
 
 
 def cells_of(path: Path, settings: list[str] | None, vary: list[str] | None, *, variants: bool = True) -> list[Any]:

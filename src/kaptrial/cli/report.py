@@ -50,7 +50,7 @@ def report(
     raw = read_scenario(scenario, settings)
     raw = raw if prior is None else with_prior(raw, prior)
     base = build(raw)
-    names = chosen([name.strip() for name in only.split(",")] if only else None)
+    names = chosen([name.strip() for name in only.split(",")] if only else None, base)
     check_outputs(output, json_file)
     provenance = provenance_of(scenario, base, seed, replicates, settings) | {"prior": prior}
     results = answer(

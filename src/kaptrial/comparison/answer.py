@@ -10,7 +10,7 @@ from typing import Any
 from kaptrial.comparison import words
 from kaptrial.comparison.designs import Design, about
 from kaptrial.comparison.differences import differences, dominated_by, front, price
-from kaptrial.comparison.measures import CLINIC_REPLICATES, MEASURES, Compared, compare_designs
+from kaptrial.comparison.measures import CLINIC_REPLICATES, Compared, compare_designs, measures_of
 from kaptrial.comparison.output import figures_of, write_comparison
 from kaptrial.output.folder import write_folder
 from kaptrial.questions.power.controlled import said_of
@@ -36,7 +36,8 @@ def answer(
     controls: bool = True,
     progress: Callable[[int], None] | None = None,
 ) -> CompareResults:
-    """The designs under one seed, each beside the first."""
+    """The designs under one seed, each beside the first; where one has looks, all without control variates."""
+    controls = controls and not any(design.has_looks for design in designs)
     compared = compare_designs(
         designs,
         seed=seed,
@@ -65,13 +66,14 @@ def _line(design: Compared, compared: Sequence[Compared], by: str) -> Line:
     asked = design.design.question
     numbers: dict[str, Value] = {"design": design.name, "contrast": asked.contrast, "endpoint": asked.endpoint}
     numbers |= {"day": asked.day, "analysis": asked.analysis}
-    for measure in MEASURES:
+    measures = measures_of(compared)
+    for measure in measures:
         estimate = design.estimates.get(measure.name)
         numbers[measure.name] = None if estimate is None else estimate.value
         numbers[f"{measure.name}_mcse"] = None if estimate is None else estimate.mcse
     numbers["currency"] = design.currency or None
     more = differences(design, compared[0]) if design is not compared[0] else {}
-    for measure in MEASURES:
+    for measure in measures:
         estimate = more.get(measure.name)
         numbers[f"{measure.name}_difference"] = None if estimate is None else estimate.value
         numbers[f"{measure.name}_difference_mcse"] = None if estimate is None else estimate.mcse

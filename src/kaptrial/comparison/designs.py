@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 from kaptrial.errors import FieldError, ScenarioError
@@ -12,9 +13,10 @@ from kaptrial.questions.power.headline import method_in_words
 from kaptrial.questions.power.rows import question
 from kaptrial.questions.size.search import asked
 from kaptrial.results import Question
-from kaptrial.scenario.files import Raw, build, scenario_hash, with_prior
+from kaptrial.scenario.files import Raw, build, scenario_hash, with_prior, with_settings
 from kaptrial.scenario.scenario import Scenario
 
+LOOKS = "design.group_sequential"
 # More designs than a table and a figure can tell apart.
 MOST_DESIGNS = 12
 # The parts of a scenario that are assumed of the world, and what they are called.
@@ -51,6 +53,17 @@ class Design:
         """Whether there is a prior over which power can be averaged."""
         return self.scenario.prior is not None and self.scenario.null is None
 
+    @property
+    def has_looks(self) -> bool:
+        """Whether looks at the data may stop it."""
+        return self.scenario.design.group_sequential is not None
+
+    @property
+    def is_one_sided(self) -> bool:
+        """Whether its looks test on the side of benefit alone."""
+        plan = self.scenario.design.group_sequential
+        return plan is not None and plan.sided == 1
+
     def asks_the_same(self, other: Design) -> bool:
         """Whether both ask one question: the methods may differ."""
         mine, its = self.scenario, other.scenario
@@ -79,6 +92,32 @@ class Design:
         effects = ("max_effect", "learning_per_session", "half_life", "gamma", "kappa", "xi")
         changed = any(getattr(mine.therapies[t], x) != getattr(its.therapies[t], x) for t in shared for x in effects)
         return [*parts, *(["therapies"] if changed else [])]
+
+
+def varied(raws: Sequence[tuple[str, Raw]], vary: Mapping[str, Sequence[Any]]) -> list[tuple[str, Raw]]:
+    """Each scenario as it stands and with every combination of the varied values, but for one that changes nothing.
+
+    Raises ScenarioError for a path that leads nowhere.
+    """
+    designs = []
+    for name, raw in raws:
+        designs.append((name, raw))
+        own = scenario_hash(build(raw))
+        before = f"{name}: " if len(raws) > 1 else ""
+        for point in product(*vary.values()) if vary else ():
+            values = dict(zip(vary, point, strict=True))
+            changed = with_settings(raw, values)
+            if scenario_hash(build(changed)) != own:
+                designs.append((before + ", ".join(_said(*item) for item in values.items()), changed))
+    return designs
+
+
+def _said(path: str, value: Any) -> str:
+    """A value of a path as the name of a design."""
+    if path == LOOKS and value is None:
+        return "without looks"
+    shown = "none" if value is None else str(value).replace("'", "")
+    return f"{path.rpartition('.')[2].replace('_', ' ')} {shown}"
 
 
 def designs_of(raws: Sequence[tuple[str, Raw]], *, prior: str | None = None) -> list[Design]:

@@ -9,20 +9,24 @@ from typing import Literal
 
 import numpy as np
 
-from kaptrial.arrays import Floats
+from kaptrial.arrays import Bools, Floats
 from kaptrial.comparison.designs import Design
+from kaptrial.errors import FieldError, ScenarioError
 from kaptrial.model.streams import BLOCK
 from kaptrial.questions.assurance.assurance import Assurance, assurance
 from kaptrial.questions.assurance.assurance import count_replicates as count_for_assurance
 from kaptrial.questions.clinic.operations import operations
 from kaptrial.questions.clinic.staffing_plans import ABOUT
+from kaptrial.questions.looks.planning import check, nulls_of_primary, planned
 from kaptrial.questions.power.cells import Cell
 from kaptrial.questions.power.characteristics import CellResult, characteristics, count_replicates
 from kaptrial.questions.power.differences import primary_shares
 from kaptrial.questions.power.headline import power_metric
+from kaptrial.questions.power.measures import share
 from kaptrial.questions.power.protocol_burden import burden_in_all
 from kaptrial.questions.power.verdicts import NOMINAL
 from kaptrial.results import Row
+from kaptrial.scenario.looks import months_to_primary
 
 # Trials for each draw of a prior, and trials run through a clinic: enough to tell designs apart, and quick.
 TRIALS_A_DRAW, CLINIC_REPLICATES = BLOCK, 64
@@ -32,11 +36,13 @@ ERRORS = 2.0
 
 @dataclass(frozen=True, kw_only=True)
 class Measure:
-    """One of what designs are compared by, and which direction is the better one."""
+    """One of what designs are compared by, and which direction is the better one; `of_looks`: only where one of the
+    designs has looks at the data."""
 
     name: str
     words: str
     better: Literal["higher", "lower"]
+    of_looks: bool = False
 
 
 MEASURES = (
@@ -44,6 +50,9 @@ MEASURES = (
     Measure(name="type_i_error", words="type I error", better="lower"),
     Measure(name="assurance", words="assurance", better="higher"),
     Measure(name="n", words="patients", better="lower"),
+    Measure(name="expected_n", words="expected patients", better="lower", of_looks=True),
+    Measure(name="expected_n_null", words="expected patients without an effect", better="lower", of_looks=True),
+    Measure(name="expected_months", words="expected months", better="lower", of_looks=True),
     Measure(name="exposed", words="patients exposed to ketamine", better="lower"),
     Measure(name="therapist_hours", words="therapist hours", better="lower"),
     Measure(name="months", words="months", better="lower"),
@@ -52,8 +61,9 @@ MEASURES = (
 BY_NAME = {measure.name: measure for measure in MEASURES}
 # What a design asks, and what may be unknown of it.
 ASKED = ("therapist_hours", "months", "cost")
-# By these the designs are drawn against their power: the first that is known of all.
-PRICES = ("cost", "therapist_hours", "n")
+# By these the designs are drawn against their power: the first that is known of all and differs. What looks save is in
+# the first alone.
+PRICES = ("expected_n", "cost", "therapist_hours", "n")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,8 +91,15 @@ class Compared:
 
     @property
     def alpha(self) -> float:
-        """The level of its test."""
-        return self.design.scenario.analysis.alpha
+        """The level of its test: half of the analysis' two-sided one where looks test on one side."""
+        s = self.design.scenario
+        return s.analysis.alpha / 2 if self.design.is_one_sided else s.analysis.alpha
+
+
+def measures_of(compared: Sequence[Compared]) -> list[Measure]:
+    """What these designs are compared by."""
+    looks = any(each.design.has_looks for each in compared)
+    return [measure for measure in MEASURES if looks or not measure.of_looks]
 
 
 def compare_designs(
@@ -97,6 +114,8 @@ def compare_designs(
 ) -> list[Compared]:
     """Every measure of every design, all under one seed, so that replicate r of one is paired with that of another."""
     run = {"seed": seed, "workers": workers, "progress": progress}
+    for design in designs:
+        _check_looks(design, seed)
     beliefs = [
         assurance(d.primary, draws_of_prior=draws, replicates=TRIALS_A_DRAW, **run) if d.has_assurance else None  # type: ignore[arg-type]
         for d in designs
@@ -104,9 +123,14 @@ def compare_designs(
     clinics = [_of_clinic(d, seed=seed, workers=workers) for d in designs]
     cells = [Cell(scenario=d.primary, columns={}) for d in designs]
     results = characteristics(cells, replicates=replicates, controls=controls, **run)  # type: ignore[arg-type]
+    accrual = accrual_of(designs)
     compared = []
     for design, result, believed, clinic in zip(designs, results, beliefs, clinics, strict=True):
         known = _of_power(result) | _of_prior(design, power_metric(result), believed) | _of_protocol(design) | clinic
+        if design.has_looks:
+            known |= _of_looks(design, replicates=replicates, **run)  # type: ignore[arg-type]
+        elif any(each.has_looks for each in designs):
+            known |= _of_whole_trial(design, accrual, replicates, null="type_i_error" in known)
         currency = _currency(design) if "cost" in known else ""
         compared.append(Compared(design=design, estimates=known, power=result, currency=currency))
     return compared
@@ -115,8 +139,9 @@ def compare_designs(
 def count_trials(designs: Sequence[Design], *, replicates: int, draws: int) -> int:
     """How many trials `compare_designs` will simulate in all, for a progress bar."""
     cells = [Cell(scenario=d.primary, columns={}) for d in designs]
-    for_priors = sum(d.has_assurance for d in designs) * count_for_assurance(draws, TRIALS_A_DRAW)
-    return count_replicates(cells, replicates) + for_priors
+    for_priors = sum(count_for_assurance(d.primary, draws, TRIALS_A_DRAW) for d in designs if d.has_assurance)
+    of_looks = [1 + len(nulls_of_primary(d.primary)[:1]) for d in designs if d.has_looks]
+    return count_replicates(cells, replicates) + for_priors + sum(of_looks) * -(-replicates // BLOCK) * BLOCK
 
 
 def _of_power(result: CellResult) -> dict[str, Estimate]:
@@ -141,6 +166,65 @@ def _of_prior(design: Design, metric: str, believed: Assurance | None) -> dict[s
     each = [figure(rows, metric).value for rows in believed.by_draw]
     averaged = figure(believed.rows, f"assurance{metric.removeprefix('power')}")
     return {"assurance": _estimate(averaged, np.array(each))}
+
+
+def _check_looks(design: Design, seed: int) -> None:
+    """Raises ScenarioError, with the design's name, for looks that it cannot have."""
+    try:
+        check(design.primary, seed)
+    except FieldError as error:
+        raise ScenarioError(f"{design.name}: {error}") from None
+
+
+def accrual_of(designs: Sequence[Design]) -> float | None:
+    """Patients a month, where the designs with looks agree: those without are taken to recruit as many."""
+    plans = [design.scenario.design.group_sequential for design in designs]
+    rates = {plan.accrual_per_month for plan in plans if plan is not None}
+    return rates.pop() if len(rates) == 1 else None
+
+
+def _of_looks(
+    design: Design, *, seed: int, replicates: int, workers: int, progress: Callable[[int], None] | None
+) -> dict[str, Estimate]:
+    """Power, type I error, patients and months of the trials that the design's looks stop."""
+    s = design.primary
+    run = {"seed": seed, "replicates": replicates, "workers": workers, "progress": progress}
+    plan, own = planned(s, **run)  # type: ignore[arg-type]
+    known = {
+        "power": _share(own.course.rejects),
+        "expected_n": _mean(plan.n_randomised(own)),
+        "expected_months": _mean(plan.months(own)),
+    }
+    for null in nulls_of_primary(s)[:1]:
+        world = plan.held(null.scenario, null.metric, **run)  # type: ignore[arg-type]
+        known["type_i_error"] = _share(world.course.rejects)
+        known["expected_n_null"] = _mean(plan.n_randomised(world))
+    return known
+
+
+def _of_whole_trial(design: Design, accrual: float | None, replicates: int, *, null: bool) -> dict[str, Estimate]:
+    """The same of a trial that nothing stops, beside those with looks; `null`: whether it has a null."""
+    n = float(design.scenario.n_total)
+    known = {"expected_n": _constant(n, replicates)}
+    if null:
+        known["expected_n_null"] = _constant(n, replicates)
+    if accrual is not None:
+        months = (n - 1) / accrual + months_to_primary(design.scenario)
+        known["expected_months"] = _constant(months, replicates)
+    return known
+
+
+def _share(hits: Bools) -> Estimate:
+    value, mcse = share(hits)
+    return Estimate(value=value, mcse=mcse, each=hits.astype(float))
+
+
+def _mean(each: Floats) -> Estimate:
+    return Estimate(value=float(each.mean()), mcse=float(each.std(ddof=1) / math.sqrt(len(each))), each=each)
+
+
+def _constant(value: float, replicates: int) -> Estimate:
+    return Estimate(value=value, each=np.full(replicates, value))
 
 
 def _of_protocol(design: Design) -> dict[str, Estimate]:

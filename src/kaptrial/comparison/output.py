@@ -62,6 +62,9 @@ def _replicates(results: CompareResults) -> pd.DataFrame:
             estimate = each.estimates.get(name)
             if estimate is not None and estimate.each is not None:
                 columns[f"{each.name} {called}"] = estimate.each
+        patients = each.estimates["expected_n"].each if each.design.has_looks else None
+        if patients is not None:
+            columns[f"{each.name} patients"] = patients
     frame = pd.DataFrame(columns).astype("Int64")
     frame.insert(0, "replicate", range(1, len(frame) + 1))
     return frame

@@ -15,6 +15,9 @@ HEADINGS = {
     "type_i_error": "type I error",
     "assurance": "assurance",
     "n": "patients",
+    "expected_n": "expected patients",
+    "expected_n_null": "without an effect",
+    "expected_months": "expected months",
     "exposed": "exposed to ketamine",
     "therapist_hours": "therapist hours",
     "months": "months",
@@ -32,7 +35,7 @@ def show_comparison(results: Results[Line]) -> None:
         f"seed {made['seed']}, {made['replicates']} replicates of each design{over_prior}, kaptrial {made['version']};"
         f" value ± Monte Carlo standard error{with_controls(made)}\n"
     )
-    known = [m.name for m in MEASURES if any(row[m.name] is not None for row in lines)]
+    known = [m.name for m in MEASURES if any(row.get(m.name) is not None for row in lines)]
     columns = [("design", key), *((_heading(name, lines), number) for name in known)]
     shown = [(row["design"], *_values(row, known), row["dominated_by"] or "") for row in lines]
     dominated = [("dominated by", text)] if any(row["dominated_by"] for row in lines) else []

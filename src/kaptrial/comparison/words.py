@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from kaptrial.comparison.differences import advantage, difference, dominated_by, dominates, price, shared
-from kaptrial.comparison.measures import ASKED, BY_NAME, CLINIC_REPLICATES, ERRORS, Compared
+from kaptrial.comparison.measures import ASKED, BY_NAME, CLINIC_REPLICATES, ERRORS, Compared, accrual_of
 from kaptrial.output.terminal import by_mcse, error
 from kaptrial.questions.power.headline import percent
 from kaptrial.questions.power.verdicts import verdicts
@@ -17,8 +17,18 @@ _WHY_UNKNOWN = {
     "type_i_error": "no null of the model makes the sides alike, or a margin is tested",
     "assurance": "there is no prior",
     "therapist_hours": "the minutes of a session are not given",
+    "expected_n_null": "no null of the model makes the sides alike",
+    "expected_months": "the designs with looks recruit at different rates",
     "months": "there is no clinic",
     "cost": "there is no clinic with costs",
+}
+
+
+_LESS = {
+    "cost": "costs less",
+    "therapist_hours": "takes fewer therapist hours",
+    "n": "has fewer patients",
+    "expected_n": "expects fewer patients",
 }
 
 
@@ -100,7 +110,7 @@ def _amount(most: Compared, least: Compared, by: str) -> str:
     more = difference(most.estimates[by], least.estimates[by])
     if by == "cost":
         return f"{more.value:,.0f} ± {more.mcse:,.0f} {most.currency} more"
-    return f"{more.value:,.0f} more {BY_NAME[by].words}"
+    return f"{by_mcse(more.value, more.mcse) if more.mcse else f'{more.value:,.0f}'} more {BY_NAME[by].words}"
 
 
 def _power(design: Compared) -> str:
@@ -138,12 +148,31 @@ def _unknown(compared: Sequence[Compared]) -> Iterator[Note]:
         if 0 < len(lacking) < len(compared):
             text = f"{BY_NAME[name].words} of {', '.join(lacking)}: unknown, as {why}"
             yield Note(code="unknown", severity="information", text=text)
+    looked = [each.name for each in compared if each.design.has_looks]
+    if looked:
+        yield Note(code="looks", severity="information", text=_about_looks(compared, looked))
     if any("months" in each.estimates for each in compared):
         text = (
             f"months and cost are of the trial in its clinic, {CLINIC_REPLICATES} replicates; power is of the protocol"
             " as written"
         )
         yield Note(code="clinic", severity="information", text=text)
+
+
+def _about_looks(compared: Sequence[Compared], looked: Sequence[str]) -> str:
+    """What of designs with looks is of the trial that stops, and what is not."""
+    whole = [BY_NAME[name].words for name in ("n", "exposed", *ASKED) if any(name in d.estimates for d in compared)]
+    text = (
+        f"{', '.join(looked)}: power, errors and what is expected are of the trial that looks may stop;"
+        f" {', '.join(whole)} of one that goes on to its end"
+    )
+    one_sided = [each for each in compared if each.design.is_one_sided]
+    if 0 < len(one_sided) < len(compared):
+        text += f"; {', '.join(each.name for each in one_sided)} at α {one_sided[0].alpha:g} on the side of benefit"
+    accrual = accrual_of([each.design for each in compared])
+    if accrual is not None and len(looked) < len(compared):
+        text += f"; designs without looks are taken to recruit {accrual:g} patients a month as those with them do"
+    return text
 
 
 def _warnings(each: Compared) -> Iterator[Note]:
@@ -155,7 +184,7 @@ def _warnings(each: Compared) -> Iterator[Note]:
 def title(compared: Sequence[Compared], on_front: Sequence[Compared], by: str) -> str:
     """What the figure shows, in a line."""
     if len(on_front) == 1:
-        less = {"cost": "costs less", "therapist_hours": "takes fewer therapist hours", "n": "has fewer patients"}[by]
+        less = _LESS[by]
         return f"No design has more power than {on_front[0].name}, and none {less}"
     return f"{len(on_front)} of {len(compared)} designs are bettered by none in both power and {BY_NAME[by].words}"
 
@@ -164,4 +193,4 @@ def axis(by: str, compared: Sequence[Compared]) -> str:
     """What the axis of the price is called."""
     if by == "cost":
         return f"Cost of the trial, million {compared[0].currency}"
-    return {"therapist_hours": "Therapist hours", "n": "Patients"}[by]
+    return {"therapist_hours": "Therapist hours", "n": "Patients", "expected_n": "Expected patients"}[by]

@@ -39,13 +39,16 @@ class ReportResults(Results[Number]):
         return [picture for section in self.sections for picture in section.pictures]
 
 
-def chosen(only: Sequence[str] | None) -> list[str]:
-    """The sections asked for, in the order of the pack; all unless any is named. Raises FieldError for unknown ones."""
+def chosen(only: Sequence[str] | None, scenario: Scenario) -> list[str]:
+    """The sections asked for, in the order of the pack; all unless any is named, but for one on interim analyses where
+    the scenario has none. Raises FieldError for unknown ones."""
     for name in only or ():
         if name not in SECTIONS:
             known = ", ".join(SECTIONS)
             raise FieldError("only", name, f"must be one of {known}{nearest(name, SECTIONS)}")
-    return [name for name in SECTIONS if not only or name in only]
+    if only:
+        return [name for name in SECTIONS if name in only]
+    return [name for name in SECTIONS if name != "interim" or scenario.design.group_sequential is not None]
 
 
 def answer(
@@ -64,9 +67,10 @@ def answer(
 
     `clean`: figures in the folder hold neither title nor provenance.
     """
-    names, provenance = chosen(only), {**provenance, **said_of(controls)}
+    provenance = {**provenance, **said_of(controls)}
     run: dict[str, Any] = {"seed": seed, "replicates": replicates, "workers": workers, "controls": controls}
     study = Study(raw, **run, provenance=provenance, progress=progress)
+    names = chosen(only, study.scenario)
     facts = Facts(study)
     sections = tuple(SECTIONS[name](facts) for name in names)
     asked = study.power if "power" in vars(study) else None

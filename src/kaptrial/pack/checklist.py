@@ -26,6 +26,8 @@ class Item:
         The section of the pack that answers it; `YOURS` where the author has to.
     note : str
         What is left to write although a section answers a part; "" where it answers the whole.
+    with_looks : str
+        The section that answers it where the trial has interim analyses; "" where that makes no difference.
     checked : bool
         Whether number and meaning were found in a copy of the published list.
     """
@@ -35,6 +37,7 @@ class Item:
     topic: str
     where: str
     note: str = ""
+    with_looks: str = ""
     checked: bool = True
 
 

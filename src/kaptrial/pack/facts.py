@@ -11,6 +11,7 @@ from kaptrial import __version__
 from kaptrial.citation import cite
 from kaptrial.method_table import ATTENDANCE, MAY_FAIL, NOT_OF_SCORES, SCORES, TIME, USE_TIMES, methods
 from kaptrial.output.figures import name_in_words
+from kaptrial.pack.interim import Interim
 from kaptrial.pack.numbers import Number, Numbers
 from kaptrial.pack.study import Study
 from kaptrial.pack.tornado import End
@@ -429,6 +430,25 @@ class Facts:
         row = rows[0]
         shown = f"{row.value:,.0f}" if table == "cost" else None
         return self.numbers.add(key, row.value, mcse=row.mcse, unit=row.unit, shown=shown)
+
+    @cached_property
+    def interim(self) -> Interim | None:
+        """The interim analyses; None where the scenario declares none."""
+        return None if self.study.looks is None else Interim(self.study, self.numbers)
+
+    @cached_property
+    def with_looks(self) -> str:
+        """Of a trial with interim analyses, what these make of the power that stands before; "" of others."""
+        looks = self.interim
+        if looks is None:
+            return ""
+        error = "" if looks.null is None else f" and the {FALSE_RATES[looks.null]} {looks.rate(looks.null)}"
+        side = " (one-sided)" if looks.boundaries.rule.sided == 1 else ""
+        patients = f"{looks.figure('expected_n')} of {looks.figure('max_n')} patients are randomised on average"
+        return (
+            "These figures are of the trial without its interim analyses: with them power is"
+            f" {looks.rate('power')}{error}{side}, and {patients}."
+        )
 
     # --- what the result depends on ----------------------------------------------------------------------------------
 

@@ -17,6 +17,9 @@ from kaptrial.questions.clinic.answer import ClinicResults
 from kaptrial.questions.clinic.answer import answer as clinic_answer
 from kaptrial.questions.decide.answer import DecideResults
 from kaptrial.questions.decide.answer import answer as decide_answer
+from kaptrial.questions.looks.answer import LookResults
+from kaptrial.questions.looks.answer import answer as looks_answer
+from kaptrial.questions.looks.planning import check as check_looks
 from kaptrial.questions.power.answer import PowerResults
 from kaptrial.questions.power.answer import answer as power_answer
 from kaptrial.questions.power.cells import Cell, cells
@@ -75,6 +78,7 @@ class Study:
             raise ScenarioError(
                 f"null = {self.scenario.null!r}: must not be set for a report, which runs the nulls itself"
             )
+        check_looks(self.scenario, seed)
         self.seed, self.replicates, self.workers, self.controls = seed, replicates, workers, controls
         self.provenance = provenance
         self._say = progress or (lambda _: None)
@@ -201,6 +205,26 @@ class Study:
             replicates=self.replicates,
             draws=DECISION_DRAWS,
             nuisance=False,
+            workers=self.workers,
+        )
+
+    @property
+    def has_looks(self) -> bool:
+        """Whether the scenario declares interim analyses."""
+        return self.scenario.design.group_sequential is not None
+
+    @cached_property
+    def looks(self) -> LookResults | None:
+        """The trial with its interim analyses, by its primary analysis; None where the scenario declares none."""
+        if not self.has_looks:
+            return None
+        self._say("interim analyses")
+        primary = self.scenario.methods(self.scenario.estimand)[:1]
+        return looks_answer(
+            [Cell(scenario=replace(_primary_alone(self.scenario, primary), variants=None), columns={})],
+            provenance=self.provenance,
+            seed=self.seed,
+            replicates=self.replicates,
             workers=self.workers,
         )
 

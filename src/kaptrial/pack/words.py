@@ -114,7 +114,7 @@ def sample_size_page(facts: Facts) -> list[str]:
 
 def statistical_methods(facts: Facts) -> list[str]:
     """Model, degrees of freedom, missing data, intercurrent events, multiplicity."""
-    s = facts.scenario
+    s, looks = facts.scenario, facts.interim
     others = [methods()[name.split()[0]].label or name for name in s.analyses(s.estimand)[1:]]
     return paragraphs(
         "methods",
@@ -126,6 +126,7 @@ def statistical_methods(facts: Facts) -> list[str]:
         missing=_missing(facts),
         events=_events(s),
         multiplicity=_multiplicity(s),
+        interim="" if looks is None else f"Interim analyses of the primary question: {looks.errors()} {looks.data()}",
         other=f" Sensitivity analyses of the primary question: {', '.join(dict.fromkeys(others))}." if others else "",
     )
 
@@ -142,11 +143,13 @@ def lay_summary(facts: Facts) -> list[str]:
     """What is done and what may come of it, for readers who are no researchers."""
     s = facts.scenario
     exposed = "" if facts.exposed.value == 0 else f"{facts.exposed} of them will be given ketamine or esketamine."
+    looks = facts.interim
+    power = facts.power if looks is None else looks.rate("power") or facts.power
     chance = (
-        f"If the treatment works as well as is assumed, a trial of this size shows it in {facts.in_100(facts.power)}"
+        f"If the treatment works as well as is assumed, a trial of this size shows it in {facts.in_100(power)}"
         " trials. This is worked out on a computer, before anybody takes part."
     )
-    rate = facts.false_rate
+    rate = facts.false_rate if looks is None else looks.false_rate
     wrong = f"If it does not work, the trial would seem to show that it does in {facts.in_100(rate)}." if rate else ""
     doubt = (
         f"{facts.n_assumptions} of the {facts.n_numbers} numbers behind this are assumptions, in whole or in part. The"
@@ -154,7 +157,15 @@ def lay_summary(facts: Facts) -> list[str]:
     )
     if len(s.arms) == 1:
         doubt += " Without a comparison group it cannot tell what the treatment did from what time or hope did."
-    return paragraphs("lay", facts, exposed=exposed, chance=chance, wrong=wrong, doubt=doubt)
+    return paragraphs(
+        "lay",
+        facts,
+        exposed=exposed,
+        early="" if looks is None else looks.early(),
+        chance=chance,
+        wrong=wrong,
+        doubt=doubt,
+    )
 
 
 def limits(facts: Facts) -> list[str]:
@@ -181,6 +192,11 @@ def limits(facts: Facts) -> list[str]:
         )
     if not any(t.gamma for t in s.therapies.values()) and any(arm.therapy is not None for arm in s.arms):
         said.append("Drug and therapy are assumed only to add up: no synergy is relied on.")
+    if facts.study.has_looks:
+        said.append(
+            "Sensitivity, adverse worlds and the clinic are of the trial that goes on to its end: what interim analyses"
+            " do in them is not shown."
+        )
     if s.clinic is None:
         said.append("Sites, recruitment and staff are not modelled: months and cost are not known.")
     said.append("Nothing here is medical advice, and no number here has been seen in a trial of this design.")

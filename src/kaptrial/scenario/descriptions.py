@@ -388,7 +388,7 @@ KEYS: dict[str, dict[str, Key]] = {
         "allocation": Key("Ratio, blocks and strata.", "{ratio: {ketamine: 2, saline: 1}}"),
         "looks": Key("Looks at the data before the end; only `decide` reads them.", "[{share: 0.5}]"),
         "group_sequential": Key(
-            "Looks with boundaries, and the accrual that brings patients to them; only `looks` reads it.",
+            "Looks with boundaries, and the accrual that brings patients to them: docs/looks.md.",
             "{accrual_per_month: 5, looks: [{patients: 60}]}",
         ),
         "enrolment": Key(
@@ -422,6 +422,10 @@ KEYS: dict[str, dict[str, Key]] = {
         "looks": Key("The looks before the end, in order.", "[{patients: 60}, {month: 20}]"),
         "accrual_per_month": Key("Patients randomised in a month, evenly.", "5", "patients"),
         "recruitment": Key("Whether it goes on while the patients of a look are followed up, or stops.", "stops"),
+        "decide": Key(
+            "Whether a trial that a look stops is decided by it, or once those under way are followed up.",
+            "at_follow_up",
+        ),
         "spending": Key("How the type I error is spent, as `boundaries` takes it.", "hsd:-4"),
         "spend_at": Key("Whether errors are spent at a look's planned information or at its own.", "own"),
         "sided": Key("1: on the side of benefit, at half of the two-sided level.", "1"),

@@ -41,17 +41,20 @@ class SequentialLook:
 
 @noun
 class GroupSequential:
-    """A group-sequential design, which `looks` reads.
+    """A group-sequential design.
 
     `accrual_per_month`: patients randomised, evenly. `recruitment`: whether it goes on while the patients of a look are
-    followed up, or stops for it. `spending`, `futility`: as `boundaries` takes them; `power`: what β is spent for.
-    `spend_at`: the planned share of a look, or that of its own standard error, by which small trials reject too often.
+    followed up, or stops for it. `decide`: whether a look decides the trial that it stops, or a boundary of its own
+    once the patients under way are followed up. `spending`, `futility`: as `boundaries` takes them; `power`: what β is
+    spent for. `spend_at`: the planned share of a look, or that of its own standard error, by which small trials reject
+    too often.
     `sided`: 1 tests on the side of benefit at half of the analysis' two-sided level.
     """
 
     looks: tuple[SequentialLook, ...]
     accrual_per_month: Positive
     recruitment: Literal["goes_on", "stops"] = "goes_on"
+    decide: Literal["at_look", "at_follow_up"] = "at_look"
     spending: Text = "obf"
     spend_at: Literal["planned", "own"] = "planned"
     sided: Literal[1, 2] = 2
@@ -71,16 +74,29 @@ class GroupSequential:
             raise FieldError("sided", 2, "must be 1 where futility is given: it lies on the side without benefit")
         if self.binding and self.futility is None:
             raise FieldError("binding", True, "goes with `futility`")
+        if self.decide == "at_follow_up":
+            self._check_decisions()
+
+    def _check_decisions(self) -> None:
+        if not self.binding:
+            allowed = "goes with a `futility` that is `binding`: the type I error counts on both ways to stop"
+            raise FieldError("decide", self.decide, allowed)
+        if self.recruitment == "stops":
+            raise FieldError("decide", self.decide, "goes with recruitment that goes on: else nobody is under way")
+        if self.spend_at == "own":
+            raise FieldError("decide", self.decide, "goes with `spend_at: planned`")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Calendar:
     """Months since the first patient is randomised: of each patient's randomisation, (patient,), of each look, and of
-    the end, when the last patient has reached the primary visit. `wait`: months from randomisation to that visit."""
+    the end, when the last patient has reached the primary visit. `wait`: months from randomisation to that visit;
+    `fixed_end`: the end where there are no looks."""
 
     randomised: Floats
     looks: tuple[float, ...]
     wait: float
+    fixed_end: float
 
     @property
     def end(self) -> float:
@@ -90,6 +106,10 @@ class Calendar:
     def n_randomised(self, month: float) -> int:
         """Patients randomised before a month."""
         return int(np.sum(self.randomised < month - _SAME))
+
+    def followed_up(self, month: float) -> float:
+        """When all who were randomised before a month have reached the primary visit."""
+        return float(self.randomised[self.n_randomised(month) - 1] + self.wait)
 
     def n_followed(self, month: float) -> int:
         """Patients whose primary visit is due by a month."""
@@ -103,6 +123,7 @@ def calendar(design: GroupSequential, patients: tuple[int | None, ...], n: int, 
     or when everybody has.
     """
     randomised = np.arange(n) / design.accrual_per_month
+    fixed_end = float(randomised[-1] + wait)
     looks: list[float] = []
     for i, (look, count) in enumerate(zip(design.looks, patients, strict=True)):
         name = next(name for name in ("month", "patients", "information") if getattr(look, name) is not None)
@@ -127,7 +148,7 @@ def calendar(design: GroupSequential, patients: tuple[int | None, ...], n: int, 
         if looks and month <= looks[-1] + _SAME:
             raise FieldError(field, value, f"must be later than the look before it, month {looks[-1]:.3g}")
         looks.append(month)
-    return Calendar(randomised=randomised, looks=tuple(looks), wait=wait)
+    return Calendar(randomised=randomised, looks=tuple(looks), wait=wait, fixed_end=fixed_end)
 
 
 def months_to_primary(s: Scenario) -> float:

@@ -21,6 +21,8 @@ QUESTIONS = {
     "day": "On which day?",
     "n": "How many patients in all?",
 }
+# Months in which a trial with looks recruits, until its author says how fast it does.
+RECRUITMENT_MONTHS = 24
 _BELIEF = {
     "full": ("0.9", "dissociation is hard to miss"),
     "low": ("0.6", "a low dose is felt a little; no figure is in the catalogue"),
@@ -62,6 +64,8 @@ class Plan:
         The day of the primary outcome.
     n : int
         Patients in all.
+    looks : tuple of float
+        Shares of the final information at which the data are looked at before the end; none unless given.
     """
 
     indication: str
@@ -71,6 +75,7 @@ class Plan:
     outcome: str
     day: int
     n: int
+    looks: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("indication", "regimen", "therapy", "comparison", "outcome"):
@@ -86,6 +91,12 @@ class Plan:
         if self.n < 2 * len(self._arms) or self.n % parts:
             least = f"must be a multiple of {parts}, at least {2 * len(self._arms)}"
             raise FieldError("n", self.n, f"{least}: the patients of {len(self._arms)} arms")
+        for i, share in enumerate(self.looks):
+            before = self.looks[i - 1] if i else 0.0
+            if not before < share < 1:
+                raise FieldError(
+                    f"looks[{i}]", share, f"must be a share of the information above {before:g} and below 1"
+                )
 
     @property
     def _indication(self) -> dict[str, Any]:
@@ -125,7 +136,8 @@ class Plan:
     def text(self) -> str:
         """The scenario as commented YAML."""
         kind = self._indication
-        flags = " ".join(f"--{name} {getattr(self, name)}" for name in QUESTIONS)
+        given = {name: getattr(self, name) for name in QUESTIONS} | ({"looks": self._looks_given} if self.looks else {})
+        flags = " ".join(f"--{name} {value}" for name, value in given.items())
         contrast = self._named(self._comparison["contrast"])
         what = "" if self._therapy is None else f"; {self._therapy['label']}"
         parts = [
@@ -209,7 +221,26 @@ class Plan:
         if ratio is not None:
             shares = ", ".join(f"{arm_id}: {share}" for arm_id, share in self._ratio.items())
             size += f"  allocation: {{ratio: {{{shares}}}}}\n"
-        return f"design:\n{size}  visits: {visits}\n"
+        return f"design:\n{size}  visits: {visits}\n{self._group_sequential()}"
+
+    @property
+    def _looks_given(self) -> str:
+        return ",".join(f"{share:g}" for share in self.looks)
+
+    def _group_sequential(self) -> str:
+        """Looks before the end; nothing where there are none."""
+        if not self.looks:
+            return ""
+        accrual = -(-self.n // RECRUITMENT_MONTHS)
+        looks = ", ".join(f"{{information: {share:g}}}" for share in self.looks)
+        return (
+            "  group_sequential:               # looks at the data that may end the trial: docs/looks.md\n"
+            f"    accrual_per_month: {accrual}          # a design choice: all within two years\n"
+            f"    looks: [{looks}]\n"
+            "    sided: 1                      # on the side of benefit, at half of the two-sided level\n"
+            "    spending: obf                 # few early stops for efficacy; pocock has more\n"
+            "    futility: cp:0.2              # stop where the conditional power under the trend is below .2\n"
+        )
 
     def _questions(self) -> str:
         endpoint = self._indication["endpoints"][self.outcome]

@@ -160,8 +160,7 @@ class Enrolment:
 @noun
 class Design:
     """Size, visits and looks. `n_per_arm` for equal arms, `n_total` for any ratio. Visits begin with day 0, the
-    baseline. Only `decide` reads `looks`, only the command of that name `group_sequential`, and only `report` the
-    enrolment."""
+    baseline. Only `decide` reads `looks`, and only `report` the enrolment."""
 
     visits: Schedule
     n_per_arm: Whole | None = None

@@ -47,6 +47,10 @@ def test_a_delay_counts_in_size_and_information():
         )
     )
     assert sum(row["rejected"] for row in delayed) == pytest.approx(0.8)
+    asked = {"power": 0.8, "futility": "obf", "binding": True, "pending": [0.16, 0.2]}
+    for statistics, told in (([1, 2.6], True), ([1, 1.5, 2.1], False)):
+        notes = kt.boundaries([0.3, 0.7, 1], **asked, statistics=statistics).notes
+        assert any(note.code == "under_way" for note in notes) == told
 
 
 def test_it_is_said_drawn_and_written(run, capsys, tmp_path):

@@ -13,6 +13,8 @@ from tests import SCENARIOS
 STARTER = read_raw(SCENARIOS / "starter.yaml")
 THERAPISTS = {"count": 4, "sd": {"value": 3, "unit": "points", "source": "assumption", "note": "for a test"}}
 DAYS = {"value": 4, "unit": "day", "source": "assumption", "note": "for a test"}
+LOOK = {"accrual_per_month": 20}
+AT_FOLLOW_UP = {"sided": 1, "futility": "cp:.1", "binding": True, "decide": "at_follow_up"}
 
 
 def codes(**values):
@@ -47,6 +49,32 @@ def test_the_smallest_useful_file_has_nothing_to_warn_of():
             "analysis.df: is not used by ancova",
         ),
         ({"relapse": {"response_day": 7, "fraction": 0.4}}, "unused", "relapse: no estimand asks"),
+        (
+            {"design__group_sequential": LOOK | {"looks": [{"month": 0.5}]}},
+            "impossible_look",
+            "design.group_sequential.looks[0].month = 0.5: nobody has reached the primary visit by then",
+        ),
+        (
+            {"design__group_sequential": LOOK | {"looks": [{"patients": 60}, {"patients": 110}]}},
+            "late_look",
+            "looks[1]: in month 6.37 all 120 patients are randomised: to stop then saves no patients",
+        ),
+        (
+            {"design__group_sequential": LOOK | {"looks": [{"patients": 110}], **AT_FOLLOW_UP}},
+            "late_look",
+            "to stop then saves no patients, nor months: those under way are followed up first",
+        ),
+        (
+            {"design__group_sequential": LOOK | {"looks": [{"patients": 60}]}},
+            "looks",
+            "looks[0]: in month 3.87 78 of 120 patients are randomised, 60 of them followed up",
+        ),
+        (
+            {"design__group_sequential": LOOK | {"looks": [{"information": 0.5}]}},
+            "looks",
+            "looks[0].information: in which month that is, and who is under way then, kaptrial looks finds",
+        ),
+        ({"design__looks": [{"share": 0.5, "futility": 0.1}]}, "looks", "design.looks: of patients followed up;"),
     ],
 )
 def test_each_trap_is_seen(values, code, said):

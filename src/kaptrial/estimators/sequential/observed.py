@@ -10,6 +10,7 @@ import numpy as np
 
 from kaptrial.arrays import Floats
 from kaptrial.errors import FieldError
+from kaptrial.estimators.sequential.bias import bias_adjusted
 from kaptrial.estimators.sequential.boundaries import (
     LEAST_STEP,
     Boundaries,
@@ -96,11 +97,13 @@ class AtEnd:
     """Inference at the look that ended the trial; estimates in units of the standard error there.
 
     `p`: stagewise, of both sides where the design has two. `lower`, `upper`: of the level that the design has.
+    `bias_adjusted`: under which the naive estimate has the mean seen, with looks to come as planned.
     """
 
     look: int
     p: float
     naive: float
+    bias_adjusted: float
     median_unbiased: float
     lower: float
     upper: float
@@ -151,7 +154,11 @@ def _foreseen(boundaries: Boundaries, k: int, z: float) -> AtLook:
 
 
 def known_at_end(boundaries: Boundaries, statistics: Sequence[float]) -> AtEnd:
-    """Inference at the last of these looks, which ended the trial; futility that does not bind is not heeded."""
+    """Inference at the last of these looks, which ended the trial.
+
+    Futility that does not bind is not heeded, but by the bias-adjusted estimate, and there unless an earlier look did
+    not obey it.
+    """
     k, rule = len(statistics), boundaries.rule
     z = np.asarray(float(statistics[-1]))
     low = boundaries.low if rule.binding or rule.sided == 2 else np.full_like(boundaries.low, -np.inf)
@@ -165,10 +172,20 @@ def known_at_end(boundaries: Boundaries, statistics: Sequence[float]) -> AtEnd:
         look=k,
         p=2.0 * min(above, 1.0 - above) if rule.sided == 2 else above,
         naive=float(z),
+        bias_adjusted=_bias_adjusted(boundaries, statistics),
         median_unbiased=median,
         lower=lower,
         upper=upper,
     )
+
+
+def _bias_adjusted(boundaries: Boundaries, statistics: Sequence[float]) -> float:
+    *before, z = statistics
+    ignored = boundaries.has_futility and bool(np.any(np.array(before) <= boundaries.lower[: len(before)]))
+    low = np.full_like(boundaries.low, -np.inf) if ignored else boundaries.low
+    sd = np.sqrt(boundaries.information[len(before)])
+    looks = (boundaries.information, low, boundaries.upper)
+    return float(bias_adjusted(np.asarray(z / sd), *looks, grid=FINE) * sd)
 
 
 def repeated_interval(boundaries: Boundaries, statistics: Sequence[float]) -> tuple[Floats, Floats]:

@@ -144,23 +144,31 @@ def root(
         found = ndtri(np.minimum(probability(x), 1.0))
         return np.where(found == wanted, 0.0, sign * (found - np.where(np.isfinite(wanted), wanted, 0.0)))
 
-    left, right = np.full(target.shape, low), np.full(target.shape, high)
-    at_left, at_right = excess(left), excess(right)
-    never, always = (at_right < 0) | (falling & (target == 0)), (at_left > 0) | (~np.bool_(falling) & (target == 0))
-    x, open_ends = (left + right) / 2, ~(never | always)
-    was_up = was_down = np.zeros(target.shape, dtype=bool)
+    nowhere = np.where(target == 0, np.inf if falling else -np.inf, np.nan)
+    return zero(excess, np.full(target.shape, low), np.full(target.shape, high), known=nowhere)
+
+
+def zero(rising: Callable[[Floats], Floats], left: Floats, right: Floats, *, known: float | Floats = np.nan) -> Floats:
+    """Where a function that rises is 0, for each element; infinite where it is so nowhere between `left` and `right`.
+
+    By the Illinois rule; by halves where the function has no slope. `known`: what is known already, NaN elsewhere.
+    """
+    at_left, at_right = rising(left), rising(right)
+    found = np.where(np.isnan(known), np.where(at_right < 0, np.inf, np.where(at_left > 0, -np.inf, np.nan)), known)
+    x, open_ends = (left + right) / 2, np.isnan(found)
+    was_up = was_down = np.zeros(x.shape, dtype=bool)
     for _ in range(_STEPS):
         straight = np.isfinite(at_left) & np.isfinite(at_right) & (at_right > at_left)
         rise = np.subtract(at_right, at_left, out=np.ones_like(at_left), where=straight)
         x = np.where(straight, right - np.where(straight, at_right, 0.0) / rise * (right - left), (left + right) / 2)
-        at_x = excess(x)
+        at_x = rising(x)
         up, down = at_x >= 0, at_x <= 0
         at_left = np.where(down, at_x, np.where(was_up & up, at_left / 2, at_left))
         at_right = np.where(up, at_x, np.where(was_down & down, at_right / 2, at_right))
         left, right, was_up, was_down = np.where(down, x, left), np.where(up, x, right), up, down
         if not np.any(open_ends & (np.abs(at_x) > _CLOSE) & (right - left > _CLOSE)):
             break
-    return np.where(never, np.inf, np.where(always, -np.inf, x))
+    return np.where(open_ends, x, found)
 
 
 def z_above(now: Continuing, information: float | Floats, drift: float | Floats, probability: Floats) -> Floats:

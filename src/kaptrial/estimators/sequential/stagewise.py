@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from kaptrial.arrays import Floats
@@ -42,11 +44,16 @@ def drift_at(
 ) -> Floats:
     """The θ under which `p_value` is this: ½ gives the median-unbiased estimate, α/2 and 1 − α/2 the ends of the
     interval."""
-    z = np.asarray(z, dtype=float)
     sd = np.sqrt(information[..., -1])
+    return where_p_is(probability, z, sd, lambda drift: p_value(z, information, low, upper, drift, grid))
+
+
+def where_p_is(probability: float, z: Floats, sd: Floats, p_at: Callable[[Floats], Floats]) -> Floats:
+    """The θ at which a p-value that rises with it is this; `sd`: of the score at the end, with statistic `z`."""
+    z = np.asarray(z, dtype=float)
 
     def rising(x: Floats) -> Floats:
         """In units of the SD of Z about the naive estimate."""
-        return p_value(z, information, low, upper, (z + x) / sd, grid)
+        return p_at((z + x) / sd)
 
     return (z + root(rising, np.full(z.shape, probability), low=-_REACH, high=_REACH)) / sd

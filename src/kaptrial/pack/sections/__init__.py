@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from kaptrial.pack import words
 from kaptrial.pack.document import Section
 from kaptrial.pack.facts import Facts
-from kaptrial.pack.sections import design, operations, power, sensitivity, texts
+from kaptrial.pack.sections import design, interim, operations, power, sensitivity, texts
 from kaptrial.pack.sections.titles import TITLES
 
 # In the order of the pack; `only` of `kaptrial.report` takes these names.
@@ -24,6 +24,7 @@ SECTIONS: Mapping[str, Callable[[Facts], Section]] = {
     "sensitivity": sensitivity.sensitivity,
     "worlds": sensitivity.worlds,
     "decision": power.decision,
+    "interim": interim.interim,
     "clinic": operations.clinic,
     "flow": operations.flow,
     "enrolment": design.enrolment,

@@ -38,6 +38,8 @@ def power(facts: Facts) -> Section:
         text = "Where patients believe in what is compared and it does nothing, the test is significant in"
         text = f"{text} {facts.belief_rate} of trials."
         blocks.append(Paragraph(text=text))
+    if facts.with_looks:
+        blocks.append(Paragraph(text=facts.with_looks))
     blocks.append(_questions(facts))
     needed = dict.fromkeys(note.text for note in study.power.notes if note.code == "number_needed_to_treat")
     blocks += [Paragraph(text=capital(text) + ".", style="note") for text in needed]
@@ -137,6 +139,7 @@ def assurance(facts: Facts) -> Section:
         "assurance": "Assurance: power averaged over the prior",
         "probability_of_80_power": "Probability that power is 80 % or more",
         "power": "Power at the scenario's own values",
+        "fixed_assurance": "Assurance without interim analyses",
     }
     rows: list[list[Cell]] = [
         [text, facts.numbers.percent(f"assurance.{name}", primary[name].value, primary[name].mcse)]

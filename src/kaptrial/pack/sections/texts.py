@@ -55,9 +55,10 @@ def checklist(facts: Facts) -> Section:
         for item in items():
             if item.statement != statement.name:
                 continue
-            is_yours = item.where == YOURS or absent.get(item.where, False)
-            where = "yours to write" if is_yours else TITLES[item.where]
-            note = item.note if not is_yours or item.where == YOURS else ""
+            answer = item.with_looks if item.with_looks and facts.study.has_looks else item.where
+            is_yours = answer == YOURS or absent.get(answer, False)
+            where = "yours to write" if is_yours else TITLES[answer]
+            note = item.note if not is_yours or answer == YOURS else ""
             unchecked = "" if item.checked else " (number not checked at its source)"
             rows.append([f"{item.number}{unchecked}", item.topic, where, note])
         caption = f"{statement.name}: {statement.use}. {statement.citation} doi:{statement.doi}"

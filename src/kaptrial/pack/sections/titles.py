@@ -23,6 +23,7 @@ TITLES = {
     "sensitivity": "Sensitivity to each assumption",
     "worlds": "Adverse worlds: the verdict",
     "decision": "Bayesian decision",
+    "interim": "Interim analyses",
     "clinic": "Clinic: timeline, cost and bottleneck",
     "flow": "Expected flow of patients",
     "enrolment": "Planned enrolment",

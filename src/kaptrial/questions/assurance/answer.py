@@ -8,13 +8,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from kaptrial.output.folder import write_folder
+from kaptrial.output.terminal import by_mcse
 from kaptrial.questions.assurance.assurance import Assurance, assurance
 from kaptrial.questions.assurance.output import figures_of, write_assurance
 from kaptrial.questions.power.controlled import said_of
 from kaptrial.questions.power.headline import percent
 from kaptrial.questions.power.measures import TARGET_POWER
 from kaptrial.questions.power.rows import question
-from kaptrial.results import Headline, Results, Row, grouped
+from kaptrial.results import Headline, Note, Results, Row, grouped
 from kaptrial.scenario.scenario import Scenario
 
 if TYPE_CHECKING:
@@ -58,7 +59,8 @@ def answer(
     controls: bool = True,
     progress: Callable[[int], None] | None = None,
 ) -> AssuranceResults:
-    """Power averaged over `draws` of the scenario's prior."""
+    """Power averaged over `draws` of the scenario's prior; of a scenario with looks without control variates."""
+    controls = controls and scenario.design.group_sequential is None
     averaged = assurance(
         scenario,
         seed=seed,
@@ -72,13 +74,22 @@ def answer(
         kind="assurance",
         rows=averaged.rows,
         provenance={**provenance, **said_of(controls)},
-        notes=averaged.notes,
+        notes=[*averaged.notes, *_of_looks(scenario, averaged.rows)],
         headline=headline(scenario, averaged.rows),
         figures=figures_of,
         writer=partial(write_folder, write_assurance),
         scenario=scenario,
         averaged=averaged,
     )
+
+
+def _of_looks(scenario: Scenario, rows: Sequence[Row]) -> list[Note]:
+    """That looks are of one question, where there are more."""
+    if scenario.design.group_sequential is None or len(grouped(rows)) < 2:
+        return []
+    about = question(scenario, scenario.estimand, scenario.analyses(scenario.estimand)[0])
+    text = f"looks are those of {about.contrast} by {about.analysis}; other questions are of the trial without them"
+    return [Note(code="looks", severity="information", text=text)]
 
 
 def headline(scenario: Scenario, rows: Sequence[Row]) -> Headline:
@@ -92,5 +103,11 @@ def headline(scenario: Scenario, rows: Sequence[Row]) -> Headline:
         f" scenario's own values; it reaches {100 * TARGET_POWER:g} % under {percent(high.value, high.mcse)} of what is"
         " believed."
     )
+    if "fixed_assurance" in by_metric:
+        fixed, n, most = (by_metric[name] for name in ("fixed_assurance", "expected_n", "max_n"))
+        text = (
+            f"{text.removesuffix('.')}; without looks assurance is {percent(fixed.value, fixed.mcse)}. On average"
+            f" {by_mcse(n.value, n.mcse)} of {most.value:.0f} patients are randomised."
+        )
     numbers = {"assurance": mean.value, "assurance_mcse": mean.mcse, "power": own.value, "power_mcse": own.mcse}
     return Headline(text=text, numbers=numbers | {"probability_of_80_power": high.value})

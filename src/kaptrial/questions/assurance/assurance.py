@@ -14,6 +14,8 @@ from kaptrial.errors import ScenarioError, TooFewEligible
 from kaptrial.method_table import method_of
 from kaptrial.model.streams import BLOCK
 from kaptrial.priors.design_prior import Draw, draws, seed_of_draw, with_draw
+from kaptrial.questions.assurance.with_looks import held, powers_of, without_looks
+from kaptrial.questions.looks.planning import check
 from kaptrial.questions.power.execution import Job, attempt
 from kaptrial.questions.power.measures import TARGET_POWER, share
 from kaptrial.questions.power.rows import expected_sides, powers, question
@@ -69,8 +71,8 @@ def assurance(
     comes from the spread between draws, which holds that of the finite number of replicates too. The expected side is
     that of the mean estimate over the draws: a ceiling can put the scenario's own interaction on the other. The result
     does not depend on `workers`. `controls`: whether the power at the scenario's own values is made more precise by
-    control variates. A draw under which hardly anybody passes the run-in has power 0: such a trial is never
-    filled.
+    control variates. A draw under which hardly anybody passes the run-in has power 0: such a trial is never filled.
+    Looks are planned at the scenario's own values; without them stands `fixed_` before a metric.
     Raises ScenarioError where there is no prior or a draw is not allowed, before anything is simulated.
     """
     if scenario.prior is None:
@@ -81,6 +83,7 @@ def assurance(
     own = replace(scenario, prior=None, variants=None)
     believed = [with_draw(scenario, draw) for draw in drawn]
     seeds = [seed_of_draw(seed, k) for k in range(draws_of_prior)]
+    check(own, seed)
     jobs = [Job(scenario=own, seed=seed, replicates=CLASSICAL_REPLICATES, controls=controls)]
     jobs += [Job(scenario=s, seed=x, replicates=replicates) for s, x in zip(believed, seeds, strict=True)]
     first, *fits = attempt(jobs, workers=workers, progress=progress)
@@ -94,9 +97,24 @@ def assurance(
         for s, fit in zip(believed, fits, strict=True)
     ]
     true = truths_of_draws(believed, seeds, workers=workers)
-    rows: list[Row] = []
-    for j, row in enumerate(classical):
-        rows += _power_rows(row, [each[j] for each in by_draw])
+    rows = _averaged(classical, by_draw)
+    if own.design.group_sequential is not None:
+        looked = held(
+            own,
+            believed,
+            seeds,
+            sides,
+            seed=seed,
+            own_replicates=CLASSICAL_REPLICATES,
+            replicates=replicates,
+            workers=workers,
+            progress=progress,
+        )
+        of_draws = [powers_of(each) for each in looked.by_draw]
+        rows = [*_averaged(powers_of(looked.own), of_draws), *looked.averaged(), *without_looks(rows, looked.own[0])]
+        by_draw = [
+            [*each, *without_looks(fixed, looked.own[0])] for each, fixed in zip(looked.by_draw, by_draw, strict=True)
+        ]
     own_truths = truths(own, seed=seed, workers=workers)
     for i, estimand in enumerate(own.estimands):
         for analysis in own.analyses(estimand):
@@ -111,10 +129,11 @@ def assurance(
     return Assurance(rows=rows, by_draw=by_draw, draws=drawn, n_never_filled=len(fits) - len(filled))
 
 
-def count_replicates(draws_of_prior: int, replicates: int) -> int:
+def count_replicates(scenario: Scenario, draws_of_prior: int, replicates: int) -> int:
     """How many replicates `assurance` will simulate in all, for a progress bar."""
     blocks = [-(-n // BLOCK) for n in (CLASSICAL_REPLICATES, replicates)]
-    return (blocks[0] + draws_of_prior * blocks[1]) * BLOCK
+    times = 1 if scenario.design.group_sequential is None else 2
+    return times * (blocks[0] + draws_of_prior * blocks[1]) * BLOCK
 
 
 def _spread(known: list[Truth]) -> Floats:
@@ -125,6 +144,14 @@ def _spread(known: list[Truth]) -> Floats:
 
 def _never_filled(classical: list[Row], replicates: int) -> list[Row]:
     return [replace(row, value=0.0, n_replicates=replicates, n_failed=replicates) for row in classical]
+
+
+def _averaged(own: list[Row], by_draw: list[list[Row]]) -> list[Row]:
+    """Assurance and its like of each kind of power."""
+    rows: list[Row] = []
+    for j, row in enumerate(own):
+        rows += _power_rows(row, [each[j] for each in by_draw])
+    return rows
 
 
 def _power_rows(own: Row, by_draw: list[Row]) -> list[Row]:

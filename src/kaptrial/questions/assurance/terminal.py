@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from kaptrial.output.tables import key, number, of_rows
 from kaptrial.output.terminal import by_mcse, paragraph, table, with_error
+from kaptrial.questions.assurance.with_looks import AVERAGED, WITHOUT_LOOKS
 from kaptrial.results import Question, Results, Row, grouped
 
 # Columns of the table: heading, and the metric with its kind of power in place of {}.
@@ -41,13 +42,33 @@ def show_assurance(results: Results[Row]) -> None:
         for kind, called in KINDS.items():
             if f"assurance{kind}" in rows and not _says_the_same(rows, kind):
                 day = "" if asked.day is None else f"{asked.day:g}"
-                lines.append((asked.contrast, asked.endpoint, day, asked.analysis, called, *_values(rows, kind)))
+                about_it = (asked.contrast, asked.endpoint, day, asked.analysis)
+                lines.append((*about_it, called, *_values(rows, kind)))
+                if f"{WITHOUT_LOOKS}assurance{kind}" in rows:
+                    without = f"{called}, without looks".removeprefix(", ")
+                    lines.append((*about_it, without, *_values(rows, kind, WITHOUT_LOOKS)))
     keys = [(name, key) for name in ("contrast", "endpoint", "day", "analysis", "")]
     table(*of_rows([*keys, *((heading, number) for heading, _ in SHOWN)], lines))
     for note in results.notes:
         paragraph(note.text)
-    for line in truth_lines(groups.items()):
+    for line in [*looks_lines(groups.values()), *truth_lines(groups.items())]:
         paragraph(line)
+
+
+def looks_lines(groups: Iterable[dict[str, Row]]) -> list[str]:
+    """What looks do, averaged over the prior and at the scenario's own values."""
+    lines = []
+    for rows in groups:
+        if "max_n" in rows:
+            n, months, benefit, futility = (
+                f"{with_error(rows[metric])} ({with_error(rows[f'{metric}_own'])})" for metric in AVERAGED
+            )
+            lines.append(
+                f"Looks, averaged over the prior (at own values): patients randomised {n} of {rows['max_n'].value:.0f};"
+                f" months {months}; stops for efficacy {benefit}, for futility {futility}. Boundaries and dates are"
+                " those planned at the scenario's own values."
+            )
+    return lines
 
 
 def truth_lines(groups: Iterable[tuple[Question, dict[str, Row]]]) -> list[str]:
@@ -75,5 +96,5 @@ def _says_the_same(rows: dict[str, Row], kind: str) -> bool:
     return kind == "_expected_side" and _values(rows, kind) == _values(rows, "")
 
 
-def _values(rows: dict[str, Row], kind: str) -> list[str]:
-    return [with_error(rows[metric.format(kind)]) for _, metric in SHOWN]
+def _values(rows: dict[str, Row], kind: str, before: str = "") -> list[str]:
+    return [with_error(rows[before + metric.format(kind)]) for _, metric in SHOWN]

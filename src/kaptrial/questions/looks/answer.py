@@ -9,22 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from kaptrial.errors import FieldError
-from kaptrial.estimators.sequential.boundaries import LEAST_STEP, Boundaries, Rule, design, futility_of
-from kaptrial.estimators.sequential.spending import spending_of
-from kaptrial.method_table import TIMES, method_of
 from kaptrial.output.folder import write_folder
 from kaptrial.output.terminal import by_mcse
-from kaptrial.questions.looks.decisions import courses, estimates
+from kaptrial.questions.looks.decisions import estimates
 from kaptrial.questions.looks.output import looks_figures, write_looks
+from kaptrial.questions.looks.planning import Planned, nulls_of_primary, planned, rule_of
 from kaptrial.questions.looks.rows import Designed, World, rows
-from kaptrial.questions.looks.trials import Analysed, analysed, calendar_of, information_of, plan_of
 from kaptrial.questions.power.cells import Cell
-from kaptrial.questions.power.nulls import null_runs
-from kaptrial.questions.power.rows import better, question
+from kaptrial.questions.power.costs import costs_of
+from kaptrial.questions.power.rows import question
 from kaptrial.questions.power.shared import shared_truths
 from kaptrial.results import Headline, Note, Results, Row
-from kaptrial.scenario.scenario import Scenario
 
 # Patients an arm at the primary visit below which an MMRM needs Kenward and Roger's errors: with 8 and 14 of them two
 # looks with Pocock's boundary had a type I error of .064, and of .055 with theirs (5,000 trials).
@@ -33,12 +28,17 @@ SMALL = 15
 
 @dataclass(frozen=True, kw_only=True)
 class LookResult:
-    """What a cell gave by one analysis: its plan, and the trials under the scenario."""
+    """What a cell gave: its plan, and the trials under the scenario and under its nulls."""
 
     cell: Cell
-    analysis: str
-    designed: Designed
+    planned: Planned
     own: World
+    nulls: tuple[World, ...]
+
+    @property
+    def designed(self) -> Designed:
+        """The boundaries and the calendar."""
+        return self.planned.designed
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -56,45 +56,39 @@ def answer(
     replicates: int,
     workers: int = 1,
     nulls: bool = True,
+    costs: Mapping[str, float] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> LookResults:
     """The characteristics of every cell's looks, by the first analysis of its primary estimand.
 
-    Raises FieldError for a plan that makes no design, and for an analysis without a standard error.
+    `costs`: of a patient by arm, and of a therapist by `therapies.NAME.therapists`. Raises FieldError for these where
+    they do not fit, for a plan that makes no design, and for an analysis without a standard error.
     """
     for cell in cells:
         rule_of(cell.scenario)
+    by_cell = [costs_of(cell.scenario, costs) if costs else None for cell in cells]
     truths = shared_truths([cell.scenario for cell in cells], seed, workers)
+    run = {"seed": seed, "replicates": replicates, "workers": workers, "progress": progress, "follow_up": True}
     parts, every = [], list[Row]()
-    for cell, known in zip(cells, truths, strict=True):
+    for cell, known, of_cell in zip(cells, truths, by_cell, strict=True):
         s = cell.scenario
-        analysis = s.analyses(s.estimand)[0]
-        about = question(s, s.estimand, analysis, cell.columns)
-        when = calendar_of(s, analysis, seed)
-        sign = 1.0 if better(s, s.estimand, analysis) == "higher" else -1.0
-        run = partial(
-            analysed, analysis=analysis, when=when, seed=seed, replicates=replicates, workers=workers, progress=progress
-        )
-        fits = run(s)
-        information = _planned_information(fits, analysis)
-        plan = planned(s, fits, information)
-
-        decided = partial(courses, plan=plan, planned=information, sign=sign, own=plan_of(s).spend_at == "own")
-        own = World(metric="power", fits=fits, course=decided(fits.looks))
-        wanted = [null for null in null_runs(s) if 0 in null.estimands] if nulls else []
-        under = []
-        for null in wanted:
-            of_null = run(null.scenario)
-            under.append(World(metric=null.metric, fits=of_null, course=decided(of_null.looks)))
-        designed = Designed(plan=plan, information=information, when=when)
-        at_end = estimates(own.course, fits.looks, plan, sign)
+        plan, own = planned(s, **run)  # type: ignore[arg-type]
+        wanted = nulls_of_primary(s) if nulls else []
+        under = [plan.held(null.scenario, null.metric, **run) for null in wanted]  # type: ignore[arg-type]
+        about = question(s, s.estimand, plan.analysis, cell.columns)
+        decided, looks = plan.designed.decided, own.fits.looks
+        ends = looks if decided is None else (*own.fits.followed_up, looks[-1])
+        at_end = estimates(own.course, ends, plan.designed.plan, plan.sign, decided)
         truth = known[0].actual.on(about.measure)
-        every += rows(about, designed, own, under, at_end, truth, s.analysis.alpha)
-        parts.append(LookResult(cell=cell, analysis=analysis, designed=designed, own=own))
+        cost = None
+        if of_cell is not None:
+            cost = np.array([of_cell.of(s, n, {}) for n in plan.designed.n_randomised.tolist()])
+        every += rows(about, plan.designed, own, under, at_end, truth, s.analysis.alpha, cost)
+        parts.append(LookResult(cell=cell, planned=plan, own=own, nulls=tuple(under)))
     return LookResults(
         kind="looks",
         rows=every,
-        provenance=provenance,
+        provenance={**provenance, "costs": dict(costs)} if costs else provenance,
         notes=_notes(parts),
         headline=_headline(every),
         figures=looks_figures,
@@ -107,63 +101,23 @@ def count_replicates(cells: Sequence[Cell], replicates: int, *, nulls: bool = Tr
     """How many trials `answer` will simulate in all, for a progress bar."""
     from kaptrial.model.streams import BLOCK
 
-    runs = sum(1 + (sum(0 in null.estimands for null in null_runs(cell.scenario)) if nulls else 0) for cell in cells)
+    runs = sum(1 + (len(nulls_of_primary(cell.scenario)) if nulls else 0) for cell in cells)
     return runs * -(-replicates // BLOCK) * BLOCK
-
-
-def rule_of(s: Scenario) -> Rule:
-    """The errors that a scenario's looks keep; one-sided at half of the analysis' two-sided level."""
-    plan, analysis = plan_of(s), s.analyses(s.estimand)[0]
-    if method_of(analysis).test_only and s.estimand.endpoint not in TIMES:
-        allowed = "is an exact test, in which looks have no information: must be another one"
-        raise FieldError("analysis.methods", analysis, allowed)
-    try:
-        return Rule(
-            alpha=s.analysis.alpha if plan.sided == 2 else s.analysis.alpha / 2,
-            sided=plan.sided,
-            spending=spending_of(plan.spending),
-            power=plan.power,
-            futility=None if plan.futility is None else futility_of(plan.futility),
-            binding=plan.binding,
-        )
-    except FieldError as error:
-        raise error.below("design.group_sequential") from None
-
-
-def planned(s: Scenario, fits: Analysed, information: float) -> Boundaries:
-    """The boundaries at the information that the looks have under the scenario."""
-    at = [information_of(fit) / information for fit in fits.looks[:-1]]
-    for k, share in enumerate(at):
-        if not (at[k - 1] if k else 0.0) + LEAST_STEP <= share < 1:
-            allowed = "has no more information than the look before it, or as much as the end: must be another one"
-            raise FieldError(f"design.group_sequential.looks[{k}]", round(share, 4), allowed)
-    try:
-        return design(rule_of(s), [*at, 1.0])
-    except FieldError as error:
-        raise error.below("design.group_sequential") from None
-
-
-def _planned_information(fits: Analysed, analysis: str) -> float:
-    """The information at the end. Raises FieldError where a look has none."""
-    if any(information_of(fit) == 0 for fit in fits.looks):
-        allowed = "has no estimate at one of the looks in any trial: must be another one, or the look a later one"
-        raise FieldError("analysis.methods", analysis, allowed)
-    return information_of(fits.looks[-1])
 
 
 def _notes(parts: Sequence[LookResult]) -> tuple[Note, ...]:
     notes = []
     for part in parts:
-        plan = part.designed.plan
+        plan, analysis = part.designed.plan, part.planned.analysis
         spread = part.own.course.information[:, :-1]
         said = ", ".join(
             f"{at:.2f} ({np.nanquantile(spread[:, k], 0.05):.2f} to {np.nanquantile(spread[:, k], 0.95):.2f})"
             for k, at in enumerate(plan.information[:-1])
         )
-        text = f"{part.analysis}: shares of the planned information that the looks had, with nine trials in ten: {said}"
+        text = f"{analysis}: shares of the planned information that the looks had, with nine trials in ten: {said}"
         notes.append(Note(code="information", severity="information", text=text))
         least = min(part.designed.n_followed) / len(part.cell.scenario.arms)
-        if least < SMALL and part.analysis.startswith("mmrm") and part.cell.scenario.analysis.df == "satterthwaite":
+        if least < SMALL and analysis.startswith("mmrm") and part.cell.scenario.analysis.df == "satterthwaite":
             text = (
                 f"a look has {least:.3g} patients an arm at the primary visit, and in so few the MMRM with"
                 " Satterthwaite's degrees of freedom rejects too often: use analysis.df: kenward-roger"

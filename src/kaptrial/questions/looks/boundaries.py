@@ -85,7 +85,7 @@ def answer(
         provenance=provenance(
             alpha=alpha, sided=sided, spending=_given(spending), power=power, futility=_given(futility), binding=binding
         ),
-        notes=_notes(found, ended, se),
+        notes=_notes(found, decided, ended, se),
         headline=_headline(found, decided),
         figures=figures_of,
         writer=partial(write_folder, write_boundaries),
@@ -130,8 +130,9 @@ def _of_looks(found: Boundaries, decided: Decisions | None) -> list[dict[str, Va
             "information_decision": _plain(decided.information),
             "z_decision": _plain(decided.critical),
             "reversal": _plain(decided.reversal),
-            "rejected": _plain(decided.rejecting(decided.drift)),
         }
+        if decided.drift is not None:
+            columns["rejected"] = _plain(decided.rejecting(decided.drift))
     lines = []
     for i in range(k):
         line: dict[str, Value] = {"look": i + 1, "information": float(found.information[i])}
@@ -171,13 +172,14 @@ def _at_end(ended: AtEnd, se: float) -> dict[str, Value]:
     return {
         "p_stagewise": ended.p,
         "naive": ended.naive * se,
+        "bias_adjusted": ended.bias_adjusted * se,
         "median_unbiased": ended.median_unbiased * se,
         "lower": ended.lower * se,
         "upper": ended.upper * se,
     }
 
 
-def _notes(found: Boundaries, ended: AtEnd | None, se: float | None) -> list[Note]:
+def _notes(found: Boundaries, decided: Decisions | None, ended: AtEnd | None, se: float | None) -> list[Note]:
     texts = []
     last = found.information[-1]
     if last != 1:
@@ -190,6 +192,8 @@ def _notes(found: Boundaries, ended: AtEnd | None, se: float | None) -> list[Not
         texts.append(
             ("non_binding", "futility does not bind: the type I error holds also where the trial goes on beyond it")
         )
+    if decided is not None and ended is not None and ended.look < len(found.information):
+        texts.append(("under_way", "p and estimates are those of the look, without those who are under way then"))
     if ended is not None and se is None:
         texts.append(("units", "estimates at the end are in units of the standard error at that look"))
     return [Note(code=code, severity="information", text=text) for code, text in texts]
@@ -203,7 +207,7 @@ def _headline(found: Boundaries, decided: Decisions | None) -> Headline:
     numbers: dict[str, Value] = {"looks": k, "inflation": design.inflation}
     if design.inflation is not None and design.drift is not None:
         ends, needs = design.information, design.inflation / float(found.information[-1])
-        power = np.sum(decided.rejecting(decided.drift) if decided else found.stopping(design.drift)[0])
+        power = np.sum(decided.rejecting(design.drift) if decided else found.stopping(design.drift)[0])
         means = [needs * _expected(found, ends, drift) for drift in (0.0, design.drift)]
         text += (
             f": {100 * power:.4g} % power with {design.inflation:.4g} times the patients that a trial without looks"

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import ndtri
 
 from kaptrial.arrays import Bools, Floats, Ints
 from kaptrial.estimators.fit import Fit
+from kaptrial.estimators.sequential.bias import bias_adjusted
 from kaptrial.estimators.sequential.boundaries import Boundaries, spend
+from kaptrial.estimators.sequential.delayed import Decisions
 from kaptrial.estimators.sequential.observed import spent_by
 from kaptrial.estimators.sequential.recursion import COARSE, FARTHEST, finest_of
 from kaptrial.estimators.sequential.stagewise import drift_at
@@ -27,6 +29,8 @@ class Course:
     `z`: towards benefit, of the p-value with the fit's degrees of freedom; NaN where there is no estimate.
     `information`: as shares of what was planned, as the analysis' own standard errors have it; `spent_at`: the same as
     the boundaries use it, rising. `stop`: the look that ended the trial, from 0. `efficacy`, `futility`: why.
+    `rejects`, `deciding`: what was decided in the end, at that look or once those under way were followed up, and the
+    statistic that decided it.
     """
 
     z: Floats
@@ -37,6 +41,8 @@ class Course:
     stop: Ints
     efficacy: Bools
     futility: Bools
+    rejects: Bools
+    deciding: Floats
 
     @property
     def n_looks(self) -> int:
@@ -115,6 +121,7 @@ def _ended(z: Floats, information: Floats, at: Floats, upper: Floats, lower: Flo
     ends[:, -1] = True
     stop = np.argmax(ends, axis=1)
     rows = np.arange(len(z))
+    efficacy = crossed[rows, stop]
     return Course(
         z=z,
         information=information,
@@ -122,9 +129,24 @@ def _ended(z: Floats, information: Floats, at: Floats, upper: Floats, lower: Flo
         upper=upper,
         lower=lower,
         stop=stop,
-        efficacy=crossed[rows, stop],
+        efficacy=efficacy,
         futility=futile[rows, stop] & (stop < k - 1),
+        rejects=efficacy,
+        deciding=z[rows, stop],
     )
+
+
+def decided_later(course: Course, followed_up: Sequence[Fit], decided: Decisions, sign: float) -> Course:
+    """The course of trials that a look stops and that are decided once those under way are followed up.
+
+    `followed_up`: the fits of these, one a look but the last. A trial without an estimate then does not reject.
+    """
+    rejects, deciding = course.efficacy.copy(), course.deciding.copy()
+    for k, fit in enumerate(followed_up):
+        here = course.stop == k
+        deciding[here] = statistic(fit, sign)[here]
+        rejects[here] = np.nan_to_num(deciding[here], nan=-np.inf) >= decided.critical[k]
+    return replace(course, rejects=rejects, deciding=deciding)
 
 
 def _rising(information: Floats) -> Floats:
@@ -146,31 +168,53 @@ def _alike(information: Floats) -> Iterator[Ints]:
 
 @dataclass(frozen=True, kw_only=True)
 class Estimates:
-    """Estimates at the look that ended each trial, (replicate,), in the unit of the fit; NaN where there is none."""
+    """Estimates at the end of each trial, (replicate,), in the unit of the fit; NaN where there is none."""
 
     naive: Floats
+    bias_adjusted: Floats
     median_unbiased: Floats
     lower: Floats
     upper: Floats
 
 
-def estimates(course: Course, fits: Sequence[Fit], plan: Boundaries, sign: float) -> Estimates:
-    """The naive and the median-unbiased estimate, and the stagewise interval of the design's level.
+def estimates(
+    course: Course, fits: Sequence[Fit], plan: Boundaries, sign: float, decided: Decisions | None = None
+) -> Estimates:
+    """The naive, the bias-adjusted and the median-unbiased estimate, and the stagewise interval of the design's level.
 
+    `fits`: by the look that stopped the trial, those at its end; with `decided`, of all who are then followed up.
     These trials obey the boundary for futility whether it binds or not, and the order of outcomes counts on it.
     """
-    tail = plan.rule.alpha / plan.rule.sided
-    values = np.full((4, len(course.stop)), np.nan)
-    low = -course.upper if plan.rule.sided == 2 else course.lower
+    rule, low = plan.rule, -course.upper if plan.rule.sided == 2 else course.lower
+    naive, se, z, null = (np.full(len(course.stop), np.nan) for _ in range(4))
     for k, fit in enumerate(fits):
-        ended = np.flatnonzero((course.stop == k) & (fit.failure == 0))
-        values[0, ended] = fit.estimate[ended]
-        for some in _alike(course.spent_at[ended, : k + 1]):
+        here = (course.stop == k) & (fit.failure == 0)
+        naive[here], se[here] = fit.estimate[here], fit.se[here]
+        z[here] = sign * fit.statistic[here].clip(-FARTHEST, FARTHEST)
+        null[here] = 0.0 if fit.null is None else fit.null[here]
+    ended = np.flatnonzero(np.isfinite(z))
+    ends = course.spent_at if decided is None else np.broadcast_to(decided.information, course.spent_at.shape)
+    root_information = np.sqrt(ends[np.arange(len(z)), course.stop])
+    drifts = np.full((4, len(z)), np.nan)
+    design, naive_drifts = (course.spent_at, low, course.upper), z / root_information
+    if len(ended) and np.all(course.spent_at == course.spent_at[0]):
+        one = (x[0] for x in design)
+        drifts[0, ended] = bias_adjusted(naive_drifts[ended], *one, decided=ends[0])
+    else:
+        for some in _alike(course.spent_at[ended]):
             here = ended[some]
-            at, below, above = (x[here, : k + 1] for x in (course.spent_at, low, course.upper))
-            z = sign * fit.statistic[here].clip(-FARTHEST, FARTHEST)
-            unit = sign * fit.se[here] * np.sqrt(at[:, -1])
-            null = 0.0 if fit.null is None else fit.null[here]
-            median, *ends = (null + unit * drift_at(share, z, at, below, above) for share in (0.5, tail, 1.0 - tail))
-            values[1:, here] = median, np.minimum(*ends), np.maximum(*ends)
-    return Estimates(naive=values[0], median_unbiased=values[1], lower=values[2], upper=values[3])
+            drifts[0, here] = bias_adjusted(naive_drifts[here], *(x[here] for x in design), decided=ends[here])
+    for k in range(course.n_looks):
+        stopped = ended[course.stop[ended] == k]
+        for some in _alike(course.spent_at[stopped, : k + 1]):
+            here = stopped[some]
+            at, below, above = (x[here, : k + 1] for x in design)
+            for row, share in enumerate((0.5, rule.alpha / rule.sided, 1.0 - rule.alpha / rule.sided), 1):
+                if decided is None:
+                    drifts[row, here] = drift_at(share, z[here], at, below, above)
+                else:
+                    drifts[row, here] = decided.drift_at(share, k, z[here])
+    adjusted, median, *both = null + sign * se * root_information * drifts
+    return Estimates(
+        naive=naive, bias_adjusted=adjusted, median_unbiased=median, lower=np.minimum(*both), upper=np.maximum(*both)
+    )

@@ -26,7 +26,7 @@ _SHOWN = (
     ("conditional_power_planned", "under the planned effect", 3),
     ("predictive_power", "predictive power", 3),
 )
-_AT_END = ("p_stagewise", "naive", "median_unbiased", "lower", "upper")
+_AT_END = ("p_stagewise", "naive", "bias_adjusted", "median_unbiased", "lower", "upper")
 
 
 def show_boundaries(results: BoundaryResults) -> None:
@@ -43,10 +43,10 @@ def show_boundaries(results: BoundaryResults) -> None:
     table(*of_rows(heads, lines))
     for row in rows:
         if row.get("p_stagewise") is not None:
-            p, naive, median, lower, upper = (_rounded(row[name], 4) for name in _AT_END)
+            p, naive, adjusted, median, lower, upper = (_rounded(row[name], 4) for name in _AT_END)
             paragraph(
-                f"\nThe trial ends at look {row['look']}: stagewise p {p}; estimate {naive}, median-unbiased {median},"
-                f" stagewise interval {lower} to {upper}."
+                f"\nThe trial ends at look {row['look']}: stagewise p {p}; estimate {naive}, bias-adjusted {adjusted},"
+                f" median-unbiased {median}, stagewise interval {lower} to {upper}."
             )
     for note in results.notes:
         paragraph(f"note: {note.text}")
@@ -68,11 +68,25 @@ _WHOLE = (
     ("expectancy_only_rate", "rejections by expectancy only"),
     ("expected_n", "patients randomised, mean"),
     ("expected_n_type_i_error", "the same without an effect"),
+    ("n_q10", "at most so many in a tenth of the trials"),
+    ("n_q50", "in half of the trials"),
+    ("n_q90", "in nine tenths of the trials"),
     ("max_n", "patients at most"),
+    ("n_saved", "patients saved by the looks, mean"),
+    ("n_saved_type_i_error", "the same without an effect"),
     ("expected_months", "months to the decision, mean"),
+    ("months_q10", "at most so many in a tenth of the trials"),
+    ("months_q50", "in half of the trials"),
+    ("months_q90", "in nine tenths of the trials"),
     ("max_months", "months at most"),
+    ("months_saved", "months saved by the looks, mean"),
+    ("months_saved_type_i_error", "the same without an effect"),
+    ("expected_cost", "cost, mean"),
+    ("cost_saved", "cost saved by the looks, mean"),
+    ("cost_saved_type_i_error", "the same without an effect"),
     ("truth", "truth"),
     ("mean_estimate", "mean estimate at the end"),
+    ("mean_bias_adjusted", "mean bias-adjusted estimate"),
     ("mean_median_unbiased", "mean median-unbiased estimate"),
     ("median_unbiased_above_truth", "median-unbiased above the truth"),
     ("coverage", "coverage of the stagewise interval"),
@@ -81,15 +95,19 @@ _LOOK = (
     ("months", "month"),
     ("n_randomised", "randomised"),
     ("n_followed", "followed up"),
+    ("months_decided", "month of the decision"),
     ("information", "information"),
     ("information_sd", "its SD"),
     ("planned_z", "z"),
     ("planned_z_futility", "z futility"),
+    ("planned_z_decision", "z of the decision"),
     ("stop_efficacy", "stops for efficacy"),
     ("stop_futility", "for futility"),
+    ("rejected", "of both, rejects"),
     ("cumulative_power", "power so far"),
     ("cumulative_type_i_error", "type I error so far"),
     ("reversed", "reversed"),
+    ("reversed_futility", "futility reversed"),
 )
 
 

@@ -98,9 +98,13 @@ def analysed(
     replicates: int,
     workers: int,
     progress: Callable[[int], None] | None = None,
+    follow_up: bool = True,
 ) -> Analysed:
-    """The fits of the primary estimand at all looks, in every replicate; they do not depend on the workers."""
-    tasks = [(scenario, analysis, when, seed, block) for block in range(-(-replicates // BLOCK))]
+    """The fits of the primary estimand at all looks, in every replicate; they do not depend on the workers.
+
+    `follow_up`: whether those under way at a look are analysed too, once they are followed up.
+    """
+    tasks = [(scenario, analysis, when, seed, block, follow_up) for block in range(-(-replicates // BLOCK))]
     blocks = []
     for block in _blocks(tasks, workers):
         blocks.append(block)
@@ -115,14 +119,15 @@ def _blocks(tasks: Sequence[tuple[object, ...]], workers: int) -> Iterator[list[
     return in_threads(_block, tasks, workers)
 
 
-def _block(scenario: Scenario, analysis: str, when: Calendar, seed: int, block: int) -> list[Fit]:
-    """The fits of a block: at each look, at the end, and of those randomised by each look with all their visits."""
+def _block(scenario: Scenario, analysis: str, when: Calendar, seed: int, block: int, follow_up: bool) -> list[Fit]:
+    """The fits of a block: at each look, at the end, and, where asked for, of those randomised by each look with all
+    their visits."""
     keep_freed_memory()
     trials = simulate_block(scenario, seed=seed, block=block, full=False)
     n = scenario.n_total
     fits = [_at_month(trials, scenario, analysis, when, month, seed, block) for month in when.looks]
     fits.append(_fit(trials, scenario, analysis, np.full(n, _LATE), n, seed, block))
-    for month in when.looks:
+    for month in when.looks if follow_up else ():
         randomised = when.n_randomised(month)
         fits.append(_fit(trials, scenario, analysis, np.full(randomised, _LATE), randomised, seed, block))
     return fits
@@ -136,11 +141,14 @@ def _at_month(
 
 
 def _fit(trials: object, scenario: Scenario, analysis: str, since: Floats, followed: int, seed: int, block: int) -> Fit:
-    estimand = scenario.estimand
-    censored = estimand.endpoint in _CENSORED and scenario.analysis.missing_response != "failure"
-    partial = analysis.partition(" ")[0] in _OF_ALL_VISITS or censored
-    seen = at_look(trials, since if partial else since[:followed])  # type: ignore[arg-type]
-    return estimates(seen, scenario, [(estimand, analysis)], seed=seed, block=block)[0]
+    seen = at_look(trials, since if uses_every_visit(scenario, analysis) else since[:followed])  # type: ignore[arg-type]
+    return estimates(seen, scenario, [(scenario.estimand, analysis)], seed=seed, block=block)[0]
+
+
+def uses_every_visit(scenario: Scenario, analysis: str) -> bool:
+    """Whether an analysis of the primary estimand uses the visits of patients who have not reached the primary one."""
+    censored = scenario.estimand.endpoint in _CENSORED and scenario.analysis.missing_response != "failure"
+    return analysis.partition(" ")[0] in _OF_ALL_VISITS or censored
 
 
 def _joined(fits: Sequence[Fit], n: int) -> Fit:

@@ -82,7 +82,7 @@ def controlled_share(hits: Bools, fit: Fit) -> Controlled:
 
 def difference(figure: Controlled, other: Controlled) -> tuple[float, float]:
     """The difference of two shares of the same replicates, and its standard error from the pairs."""
-    if _is_plain(figure) and _is_plain(other):
+    if is_plain(figure.each) and is_plain(other.each):
         return paired_difference(figure.each, other.each)
     return _with_one_more(figure.each - other.each)
 
@@ -181,8 +181,9 @@ def _plain(figure: tuple[float, float], each: Floats) -> Controlled:
     return Controlled(value=value, mcse=mcse, value_plain=value, mcse_plain=mcse, each=each)
 
 
-def _is_plain(figure: Controlled) -> bool:
-    return bool(np.isin(figure.each, (0.0, 1.0)).all())
+def is_plain(each: Floats) -> bool:
+    """Whether the numbers are hits and misses, with nothing taken away."""
+    return bool(np.isin(each, (0.0, 1.0)).all())
 
 
 def _better(plain: Controlled, controlled: tuple[float, float], each: Floats) -> Controlled:

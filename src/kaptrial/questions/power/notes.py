@@ -66,7 +66,7 @@ def notes_of(s: Scenario, columns: Mapping[str, Any], estimand_truths: Iterable[
             + ": clipping makes interactions of its own; compare truth with truth_if_additive",
         )
     if s.design.group_sequential is not None:
-        text = "this is the trial without its looks: kaptrial looks has it with them"
+        text = "this is the trial without its looks: looks, size, assurance, compare and report have it with them"
         notes.append(Note(code="looks", severity="information", text=text))
     return notes + analysis_notes(s)
 

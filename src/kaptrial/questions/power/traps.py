@@ -11,6 +11,7 @@ import numpy as np
 from kaptrial.catalogue import trial, trial_keys
 from kaptrial.method_table import TIME, methods
 from kaptrial.questions.power.analysis_notes import analysis_notes
+from kaptrial.questions.power.look_traps import look_traps
 from kaptrial.results import Note
 from kaptrial.scenario.patients import Measurement
 from kaptrial.scenario.scenario import Scenario
@@ -30,7 +31,7 @@ def traps(s: Scenario) -> list[Note]:
     doubtful = [*_impossible_scores(s), *_no_room(s), *_far_from_published(s)]
     notes = [Note(code=code, severity="warning", text=text) for code, text in doubtful]
     unused = [Note(code=code, severity="information", text=text) for code, text in _unused(s)]
-    return [*notes, *analysis_notes(s), *unused]
+    return [*notes, *look_traps(s), *analysis_notes(s), *unused]
 
 
 def day_zero_sd(s: Scenario) -> float:

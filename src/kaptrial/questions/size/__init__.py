@@ -10,6 +10,7 @@ does not differ from the target. Power at the answer is taken from fresh replica
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from kaptrial.errors import FieldError, ScenarioError
@@ -21,7 +22,9 @@ from kaptrial.questions.size.search import Search, asked
 from kaptrial.questions.size.sizes import solve_size
 from kaptrial.questions.size.staffed import STAFFED_POINTS, solve_staffed
 from kaptrial.questions.size.staffed_answer import StaffedResults
-from kaptrial.scenario.files import Raw, build
+from kaptrial.questions.size.with_looks import AtAnswer, at_answer
+from kaptrial.scenario.files import Raw, build, with_settings
+from kaptrial.scenario.scenario import Scenario
 
 # About how many points a search tries, the answer's two among them: what it will cost.
 POINTS = 8
@@ -42,7 +45,9 @@ def solve(
     """The value at `over` (default: the scenario's size) at which the primary estimand's power is `target`.
 
     The first of `analysis.methods` is used; `progress` is told the number of replicates done; `controls`: with control
-    variates. Raises ScenarioError for a path, bounds or target that cannot be used.
+    variates. Of a scenario with looks power is that of the trial with them, planned anew at each point, without
+    control variates; the same search without looks stands beside it, on the same trials.
+    Raises ScenarioError for a path, bounds or target that cannot be used.
     """
     base = asked(build(raw))
     if len(base.arms) == 1:
@@ -54,7 +59,39 @@ def solve(
         raise FieldError("target", target, allowed)
     path = over or ("design.n_total" if base.design.n_per_arm is None else "design.n_per_arm")
     search = Search(raw, base, path, target, bounds, replicates, seed, workers, progress, controls=controls)
-    return solve_size(search) if path in SIZES else solve_path(search)
+    found = solve_size(search) if path in SIZES else solve_path(search)
+    if search.looks is None:
+        return found
+    without = solve(
+        with_settings(raw, {"design.group_sequential": None}),
+        target=target,
+        over=path,
+        bounds=bounds,
+        replicates=replicates,
+        seed=seed,
+        workers=workers,
+        progress=progress,
+        controls=False,
+    )
+    return replace(found, without_looks=without, at_answer=_at_answer(search, found))
+
+
+def _at_answer(search: Search, found: Answer) -> AtAnswer | None:
+    """What looks do at the value found; None where none was."""
+    if found.value is None:
+        return None
+    fresh = search.at(found.value, found.achieved_replicates, fresh=True)
+    assert fresh.held is not None
+    plan, own = fresh.held
+    return at_answer(
+        search.scenario(found.value),
+        plan,
+        own,
+        target=search.target,
+        seed=found.achieved_seed,
+        replicates=search.replicates,
+        workers=search.workers,
+    )
 
 
 def answer(
@@ -71,6 +108,7 @@ def answer(
 
     Raises FieldError for costs with one path, and for bounds with two.
     """
+    controls = controls and build(raw).design.group_sequential is None
     run, made = {**run, "controls": controls}, {**provenance, **said_of(controls)}
     if len(over) < 2:
         if costs:
@@ -81,9 +119,11 @@ def answer(
     return solve_staffed(raw, over=over, costs=costs, **run).results(made)
 
 
-def count_points(over: Sequence[str]) -> int:
-    """About how many points `answer` simulates."""
-    return POINTS if len(over) < 2 else STAFFED_POINTS
+def count_points(over: Sequence[str], base: Scenario) -> int:
+    """About how many points `answer` simulates; with looks, as many again without them."""
+    if len(over) >= 2:
+        return STAFFED_POINTS
+    return POINTS if base.design.group_sequential is None else 2 * POINTS + 2
 
 
 __all__ = ["SIZES", "Answer", "answer", "closed_power", "count_points", "solve", "solve_staffed"]

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from kaptrial.output.terminal import by_mcse, error
-from kaptrial.results import Headline, Line, Note, Results
+from kaptrial.questions.size.with_looks import AtAnswer, Figure
+from kaptrial.results import Headline, Line, Note, Results, Value
 
 SIZES = ("design.n_per_arm", "design.n_total")
 
@@ -32,7 +33,8 @@ class Answer:
     `achieved_mcse`: power at `value` in `achieved_replicates` fresh replicates under `achieved_seed`. `closed_form`:
     the value from the non-central t, `closed_form_kind` exact or approximate (with the simulated SE). `ceiling`,
     `ceiling_mcse`: where the power is not reached, or the number of therapists is fixed, what cannot be exceeded.
-    `tried`: the points at which the power was simulated, in rising order.
+    `tried`: the points at which the power was simulated, in rising order. `without_looks`, `at_answer`: of a trial with
+    looks the answer without them, and what they do at `value`.
     """
 
     analysis: str
@@ -58,16 +60,42 @@ class Answer:
     reached: bool = False
     message: str = ""
     tried: tuple[Tried, ...]
+    without_looks: Answer | None = None
+    at_answer: AtAnswer | None = None
+
+    @property
+    def inflation(self) -> Figure | None:
+        """The size with looks over that without; None for other numbers."""
+        if self.path not in SIZES or self.without_looks is None or self.at_answer is None:
+            return None
+        if not (self.value and self.without_looks.value):
+            return None
+        ratio = self.value / self.without_looks.value
+        return Figure(value=ratio, mcse=ratio * self.at_answer.relative_error)
+
+    def _looks(self) -> dict[str, Value]:
+        """What a trial with looks has more, as columns."""
+        if self.without_looks is None:
+            return {}
+        shown = int if self.path in SIZES else float
+        numbers: dict[str, Value] = {}
+        for name in ("value", "lower", "upper"):
+            value = getattr(self.without_looks, name)
+            numbers[f"{name}_without_looks"] = None if value is None else shown(value)
+        if self.inflation is not None:
+            numbers |= {"inflation": self.inflation.value, "inflation_mcse": self.inflation.mcse}
+        return numbers | (self.at_answer.numbers() if self.at_answer is not None else {})
 
     def results(self, provenance: Mapping[str, Any]) -> SizeResults:
         """One line of numbers; what is to be said of them is a note."""
         achieved = ("achieved", "achieved_mcse", "achieved_replicates", "achieved_seed")
-        numbers = {key: value for key, value in vars(self).items() if key not in ("tried", "target", *achieved)}
+        apart = ("tried", "target", "without_looks", "at_answer")
+        numbers = {key: value for key, value in vars(self).items() if key not in (*apart, *achieved)}
         if self.path in SIZES:
             sizes = ("value", "lower", "upper", "lower_999", "upper_999", "closed_form")
             numbers |= {name: None if numbers[name] is None else int(numbers[name]) for name in sizes}
         numbers |= {"target_power": self.target, "achieved_power": self.achieved}
-        numbers |= {name: getattr(self, name) for name in achieved[1:]}
+        numbers |= {name: getattr(self, name) for name in achieved[1:]} | self._looks()
         notes = [Note(code="size", severity="information", text=self.message)] if self.message else []
         lines = [Line(numbers=numbers)]
         return SizeResults(
@@ -85,6 +113,8 @@ class Answer:
         if self.achieved is not None:
             fresh = f"{by_mcse(100 * self.achieved, 100 * (self.achieved_mcse or 0))} %"
             text += f"; power there in fresh trials is {fresh} (± {error(100 * (self.achieved_mcse or 0))})"
+        if self.without_looks is not None and self.without_looks.value is not None:
+            text += f"; without looks it needs {self.without_looks.said(self.without_looks.value)}"
         names = ("path", "target", "value", "lower", "upper", "achieved", "achieved_mcse")
         return Headline(text=f"{text}.", numbers={name: getattr(self, name) for name in names})
 

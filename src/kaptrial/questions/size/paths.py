@@ -60,7 +60,7 @@ def solve_path(search: Search) -> Answer:
             value = inside
     fresh = search.at(value, 2 * search.replicates, fresh=True)
     notes += size_notes(search, fresh, True, search.truth())
-    closed = closed_path(search, value)
+    closed = closed_path(search, value) if search.looks is None else None
     kind = None if closed is None else "exact"
     return search.reached(value, ends, fresh, notes, metric=metric, closed_form=closed, closed_form_kind=kind)
 

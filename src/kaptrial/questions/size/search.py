@@ -13,11 +13,14 @@ from scipy import optimize, special
 from kaptrial.arrays import Floats
 from kaptrial.errors import FieldError, ScenarioError
 from kaptrial.estimators.fit import Fit
-from kaptrial.questions.power.controlled import controlled_hits
+from kaptrial.questions.looks.planning import Planned, planned
+from kaptrial.questions.looks.rows import World
+from kaptrial.questions.power.controlled import controlled_hits, is_plain
 from kaptrial.questions.power.execution import Job, run
 from kaptrial.questions.power.measures import t_power
 from kaptrial.questions.power.truth import Truth, truths
 from kaptrial.questions.size.answer import SIZES, Answer, Tried
+from kaptrial.questions.size.with_looks import keeping_shares
 from kaptrial.scenario.files import Raw, build, with_settings
 from kaptrial.scenario.paths import split_path
 from kaptrial.scenario.scenario import Scenario
@@ -35,7 +38,8 @@ def asked(s: Scenario) -> Scenario:
 @dataclass(frozen=True, kw_only=True)
 class Point:
     """What one value gave. `shares`: a number for each replicate whose mean is the power, 1 where it rejects or what
-    control variates make of that; `estimates`: NaN where the fit failed.
+    control variates make of that; `estimates`: of the whole trial, NaN where the fit failed; `held`: in a trial with
+    looks, their plan and the trials.
     """
 
     value: float
@@ -45,6 +49,7 @@ class Point:
     sd: float
     model_se: float
     df: float
+    held: tuple[Planned, World] | None = None
 
     @property
     def power(self) -> float:
@@ -52,7 +57,8 @@ class Point:
 
     @property
     def mcse(self) -> float:
-        return float(self.shares.std() / math.sqrt(len(self.shares)))
+        variance = self.power * (1 - self.power) if is_plain(self.shares) else float(self.shares.var())
+        return math.sqrt(variance / len(self.shares))
 
     @property
     def probit(self) -> float:
@@ -65,14 +71,19 @@ class Point:
         return abs(self.mean) / self.sd if self.sd > 0 else 0.0
 
 
-def _point(value: float, fit: Fit, alpha: float) -> Point:
-    ok = fit.failure == 0
-    enough = int(ok.sum()) > 1
+def _rejected(fit: Fit, alpha: float) -> Floats:
+    """The shares of a point without looks."""
     hits = np.nan_to_num(fit.p, nan=1.0) < alpha
     controlled = controlled_hits(hits, fit)
+    return hits.astype(float) if controlled is None else controlled
+
+
+def _point(value: float, shares: Floats, fit: Fit) -> Point:
+    ok = fit.failure == 0
+    enough = int(ok.sum()) > 1
     return Point(
         value=value,
-        shares=hits.astype(float) if controlled is None else controlled,
+        shares=shares,
         estimates=fit.estimate,
         mean=float(fit.estimate[ok].mean()) if enough else 0.0,
         sd=float(fit.estimate[ok].std(ddof=1)) if enough else 0.0,
@@ -104,7 +115,10 @@ class Search:
         self.pilot = min(replicates, _PILOT)
         self.goal = float(special.ndtri(target))
         self.alpha = base.analysis.alpha
+        self.looks = base.design.group_sequential
+        self.level = self.alpha / 2 if self.looks is not None and self.looks.sided == 1 else self.alpha
         self._points: dict[tuple[float, int], Point] = {}
+        self._fresh: dict[tuple[float, int], Point] = {}
         self.own = _number_at(raw, path)
         self.in_whole_numbers = path in SIZES or self._is_whole()
         for value in bounds or ():
@@ -124,7 +138,7 @@ class Search:
     def scenario(self, value: float) -> Scenario:
         """The scenario with the value set; ScenarioError if it may not stand there."""
         setting = int(value) if value == int(value) else float(value)
-        return asked(build(with_settings(self.raw, {self.path: setting})))
+        return keeping_shares(asked(build(with_settings(self.raw, {self.path: setting}))), self.base)
 
     def allows(self, value: float) -> bool:
         """Whether the value may stand at the path."""
@@ -137,15 +151,25 @@ class Search:
     def at(self, value: float, replicates: int | None = None, *, fresh: bool = False) -> Point:
         """The simulated point at a value; `fresh`: under the next seed, and not among the points tried."""
         count = replicates or self.replicates
-        if not fresh and (value, count) in self._points:
-            return self._points[value, count]
+        known = self._fresh if fresh else self._points
+        if (value, count) not in known:
+            known[value, count] = self._simulated(value, count, self.seed + fresh)
+        return known[value, count]
+
+    def _simulated(self, value: float, replicates: int, seed: int) -> Point:
         s = self.scenario(value)
-        job = Job(scenario=s, seed=self.seed + fresh, replicates=count, controls=self.controls)
+        if self.looks is not None:
+            try:
+                plan, own = planned(s, seed=seed, replicates=replicates, workers=self.workers, progress=self.progress)
+            except FieldError as error:
+                at = f"at {self.path} = {value:g}, which was tried: {error.allowed}"
+                raise FieldError(error.field, error.value, at) from None
+            point = _point(value, own.course.rejects.astype(float), own.fits.looks[-1])
+            return replace(point, held=(plan, own))
+        job = Job(scenario=s, seed=seed, replicates=replicates, controls=self.controls)
         (fits,) = run([job], workers=self.workers, progress=self.progress)
-        point = _point(value, fits[0, s.analyses(s.estimand)[0]], self.alpha)
-        if not fresh:
-            self._points[value, count] = point
-        return point
+        fit = fits[0, s.analyses(s.estimand)[0]]
+        return _point(value, _rejected(fit, self.alpha), fit)
 
     def simulated(self) -> list[Point]:
         """The points tried, in rising order of value."""

@@ -51,7 +51,9 @@ def solve_size(search: Search) -> Answer:
         ceiling = ceiling_power(abs(truth.value) if known else effect, law, search)
         if ceiling[0] < search.target:
             return _fixed_answer(search, law, ceiling, start)
-    closed, kind = closed_size(search, truth, effect, law, pilot.df / start, low, high, step)
+    closed, kind = None, None
+    if search.looks is None:
+        closed, kind = closed_size(search, truth, effect, law, pilot.df / start, low, high, step)
     answer = partial(search.answer, metric="size", closed_form=closed, closed_form_kind=kind)
     guess = size_by_law(search, effect, law, pilot.df / start, low, high)
     if guess is None:
@@ -64,6 +66,7 @@ def solve_size(search: Search) -> Answer:
         message = (
             f"not reached by {search.path} = {high:g}, the largest considered: power there would be about"
             f" {at_high:.2f} (from the SE simulated at {start:g}); about {needed:.0f} would be needed"
+            + ("" if search.looks is None else ", without looks")
         )
         return answer(ceiling=at_high, ceiling_mcse=error, message=message)
     axis = Axis(to=math.sqrt, back=lambda u: u * u, low=low, high=high, step=step)
@@ -123,11 +126,11 @@ def _null_answer(search: Search, truth: Truth, start: float, larger: float) -> A
     first, last = search.at(start), search.at(larger)
     message = (
         f"no size reaches it: the truth is {truth.value:.2g} ± {truth.mcse:.1g}, not told from 0, and a valid test has"
-        f" power alpha, {search.alpha:g} (here {first.power:.3f} at {start:g}, {last.power:.3f} at {larger:g})"
+        f" power alpha, {search.level:g} (here {first.power:.3f} at {start:g}, {last.power:.3f} at {larger:g})"
     )
-    if last.power > search.alpha + 4 * last.mcse:
+    if last.power > search.level + 4 * last.mcse:
         message += "; what is above alpha is type I error of the declared analysis"
-        return search.answer(metric="size", ceiling=search.alpha, ceiling_mcse=0.0, message=message)
+        return search.answer(metric="size", ceiling=search.level, ceiling_mcse=0.0, message=message)
     return search.answer(metric="size", ceiling=last.power, ceiling_mcse=last.mcse, message=message)
 
 

@@ -20,13 +20,13 @@ from scipy import special
 
 from kaptrial.errors import FieldError
 from kaptrial.method_table import methods
+from kaptrial.questions.power.costs import Costs, costs_of, share_in_therapy, therapists_needed
 from kaptrial.questions.power.execution import Job, run
 from kaptrial.questions.power.measures import share
 from kaptrial.questions.power.nulls import null_runs
 from kaptrial.questions.power.rows import rejects
 from kaptrial.questions.power.verdicts import NOMINAL
 from kaptrial.questions.size.answer import SIZES
-from kaptrial.questions.size.costs import Costs, costs_of, share_in_therapy, therapists_needed
 from kaptrial.questions.size.curve import ProbitLine, fit_line
 from kaptrial.questions.size.nested_form import Part, power_of, square_root_plan
 from kaptrial.questions.size.search import Point, Search, asked
@@ -154,6 +154,9 @@ def solve_staffed(
     """
     base = asked(build(raw))
     path, therapists_path, therapy = _paths(base, over)
+    if base.design.group_sequential is not None:
+        allowed = "looks go with one `over`; must be null where patients and therapists are solved for together"
+        raise FieldError("design.group_sequential", "declared", allowed)
     if not base.analysis.alpha < target < 1:
         allowed = f"must be between alpha, {base.analysis.alpha:g}, and 1: more is never certain"
         raise FieldError("target", target, allowed)

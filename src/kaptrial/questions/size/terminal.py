@@ -7,6 +7,7 @@ from kaptrial.output.terminal import by_mcse, error, paragraph, table, with_cont
 from kaptrial.questions.size.answer import Answer, SizeResults
 from kaptrial.questions.size.staffed import FLAT
 from kaptrial.questions.size.staffed_answer import StaffedResults
+from kaptrial.questions.size.with_looks import Figure
 
 
 def show(results: SizeResults | StaffedResults) -> None:
@@ -58,6 +59,7 @@ def size_lines(answer: Answer) -> list[str]:
             f"Power there in {answer.achieved_replicates} fresh replicates (seed {answer.achieved_seed}):"
             f" {by_mcse(answer.achieved, answer.achieved_mcse)} ± {error(answer.achieved_mcse)}."
         )
+    lines += looks_lines(answer)
     if answer.closed_form is not None:
         how = {
             "exact": "Closed form (its conditions hold)",
@@ -70,6 +72,35 @@ def size_lines(answer: Answer) -> list[str]:
     if answer.message:
         lines.append(answer.message[0].upper() + answer.message[1:] + ".")
     return lines
+
+
+def looks_lines(answer: Answer) -> list[str]:
+    """What looks take and give, in sentences; none of a trial without them."""
+    without, at = answer.without_looks, answer.at_answer
+    if without is None:
+        return []
+    lines = []
+    if without.value is None:
+        lines.append(f"Without looks: {without.message}.")
+    else:
+        ends = f" (95 % interval {without.said(without.lower)} to {without.said(without.upper)})"
+        lines.append(f"Without looks: {without.said(without.value)}{'' if without.lower is None else ends}")
+        if answer.inflation is not None:
+            lines[-1] += f"; with them {_figure(answer.inflation)} times as many"
+        lines[-1] += "."
+    if at is None:
+        return lines
+    looks = ", ".join(f"{n} (month {month:.1f})" for n, month in zip(at.patients, at.months, strict=True))
+    lines.append(f"Looks, by patients at the primary visit: {looks}.")
+    text = f"Patients randomised on average: {_figure(at.expected_n)} of {at.max_n}"
+    if at.expected_n_null is not None and at.type_i_error is not None:
+        text += f"; {_figure(at.expected_n_null)} without an effect, where type I error is {_figure(at.type_i_error)}"
+    lines.append(f"{text}.")
+    return lines
+
+
+def _figure(figure: Figure) -> str:
+    return f"{by_mcse(figure.value, figure.mcse)} ± {error(figure.mcse)}"
 
 
 def show_staffed(results: StaffedResults) -> None:
