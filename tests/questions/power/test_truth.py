@@ -118,7 +118,9 @@ def test_the_error_of_a_trial_is_that_of_a_difference_of_means():
 
 
 def test_where_the_arms_of_a_null_are_alike_the_first_patients_are_enough(patients):
-    assert Truths(seed=1).behind(null_scenario(scenario("depression_single_infusion")), 10**6).mcse == 0
+    known, null = Truths(seed=1), null_scenario(scenario("depression_single_infusion"))
+    assert known.behind(null, 10**6).mcse == 0
+    assert known.behind(null, 10**6) is known.behind(replace(null, secondary=()), 10**6)
     assert patients == [16 * BLOCK]
 
 

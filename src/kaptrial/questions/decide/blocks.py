@@ -71,6 +71,7 @@ class Truths:
 
     def __post_init__(self) -> None:
         self._known: dict[str, Truth] = {}
+        self._behind: dict[tuple[str, int, tuple[int, ...], int], Truth] = {}
 
     def __call__(self, s: Scenario) -> Truth:
         """Of the scenario's primary estimand, from as many patients as in `power`."""
@@ -85,7 +86,10 @@ class Truths:
         def excess(_: int, truth: Truth) -> float:
             return truth.mcse / (SHARE_OF_ERROR * error_of_trial(s, truth) / np.sqrt(replicates)) if truth.mcse else 0.0
 
-        return truths_within(s, seed=self.seed, excess=excess)[0]
+        key = truth_key(s), s.n_total, s.ratio, replicates
+        if key not in self._behind:
+            self._behind[key] = truths_within(s, seed=self.seed, excess=excess)[0]
+        return self._behind[key]
 
 
 def error_of_trial(s: Scenario, truth: Truth) -> float:
