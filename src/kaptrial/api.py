@@ -727,6 +727,7 @@ def looks(
     workers: int | None = None,
     nulls: bool = True,
     variants: bool = True,
+    costs: Mapping[str, float] | None = None,
 ) -> LookResults:
     """What the looks of a group-sequential trial do: power, errors, stopping, size, information and estimates.
 
@@ -745,6 +746,8 @@ def looks(
         Whether type I errors are simulated, too.
     variants : bool
         Whether the scenario's variants are run, too.
+    costs : mapping, optional
+        Of a patient by arm id, and of a therapist by ``therapies.NAME.therapists``: what looks save.
 
     Returns
     -------
@@ -773,7 +776,9 @@ def looks(
 
     asked = cells(_raw(scenario), vary or {}, variants=variants)
     made = _made(scenario, asked[0].scenario, seed=seed, replicates=replicates, vary=dict(vary or {}))
-    return answer(asked, provenance=made, seed=seed, replicates=replicates, workers=_at_once(workers), nulls=nulls)
+    return answer(
+        asked, provenance=made, seed=seed, replicates=replicates, workers=_at_once(workers), nulls=nulls, costs=costs
+    )
 
 
 def t_power(effect: float, se: float, df: float, alpha: float = 0.05) -> float:

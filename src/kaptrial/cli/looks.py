@@ -17,6 +17,7 @@ from kaptrial.cli.options import (
     Workers,
     cells_of,
     check_outputs,
+    costs_of,
     hand_over,
     provenance_of,
     say_cost,
@@ -29,6 +30,14 @@ def looks(
     seed: Seed = 1,
     settings: Settings = None,
     vary: Vary = None,
+    cost: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=AMOUNT",
+            help="What looks save: once for each arm ARM_ID=AMOUNT, a patient of the arm; and"
+            " therapies.NAME.therapists=AMOUNT, a therapist.",
+        ),
+    ] = None,
     nulls: Annotated[bool, typer.Option("--nulls/--no-nulls", help="Simulate the nulls too.")] = True,
     variants: Annotated[bool, typer.Option("--variants/--no-variants", help="Run the scenario's variants too.")] = True,
     workers: Workers = AUTO,
@@ -41,6 +50,7 @@ def looks(
     from kaptrial.questions.looks.terminal import show_looks
 
     cells = cells_of(scenario, settings, vary, variants=variants)
+    costs = costs_of(cost)
     check_outputs(output, json_file)
     provenance = provenance_of(scenario, cells[0].scenario, seed, replicates, settings, vary)
     total = count_replicates(cells, replicates, nulls=nulls)
@@ -53,6 +63,7 @@ def looks(
             replicates=replicates,
             workers=workers,
             nulls=nulls,
+            costs=costs,
             progress=advance,
         )
     hand_over(results, lambda: show_looks(results), json_file, output)

@@ -81,6 +81,20 @@ def test_shares_add_up(starter_looks):
     assert value[0, "months_saved"] == pytest.approx(value[0, "fixed_months"] - value[0, "expected_months"])
 
 
+def test_what_looks_save_in_cost():
+    plan = {"accrual_per_month": 10, "looks": [{"patients": 40}], "spending": "pocock"}
+    scenario = kt.load_scenario("starter", {"design.n_per_arm": 40, "design.group_sequential": plan})
+    costs = {"ketamine": 1000, "ketamine_cbt": 2000}
+    results = kt.looks(scenario, replicates=256, workers=1, nulls=False, costs=costs)
+    value = {key: row.value for key, row in by_look(results).items()}
+    assert value[0, "max_cost"] == 40 * 3000
+    assert value[0, "expected_cost"] == pytest.approx(1500 * value[0, "expected_n"])
+    assert value[0, "cost_saved"] == pytest.approx(1500 * value[0, "n_saved"])
+    assert results.provenance["costs"] == costs
+    with pytest.raises(kt.FieldError, match="costs is missing: must be given for ketamine_cbt too"):
+        kt.looks(scenario, replicates=256, costs={"ketamine": 1000})
+
+
 def test_quantiles_are_those_of_the_looks(starter_looks):
     rows, course = by_look(starter_looks), starter_looks.parts[0].own.course
     early = np.mean(course.stop == 0)

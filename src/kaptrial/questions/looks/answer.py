@@ -16,6 +16,7 @@ from kaptrial.questions.looks.output import looks_figures, write_looks
 from kaptrial.questions.looks.planning import Planned, nulls_of_primary, planned, rule_of
 from kaptrial.questions.looks.rows import Designed, World, rows
 from kaptrial.questions.power.cells import Cell
+from kaptrial.questions.power.costs import costs_of
 from kaptrial.questions.power.rows import question
 from kaptrial.questions.power.shared import shared_truths
 from kaptrial.results import Headline, Note, Results, Row
@@ -55,18 +56,21 @@ def answer(
     replicates: int,
     workers: int = 1,
     nulls: bool = True,
+    costs: Mapping[str, float] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> LookResults:
     """The characteristics of every cell's looks, by the first analysis of its primary estimand.
 
-    Raises FieldError for a plan that makes no design, and for an analysis without a standard error.
+    `costs`: of a patient by arm, and of a therapist by `therapies.NAME.therapists`. Raises FieldError for these where
+    they do not fit, for a plan that makes no design, and for an analysis without a standard error.
     """
     for cell in cells:
         rule_of(cell.scenario)
+    by_cell = [costs_of(cell.scenario, costs) if costs else None for cell in cells]
     truths = shared_truths([cell.scenario for cell in cells], seed, workers)
     run = {"seed": seed, "replicates": replicates, "workers": workers, "progress": progress, "follow_up": True}
     parts, every = [], list[Row]()
-    for cell, known in zip(cells, truths, strict=True):
+    for cell, known, of_cell in zip(cells, truths, by_cell, strict=True):
         s = cell.scenario
         plan, own = planned(s, **run)  # type: ignore[arg-type]
         wanted = nulls_of_primary(s) if nulls else []
@@ -76,12 +80,15 @@ def answer(
         ends = looks if decided is None else (*own.fits.followed_up, looks[-1])
         at_end = estimates(own.course, ends, plan.designed.plan, plan.sign, decided)
         truth = known[0].actual.on(about.measure)
-        every += rows(about, plan.designed, own, under, at_end, truth, s.analysis.alpha)
+        cost = None
+        if of_cell is not None:
+            cost = np.array([of_cell.of(s, n, {}) for n in plan.designed.n_randomised.tolist()])
+        every += rows(about, plan.designed, own, under, at_end, truth, s.analysis.alpha, cost)
         parts.append(LookResult(cell=cell, planned=plan, own=own, nulls=tuple(under)))
     return LookResults(
         kind="looks",
         rows=every,
-        provenance=provenance,
+        provenance={**provenance, "costs": dict(costs)} if costs else provenance,
         notes=_notes(parts),
         headline=_headline(every),
         figures=looks_figures,

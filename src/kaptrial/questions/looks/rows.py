@@ -89,17 +89,31 @@ class _Rows:
 
 
 def rows(
-    about: Question, designed: Designed, own: World, nulls: list[World], at_end: Estimates, truth: Truth, alpha: float
+    about: Question,
+    designed: Designed,
+    own: World,
+    nulls: list[World],
+    at_end: Estimates,
+    truth: Truth,
+    alpha: float,
+    cost: Floats | None = None,
 ) -> list[Row]:
-    """All rows of one analysis."""
-    out = _whole(about, designed, own, nulls, at_end, truth, alpha)
+    """All rows of one analysis. `cost`: of the patients randomised at the looks and at the end."""
+    out = _whole(about, designed, own, nulls, at_end, truth, alpha, cost)
     for k in range(own.course.n_looks):
         out += _of_look(about, designed, own, nulls, k)
     return out
 
 
 def _whole(
-    about: Question, designed: Designed, own: World, nulls: list[World], at_end: Estimates, truth: Truth, alpha: float
+    about: Question,
+    designed: Designed,
+    own: World,
+    nulls: list[World],
+    at_end: Estimates,
+    truth: Truth,
+    alpha: float,
+    cost: Floats | None,
 ) -> list[Row]:
     course, last = own.course, own.fits.looks[-1]
     made = _Rows(about, 0, len(course.stop), int((last.failure != 0).sum()))
@@ -120,6 +134,12 @@ def _whole(
         after = "" if world is own else f"_{world.metric.removesuffix('_rate')}"
         made.mean(f"n_saved{after}", (n[-1] - n[world.course.stop]).astype(float))
         made.mean(f"months_saved{after}", designed.fixed_months - months[world.course.stop])
+    if cost is not None:
+        for world in (own, *nulls):
+            after = "" if world is own else f"_{world.metric.removesuffix('_rate')}"
+            made.mean(f"expected_cost{after}", cost[world.course.stop])
+            made.mean(f"cost_saved{after}", cost[-1] - cost[world.course.stop])
+        made.add("max_cost", float(cost[-1]))
     for name, values in (("n", n[course.stop].astype(float)), ("months", months[course.stop])):
         for percent in QUANTILES:
             made.add(f"{name}_q{percent}", *_quantile(values, percent / 100))

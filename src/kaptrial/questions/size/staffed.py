@@ -20,13 +20,13 @@ from scipy import special
 
 from kaptrial.errors import FieldError
 from kaptrial.method_table import methods
+from kaptrial.questions.power.costs import Costs, costs_of, share_in_therapy, therapists_needed
 from kaptrial.questions.power.execution import Job, run
 from kaptrial.questions.power.measures import share
 from kaptrial.questions.power.nulls import null_runs
 from kaptrial.questions.power.rows import rejects
 from kaptrial.questions.power.verdicts import NOMINAL
 from kaptrial.questions.size.answer import SIZES
-from kaptrial.questions.size.costs import Costs, costs_of, share_in_therapy, therapists_needed
 from kaptrial.questions.size.curve import ProbitLine, fit_line
 from kaptrial.questions.size.nested_form import Part, power_of, square_root_plan
 from kaptrial.questions.size.search import Point, Search, asked

@@ -38,9 +38,9 @@ class Costs:
         return rate
 
 
-def costs_of(s: Scenario, given: Mapping[str, float], varied: str) -> Costs:
+def costs_of(s: Scenario, given: Mapping[str, float], varied: str | None = None) -> Costs:
     """The costs as they were given: by arm, and as `therapies.NAME.therapists`. Raises FieldError for others, and where
-    one of an arm or of the therapists of the `varied` therapy lacks."""
+    one of an arm, or of the therapists of the `varied` therapy, lacks."""
     arms = [arm.id for arm in s.arms]
     staffed = [f"therapies.{name}.therapists" for name, therapy in s.therapies.items() if therapy.therapists]
     for name, cost in given.items():
@@ -49,7 +49,7 @@ def costs_of(s: Scenario, given: Mapping[str, float], varied: str) -> Costs:
             raise FieldError("costs", name, f"must be one of {', '.join(known)}{nearest(name, known)}")
         if not (math.isfinite(cost) and cost > 0):
             raise FieldError("costs", f"{name}={cost:g}", "must be a cost above 0")
-    for name in (*arms, f"therapies.{varied}.therapists"):
+    for name in (*arms, *([f"therapies.{varied}.therapists"] if varied else [])):
         if name not in given:
             raise FieldError("costs", ABSENT, f"must be given for {name} too: that of a patient or of a therapist")
     therapists = {match[1]: cost for name, cost in given.items() if (match := _OF_THERAPISTS.fullmatch(name))}
