@@ -48,6 +48,8 @@ COMMANDS = (
     "analyse tests/data/two_arm_monotone.csv --method mmrm",
     "power scenarios/starter.yaml --replicates 1000",
     "size scenarios/starter.yaml",
+    "decide scenarios/kare_factorial.yaml",
+    "assurance scenarios/depression_single_infusion.yaml --prior depression_iv_2026b",
     "evidence replicate all",
     "clinic scenarios/clinic_one_therapist_short.yaml --replicates 64 -o results",
     "power scenarios/clinic_one_therapist_short.yaml --clinic --replicates 128",

@@ -45,7 +45,9 @@ def test_days_of_success_are_counted_within_their_interval():
     logit = np.log(np.array([[[0.25, 0.25, 0.75, 0.75, 0.75]]]) / np.array([0.75, 0.75, 0.25, 0.25, 0.25]))
     first, length = np.array([0, 2]), np.array([2, 3])
     u = np.array([[[0.2, 0.3, 0.7, 0.8, 0.1]]])
-    np.testing.assert_allclose(measurement.percent_of_days(logit, u, first, length), [[[50, 200 / 3]]], rtol=1e-14)
+    for k, percent in enumerate((50, 200 / 3)):
+        days = slice(first[k], first[k] + length[k])
+        np.testing.assert_allclose(measurement.percent_of_days(logit[..., days], u[..., days]), [[percent]], rtol=1e-14)
     np.testing.assert_allclose(measurement.mean_percent(logit, first, length), [[[25, 75]]], rtol=1e-14)
 
 

@@ -1,4 +1,4 @@
-"""Parameters that differ between replicates: each replicate is, to the bit, that of a scenario with its own values."""
+"""Parameters that differ between replicates: each is, to the bit, that of its own scenario; some patients of each."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from kaptrial.errors import ScenarioError
 from kaptrial.model.streams import BLOCK
 from kaptrial.scenario.drawn import with_drawn
 from kaptrial.scenario.files import build, read_raw
+from kaptrial.simulation.by_replicate import first_of, some, with_some
 from kaptrial.simulation.simulate import simulate
 from tests import SCENARIOS
 
@@ -138,3 +139,23 @@ def test_refused_in_one_line(everything, values, shown):
         with_drawn(everything, values)
     assert shown in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("more", [(), (3,), (3, 2), (0,)])
+def test_some_patients_of_each_replicate(order, more):
+    x = np.array(np.random.default_rng(1).normal(size=(4, 7, *more)), order=order)
+    who = np.array([[6, 0], [1, 2], [3, 5], [0, 6]])
+    rows = np.arange(4)[:, None]
+    chosen = some(x, who)
+    np.testing.assert_array_equal(chosen, x[rows, who])
+    assert chosen.flags.f_contiguous
+    expected = x.copy()
+    expected[rows, who] = 9.0
+    np.testing.assert_array_equal(with_some(x, who, np.full(chosen.shape, 9.0)), expected)
+
+
+def test_the_first_of_a_mask_are_all_that_it_has():
+    mask = np.array([[0, 1, 0, 1, 1], [0, 0, 0, 0, 1], [0, 0, 0, 0, 0]], dtype=bool)
+    assert first_of(mask).tolist() == [[1, 3, 4], [4, 0, 1], [0, 1, 2]]
+    assert first_of(mask[1:]).shape == (2, 2)

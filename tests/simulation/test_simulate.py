@@ -103,6 +103,28 @@ def test_patients_followed_a_few_at_a_time_are_the_same(name, monkeypatch):
     assert all(apart.events[event].tobytes() == day.tobytes() for event, day in together.events.items())
 
 
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("cbt_after_ketamine", {}),
+        ("kare_factorial", {"conduct.dropout.hazard.value": 0.003}),
+        ("depression_series_with_cbt", {}),
+    ],
+)
+def test_only_those_are_followed_again_whose_course_changes(name, settings, monkeypatch):
+    """After dropout, and until a run-in is passed: the same bits as where everybody is."""
+    s = load(SCENARIOS / f"{name}.yaml", {**settings, "design.n_per_arm": 12})
+    some = simulate(s, seed=5, replicates=BLOCK)
+    assert np.isnan(some.score).any()
+    for module in ("follow_up", "eligibility"):
+        monkeypatch.setattr(
+            f"kaptrial.simulation.{module}.first_of", lambda mask: np.indices(mask.shape)[1]  # all of them
+        )  # fmt: skip
+    everybody = simulate(s, seed=5, replicates=BLOCK)
+    for field in ("arm", "baseline", "score", "latent", "outcome"):
+        assert getattr(some, field).tobytes() == getattr(everybody, field).tobytes()
+
+
 def test_another_seed_gives_other_patients():
     s = starter(PLAIN)
     one, other = (simulate(s, seed=seed, replicates=1).baseline for seed in (1, 2))

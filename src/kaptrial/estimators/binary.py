@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike
 from kaptrial.arrays import Floats, Ints
 from kaptrial.estimators import codes
 from kaptrial.estimators.dense import solve
-from kaptrial.estimators.firth import penalised
+from kaptrial.estimators.firth import penalised, root_of_null
 from kaptrial.estimators.fit import Failure, Fit, too_few
 from kaptrial.estimators.glm import BINOMIAL, Data, Glm, Size, contrast_of_coefficients, expit, fit_one, room
 from kaptrial.estimators.predictor import as_arrays, dot
@@ -76,7 +76,7 @@ def logistic(y: Floats, arm: Ints, covariates: Floats, weights: ArrayLike, *, fi
     """
     if ((y != 0) & (y != 1) & ~np.isnan(y)).any():
         raise ValueError("y holds something else than 0, 1 and NaN")
-    odds, risks, failure = np.empty((3, len(y))), np.empty((4, len(y))), np.empty((2, len(y)), dtype=np.int64)
+    odds, risks, failure = np.empty((4, len(y))), np.empty((4, len(y))), np.empty((2, len(y)), dtype=np.int64)
     odds_failure, risks_failure = failure
     data = as_arrays(y, arm, covariates, weights)
     _all_logistic(*data, firth, odds, risks, failure)
@@ -85,7 +85,7 @@ def logistic(y: Floats, arm: Ints, covariates: Floats, weights: ArrayLike, *, fi
     few = (risks_failure == codes.NONE) & too_few(seen, arm, weights)
     log_odds_ratio = Fit(estimate=odds[0], se=odds[1], df=odds[2], failure=odds_failure)
     return Logistic(
-        log_odds_ratio=penalised(log_odds_ratio, *data) if firth else log_odds_ratio,
+        log_odds_ratio=penalised(log_odds_ratio, odds[3], *data) if firth else log_odds_ratio,
         risk_difference=Fit(estimate=difference, se=fixed, df=df, failure=risks_failure),
         risk_difference_random=Fit(
             estimate=np.where(few, np.nan, difference),
@@ -104,9 +104,8 @@ def _all_logistic(
     at = room(y.shape[1], covariates.shape[2], len(weights))
     trials = np.ones(y.shape[1])
     for r in range(len(y)):
-        for k in range(3):
+        for k in range(4):
             odds[k, r] = risks[k, r] = np.nan
-        risks[3, r] = np.nan
         # Where all arms cannot be told apart, those that the contrast compares still may.
         for every_arm in (True, False):
             data = Data(y[r], trials, arm[r], covariates[r])
@@ -121,6 +120,8 @@ def _all_logistic(
                 risks[3, r] = np.inf
             odds[0, r], odds[1, r] = contrast_of_coefficients(weights, size.rank, at)
             odds[2, r] = np.inf
+            if firth:
+                odds[3, r] = root_of_null(odds[0, r], size.n, size.rank, weights, at)
             break
 
 

@@ -67,11 +67,10 @@ class Penalised(Fit):
         return ends[0], ends[1]
 
 
-def penalised(fit: Fit, y: Floats, arm: Ints, covariates: Floats, weights: Floats) -> Penalised:
-    """The fit of `logistic(…, firth=True)` with the likelihood ratio test in place of Wald's."""
-    root = np.full(len(y), np.nan)
-    failure = fit.failure.copy()
-    _roots(y, arm, covariates, weights, failure, root)
+def penalised(fit: Fit, root: Floats, y: Floats, arm: Ints, covariates: Floats, weights: Floats) -> Penalised:
+    """The fit of `logistic(…, firth=True)` with the likelihood ratio test in place of Wald's, by its `root_of_null`."""
+    lost = (fit.failure == Failure.NONE) & np.isnan(root)
+    failure = np.where(lost, int(Failure.NOT_CONVERGED), fit.failure)
     fine = failure == Failure.NONE
     estimate, se, df = (np.where(fine, each, np.nan) for each in (fit.estimate, fit.se, fit.df))
     w = np.tile(weights, (len(y), 1))
@@ -81,15 +80,12 @@ def penalised(fit: Fit, y: Floats, arm: Ints, covariates: Floats, weights: Float
 
 
 @njit(cache=True, nogil=True)
-def _roots(y: Floats, arm: Ints, covariates: Floats, weights: Floats, failure: Ints, root: Floats) -> None:
-    at = room(y.shape[1], covariates.shape[2], len(weights))
-    for r in range(len(y)):
-        if failure[r] != codes.NONE:
-            continue
-        n, rank, estimate, _, top, held = _fit(y[r], arm[r], covariates[r], weights, at)
-        root[r] = _signed_root(0.0, estimate, top, n, rank, held, at)
-        if root[r] != root[r]:
-            failure[r] = codes.NOT_CONVERGED
+def root_of_null(estimate: float, n: int, rank: int, weights: Floats, at: Glm) -> float:
+    """The signed root of the likelihood ratio χ² of no effect, from the fit of all in `at`; NaN where none is found."""
+    top = _log_likelihood(n, len(weights) + rank, at)
+    held = np.empty(len(weights) + rank)
+    contrast_weights(weights, rank, at, held)
+    return _signed_root(0.0, estimate, top, n, rank, held, at)
 
 
 @njit(cache=True, nogil=True)

@@ -75,17 +75,19 @@ def record(score: Floats, *, low: float, high: float, step: float, round_: bool,
     return score
 
 
-def percent_of_days(linear_predictor: Floats, u: Floats, first_of_interval: np.ndarray, n_days: np.ndarray) -> Floats:
-    """Percent of days of success in each interval.
+def percent_of_days(linear_predictor: Floats, u: Floats) -> Floats:
+    """Percent of days of success, (replicate, patient).
 
-    `linear_predictor`, `u`: (replicate, patient, day): logits of a day's success, and uniforms;
-    `first_of_interval`: the index of each
-    interval's first day; `n_days`: its number of days. Returns (replicate, patient, interval).
+    `linear_predictor`, `u`: (replicate, patient, day): logits of a day's success, or one for all days, and uniforms.
     """
     success = u < expit(linear_predictor)
-    return 100.0 * np.add.reduceat(success, first_of_interval, axis=-1, dtype=np.float64) / n_days
+    return 100.0 * success.sum(axis=-1, dtype=np.float64) / u.shape[-1]
 
 
 def mean_percent(linear_predictor: Floats, first_of_interval: np.ndarray, n_days: np.ndarray) -> Floats:
-    """Expected percent of days of success in each interval; shapes as in `percent_of_days`."""
+    """Expected percent of days of success in each interval, (replicate, patient, interval).
+
+    `linear_predictor`: (replicate, patient, day): logits of a day's success; `first_of_interval`: the index of each
+    interval's first day; `n_days`: its number of days.
+    """
     return 100.0 * np.add.reduceat(expit(linear_predictor), first_of_interval, axis=-1) / n_days

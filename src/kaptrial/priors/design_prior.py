@@ -21,7 +21,7 @@ from kaptrial.priors.constants import (
     TRIAL_DF,
 )
 from kaptrial.scenario.checks import ketamine_routes
-from kaptrial.scenario.drawn import Drawn
+from kaptrial.scenario.drawn import Drawn, with_fields
 from kaptrial.scenario.files import as_raw, build, sourced_path, with_settings
 from kaptrial.scenario.patients import Consolidation, DrugExpectancy, ImmediateChange, NaturalCourse
 from kaptrial.scenario.prior import Prior
@@ -58,6 +58,12 @@ def draws(prior: Prior, routes: Collection[str], *, seed: int, n: int) -> list[D
     Of a named prior one of its stored draws, and a new trial's effects with the SD between trials under it.
     """
     return [_draw(prior, routes, k, np.random.default_rng(np.random.SeedSequence([seed, k]))) for k in range(n)]
+
+
+def seed_of_draw(seed: int, k: int) -> int:
+    """The seed of what is simulated under draw k, apart from the stream that the draw itself came from."""
+    child = np.random.SeedSequence([seed, k]).spawn(1)[0]
+    return int(child.generate_state(1, np.uint64)[0])
 
 
 def _draw(prior: Prior, routes: Collection[str], k: int, rng: np.random.Generator) -> Draw:
@@ -108,10 +114,10 @@ def with_draw(scenario: Scenario, draw: Draw) -> Scenario:
     Raises ScenarioError naming the path where a draw is not allowed.
     """
     assert scenario.prior is not None
-    s = replace(scenario, prior=None, variants=None)
+    s = with_fields(scenario, {"prior": None, "variants": None})  # all is checked in the end
     if scenario.prior.name is not None:
         population = scenario.prior.population_or_reference
-        s = with_parameters(s, draw.parameters, scenario.prior.name, population, beliefs(s))
+        s = with_fields(s, parts_under(s, draw.parameters, scenario.prior.name, population, beliefs(s)))
     raw = with_settings(as_raw(s), {sourced_path(path): value for path, value in draw.also.items()})
     try:
         return build(raw)

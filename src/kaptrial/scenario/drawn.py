@@ -11,7 +11,7 @@ import numpy as np
 
 from kaptrial.arrays import Floats, Ints
 from kaptrial.errors import ScenarioError
-from kaptrial.scenario.sourced import SPREADS, Sourced
+from kaptrial.scenario.sourced import LEAVES, SPREADS, Sourced
 
 if TYPE_CHECKING:
     from kaptrial.scenario.scenario import Scenario
@@ -47,7 +47,7 @@ def of_replicates(scenario: Scenario, rows: Ints) -> Scenario:
     old = {name: getattr(scenario, name) for name in MAY_DIFFER}
     new = {name: at_rows(value, rows) for name, value in old.items()}
     changed = {name: value for name, value in new.items() if value is not old[name]}
-    return _with_fields(scenario, changed) if changed else scenario
+    return with_fields(scenario, changed) if changed else scenario
 
 
 def at_rows[T](node: T, rows: Ints) -> T:
@@ -55,11 +55,13 @@ def at_rows[T](node: T, rows: Ints) -> T:
     if isinstance(node, Drawn):
         arrays = {name: getattr(node, name) for name in ("value", *SPREADS)}
         return replace(node, **{name: _column(x, rows) for name, x in arrays.items()})
+    if node is None or isinstance(node, (Sourced, *LEAVES)):
+        return node
     if is_dataclass(node) and not isinstance(node, type):
         old = {field.name: getattr(node, field.name) for field in fields(node)}
         new = {name: at_rows(value, rows) for name, value in old.items()}
         changed = {name: value for name, value in new.items() if value is not old[name]}
-        return _with_fields(node, changed) if changed else node
+        return with_fields(node, changed) if changed else node
     if isinstance(node, Mapping):
         by_key = {key: at_rows(value, rows) for key, value in node.items()}
         return by_key if any(by_key[key] is not node[key] for key in node) else node  # type: ignore[return-value]
@@ -107,10 +109,10 @@ def _replaced(node: Any, steps: Sequence[str | int], array: Floats) -> Any:
         return {**node, step: _replaced(node[step], rest, array)}
     if isinstance(node, tuple):
         return tuple(_replaced(x, rest, array) if i == step else x for i, x in enumerate(node))
-    return _with_fields(node, {str(step): _replaced(getattr(node, str(step)), rest, array)})
+    return with_fields(node, {str(step): _replaced(getattr(node, str(step)), rest, array)})
 
 
-def _with_fields[T](node: T, changed: Mapping[str, Any]) -> T:
+def with_fields[T](node: T, changed: Mapping[str, Any]) -> T:
     """A copy with other fields, not checked anew: the checks of nouns compare numbers, not arrays."""
     other = copy(node)
     for name, value in changed.items():

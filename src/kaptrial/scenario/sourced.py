@@ -206,11 +206,17 @@ def for_arm(value: Sourced | ByArm[Sourced], arm_id: str) -> float:
     return value.by_arm[arm_id].value if isinstance(value, ByArm) else value.value
 
 
+# What most fields hold, and nothing lies below.
+LEAVES = (str, float, int)
+
+
 def walk(noun_: object, path: str = "") -> list[tuple[str, Sourced]]:
     """Every sourced value below a noun, with its path, in the order of the fields."""
     if isinstance(noun_, Sourced):
         return [(path, noun_)]
     numbers: list[tuple[str, Sourced]] = []
+    if noun_ is None or isinstance(noun_, LEAVES):
+        return numbers
     if is_dataclass(noun_):
         for field in fields(noun_):
             numbers += walk(getattr(noun_, field.name), f"{path}.{field.name}" if path else field.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -48,7 +49,7 @@ def _parts(s: Scenario, days: Floats, patients: Patients, received: Received) ->
     """What improvement in the primary outcome is the sum of: first the drug's part, then the therapy's."""
     schedules, arm = schedules_of(s), received.arm
     drug, therapy = course(
-        timetable(days, schedules),
+        _timetable(tuple(map(float, days)), tuple(schedules)),
         arm=arm,
         taken=received.taken,
         drug=drug_parameters(s),
@@ -95,6 +96,10 @@ def _parts(s: Scenario, days: Floats, patients: Patients, received: Received) ->
         shape = expectancy.rise_and_fade(days, s.randomisation.day, onset, half_life)
         lost = zero_if_absent(x.therapy.disappointment)
         yield "expectancy", expectancy.expectancy(hoped[arm], shape, x.therapy.effect.value, lost)
+
+
+# Of the days on which outcomes are read; most often that of one scenario is wanted many times.
+_timetable = lru_cache(maxsize=32)(timetable)
 
 
 def drug_parameters(s: Scenario) -> DrugParameters:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 import numpy as np
 
+from kaptrial.arrays import Bools
 from kaptrial.errors import TooFewEligible
 from kaptrial.model.streams import BlockStreams
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.simulation.assessments import Reading
+from kaptrial.simulation.by_replicate import first_of, some
 from kaptrial.simulation.course import improvement_of
 from kaptrial.simulation.follow_up import Noise, linear_predictor, record
 from kaptrial.simulation.patients import Patients, draw_patients
@@ -30,12 +30,14 @@ def eligible_patients(s: Scenario, streams: BlockStreams, reading: Reading) -> P
     for attempt in range(1, MAX_SCREENED):
         if eligible.all():
             return patients
-        others = draw_patients(s, streams, draw_strata(s, streams, attempt), reading.schedule, attempt)
-        better = ~eligible & _meets(s, reading, others)
-        patients = Patients(
-            **{f.name: _where(better, getattr(others, f.name), getattr(patients, f.name)) for f in fields(patients)}
-        )
-        eligible |= better
+        who = first_of(~eligible)
+        others = draw_patients(s, streams, draw_strata(s, streams, attempt), reading.schedule, attempt, who=who)
+        replicate, number = np.nonzero(~some(eligible, who) & _meets(s, reading, others))
+        patient = who[replicate, number]
+        for name, x in vars(patients).items():
+            if x.ndim > 1:
+                x[replicate, patient] = getattr(others, name)[replicate, number]
+        eligible[replicate, patient] = True
     if eligible.all():
         return patients
     raise TooFewEligible(
@@ -45,13 +47,7 @@ def eligible_patients(s: Scenario, streams: BlockStreams, reading: Reading) -> P
     )
 
 
-def _where(mask: np.ndarray, new: np.ndarray, old: np.ndarray) -> np.ndarray:
-    if old.ndim == 1:
-        return old
-    return np.where(mask.reshape(mask.shape + (1,) * (old.ndim - 2)), new, old)
-
-
-def _meets(s: Scenario, reading: Reading, patients: Patients) -> np.ndarray:
+def _meets(s: Scenario, reading: Reading, patients: Patients) -> Bools:
     """Who has improved enough on the recorded score; before randomisation every arm is the same."""
     assert s.randomisation.run_in is not None
     assert s.randomisation.run_in.eligible is not None

@@ -13,9 +13,10 @@ from kaptrial.model.streams import BlockStreams, Stream, uniforms
 from kaptrial.scenario.conduct import Rescue
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.simulation.assessments import Reading
+from kaptrial.simulation.by_replicate import first_of, of_some, some, with_some
 from kaptrial.simulation.course import improvement_of
 from kaptrial.simulation.patients import Patients
-from kaptrial.simulation.received import Received, per_arm, received_before
+from kaptrial.simulation.received import Received, last_treatment, per_arm, received_before
 
 
 def linear_predictor(scale: Scale, trait: Floats, improvement: Floats) -> Floats:
@@ -63,10 +64,10 @@ def record(reading: Reading, visit: int, predictor: Floats, noise: Noise) -> Flo
         return counts.poisson(u, _expected_count(reading, visit, noisy))
     if visit == 0:
         n = m.baseline_period_days
-        return measurement.percent_of_days(noisy, noise.days_before[..., :n], np.array([0]), np.array([n]))[..., 0]
+        return measurement.percent_of_days(noisy, noise.days_before[..., :n])
     n = int(schedule.length[visit])
     drawn = noise.days_later[..., int(schedule.first[visit]) - 1 :][..., :n]
-    return measurement.percent_of_days(noisy, drawn, np.array([0]), np.array([n]))[..., 0]
+    return measurement.percent_of_days(noisy, drawn)
 
 
 def recorded(reading: Reading, predictor: Floats, noise: Noise) -> Floats:
@@ -203,31 +204,47 @@ def follow_up(
     return FollowUp(full=full, rescues=rescues, dropout_day=dropout_day, noise=noise, predictor=predictor)
 
 
-def received_after_dropout(s: Scenario, received: Received, visits: FollowUp) -> Received | None:
-    """What patients who leave receive: nothing more, or as in the reference arm; None where it is as it was.
+def _afterwards(s: Scenario, received: Received) -> str:
+    """What comes after leaving; where the scenario knows no dropout, those whom a clinic lost are off treatment."""
+    if s.conduct.dropout is None:
+        return "as_treated" if received.own_day is None else "off_treatment"
+    return s.conduct.dropout.afterwards
 
-    Where the scenario knows no dropout, those whom a clinic lost are off treatment.
-    """
-    dropout = s.conduct.dropout
-    if dropout is None and received.own_day is None:
-        return None
-    afterwards = "off_treatment" if dropout is None else dropout.afterwards
+
+def received_after_dropout(s: Scenario, received: Received, dropout_day: Floats) -> Received | None:
+    """What patients who leave receive: nothing more, or as in the reference arm; None where it is as it was."""
+    afterwards = _afterwards(s, received)
     if afterwards == "as_treated":
         return None
     if afterwards == "as_reference":
         reference = np.array(s.references(s.estimand))[received.arm]
         return Received(arm=reference, belief=received.belief)
-    return received_before(s, received, visits.dropout_day)
+    return received_before(s, received, dropout_day)
 
 
-def predictor_after_dropout(
+def after_dropout(
     s: Scenario, reading: Reading, patients: Patients, received: Received, visits: FollowUp
-) -> Floats:
-    """The latent course of the primary outcome at the assessment days as it is after dropout."""
-    after = received_after_dropout(s, received, visits)
-    if after is None:
-        return visits.predictor
-    predictor = linear_predictor(s.scale, patients.trait, improvement_of(s, reading.schedule, patients, after))
+) -> tuple[Floats, Floats]:
+    """The latent course of the primary outcome at the assessment days, and the scores, as they are after dropout too.
+
+    Those are followed once more who leave and miss something by it; in each replicate as many as in the one with most.
+    """
+    changes = np.isfinite(visits.dropout_day)
+    if _afterwards(s, received) == "off_treatment":
+        changes &= last_treatment(s, received) >= visits.dropout_day
+    who = first_of(changes)
+    gone = some(visits.dropout_day, who)
+    after = received_after_dropout(s, of_some(received, who), gone)
+    if after is None or not changes.any():
+        return visits.predictor, visits.full
+    leavers = of_some(patients, who)
+    changed = linear_predictor(s.scale, leavers.trait, improvement_of(s, reading.schedule, leavers, after))
     for event, rescue in rescues_of(s).items():
-        predictor += s.scale.sign * rescue_improvement(rescue, reading.schedule.days, visits.rescues[event])
-    return predictor
+        gained = rescue_improvement(rescue, reading.schedule.days, some(visits.rescues[event], who))
+        changed += s.scale.sign * gained
+    scores = recorded(reading, changed, of_some(visits.noise, who))
+    days, at_visits = (x >= gone[..., None] for x in (reading.schedule.days, reading.schedule.visits))
+    return (
+        with_some(visits.predictor, who, np.where(days, changed, some(visits.predictor, who))),
+        with_some(visits.full, who, np.where(at_visits, scores, some(visits.full, who))),
+    )

@@ -42,7 +42,7 @@ def follow_others(
     full: bool,
 ) -> dict[str, dict[str, Floats]]:
     """The arrays of `Measured` of each outcome, of patients whose dropout and rescues the primary one has decided."""
-    after = received_after_dropout(s, received, visits) if full else None
+    after = received_after_dropout(s, received, visits.dropout_day) if full else None
     improvements_after = None if after is None else improvements_of(s, list(readings.values()), patients, after)
     gone = visits.dropout_day[..., None]
     measured = {}

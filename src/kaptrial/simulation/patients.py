@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import special
@@ -13,7 +14,7 @@ from kaptrial.model.streams import BlockStreams, Stream, normals, uniforms
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.scenario.treatment import zero_if_absent
 from kaptrial.simulation.assessments import AssessmentSchedule
-from kaptrial.simulation.by_replicate import by_visit
+from kaptrial.simulation.by_replicate import by_visit, some
 
 LN2 = float(np.log(2.0))
 
@@ -40,16 +41,23 @@ def draw_patients(
     schedule: AssessmentSchedule,
     attempt: int = 0,
     drawn: list[Floats] | None = None,
+    who: Ints | None = None,
 ) -> Patients:
     """The next patients of a block, of these strata, before allocation. `attempt` > 0: others in their place.
 
     `drawn`: a list to which the standard normals are added that the patients are made of, (replicate, patient, number).
+    `who`: those that are wanted, by number (replicate, patient); all are drawn.
     """
     n, m = strata.shape[1], s.measurement
+
+    def wanted(x: Any) -> Any:
+        return x if who is None else some(x, who)
+
+    strata = wanted(strata)
     shift = _shift(s, strata)
-    z = normals(streams.of(Stream.PATIENT, attempt), n, 7)
+    z = wanted(normals(streams.of(Stream.PATIENT, attempt), n, 7))
     entry = s.population.entry
-    u = uniforms(streams.of(Stream.ENTRY, attempt), n, 1)[..., 0] if entry else None
+    u = wanted(uniforms(streams.of(Stream.ENTRY, attempt), n, 1)[..., 0]) if entry else None
     slack = s.scale.step / 2 if m.round else 0.0
     zero = population.draw_day_zero(
         z[..., :3],
@@ -63,7 +71,7 @@ def draw_patients(
     )
     standardised = _standardised(s, zero.trait, shift)
     varying = population.correlate(standardised, z[..., 3:], s.population.correlation_matrix())
-    onwards = normals(streams.of(Stream.DEVIATION, attempt), n, len(schedule.days) - 1)
+    onwards = wanted(normals(streams.of(Stream.DEVIATION, attempt), n, len(schedule.days) - 1))
     deviation = measurement.ornstein_uhlenbeck(
         zero.deviation, onwards, schedule.days, m.deviation_sd.value, m.deviation_time_constant.value
     )
@@ -72,14 +80,14 @@ def draw_patients(
         drawn += [z, onwards]
         drawn += [] if u is None else [np.asarray(special.ndtri(np.maximum(u, 1e-300)), dtype=float)[..., None]]
     if s.scale.link == "identity":
-        later = normals(streams.of(Stream.RATER, attempt), n, len(schedule.visits) - 1)
+        later = wanted(normals(streams.of(Stream.RATER, attempt), n, len(schedule.visits) - 1))
         if drawn is not None:
             drawn.append(later)
         rater_error = np.concatenate([zero.rater_error[..., None], by_visit(m.rater_sd.value) * later], axis=-1)
     half_life, natural = s.drug.half_life, s.natural_course
     responder = np.ones(zero.trait.shape, dtype=np.bool_, order="F")
     if s.population.non_responders is not None:
-        u = uniforms(streams.of(Stream.NON_RESPONDER, attempt), n, 1)[..., 0]
+        u = wanted(uniforms(streams.of(Stream.NON_RESPONDER, attempt), n, 1)[..., 0])
         responder = u >= s.population.non_responders.value
     return Patients(
         trait=zero.trait,

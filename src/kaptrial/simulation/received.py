@@ -41,12 +41,12 @@ def schedules_of(s: Scenario) -> list[ArmSchedule]:
         given = before + [(day, q) for d in arm.doses for day, q in zip(d.days, quantities(d), strict=True)]
         schedules.append(
             ArmSchedule(
-                doses=sorted(given),
+                doses=tuple(sorted(given)),
                 session_days=arm.therapy.days if arm.therapy else (),
-                adjuncts=[
+                adjuncts=tuple(
                     (a.from_day, a.to_day, _factor(a.max_effect_factor), _factor(a.half_life_factor))
                     for a in arm.adjuncts
-                ],
+                ),
             )
         )
     return schedules
@@ -116,6 +116,13 @@ def received_before(s: Scenario, received: Received, day: Floats) -> Received:
     days = treatment_days(schedules_of(s))[0][received.arm] if received.own_day is None else received.own_day
     before = days < day[..., None]
     return replace(received, taken=before if received.taken is None else before & received.taken)
+
+
+def last_treatment(s: Scenario, received: Received) -> Floats:
+    """The day of the last dose or session that a patient was to receive, (replicate, patient)."""
+    days = treatment_days(schedules_of(s))[0] if received.own_day is None else received.own_day
+    last = np.where(np.isfinite(days), days, -np.inf).max(axis=-1, initial=-np.inf)
+    return np.asarray(last[received.arm] if received.own_day is None else last)
 
 
 def sessions_attended(s: Scenario, received: Received, dropout_day: Floats) -> Floats:

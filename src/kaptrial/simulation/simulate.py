@@ -20,11 +20,10 @@ from kaptrial.simulation.by_replicate import of_patients
 from kaptrial.simulation.course import improvements_of
 from kaptrial.simulation.eligibility import eligible_patients
 from kaptrial.simulation.follow_up import (
+    after_dropout,
     expected_scores,
     follow_up,
     linear_predictor,
-    predictor_after_dropout,
-    recorded,
 )
 from kaptrial.simulation.other_outcomes import follow_others
 from kaptrial.simulation.patients import Patients, acting_normals, draw_patients
@@ -33,8 +32,8 @@ from kaptrial.simulation.received import Received, adherence, assign, beliefs, p
 from kaptrial.simulation.substance_use import daily_use
 from kaptrial.simulation.trials import Covariate, Measured, Trials
 
-# Patients of a block that are followed at once: their arrays take about 10 MB.
-PATIENTS_AT_ONCE = 200
+# Patients of a block that are followed at once at most, and their assessments: arrays of a few MB stay in cache.
+PATIENTS_AT_ONCE, ASSESSMENTS_AT_ONCE = 200, 3200
 
 
 def simulate(
@@ -93,11 +92,11 @@ def simulate_block(
     strata = draw_strata(s, streams) if screened is None else screened.strata
     arm = allocate(s, streams, strata, force_arm)
     therapist, therapist_effect = assign(s, streams, arm, delivered)
-    at_once = n if screened is not None else PATIENTS_AT_ONCE
+    others = other_readings(s)
+    at_once = n if screened is not None else patients_at_once([reading, *others.values()])
     scores: dict[str, Any] = {}
     sums = ArmSums(arm, len(s.arms)) if with_sums else None
     events: dict[str, Floats] = {}
-    others = other_readings(s)
     measured: dict[str, dict[str, Floats]] = {name: {} for name in others}
     for first in range(0, n, at_once):
         part = slice(first, min(first + at_once, n))
@@ -127,6 +126,15 @@ def simulate_block(
         others={name: Measured(days=others[name].schedule.visits, **arrays) for name, arrays in measured.items()},
         **scores,
     )
+
+
+def patients_at_once(readings: Sequence[Reading]) -> int:
+    """How many of a block's patients are followed at once where outcomes are read so often.
+
+    An odd number: the assessments of one patient then lie in different lines of the cache.
+    """
+    days = max(len(each.schedule.days) for each in readings)
+    return min(PATIENTS_AT_ONCE, ASSESSMENTS_AT_ONCE // days) | 1
 
 
 def _received(
@@ -182,9 +190,7 @@ def _follow(
     scores, predictor = {}, visits.predictor
     if full:
         scores["latent"] = expected_scores(reading, linear_predictor(s.scale, patients.trait, improvement))
-        predictor = predictor_after_dropout(s, reading, patients, received, visits)
-        after = visits.full if predictor is visits.predictor else recorded(reading, predictor, visits.noise)
-        scores["outcome"] = np.where(schedule.visits >= visits.dropout_day[..., None], after, visits.full)
+        predictor, scores["outcome"] = after_dropout(s, reading, patients, received, visits)
     observed = np.less(schedule.visits, visits.dropout_day[..., None], order="F")
     if delivered is not None:
         observed &= ~delivered.visit_missed

@@ -164,6 +164,12 @@ def test_decisions_at_follow_up_are_those_of_looks_everywhere():
     assert by_effect.at_answer.max_n == 80
     assert by_effect.inflation is None
     assert by_effect.value > by_effect.without_looks.value
+    # Between the two answers there is one with looks only.
+    between = ((by_effect.value + by_effect.without_looks.value) / 2, 2 * by_effect.value)
+    alone = kt.size(raw, over="therapies.shift.max_effect", power=0.8, between=between, replicates=512, workers=1)
+    assert alone.answer.without_looks is None
+    assert alone.answer.value == pytest.approx(by_effect.value, rel=0.05)
+    assert "expected_n" in alone.rows[0].numbers
 
 
 @pytest.mark.parametrize(
@@ -181,6 +187,10 @@ def test_decisions_at_follow_up_are_those_of_looks_everywhere():
         (
             ["size", "--between", "4,6"],
             "analysis.methods = 'nested_mmrm': at design.n_per_arm = 6, which was tried: has",
+        ),
+        (
+            ["size", "--over", "design.group_sequential.looks[0].patients"],
+            "--over = 'design.group_sequential.looks[0].patients': must be a number that the trial has without looks",
         ),
         (["looks", "--set", "estimand.margin=2"], "estimand.margin = 2: must be absent: looks test for a difference"),
     ],

@@ -91,6 +91,20 @@ def test_independent_days_have_their_laws():
         assert abs(value - np.log(treated / control)) < 4 * error
 
 
+@pytest.mark.parametrize("afterwards", ["off_treatment", "as_reference"])
+def test_what_comes_after_dropout_changes_no_day_before(afterwards):
+    """Nor any day of those who stay; the therapy of those who leave is what the arms differ in."""
+    gone = {"conduct": {"dropout": {"hazard": number(0.02, "per_day"), "afterwards": afterwards}}}
+    staying, leaving = (simulate(build(use_raw(**settings)), seed=2, replicates=128) for settings in ({}, gone))
+    dropout_day = np.where(np.isnan(leaving.score), leaving.days, np.inf).min(axis=-1)  # of the visits that are missed
+    last_seen = np.where(np.isinf(dropout_day), np.inf, np.where(dropout_day == LAST, 14, 0))
+    before = np.arange(1, LAST + 1) <= last_seen[..., None]
+    assert 0.3 < np.isinf(dropout_day).mean() < 0.8
+    np.testing.assert_array_equal(leaving.used[before], staying.used[before])
+    changed = (leaving.used != staying.used) & (leaving.arm == 1)[..., None]
+    assert changed[~before].any() == (afterwards == "as_reference")  # a session on day 0 cannot be taken back
+
+
 def test_the_first_use_is_geometric():
     """The share without use after each day is p to its power: 4 standard errors of 7,680 patients."""
     s = build(use_raw())

@@ -13,21 +13,20 @@ from kaptrial.arrays import Floats
 from kaptrial.errors import ScenarioError, TooFewEligible
 from kaptrial.method_table import method_of
 from kaptrial.model.streams import BLOCK
-from kaptrial.priors.design_prior import Draw, draws, with_draw
+from kaptrial.priors.design_prior import Draw, draws, seed_of_draw, with_draw
 from kaptrial.questions.assurance.with_looks import held, powers_of, without_looks
 from kaptrial.questions.looks.planning import check
-from kaptrial.questions.power.execution import Job, attempt, in_threads
+from kaptrial.questions.power.execution import Job, attempt
 from kaptrial.questions.power.measures import TARGET_POWER, share
 from kaptrial.questions.power.rows import expected_sides, powers, question
 from kaptrial.questions.power.truth import Truth, truths
+from kaptrial.questions.power.truths_of_draws import truths_of_draws, without_errors
 from kaptrial.results import Note, Question, Row
 from kaptrial.scenario.checks import ketamine_routes
 from kaptrial.scenario.scenario import Scenario
 
 # Replicates of the power at the scenario's own values, beside which assurance stands.
 CLASSICAL_REPLICATES = 2000
-# The truth of one draw needs to be known only within the spread between draws: 128 × 50 patients in each arm.
-TRUTH_BLOCKS, TRUTH_PATIENTS = 1, 50
 # The prior predictive interval of the truth.
 LOWER, UPPER = 0.05, 0.95
 
@@ -83,7 +82,7 @@ def assurance(
     drawn = draws(scenario.prior, ketamine_routes(scenario), seed=seed, n=draws_of_prior)
     own = replace(scenario, prior=None, variants=None)
     believed = [with_draw(scenario, draw) for draw in drawn]
-    seeds = [_seed_of_trials(seed, k) for k in range(draws_of_prior)]
+    seeds = [seed_of_draw(seed, k) for k in range(draws_of_prior)]
     check(own, seed)
     jobs = [Job(scenario=own, seed=seed, replicates=CLASSICAL_REPLICATES, controls=controls)]
     jobs += [Job(scenario=s, seed=x, replicates=replicates) for s, x in zip(believed, seeds, strict=True)]
@@ -97,7 +96,7 @@ def assurance(
         _never_filled(classical, replicates) if isinstance(fit, TooFewEligible) else powers(s, fit, sides)
         for s, fit in zip(believed, fits, strict=True)
     ]
-    true = list(in_threads(_truths, zip(believed, seeds, strict=True), workers))
+    true = truths_of_draws(believed, seeds, workers=workers)
     rows = _averaged(classical, by_draw)
     if own.design.group_sequential is not None:
         looked = held(
@@ -116,13 +115,15 @@ def assurance(
         by_draw = [
             [*each, *without_looks(fixed, looked.own[0])] for each, fixed in zip(looked.by_draw, by_draw, strict=True)
         ]
-    own_truths = truths(own, seed=seed)
+    own_truths = truths(own, seed=seed, workers=workers)
     for i, estimand in enumerate(own.estimands):
         for analysis in own.analyses(estimand):
             asked, about = method_of(analysis).measure_of(estimand.endpoint), question(own, estimand, analysis)
-            values = np.array([np.nan if each is None else each[i].on(asked).value for each in true])
-            rows += _truth_rows(about, own_truths[i].on(asked), values)
-            rows += _worth(about, first[i, analysis].se, own.n_total, values)
+            known = [None if each is None else each[i].on(asked) for each in true]
+            values = np.array([np.nan if each is None else each.value for each in known])
+            spread = _spread([each for each in known if each is not None and np.isfinite(each.value)])
+            rows += _truth_rows(about, own_truths[i].on(asked), spread)
+            rows += _worth(about, first[i, analysis].se, own.n_total, spread)
             for each, value in zip(by_draw, values, strict=True):
                 each.append(Row(question=about, metric="truth", value=float(value), mcse=np.nan, n_replicates=None))
     return Assurance(rows=rows, by_draw=by_draw, draws=drawn, n_never_filled=len(fits) - len(filled))
@@ -135,17 +136,10 @@ def count_replicates(scenario: Scenario, draws_of_prior: int, replicates: int) -
     return times * (blocks[0] + draws_of_prior * blocks[1]) * BLOCK
 
 
-def _seed_of_trials(seed: int, k: int) -> int:
-    """The seed of draw k's trials, apart from the stream that the draw itself came from."""
-    child = np.random.SeedSequence([seed, k]).spawn(1)[0]
-    return int(child.generate_state(1, np.uint64)[0])
-
-
-def _truths(s: Scenario, seed: int) -> list[Truth] | None:
-    try:
-        return truths(s, seed=seed, blocks=TRUTH_BLOCKS, patients=TRUTH_PATIENTS)
-    except TooFewEligible:
-        return None
+def _spread(known: list[Truth]) -> Floats:
+    """The truths of the draws, their spread that of truths without Monte Carlo errors."""
+    values, errors = (np.array([getattr(each, name) for each in known]) for name in ("value", "mcse"))
+    return without_errors(values, errors) if len(known) > 1 else values
 
 
 def _never_filled(classical: list[Row], replicates: int) -> list[Row]:
@@ -178,7 +172,6 @@ def _power_rows(own: Row, by_draw: list[Row]) -> list[Row]:
 
 def _truth_rows(about: Question, own: Truth, values: Floats) -> list[Row]:
     """The truth at the scenario's own values; mean and 90 % interval of the truth over the draws."""
-    values = values[~np.isnan(values)]
     n = len(values)
 
     def row(metric: str, value: float, mcse: float, n_draws: int | None) -> Row:
@@ -196,13 +189,12 @@ def _truth_rows(about: Question, own: Truth, values: Floats) -> list[Row]:
 
 def _worth(about: Question, se: Floats, n_patients: int, values: Floats) -> list[Row]:
     """What the prior's belief about the truth is worth: patients of this trial whose estimate varies as much."""
-    known = values[~np.isnan(values)]
-    squares = (known - known.mean()) ** 2 if len(known) > 1 else np.zeros(1)
+    squares = (values - values.mean()) ** 2 if len(values) > 1 else np.zeros(1)
     variance, error = float(np.nanmean(se**2)), float(squares.std() / np.sqrt(len(squares)))
     if not np.isfinite(variance) or not squares.mean() > 0:
         return []
     worth = n_patients * variance / float(squares.mean())
-    more = {"n_draws": len(known)}
+    more = {"n_draws": len(values)}
     mcse = worth * error / float(squares.mean())
     return [Row(question=about, metric="prior_patients", value=worth, mcse=mcse, n_replicates=None, more=more)]
 

@@ -11,11 +11,12 @@ import numpy as np
 from kaptrial.arrays import Bools, Floats, Ints
 from kaptrial.errors import TooFewEligible
 from kaptrial.model.streams import BLOCK, Stream, generator
-from kaptrial.priors.design_prior import draws, with_draw
+from kaptrial.priors.design_prior import draws, seed_of_draw, with_draw
 from kaptrial.priors.effects import Better, EffectPrior, belief, named
 from kaptrial.priors.gaussian_quadrature import Flag
 from kaptrial.priors.gaussian_quadrature.interim import interim
 from kaptrial.priors.gaussian_quadrature.trial_model import TrialModel, fast_posterior, trial_model
+from kaptrial.process import keep_freed_memory
 from kaptrial.questions.decide.nuisance import worlds
 from kaptrial.questions.decide.predictive import predictive_probability
 from kaptrial.questions.decide.rule import Decision, decide, thresholds
@@ -23,14 +24,16 @@ from kaptrial.questions.power.execution import in_threads
 from kaptrial.questions.power.nulls import null_of
 from kaptrial.questions.power.rows import better
 from kaptrial.questions.power.shared import truth_key
-from kaptrial.questions.power.truth import Truth, truths
+from kaptrial.questions.power.truth import Truth, truths, truths_within
+from kaptrial.questions.power.truths_of_draws import truths_of_draws
 from kaptrial.scenario.checks import ketamine_routes
 from kaptrial.scenario.decision import FIXED, NULL, PRIOR
 from kaptrial.scenario.scenario import Scenario
 from kaptrial.simulation.simulate import simulate_block
 
-# Of the scenario's prior each draw gets one block of trials; its truth is known within the spread between draws.
-_TRUTH = {"blocks": 1, "patients": 50}
+# An error in what is true of a null moves all its trials alike: it may be as large as this share of the error that the
+# mean of all their estimates has, which adds at most 4 % to the squared error of a share of them.
+SHARE_OF_ERROR = 1 / 4
 
 
 class Outcome(NamedTuple):
@@ -64,16 +67,36 @@ class Truths:
     """Truths of primary estimands, simulated once for scenarios that differ in size only."""
 
     seed: int
+    workers: int = 1
 
     def __post_init__(self) -> None:
-        self._known: dict[tuple[str, bool], Truth] = {}
+        self._known: dict[str, Truth] = {}
+        self._behind: dict[tuple[str, int, tuple[int, ...], int], Truth] = {}
 
-    def __call__(self, s: Scenario, *, rough: bool = False) -> Truth:
-        """Of the scenario's primary estimand; `rough`: from a tenth of the patients."""
-        key = truth_key(s), rough
+    def __call__(self, s: Scenario) -> Truth:
+        """Of the scenario's primary estimand, from as many patients as in `power`."""
+        key = truth_key(s)
         if key not in self._known:
-            self._known[key] = truths(s, seed=self.seed, **(_TRUTH if rough else {}))[0]
+            self._known[key] = truths(s, seed=self.seed, workers=self.workers)[0]
         return self._known[key]
+
+    def behind(self, s: Scenario, replicates: int) -> Truth:
+        """Of the scenario's primary estimand, as precise as so many trials of it need."""
+
+        def excess(_: int, truth: Truth) -> float:
+            return truth.mcse / (SHARE_OF_ERROR * error_of_trial(s, truth) / np.sqrt(replicates)) if truth.mcse else 0.0
+
+        key = truth_key(s), s.n_total, s.ratio, replicates
+        if key not in self._behind:
+            self._behind[key] = truths_within(s, seed=self.seed, excess=excess)[0]
+        return self._behind[key]
+
+
+def error_of_trial(s: Scenario, truth: Truth) -> float:
+    """The standard error of a trial's difference of means in which everybody is observed."""
+    patients = np.array(s.ratio) / sum(s.ratio) * s.n_total
+    weights = np.array(s.contrast(s.estimand).weights)
+    return float(np.sqrt(np.sum((weights * np.array(truth.arm_sds)) ** 2 / patients)))
 
 
 def planned_model(s: Scenario, true: Truths) -> Callable[[Scenario], TrialModel]:
@@ -92,25 +115,29 @@ def tasks(s: Scenario, true: Truths, *, replicates: int, draws_of_prior: int, se
             yield Task(model_of(own), (FIXED,), true(own).value, seed, block)
     added = tuple(design for design in design_priors if design not in (FIXED, PRIOR))
     if added:
-        null = null_scenario(s)
+        null, is_interaction = null_scenario(s), s.contrast(s.estimand).kind == "interaction"
+        # That of an interaction says how much room the scale leaves, too, which takes all patients.
+        truth = (true(null) if is_interaction else true.behind(null, replicates)).value
         for block in range(-(-replicates // BLOCK)):
-            yield Task(model_of(null), added, true(null).value, seed, block)
+            yield Task(model_of(null), added, truth, seed, block)
     if PRIOR in design_priors:
         assert s.prior is not None  # it was checked
-        for block, draw in enumerate(draws(s.prior, ketamine_routes(s), seed=seed, n=draws_of_prior)):
-            believed = with_draw(replace(s, variants=None, secondary=()), draw)
-            truth = truths(believed, seed=seed, **_TRUTH)[0].value
-            yield Task(model_of(believed), (PRIOR,), truth, seed, block)
+        drawn = draws(s.prior, ketamine_routes(s), seed=seed, n=draws_of_prior)
+        believed = [with_draw(replace(s, variants=None, secondary=()), draw) for draw in drawn]
+        seeds = [seed_of_draw(seed, k) for k in range(draws_of_prior)]
+        for block, found in enumerate(truths_of_draws(believed, seeds, workers=true.workers)):
+            truth = np.nan if found is None else found[0].value
+            yield Task(model_of(believed[block]), (PRIOR,), truth, seed, block)
 
 
 def tasks_of_worlds(s: Scenario, true: Truths, *, replicates: int, seed: int) -> Iterator[Task]:
     """The blocks of every world of the nuisance grid, all without the effect asked about."""
-    model_of = planned_model(s, true)
-    for world in worlds(alone(s)):
-        null = null_scenario(world.scenario)
-        truth = true(null, rough=True).value
+    model_of, listed = planned_model(s, true), worlds(alone(s))
+    nulls = [null_scenario(world.scenario) for world in listed]
+    found = in_threads(true.behind, [(null, replicates) for null in nulls], true.workers)
+    for world, null, truth in zip(listed, nulls, found, strict=True):
         for block in range(-(-replicates // BLOCK)):
-            yield Task(model_of(null), (NULL,), truth, seed, block, world.label)
+            yield Task(model_of(null), (NULL,), truth.value, seed, block, world.label)
 
 
 def concluded(
@@ -141,6 +168,7 @@ def run(
     model: TrialModel, design_priors: tuple[str, ...], truth: float, seed: int, block: int
 ) -> dict[tuple[str, str], Outcome]:
     """One block of trials under design priors (shifts of the null, or the trials as they are) and analysis priors."""
+    keep_freed_memory()
     s = model.scenario
     rule, side = s.decision, better(s, model.estimand)
     at = thresholds(rule, side)

@@ -59,7 +59,7 @@ def calibrated(
     rule = replace(cell.scenario.decision, design_priors=(FIXED, NULL))
     asked = replace(cell, scenario=replace(cell.scenario, decision=rule))
     check([asked])
-    true = Truths(seed)
+    true = Truths(seed, workers)
 
     def run(k: int) -> Evidence:
         trial_seed = int(np.random.SeedSequence([seed, _SEEDS, k]).generate_state(1, np.uint64)[0])

@@ -61,7 +61,7 @@ def decisions(
     design prior needs, ScenarioError where an endpoint has no normal likelihood.
     """
     check(cells)
-    true = Truths(seed)
+    true = Truths(seed, workers)
     rows: list[Row] = []
     of_worlds: list[Row] = []
     for cell in cells:

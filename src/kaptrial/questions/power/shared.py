@@ -46,7 +46,7 @@ def trials_key(s: Scenario) -> str:
     they declare takes away.
     """
     if s.null is not None:
-        s = with_null(s, s.null, expectancy=False)
+        s = replace(with_null(s, s.null, expectancy=False), null=None)
     endpoint = replace(s.estimand, day=s.design.visits[-1])
     design = replace(s.design, looks=(), group_sequential=None, enrolment=None)
     read = {"estimand": endpoint, "secondary": (), "variants": None, "sensitivity": None}

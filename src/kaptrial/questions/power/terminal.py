@@ -36,8 +36,8 @@ SHOWN = (
 )  # fmt: skip
 
 HEADINGS = {
-    "type_i_error": "type I error", "type_s": "type S", "type_m": "type M", "power_difference": "more than the first",
-    "power_better_difference": "more than the first", "power_non_inferiority_difference": "more than the first",
+    "type_i_error": "type I error", "type_s": "type S", "type_m": "type M", "power_difference": "difference",
+    "power_better_difference": "difference", "power_non_inferiority_difference": "difference",
 }  # fmt: skip
 
 
@@ -258,11 +258,13 @@ def show_power(results: Results[Row], *, everything: bool = False) -> None:
     """
     about = results.provenance
     wanted = f" for an error of {about['mcse']:g}" if "mcse" in about else ""
+    differs = any(row.metric.endswith("_difference") for row in results.rows if row.metric in SHOWN)
+    paired = "; difference: of power from that of the first" if differs else ""
     if results.headline is not None:
         paragraph(f"{results.headline.text}\n")
     paragraph(
         f"{about['title']}\nseed {about['seed']}, {about['replicates']} replicates{wanted}, kaptrial"
-        f" {about['version']}; value ± Monte Carlo standard error{with_controls(about)}\n"
+        f" {about['version']}; value ± Monte Carlo standard error{with_controls(about)}{paired}\n"
     )
     groups = grouped(results.rows)
     heads = _heads(list(groups))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,6 +12,10 @@ from kaptrial.arrays import Bools, Floats
 from kaptrial.estimators.survival import cox
 from kaptrial.method_table import BINARY, COUNTS, TIMES
 from kaptrial.methods.prepared import event_times, patient_endpoint
+from kaptrial.model.streams import BLOCK
+from kaptrial.process import keep_freed_memory
+from kaptrial.questions.power.execution import in_threads
+from kaptrial.scenario.drawn import with_fields
 from kaptrial.scenario.nulls import additive
 from kaptrial.scenario.patients import Expectancy
 from kaptrial.scenario.scenario import Scenario
@@ -20,6 +26,8 @@ from kaptrial.simulation.trials import Trials
 
 PATIENTS_IN_REPLICATE = 250
 BLOCKS = 2
+# Where errors decide how many patients it takes: the first few, the most, and how many more than are foreseen.
+FIRST_PATIENTS, MOST_PATIENTS, RESERVE = 16 * BLOCK, BLOCKS * BLOCK * PATIENTS_IN_REPLICATE, 1.1
 # An error from so many groups is known to a sixth.
 JACKKNIFE_GROUPS = 20
 # Blocks for truth are numbered far from those of the trials, so that the two are independent under one seed.
@@ -57,21 +65,75 @@ class Truth:
         value, mcse = self.measures.get(measure, (self.value, self.mcse))
         return replace(self, value=value, mcse=mcse)
 
+    @property
+    def by_measure(self) -> dict[str, tuple[float, float]]:
+        """Value and error on every measure that there is."""
+        return {"difference": (self.value, self.mcse), **self.measures}
+
+
+class PotentialOutcomes(NamedTuple):
+    """Of the same patients in every arm: endpoints and whether a time ended in failure, both (arm, estimand, patient),
+    and the share past the best score, (arm, estimand)."""
+
+    endpoints: Floats
+    failed: Bools
+    past_best: Floats
+
+    def with_more(self, others: PotentialOutcomes) -> PotentialOutcomes:
+        """These patients and others."""
+        n = [each.endpoints.shape[-1] for each in (self, others)]
+        return PotentialOutcomes(
+            np.concatenate([self.endpoints, others.endpoints], axis=-1),
+            np.concatenate([self.failed, others.failed], axis=-1),
+            np.average([self.past_best, others.past_best], axis=0, weights=n),
+        )
+
 
 def truths(
-    scenario: Scenario, *, seed: int, blocks: int = BLOCKS, patients: int = PATIENTS_IN_REPLICATE
+    scenario: Scenario, *, seed: int, blocks: int = BLOCKS, patients: int = PATIENTS_IN_REPLICATE, workers: int = 1
 ) -> list[Truth]:
     """The truth of each of the scenario's estimands. Therapists differ, but each patient has another.
 
     From `blocks` blocks of replicates of `patients` patients, or as many as the scenario's ratio needs.
     """
     by_estimand: dict[int, Truth] = {}
-    for absent in {e.strategies.events("hypothetical") for e in scenario.estimands}:
-        members = [i for i, e in enumerate(scenario.estimands) if e.strategies.events("hypothetical") == absent]
-        s = _counterfactual(scenario, absent, max(patients, 2 * len(scenario.arms), sum(scenario.ratio)))
-        endpoints, failed, beyond = _potential_outcomes(s, [scenario.estimands[i] for i in members], seed, blocks)
-        for k, i in enumerate(members):
-            by_estimand[i] = _truth(s, scenario.estimands[i], endpoints[:, k], failed[:, k], beyond[:, k])
+    for absent, members in _worlds(scenario):
+        s = _counterfactual(scenario, absent, patients)
+        estimands = [scenario.estimands[i] for i in members]
+        outcomes = _potential_outcomes(s, estimands, seed, range(blocks), workers)
+        by_estimand |= _truths(s, members, outcomes)
+    return [by_estimand[i] for i in range(len(scenario.estimands))]
+
+
+def truths_within(
+    scenario: Scenario,
+    *,
+    seed: int,
+    excess: Callable[[int, Truth], float],
+    first: int = FIRST_PATIENTS,
+    most: int = MOST_PATIENTS,
+) -> list[Truth]:
+    """The truth of each of the scenario's estimands from no more patients than its error needs.
+
+    `excess`: how many times as large as it may be the error of the truth of the estimand of this number is. The `first`
+    patients tell how many it takes; these are added, until no error is too large or there are `most` patients.
+    """
+    by_estimand: dict[int, Truth] = {}
+    for absent, members in _worlds(scenario):
+        estimands = [scenario.estimands[i] for i in members]
+        s, blocks = _counterfactual(scenario, absent, first // BLOCK), range(1)
+        outcomes = _potential_outcomes(s, estimands, seed, blocks)
+        found = _truths(s, members, outcomes)
+        while (times := max(excess(i, truth) for i, truth in found.items())) > 1:
+            n = outcomes.endpoints.shape[-1]
+            if n >= most:
+                break
+            in_each = -(-(min(n * times**2 * RESERVE, most) - n) // BLOCK)  # of the replicates of a block, in all
+            blocks = range(blocks.stop, blocks.stop + int(-(-in_each // PATIENTS_IN_REPLICATE)))
+            s = _counterfactual(scenario, absent, int(-(-in_each // len(blocks))))
+            outcomes = outcomes.with_more(_potential_outcomes(s, estimands, seed, blocks))
+            found = _truths(s, members, outcomes)
+        by_estimand |= found
     return [by_estimand[i] for i in range(len(scenario.estimands))]
 
 
@@ -86,8 +148,15 @@ def truths_without_expectancy(scenario: Scenario, *, seed: int, blocks: int = BL
     return truths(replace(scenario, expectancy=Expectancy()), seed=seed, blocks=blocks)
 
 
+def _worlds(scenario: Scenario) -> Iterator[tuple[tuple[str, ...], list[int]]]:
+    """The events that are under the hypothetical strategy together, and the numbers of the estimands that say so."""
+    for absent in {e.strategies.events("hypothetical") for e in scenario.estimands}:
+        yield absent, [i for i, e in enumerate(scenario.estimands) if e.strategies.events("hypothetical") == absent]
+
+
 def _counterfactual(scenario: Scenario, absent: tuple[str, ...], patients: int) -> Scenario:
-    """Many patients, one therapist each, in a world without the events under the hypothetical strategy."""
+    """Many patients, `patients` in each replicate or as many as its arms or ratio need, one therapist each, in a world
+    without the events under the hypothetical strategy."""
     therapies = {
         name: t if t.therapists is None else replace(t, therapists=replace(t.therapists, count=None, caseload=1))
         for name, t in scenario.therapies.items()
@@ -99,25 +168,30 @@ def _counterfactual(scenario: Scenario, absent: tuple[str, ...], patients: int) 
         "missed_infusions": ("missed_doses", "stop_doses"),
     }
     conduct = replace(scenario.conduct, **{cause: None for event in absent for cause in causes[event]})
-    design = replace(scenario.design, n_per_arm=None, n_total=patients)
-    return replace(scenario, design=design, therapies=therapies, conduct=conduct)
+    n = max(patients, 2 * len(scenario.arms), sum(scenario.ratio))
+    design = replace(scenario.design, n_per_arm=None, n_total=n)
+    return with_fields(scenario, {"design": design, "therapies": therapies, "conduct": conduct})
 
 
-def _potential_outcomes(s: Scenario, estimands: list[Estimand], seed: int, blocks: int) -> tuple[Floats, Bools, Floats]:
-    """Endpoints of the same patients in every arm, (arm, estimand, patient), whether a time ended in failure, and the
-    share past the best score, (arm, estimand)."""
-    endpoints, events, beyond = [], [], []
-    for a in range(len(s.arms)):
-        values, failed, shares = [], [], []
-        for block in range(blocks):
-            trials = simulate_block(s, seed=seed, block=FIRST_BLOCK + block, full=True, force_arm=a)
-            values.append([_endpoint(trials, s, e).ravel() for e in estimands])
-            failed.append([_failed(trials, s, e).ravel() for e in estimands])
-            shares.append([_past_best(trials, s, e) for e in estimands])
-        endpoints.append(np.concatenate(values, axis=1))
-        events.append(np.concatenate(failed, axis=1))
-        beyond.append(np.mean(shares, axis=0))
-    return np.stack(endpoints), np.stack(events), np.stack(beyond)
+def _potential_outcomes(
+    s: Scenario, estimands: list[Estimand], seed: int, blocks: Sequence[int], workers: int = 1
+) -> PotentialOutcomes:
+    """What becomes of the patients of these blocks in every arm."""
+    keep_freed_memory()
+
+    def outcomes(a: int, block: int) -> tuple[list[Floats], list[Bools], list[float]]:
+        trials = simulate_block(s, seed=seed, block=FIRST_BLOCK + block, full=True, force_arm=a)
+        values = [_endpoint(trials, s, e).ravel() for e in estimands]
+        return values, [_failed(trials, s, e).ravel() for e in estimands], [_past_best(trials, s, e) for e in estimands]
+
+    tasks = [(a, block) for a in range(len(s.arms)) for block in blocks]
+    values, failed, shares = zip(*in_threads(outcomes, tasks, workers), strict=True)
+    of_arms = [slice(a * len(blocks), (a + 1) * len(blocks)) for a in range(len(s.arms))]
+    return PotentialOutcomes(
+        np.stack([np.concatenate(values[arm], axis=1) for arm in of_arms]),
+        np.stack([np.concatenate(failed[arm], axis=1) for arm in of_arms]),
+        np.stack([np.mean(shares[arm], axis=0) for arm in of_arms]),
+    )
 
 
 def _endpoint(trials: Trials, s: Scenario, estimand: Estimand) -> Floats:
@@ -142,6 +216,14 @@ def _failed(trials: Trials, s: Scenario, estimand: Estimand) -> Bools:
     own = trials.of(s.other_outcome(estimand))
     assert own.outcome is not None
     return event_times(own, own.outcome, s, estimand)[1]
+
+
+def _truths(s: Scenario, members: Sequence[int], outcomes: PotentialOutcomes) -> dict[int, Truth]:
+    """The truths of the scenario's estimands of these numbers."""
+    return {
+        i: _truth(s, s.estimands[i], outcomes.endpoints[:, k], outcomes.failed[:, k], outcomes.past_best[:, k])
+        for k, i in enumerate(members)
+    }
 
 
 def _truth(s: Scenario, estimand: Estimand, endpoints: Floats, failed: Bools, beyond: Floats) -> Truth:

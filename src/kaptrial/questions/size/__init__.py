@@ -58,22 +58,32 @@ def solve(
         allowed = f"must be between alpha, {base.analysis.alpha:g}, and 1: more is never certain"
         raise FieldError("target", target, allowed)
     path = over or ("design.n_total" if base.design.n_per_arm is None else "design.n_per_arm")
+    if base.design.group_sequential is not None and path.startswith("design.group_sequential"):
+        allowed = "must be a number that the trial has without looks, too; `looks` shows what other looks do"
+        raise FieldError("over", path, allowed)
     search = Search(raw, base, path, target, bounds, replicates, seed, workers, progress, controls=controls)
     found = solve_size(search) if path in SIZES else solve_path(search)
     if search.looks is None:
         return found
-    without = solve(
-        with_settings(raw, {"design.group_sequential": None}),
-        target=target,
-        over=path,
-        bounds=bounds,
-        replicates=replicates,
-        seed=seed,
-        workers=workers,
-        progress=progress,
-        controls=False,
-    )
-    return replace(found, without_looks=without, at_answer=_at_answer(search, found))
+    return replace(found, without_looks=_without_looks(search), at_answer=_at_answer(search, found))
+
+
+def _without_looks(search: Search) -> Answer | None:
+    """The same search without looks; None where it finds nothing between the bounds that held the answer with them."""
+    try:
+        return solve(
+            with_settings(search.raw, {"design.group_sequential": None}),
+            target=search.target,
+            over=search.path,
+            bounds=search.bounds,
+            replicates=search.replicates,
+            seed=search.seed,
+            workers=search.workers,
+            progress=search.progress,
+            controls=False,
+        )
+    except FieldError:
+        return None
 
 
 def _at_answer(search: Search, found: Answer) -> AtAnswer | None:

@@ -34,7 +34,7 @@ class Answer:
     the value from the non-central t, `closed_form_kind` exact or approximate (with the simulated SE). `ceiling`,
     `ceiling_mcse`: where the power is not reached, or the number of therapists is fixed, what cannot be exceeded.
     `tried`: the points at which the power was simulated, in rising order. `without_looks`, `at_answer`: of a trial with
-    looks the answer without them, and what they do at `value`.
+    looks the answer without them, None where none was found, and what they do at `value`.
     """
 
     analysis: str
@@ -75,11 +75,9 @@ class Answer:
 
     def _looks(self) -> dict[str, Value]:
         """What a trial with looks has more, as columns."""
-        if self.without_looks is None:
-            return {}
-        shown = int if self.path in SIZES else float
         numbers: dict[str, Value] = {}
-        for name in ("value", "lower", "upper"):
+        shown = int if self.path in SIZES else float
+        for name in ("value", "lower", "upper") if self.without_looks is not None else ():
             value = getattr(self.without_looks, name)
             numbers[f"{name}_without_looks"] = None if value is None else shown(value)
         if self.inflation is not None:

@@ -66,7 +66,12 @@ def solve_path(search: Search) -> Answer:
 
 
 def _lack(search: Search, p: Point) -> float:
-    """How far a point's noncentrality is above the one required: it tells points apart where power is 0 or 1."""
+    """How far a point's noncentrality is above the one required: it tells points apart where power is 0 or 1.
+
+    Looks take more than that: where their power tells, it does.
+    """
+    if p.held is not None and 0 < p.power < 1:
+        return p.probit - search.goal
     return p.ncp - search.required_ncp(p.df)
 
 

@@ -76,13 +76,10 @@ def size_lines(answer: Answer) -> list[str]:
 
 def looks_lines(answer: Answer) -> list[str]:
     """What looks take and give, in sentences; none of a trial without them."""
-    without, at = answer.without_looks, answer.at_answer
-    if without is None:
-        return []
-    lines = []
-    if without.value is None:
+    without, at, lines = answer.without_looks, answer.at_answer, []
+    if without is not None and without.value is None:
         lines.append(f"Without looks: {without.message}.")
-    else:
+    elif without is not None:
         ends = f" (95 % interval {without.said(without.lower)} to {without.said(without.upper)})"
         lines.append(f"Without looks: {without.said(without.value)}{'' if without.lower is None else ends}")
         if answer.inflation is not None:
