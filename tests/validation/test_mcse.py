@@ -17,11 +17,11 @@ from functools import partial
 import numpy as np
 import pytest
 
-from kaptrial.questions.power import characteristics as module
-from kaptrial.questions.power import truth
+from kaptrial.questions.power import shared, truth
 from kaptrial.questions.power.cells import Cell
 from kaptrial.questions.power.characteristics import characteristics
 from kaptrial.scenario.files import load
+from tests import ROOT
 
 PATIENTS = 50
 SEEDS, TRIALS, TOLERANCE = 64, 150, 4 / np.sqrt(2 * 63)
@@ -42,9 +42,9 @@ def few_patients(scenario, absent, _, counterfactual=truth._counterfactual):
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_stated_errors_are_those_of_repeated_runs(name, monkeypatch):
     for each in ("truths", "truths_if_additive", "truths_without_expectancy"):
-        monkeypatch.setattr(module, each, partial(getattr(truth, each), blocks=1))
+        monkeypatch.setattr(shared, each, partial(getattr(truth, each), blocks=1))
     monkeypatch.setattr(truth, "_counterfactual", few_patients)
-    scenario = replace(load(SCENARIOS / f"{name}.yaml"), variants=None)
+    scenario = replace(load(ROOT / "scenarios" / f"{name}.yaml"), variants=None)
     values, errors = defaultdict(list), defaultdict(list)
     for seed in range(1, SEEDS + 1):
         (result,) = characteristics([Cell(scenario=scenario, columns={})], seed=seed, replicates=TRIALS)

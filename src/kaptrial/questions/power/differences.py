@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from kaptrial.estimators.fit import Fit
 from kaptrial.questions.power.controlled import Controlled, controlled_share, difference
-from kaptrial.questions.power.headline import power_metric
-from kaptrial.questions.power.rows import rejections, rejects
-from kaptrial.questions.power.verdicts import NOMINAL
-from kaptrial.results import Row
+from kaptrial.questions.power.execution import AT_BEST
+from kaptrial.questions.power.headline import FALSE_RATES, POWERS
+from kaptrial.questions.power.rows import question, rejections, rejects
+from kaptrial.results import Row, grouped
 
 if TYPE_CHECKING:
     from kaptrial.questions.power.characteristics import CellResult
@@ -19,14 +20,18 @@ if TYPE_CHECKING:
 
 def primary_shares(result: CellResult) -> dict[str, Controlled]:
     """Power of the primary question by its first method, and its rate of false findings where a null was run for it."""
-    s, metric = result.cell.scenario, power_metric(result)
-    estimand, analysis = s.estimand, s.analyses(s.estimand)[0]
-    fit = result.fits[0, analysis]
-    hits = rejections(s, estimand, fit, result.primary[metric].question)[metric]
-    known = {metric: controlled_share(hits, fit)}
+    return _shares(result, 0, result.cell.scenario.analyses(result.cell.scenario.estimand)[0])
+
+
+def _shares(result: CellResult, i: int, analysis: str) -> dict[str, Controlled]:
+    """Power of the i-th estimand by a method, of the kind that it is about, and its rate of false findings."""
+    s, fit = result.cell.scenario, result.fits[i, analysis]
+    hits = rejections(s, s.estimands[i], fit, question(s, s.estimands[i], analysis))
+    metric = next(name for name in (*POWERS, *FALSE_RATES) if name in hits)
+    known = {metric: controlled_share(hits[metric], fit)}
     for null, fits in result.under_null:
-        if null.metric in NOMINAL and 0 in null.estimands:
-            of_null = fits[0, analysis]
+        if null.metric in FALSE_RATES and i in null.estimands:
+            of_null = fits[i, analysis]
             known[null.metric] = controlled_share(rejects(of_null, s.analysis.alpha), of_null)
     return known
 
@@ -41,19 +46,27 @@ def with_differences(results: Sequence[CellResult]) -> list[CellResult]:
     made = []
     for result in results:
         reference = first.setdefault(result.cell.columns.get("variant"), result)
-        made.append(
-            result if result is reference else replace(result, rows=[*result.rows, *differences(result, reference)])
-        )
+        more = [] if result is reference else differences(result, reference)
+        made.append(replace(result, rows=[*result.rows, *more]))
     return made
 
 
 def differences(result: CellResult, reference: CellResult) -> list[Row]:
-    """What a cell's primary shares are more than those of another, where both have been found."""
-    own, others = primary_shares(result), primary_shares(reference)
-    rows = []
-    for metric in own:
-        like, other = result.primary[metric], reference.primary.get(metric)
-        if other is not None and math.isfinite(like.value) and math.isfinite(other.value):
-            value, mcse = difference(own[metric], others[metric])
-            rows.append(replace(like, metric=f"{metric}_difference", value=value, mcse=mcse, more={}))
+    """What a cell's shares are more than those of another, of every question and method that both have."""
+    rows, s = [], result.cell.scenario
+    known = grouped(result.rows)
+    for i, analysis in result.fits:
+        if (i, analysis) not in reference.fits or analysis.endswith(AT_BEST):
+            continue
+        about = known[question(s, s.estimands[i], analysis, result.cell.columns)]
+        own, others = _shares(result, i, analysis), _shares(reference, i, analysis)
+        for metric in own:
+            like = about[metric]
+            if metric in others and math.isfinite(like.value) and not _never_analysed(reference.fits[i, analysis]):
+                value, mcse = difference(own[metric], others[metric])
+                rows.append(replace(like, metric=f"{metric}_difference", value=value, mcse=mcse, more={}))
     return rows
+
+
+def _never_analysed(fit: Fit) -> bool:
+    return bool((fit.failure != 0).all())

@@ -99,7 +99,9 @@ def _with_paired_errors(cells: Sequence[CellResult]) -> list[Row]:
     for cell in cells:
         point = str({name: value for name, value in cell.cell.columns.items() if name != "variant"})
         reference = first.setdefault(point, cell)
-        errors = {} if reference is cell else {row.metric: row.mcse for row in differences(cell, reference)}
+        asked = next(iter(cell.primary.values())).question
+        more = [] if reference is cell else differences(cell, reference)
+        errors = {row.metric: row.mcse for row in more if row.question == asked}
         rows += [replace(row, mcse=errors.get(f"{row.metric}_difference", row.mcse)) for row in cell.primary.values()]
     return rows
 

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
 # The metrics a table on the terminal shows, in this order, and those that it shows if asked for all; files hold all.
 SHOWN = (
-    "power", "power_difference", "power_better", "power_better_difference", "power_non_inferiority",
-    "power_non_inferiority_difference", "power_multiplicity", "power_any", "power_all", "type_i_error",
-    "false_synergy_rate", "expectancy_only_rate", "truth", "truth_if_additive", "truth_without_expectancy",
+    "power", "power_better", "power_non_inferiority", "power_multiplicity", "power_any", "power_all", "type_i_error",
+    "false_synergy_rate", "power_difference", "power_better_difference", "power_non_inferiority_difference",
+    "expectancy_only_rate", "truth", "truth_if_additive", "truth_without_expectancy",
 )  # fmt: skip
 
 HEADINGS = {
