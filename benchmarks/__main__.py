@@ -91,7 +91,7 @@ of them kept, and by NumPy.
 ## What a Monte Carlo error costs
 
 Processor seconds for the error named, plain and with [control variates](precision.md), whose own cost is
-counted in; 16 figures of 1,000 trials, seed 99.
+counted in; 16 figures of 2,000 trials, seed 99.
 
 {head_of_costs}
 {costs}

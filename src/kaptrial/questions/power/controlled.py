@@ -22,6 +22,8 @@ from kaptrial.questions.power.measures import paired_difference, share
 from kaptrial.simulation.arm_sums import KnownDraws
 
 FOLDS = 8
+# What is added to the squares of each column, as a share of their mean, so that slopes are unique.
+RIDGE = 1e-10
 # Replicates to a coefficient that is fitted: with fewer the plain figure stands. What is found must not decide this: a
 # rule by the number of hits would pick the plain figure where it is far off.
 LEAST_PER_COEFFICIENT = 8
@@ -144,13 +146,16 @@ class _Slopes:
         ends = np.linspace(0, len(y), FOLDS + 1).astype(int).tolist()
         self.folds = [slice(first, end) for first, end in pairwise(ends)]
         every = np.concatenate([np.ones((len(y), 1)), x, y[:, None]], axis=1)
-        parts = [_products(every[own]) for own in self.folds]
-        self._others = [sum(parts) - own for own in parts]
+        parts = np.stack([_products(every[own]) for own in self.folds])
+        others = parts.sum(axis=0) - parts
+        squares, products = others[:, :-1, :-1], others[:, :-1, -1:]
+        # A column that does not vary has a slope of 0.
+        ridge = RIDGE * np.trace(squares, axis1=1, axis2=2)[:, None, None] / squares.shape[1]
+        self._slopes: Floats = np.linalg.solve(squares + ridge * np.eye(squares.shape[1]), products)[:, 1:, 0]
 
     def without(self, k: int) -> Floats:
         """The slopes from the other folds."""
-        others = self._others[k]
-        slopes: Floats = np.linalg.lstsq(others[:-1, :-1], others[:-1, -1], rcond=None)[0][1:]
+        slopes: Floats = self._slopes[k]
         return slopes
 
     def predicted(self) -> Floats:
