@@ -49,9 +49,12 @@ def groups_of(scenario, *, groups=GROUPS, replicates=REPLICATES, delivered=None)
 
 
 def assert_honest(found):
-    """The variance between groups over the mean MCSE² is 1 within 4 SE, √(2/groups); no MCSE is above the plain one."""
+    """The variance between groups over the mean MCSE² is 1 within 4 SE, √(2/groups); no MCSE is above the plain one;
+    and what is taken away has mean 0 within 4 SE."""
     for k in range(2):
-        value, mcse, _, plain = found[:, k].T
+        value, mcse, value_plain, plain = found[:, k].T
+        taken = value - value_plain
+        assert abs(taken.mean()) <= 4 * taken.std(ddof=1) / np.sqrt(len(taken))
         assert value.var(ddof=1) / np.mean(mcse**2) == pytest.approx(1.0, abs=4 * np.sqrt(2 / len(found)))
         assert (mcse <= plain).all()
 
