@@ -25,7 +25,7 @@ def design(name, power=None, **counted):
     known = {key: Estimate(value=value) for key, value in counted.items()}
     if power is not None:
         each = np.array(power, dtype=float)
-        known["power"] = Estimate(value=float(each.mean()), mcse=0.01, each=each)
+        known["power"] = Estimate(value=float(each.mean()), mcse=0.01, each=each, is_share=True)
     scenario = SimpleNamespace(analysis=SimpleNamespace(alpha=0.05))
     asked = SimpleNamespace(name=name, scenario=scenario, asks_the_same=lambda other: True, is_one_sided=False)
     return Compared(design=asked, estimates=known, power=None)
@@ -43,10 +43,12 @@ def two_sizes(delta=5.0):
 
 def test_a_difference_of_shares_is_that_of_matched_pairs():
     a, b = np.repeat([1.0, 1.0, 0.0, 0.0], [50, 9, 4, 37]), np.repeat([1.0, 0.0, 1.0, 0.0], [50, 9, 4, 37])
-    found = difference(Estimate(value=0.59, each=a), Estimate(value=0.54, each=b))
+    found = difference(Estimate(value=0.59, each=a, is_share=True), Estimate(value=0.54, each=b, is_share=True))
     assert found.value == pytest.approx(0.05)
     assert found.mcse == pytest.approx(math.sqrt(9.5 + 4.5 - 5.0**2 / 102) / 102)
-    assert difference(Estimate(value=0.59, each=a), Estimate(value=0.59, each=a)).mcse == pytest.approx(1 / 102)
+    assert difference(
+        Estimate(value=0.59, each=a, is_share=True), Estimate(value=0.59, each=a, is_share=True)
+    ).mcse == pytest.approx(1 / 102)
 
 
 def test_a_difference_of_numbers_has_the_error_of_its_pairs_and_one_of_counts_none():
@@ -76,7 +78,7 @@ def test_dominance_is_beyond_noise_and_knows_what_is_unknown():
 def test_a_type_i_error_counts_only_above_its_level():
     def with_error(name, k):
         each = rejecting(k).astype(float)
-        known = Estimate(value=k / 1000, mcse=0.007, each=each)
+        known = Estimate(value=k / 1000, mcse=0.007, each=each, is_share=True)
         made = design(name, rejecting(800), n=100)
         return Compared(design=made.design, estimates=made.estimates | {"type_i_error": known}, power=None)
 
@@ -116,7 +118,7 @@ def test_powers_are_those_of_power_and_their_difference_has_the_error_it_says(co
     assert (row["power"], row["type_i_error"]) == (alone["power"], alone["type_i_error"])
     assert row["power_difference"] == pytest.approx(second.value - first.value)
     blocks = [
-        difference(Estimate(value=0, each=a), Estimate(value=0, each=b))
+        difference(Estimate(value=0, each=a, is_share=True), Estimate(value=0, each=b, is_share=True))
         for a, b in zip(first.each.reshape(40, 128), second.each.reshape(40, 128), strict=True)
     ]
     error = np.mean([block.mcse for block in blocks])

@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import numpy as np
-
 from kaptrial.comparison.measures import ASKED, BY_NAME, ERRORS, MEASURES, PRICES, Compared, Estimate
-from kaptrial.questions.power.measures import paired_difference
+from kaptrial.questions.power.controlled import difference as of_shares
 
 
 def difference(a: Estimate, b: Estimate) -> Estimate:
@@ -16,11 +14,10 @@ def difference(a: Estimate, b: Estimate) -> Estimate:
     if a.each is None or b.each is None:
         return Estimate(value=a.value - b.value)
     each = a.each - b.each
-    n = len(each)
-    if set(np.unique(a.each)) | set(np.unique(b.each)) <= {0.0, 1.0}:
-        value, mcse = paired_difference(a.each, b.each)
+    if a.is_share and b.is_share:
+        value, mcse = of_shares(a.each, b.each)
         return Estimate(value=value, mcse=mcse, each=each)
-    return Estimate(value=float(each.mean()), mcse=float(each.std(ddof=1) / math.sqrt(n)), each=each)
+    return Estimate(value=float(each.mean()), mcse=float(each.std(ddof=1) / math.sqrt(len(each))), each=each)
 
 
 def differences(design: Compared, first: Compared) -> dict[str, Estimate]:

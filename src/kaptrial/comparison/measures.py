@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -69,11 +69,15 @@ PRICES = ("expected_n", "cost", "therapist_hours", "n")
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """A number of a design. `each`: its value in every replicate, or under every draw; None where it is counted."""
+    """A number of a design. `each`: its value in every replicate, or under every draw; None where it is counted.
+
+    `is_share`: whether it is a share of the replicates.
+    """
 
     value: float
     mcse: float = 0.0
     each: Floats | None = None
+    is_share: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,10 +153,10 @@ def _of_power(result: CellResult) -> dict[str, Estimate]:
     """Power of the primary question, and its type I error where a null was run for it."""
     metric, rows = power_metric(result), result.primary
     shares = primary_shares(result)
-    known = {"power": _estimate(rows[metric], shares[metric].each)}
+    known = {"power": replace(_estimate(rows[metric], shares[metric].each), is_share=True)}
     for name in NOMINAL if metric == "power" else ():
         if name in shares:
-            known["type_i_error"] = _estimate(rows[name], shares[name].each)
+            known["type_i_error"] = replace(_estimate(rows[name], shares[name].each), is_share=True)
     return known
 
 
@@ -219,7 +223,7 @@ def _of_whole_trial(
 
 def _share(hits: Bools) -> Estimate:
     value, mcse = share(hits)
-    return Estimate(value=value, mcse=mcse, each=hits.astype(float))
+    return Estimate(value=value, mcse=mcse, each=hits.astype(float), is_share=True)
 
 
 def _mean(each: Floats) -> Estimate:

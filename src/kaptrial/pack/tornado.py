@@ -230,5 +230,5 @@ def _end(
             value=value, power=unknown, power_mcse=unknown, difference=unknown, mcse=unknown, problem=str(outcome)
         )
     found = success(outcome, analysis, s)
-    more, mcse = difference(found, own)
+    more, mcse = difference(found.each, own.each)
     return End(value=value, power=found.value, power_mcse=found.mcse, difference=more, mcse=mcse)

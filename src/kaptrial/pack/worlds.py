@@ -181,7 +181,7 @@ def try_worlds(
 
 
 def _rate(found: Controlled, beside: Controlled | None) -> Rate:
-    more, mcse = (0.0, 0.0) if beside is None else difference(found, beside)
+    more, mcse = (0.0, 0.0) if beside is None else difference(found.each, beside.each)
     return Rate(value=found.value, mcse=found.mcse, difference=more, difference_mcse=mcse)
 
 

@@ -82,11 +82,11 @@ def controlled_share(hits: Bools, fit: Fit) -> Controlled:
     return plain if values is None else _better(plain, _with_one_more(values), values)
 
 
-def difference(figure: Controlled, other: Controlled) -> tuple[float, float]:
-    """The difference of two shares of the same replicates, and its standard error from the pairs."""
-    if is_plain(figure.each) and is_plain(other.each):
-        return paired_difference(figure.each, other.each)
-    return _with_one_more(figure.each - other.each)
+def difference(figure: Floats, other: Floats) -> tuple[float, float]:
+    """The difference of two shares, by their number for each replicate, and its standard error from the pairs."""
+    if is_plain(figure) and is_plain(other):
+        return paired_difference(figure, other)
+    return _with_one_more(figure - other)
 
 
 def controlled_hits(hits: Bools, fit: Fit) -> Floats | None:

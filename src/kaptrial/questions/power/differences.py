@@ -63,7 +63,7 @@ def differences(result: CellResult, reference: CellResult) -> list[Row]:
         for metric in own:
             like = about[metric]
             if metric in others and math.isfinite(like.value) and not _never_analysed(reference.fits[i, analysis]):
-                value, mcse = difference(own[metric], others[metric])
+                value, mcse = difference(own[metric].each, others[metric].each)
                 rows.append(replace(like, metric=f"{metric}_difference", value=value, mcse=mcse, more={}))
     return rows
 
